@@ -1,0 +1,17 @@
+// The areas and probes of manta_bench. A new area: one file with a function that returns it, named here and in main.cc.
+#pragma once
+
+#include "bench/harness.h"
+
+namespace manta::bench {
+
+Area core_area();
+
+// Tasks (core_tasks.cc), and start, memory and idling (core_start.cc), as core_area() joins them.
+std::vector<Case> task_cases();
+std::vector<Case> start_cases();
+
+// A fixed amount of work instead of a time, for profilers and instruction counts; see README.md.
+void run_probe(Harness& harness, const std::string& name, long count);
+
+}  // namespace manta::bench

@@ -1,0 +1,11 @@
+#include "bench/areas.h"
+
+namespace manta::bench {
+
+Area core_area() {
+  Area area{"core", task_cases()};
+  for (Case& added : start_cases()) area.cases.push_back(std::move(added));
+  return area;
+}
+
+}  // namespace manta::bench

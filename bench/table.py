@@ -1,0 +1,87 @@
+"""table.py RAY.jsonl MANTA.jsonl: a Markdown table of the cases of both, with what issue 3 asks for."""
+import json
+import sys
+
+# name: (at least or at most, the aim), in the unit of the line; more is better unless the unit is a cost
+TARGETS = {
+    "single client tasks sync": (150_000, 500_000),
+    "single client tasks async": (800_000, 2_000_000),
+    "multi client tasks async": (800_000, 2_000_000),
+    "single client tasks and get batch": (600, 1_500),
+    "single client wait 1k refs": (1_000, 5_000),
+    "100k no-op tasks: submit to all results": (0.2, 0.06),
+    "100k no-op tasks: driver RSS growth": (19.1, None),  # 200 bytes a task
+    "chain of 1000 dependent tasks": (0.020, 0.005),
+    "tree reduce of 1024 leaves": (0.015, 0.004),
+    "cold start: init to first task result": (0.060, 0.020),
+    "cold start: whole process, import to exit": (0.100, 0.040),
+    "memory PSS: whole idle runtime incl. driver": (60, 30),
+    "memory PSS with LibTorch: whole idle runtime incl. driver": (250, None),
+    "idle CPU: whole tree": (0.1, None),
+    "idle CPU with LibTorch: whole tree": (0.1, None),
+}
+TORCH_FIRST = "cold start with LibTorch: init to first task result"
+TORCH_BARE = "cold start with LibTorch: program's own exec to exit"
+COSTS = ("s", "MiB", "% of a core")
+
+
+def read(path):
+    lines = {}
+    with open(path) as file:
+        for line in map(json.loads, file):
+            lines.setdefault(line["bench"], line)  # Ray's lines with its authentication off come later
+    growth = lines.get("100k no-op tasks: driver RSS growth", {})
+    if "all" in growth:  # Ray's first batch in a fresh process, as ours is; see the peers' README
+        growth["value"] = growth["all"][0]
+    return lines
+
+
+def shown(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def cell(line):
+    if line is None:
+        return ""
+    if line["value"] is None:
+        return "failed"
+    return f"{shown(line['value'])} ({shown(line['min'])} to {shown(line['max'])})"
+
+
+def ratio(ray, manta):
+    if not ray or not manta or not ray["value"] or not manta["value"]:
+        return ""
+    times = ray["value"] / manta["value"] if manta["unit"] in COSTS else manta["value"] / ray["value"]
+    return f"{shown(times)}x"
+
+
+def target(name, line):
+    if name not in TARGETS:
+        return ""
+    least, aim = TARGETS[name]
+    cost = line["unit"] in COSTS
+    met = line["value"] is not None and (line["value"] <= least if cost else line["value"] >= least)
+    return f"{shown(least)}{f', aim {shown(aim)}' if aim else ''}: {'met' if met else '**missed**'}"
+
+
+def main(ray_path, manta_path):
+    ray, manta = read(ray_path), read(manta_path)
+    if manta.get(TORCH_FIRST, {}).get("value") and manta.get(TORCH_BARE, {}).get("value"):
+        bare = manta[TORCH_BARE]["value"]
+        TARGETS[TORCH_FIRST] = (bare + 0.040, bare + 0.015)
+    print("| case | unit | Ray | Manta | spin off | ratio | at least / at most |")
+    print("|---|---|---:|---:|---:|---:|---|")
+    for name, line in manta.items():
+        if name.endswith(", spin off"):
+            continue
+        off = manta.get(name + ", spin off")
+        print(f"| {name} | {line['unit']} | {cell(ray.get(name))} | {cell(line)} | {cell(off)} | "
+              f"{ratio(ray.get(name), line)} | {target(name, line)} |")
+    busy = [line["others"] for line in manta.values() if "others" in line]
+    if busy:
+        print(f"\nCPUs that other processes kept busy during Manta's runs: median {sorted(busy)[len(busy) // 2]:.2f}, "
+              f"at most {max(busy):.2f}.")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

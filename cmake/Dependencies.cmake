@@ -1,0 +1,64 @@
+# Finds what Manta builds on. Nothing is downloaded: cmake/deps.sh does that, before configuring.
+# The user's CMAKE_PREFIX_PATH is searched first; what deps.sh unpacked under .deps/ comes after it.
+include_guard(GLOBAL)
+
+set(MANTA_DEPS_DIR "$ENV{MANTA_DEPS_DIR}" CACHE PATH "Where cmake/deps.sh unpacks wheels and data")
+if(NOT MANTA_DEPS_DIR)
+  set_property(CACHE MANTA_DEPS_DIR PROPERTY VALUE "${PROJECT_SOURCE_DIR}/.deps")
+endif()
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(Boost 1.74 REQUIRED)  # headers only: Asio, Beast, PFR
+find_package(cereal REQUIRED)
+find_package(tl-expected REQUIRED)
+if(MANTA_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(rapidcheck REQUIRED)
+endif()
+if(MANTA_BUILD_BENCH)
+  find_package(CLI11 REQUIRED)
+  find_package(nlohmann_json REQUIRED)
+  find_package(benchmark QUIET)  # only a manta_bench without a main of its own needs it
+endif()
+
+set(MANTA_HAVE_CUDA OFF)
+set(MANTA_CUDA_ARCHITECTURES "80-virtual;90-real" CACHE STRING "What CUDA code is compiled for, as CMake writes it")
+if(NOT MANTA_CUDA STREQUAL "OFF" AND NOT MANTA_SANITIZE)
+  find_package(CUDAToolkit QUIET)
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CUDAToolkit_FOUND AND CMAKE_CUDA_COMPILER)
+    set(MANTA_HAVE_CUDA ON)
+    enable_language(CUDA)
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has C++20
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    endif()
+    # A LibTorch built for CUDA looks for the toolkit in an older way, which misses one that is not beside its nvcc.
+    get_filename_component(toolkit "${CUDAToolkit_BIN_DIR}" DIRECTORY)
+    set(CUDA_TOOLKIT_ROOT_DIR "${toolkit}" CACHE PATH "The CUDA toolkit, as LibTorch looks for it")
+    # It would ask the GPU at hand, and stop where there is none; its answer does not matter to MANTA_CUDA_ARCHITECTURES.
+    set(TORCH_CUDA_ARCH_LIST "8.0;9.0" CACHE STRING "Unused by Manta; keeps LibTorch from looking for a GPU")
+  elseif(MANTA_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "MANTA_CUDA=ON, but no CUDA toolkit with nvcc was found. "
+            "Set CUDAToolkit_ROOT and CMAKE_CUDA_COMPILER to it, or configure with -DMANTA_CUDA=OFF.")
+  endif()
+endif()
+
+set(MANTA_HAVE_TORCH OFF)
+if(NOT MANTA_TORCH STREQUAL "OFF")
+  if(Torch_DIR MATCHES "^${MANTA_DEPS_DIR}/")
+    unset(Torch_DIR CACHE)  # so that a CMAKE_PREFIX_PATH given later still wins over .deps/
+  endif()
+  # Torch's configuration warns about every optional part its package left out, which nobody here can act on.
+  set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
+  find_package(Torch 2.11 QUIET HINTS "${MANTA_DEPS_DIR}/torch/torch")
+  unset(CMAKE_MESSAGE_LOG_LEVEL)
+  set(MANTA_HAVE_TORCH ${Torch_FOUND})
+  if(MANTA_TORCH STREQUAL "ON" AND NOT MANTA_HAVE_TORCH)
+    message(FATAL_ERROR "MANTA_TORCH=ON, but LibTorch 2.11 or newer was not found. "
+            "Run cmake/deps.sh, or set CMAKE_PREFIX_PATH to yours, or configure with -DMANTA_TORCH=OFF.")
+  endif()
+endif()
+message(STATUS "Manta: LibTorch ${MANTA_HAVE_TORCH} ${Torch_DIR}, CUDA ${MANTA_HAVE_CUDA} ${CUDAToolkit_VERSION}")

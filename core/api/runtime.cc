@@ -1,0 +1,205 @@
+#include <manta/runtime.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <manta/error.h>
+#include <manta/serial/writer.h>
+
+#include "core/client/client.h"
+#include "core/client/retired.h"
+#include "core/gpu/devices.h"
+#include "core/node/daemon.h"
+#include "core/node/spawner.h"
+#include "core/sched/resources.h"
+#include "core/worker/executor.h"
+
+namespace manta {
+
+namespace {
+
+using client::Client;
+
+std::optional<double> number_of(const char* text, const std::string& what) {
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  char* end = nullptr;
+  const double value = std::strtod(text, &end);
+  if (*end != '\0' || !std::isfinite(value) || value < 0) {
+    throw Error(ErrorCode::invalid_argument, what + " is \"" + text + "\", but must be a number of at least 0");
+  }
+  return value;
+}
+
+// --manta-NAME=value on the command line, then MANTA_NAME in the environment.
+std::optional<double> setting(int argc, char** argv, const std::string& flag, const char* variable) {
+  const std::string prefix = "--manta-" + flag + "=";
+  for (int i = 1; i < argc && argv != nullptr && argv[i] != nullptr; ++i) {
+    if (std::strncmp(argv[i], prefix.c_str(), prefix.size()) == 0) {
+      return number_of(argv[i] + prefix.size(), prefix.substr(0, prefix.size() - 1));
+    }
+  }
+  return number_of(std::getenv(variable), variable);
+}
+
+double usable_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+std::uint64_t machine_memory_bytes() {
+  struct sysinfo info = {};
+  return ::sysinfo(&info) == 0 ? std::uint64_t{info.totalram} * info.mem_unit : std::uint64_t{4} << 30;
+}
+
+std::int64_t units_of(double value, std::string_view what) {
+  auto amount = sched::Amount::from_double(value, what);
+  if (!amount) throw_error(amount.error());
+  return amount->units();
+}
+
+bool single_threaded() {
+  DIR* dir = ::opendir("/proc/self/task");
+  if (dir == nullptr) return true;
+  int threads = 0;
+  while (const dirent* entry = ::readdir(dir)) threads += entry->d_name[0] != '.';
+  ::closedir(dir);
+  return threads == 1;
+}
+
+node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
+  node::NodeConfig config;
+  const double cpus = options.num_cpus >= 0
+                          ? options.num_cpus
+                          : setting(argc, argv, "num-cpus", "MANTA_NUM_CPUS").value_or(usable_cpus());
+  config.gpu_names = gpu::visible_devices();
+  const double gpus = options.num_gpus >= 0 ? options.num_gpus
+                                            : setting(argc, argv, "num-gpus", "MANTA_NUM_GPUS")
+                                                  .value_or(static_cast<double>(config.gpu_names.size()));
+  if (gpus != std::floor(gpus)) throw Error(ErrorCode::invalid_argument, "InitOptions::num_gpus must be a whole number");
+  config.total.cpus = units_of(cpus, "InitOptions::num_cpus");
+  config.total.gpus = units_of(gpus, "InitOptions::num_gpus");
+  config.total.memory_bytes =
+      options.memory_bytes >= 0 ? static_cast<std::uint64_t>(options.memory_bytes) : machine_memory_bytes() / 10 * 7;
+  for (const CustomResource& resource : options.resources) {
+    if (resource.name.empty()) continue;
+    config.total.named.emplace_back(std::string(resource.name), units_of(resource.amount, resource.name));
+  }
+  std::sort(config.total.named.begin(), config.total.named.end());
+  config.store_capacity_bytes = options.store_capacity_bytes >= 0
+                                    ? static_cast<std::uint64_t>(options.store_capacity_bytes)
+                                    : machine_memory_bytes() / 10 * 3;
+  config.store_capacity_bytes = std::max<std::uint64_t>(config.store_capacity_bytes, 1 << 20) / 4096 * 4096;
+  const double spin_us = options.spin.count() >= 0
+                             ? static_cast<double>(options.spin.count())
+                             : number_of(std::getenv("MANTA_SPIN_US"), "MANTA_SPIN_US").value_or(50);
+  config.spin_ns = static_cast<std::int64_t>(spin_us * 1000);
+  if (options.max_workers < 1) throw Error(ErrorCode::invalid_argument, "InitOptions::max_workers must be at least 1");
+  config.max_workers = static_cast<std::uint32_t>(options.max_workers);
+  config.warm_workers = std::min(config.max_workers, static_cast<std::uint32_t>(std::clamp(std::ceil(cpus), 1.0, 64.0)));
+  const char* zygote = std::getenv("MANTA_ZYGOTE");
+  if (zygote != nullptr && *zygote != '\0' && std::strcmp(zygote, "fork") != 0 && std::strcmp(zygote, "exec") != 0) {
+    throw Error(ErrorCode::invalid_argument,
+                std::string("MANTA_ZYGOTE is \"") + zygote + "\", but must be \"fork\" or \"exec\"");
+  }
+  config.exec_workers = zygote != nullptr && std::strcmp(zygote, "exec") == 0;
+  return config;
+}
+
+// In a program that was executed to be a node process or a worker: does that, and does not return.
+void take_role() {
+  const char* role = std::getenv(node::kRoleVariable);
+  if (role == nullptr) return;
+  const std::string text = role;
+  ::unsetenv(node::kRoleVariable);
+  const std::size_t colon = text.find(':');
+  const int number = colon == std::string::npos ? -1 : std::atoi(text.c_str() + colon + 1);
+  if (number < 3) return;
+  ::fcntl(number, F_SETFD, FD_CLOEXEC);
+  Fd control(number);
+  if (text.starts_with("worker:")) worker::worker_main(std::move(control));
+  std::vector<int> keep = node::open_descriptors();
+  std::erase(keep, number);
+  node::run_node_process(std::move(control), ::getppid(), &worker::worker_main, std::move(keep));
+}
+
+pid_t fork_node(net::ControlSocket& ours, net::ControlSocket& theirs, std::vector<int> keep) {
+  const pid_t driver = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) throw Error(ErrorCode::exhausted, std::string("cannot fork the node process: ") + std::strerror(errno));
+  if (child > 0) return child;
+  Fd(ours.fd()).reset();
+  node::enter_child_process(0, keep, theirs.fd(), "manta-node");
+  node::run_node_process(theirs.take(), driver, &worker::worker_main, std::move(keep));
+}
+
+}  // namespace
+
+struct Runtime::Impl {
+  std::unique_ptr<Client> client;
+  pid_t node = 0;
+  double num_cpus = 0;
+  double num_gpus = 0;
+  ~Impl() {
+    if (client) {
+      client->stop(true);
+      client::Retired::add(std::move(client));
+    }
+    if (node > 0) ::waitpid(node, nullptr, 0);
+  }
+};
+
+Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Runtime::Runtime(Runtime&&) noexcept = default;
+Runtime& Runtime::operator=(Runtime&&) noexcept = default;
+Runtime::~Runtime() = default;
+double Runtime::num_cpus() const { return impl_ ? impl_->num_cpus : 0; }
+double Runtime::num_gpus() const { return impl_ ? impl_->num_gpus : 0; }
+void Runtime::shutdown() { impl_.reset(); }
+
+Runtime init(int argc, char** argv, const InitOptions& options) {
+  take_role();
+  if (Client::current() != nullptr) {
+    throw Error(ErrorCode::invalid_argument, "manta::init was called, but a Runtime is alive in this process already");
+  }
+  node::NodeConfig config = config_of(argc, argv, options);
+  std::vector<int> keep = node::open_descriptors();
+  auto pair = net::ControlSocket::pair();
+  if (!pair) throw_error(pair.error());
+  auto impl = std::make_unique<Runtime::Impl>();
+  impl->num_cpus = static_cast<double>(config.total.cpus) / 10'000;
+  impl->num_gpus = static_cast<double>(config.total.gpus) / 10'000;
+  if (single_threaded()) {
+    impl->node = fork_node(pair->first, pair->second, std::move(keep));
+  } else {
+    config.exec_workers = true;
+    auto started = node::execute_again("node", pair->second.fd(), keep, nullptr);
+    if (!started) throw_error(started.error());
+    impl->node = *started;
+  }
+  pair->second = net::ControlSocket();
+  serial::Writer writer;
+  writer(config);
+  std::vector<std::byte> bytes(writer.encoded_size());
+  writer.encode_into(bytes.data());
+  auto sent = pair->first.send(bytes);
+  if (!sent) throw Error(ErrorCode::unavailable, "the node process ended at once; look above for its message");
+  impl->client = Client::connect(std::move(pair->first), nullptr);
+  return Runtime(std::move(impl));
+}
+
+}  // namespace manta

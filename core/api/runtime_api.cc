@@ -1,0 +1,75 @@
+// The boundary of detail/runtime_api.h, on the process' client.
+#include <manta/detail/runtime_api.h>
+
+#include <algorithm>
+
+#include "core/client/client.h"
+#include "core/client/retired.h"
+
+namespace manta::detail {
+
+using client::Client;
+using client::Retired;
+
+namespace {
+owner::Entry& entry_of(EntryHead* head) { return *static_cast<owner::Entry*>(head); }
+}  // namespace
+
+void last_reference_gone(EntryHead* entry) noexcept {
+  if (Retired::release_last(entry)) return;
+  if (Client* client = Client::current()) client->last_reference_gone(entry_of(entry));
+}
+
+WireRef export_ref(EntryHead* entry) {
+  Retired::check_present(entry);
+  return Client::require().export_ref(entry_of(entry));
+}
+EntryHead* import_ref(const WireRef& ref) { return Client::require().import_ref(ref); }
+EntryHead* submit(const TaskCall& call) {
+  Client& client = Client::require();
+  for (const EntryHead* reference : call.references) Retired::check_present(reference);
+  return client.submit(call);
+}
+EntryHead* put(const serial::Writer& value) { return Client::require().put(value); }
+
+bool wait_resolved(EntryHead* entry, Deadline deadline) {
+  return Client::require().wait_resolved(entry_of(entry), deadline);
+}
+
+std::size_t wait_any(std::span<EntryHead* const> entries, std::size_t count, Deadline deadline) {
+  return Client::require().wait_any(entries, count, deadline);
+}
+
+ValueView read_value(EntryHead* entry) {
+  owner::Entry& resolved = entry_of(entry);
+  if (resolved.value.failed()) throw_error(resolved.value.error());
+  if (resolved.value.kind() != owner::Value::Kind::stored) {
+    return {resolved.value.bytes(), resolved.value.framed(), nullptr};
+  }
+  Client* retired = Retired::client_of(entry);
+  return (retired != nullptr ? *retired : Client::require()).read_value(resolved);
+}
+
+// While something is open, its entry keeps the client, also beyond the end of the runtime (see Retired).
+struct CompletionQueue::Impl {
+  Client* client = nullptr;  // null: everything was there at once
+  std::size_t next = 0;
+  client::Completions completions;
+};
+
+CompletionQueue::CompletionQueue(std::span<EntryHead* const> entries) : impl_(std::make_unique<Impl>()) {
+  const auto resolved = [](const EntryHead* e) { return e->resolved.load(std::memory_order_acquire); };
+  if (std::all_of(entries.begin(), entries.end(), resolved)) return;
+  impl_->client = &Client::require();
+  impl_->client->add_completions(impl_->completions, entries);
+}
+
+CompletionQueue::~CompletionQueue() {
+  if (impl_->client != nullptr) impl_->client->remove_completions(impl_->completions);
+}
+
+std::size_t CompletionQueue::next() {
+  return impl_->client != nullptr ? impl_->client->next_completion(impl_->completions) : impl_->next++;
+}
+
+}  // namespace manta::detail

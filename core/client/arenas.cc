@@ -1,0 +1,44 @@
+#include "core/client/arenas.h"
+
+namespace manta::client {
+
+Result<std::shared_ptr<const store::ArenaView>> Arenas::view(ClientId arena) {
+  std::unique_lock lock(mutex_);
+  if (!views_.contains(arena) && !closed_) {
+    lock.unlock();
+    request_(arena);
+    lock.lock();
+  }
+  arrived_.wait(lock, [&] { return views_.contains(arena) || closed_; });
+  const auto it = views_.find(arena);
+  if (it == views_.end()) return fail(ErrorCode::object_lost, "the object's memory went with its node");
+  return it->second;
+}
+
+std::shared_ptr<const store::ArenaView> Arenas::known(ClientId arena) {
+  const std::lock_guard lock(mutex_);
+  const auto it = views_.find(arena);
+  return it != views_.end() && it->second ? *it->second : nullptr;
+}
+
+void Arenas::arrived(ClientId arena, Fd memory) {
+  auto view = memory ? store::ArenaView::open(std::move(memory))
+                     : Result<std::shared_ptr<const store::ArenaView>>(
+                           fail(ErrorCode::object_lost, "the process that held the object's memory is unknown here"));
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = views_.find(arena);
+    if (it == views_.end() || !it->second) views_.insert_or_assign(arena, std::move(view));
+  }
+  arrived_.notify_all();
+}
+
+void Arenas::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  arrived_.notify_all();
+}
+
+}  // namespace manta::client

@@ -1,0 +1,43 @@
+// The node's arenas as this process sees them: its own, to write; all, to read.
+//
+// Threading: any thread; own blocks under the client's lock (see Client). Ownership: owns the mappings.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include <manta/error.h>
+#include <manta/ids.h>
+
+#include "core/base/fd.h"
+#include "core/owner/value.h"
+#include "core/store/arena.h"
+
+namespace manta::client {
+
+class Arenas {
+ public:
+  // request: asks the node for an arena's descriptor, to be answered by arrived().
+  explicit Arenas(std::function<void(ClientId)> request) : request_(std::move(request)) {}
+
+  // The bytes of a stored value; blocks while the node is asked for an arena that was never seen. object_lost: unknown.
+  Result<std::shared_ptr<const store::ArenaView>> view(ClientId arena);
+  // The same without asking; null: not here.
+  std::shared_ptr<const store::ArenaView> known(ClientId arena);
+  // A descriptor, or an empty one: the node knows no such arena.
+  void arrived(ClientId arena, Fd memory);
+  // The node is gone: nothing arrives any more.
+  void close();
+
+ private:
+  std::function<void(ClientId)> request_;
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::map<ClientId, Result<std::shared_ptr<const store::ArenaView>>> views_;
+  bool closed_ = false;
+};
+
+}  // namespace manta::client

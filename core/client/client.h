@@ -1,0 +1,178 @@
+// The edge of a process' Owner: its lock, its channels to workers, its connection to the node, its waiting threads.
+//
+//   CLIENT-1  a thread that waits drains the result rings itself; the background thread does it only when nobody waits
+//   CLIENT-2  before a thread sleeps, every channel with tasks in it rings this process' doorbell on a result
+//   CLIENT-3  a peer's message, its death and the end of a lease on it are delivered after the results it had finished
+//   CLIENT-4  a task that waits gives its CPUs back after kBlockedAfter, and first runs what it waits for itself, if
+//             that has not started and fits the CPUs it holds
+//
+// Threading: public methods from any thread. Two threads of its own: one reads the node's messages, one drains, ticks
+// and returns idle leases while there is work. Ownership: it outlives its runtime if Refs do (see Retired).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <manta/detail/runtime_api.h>
+#include <manta/error.h>
+
+#include "core/client/arenas.h"
+#include "core/client/out_channel.h"
+#include "core/client/pins.h"
+#include "core/client/task_context.h"
+#include "core/net/control_socket.h"
+#include "core/net/messages.h"
+#include "core/net/node_page.h"
+#include "core/owner/owner.h"
+#include "core/store/arena.h"
+
+namespace manta::client {
+
+// What the executor of a worker does for messages that concern it. Called from the client's reading thread.
+class WorkerHooks {
+ public:
+  virtual ~WorkerHooks() = default;
+  virtual void open_channel(const net::OpenChannel& message, Fd ring) = 0;
+  virtual void close_channel(ClientId submitter) = 0;
+  // The running task starts or ends to wait (its own thread).
+  virtual void blocked(bool blocked) = 0;
+};
+
+class Completions;
+
+class Client final : owner::OwnerEffects {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::microseconds kBlockedAfter{100};
+  static constexpr std::chrono::milliseconds kTick{1};
+
+  // The process' client; null before init and after the runtime's end.
+  static Client* current() { return current_.load(std::memory_order_acquire); }
+  // As current, but throws Error(unavailable) that says to call manta::init.
+  static Client& require();
+
+  // node: connected, the Welcome not read yet. Reads it (blocking), then starts. Throws Error.
+  static std::unique_ptr<Client> connect(net::ControlSocket node, WorkerHooks* hooks);
+  ~Client() override;
+
+  // Ends the connection (driver: asks the node to end everything). Whatever is not resolved fails.
+  void stop(bool shut_down_node);
+  // After stop: what Refs of the program still point to.
+  std::vector<const detail::EntryHead*> live_entries();
+  bool any_live();
+  // After stop: makes objects of our own readable without the node.
+  void keep_own_objects();
+
+  owner::Entry* submit(const detail::TaskCall& call);
+  owner::Entry* put(const serial::Writer& value);
+  bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
+  std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
+  std::size_t next_completion(Completions& completions);
+  detail::ValueView read_value(owner::Entry& entry);
+  detail::WireRef export_ref(owner::Entry& entry);
+  owner::Entry* import_ref(const detail::WireRef& ref);
+  void last_reference_gone(owner::Entry& entry);
+  void add_completions(Completions& completions, std::span<detail::EntryHead* const> entries);
+  void remove_completions(Completions& completions);
+
+  ClientId self() const { return welcome_.client; }
+  const std::string& host() const { return welcome_.host; }
+  const net::Welcome& welcome() const { return welcome_; }
+  net::NodePage& page() { return *page_; }
+  net::ClientSlot& slot() { return page_->slots[welcome_.slot]; }
+  Arenas& arenas() { return arenas_; }
+  void send(const net::ClientMessage& message);
+
+  // --- for the executor and the channels; the caller holds lock() where it says so
+  std::mutex& lock() { return mutex_; }
+  store::Arena& arena();             // locked
+  owner::Owner& owner() { return *owner_; }  // locked
+  void activate(OutChannel& channel);  // locked
+  detail::WireRef wire_ref(owner::Entry& entry) { return owner_->export_ref(entry); }  // locked
+  // A view of a stored value that holds `entry` (one reference of it passes over) while it is used.
+  detail::ValueView view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry);
+  // Encodes a value for the store or the heap. Takes the lock itself.
+  owner::Value make_value(const serial::Writer& value, std::size_t inline_limit);
+
+ private:
+  Client(net::ControlSocket node, WorkerHooks* hooks);
+
+  // --- owner::OwnerEffects
+  void set_demand(owner::ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) override;
+  void return_lease(LeaseId lease) override;
+  void send(ClientId to, owner::PeerMessage message) override;
+  void free_stored(const owner::StoredLocation& location) override;
+  void resolved(owner::Entry& entry) override;
+
+  // client.cc
+  void start();
+  void read_messages();
+  void handle(net::NodeMessage message, std::vector<Fd>& descriptors);
+  void on_granted(const net::Granted& granted, std::vector<Fd>& descriptors);
+  void on_peer_packet(ClientId from, const std::vector<std::byte>& bytes);
+  void node_lost();
+  owner::ShapeIndex shape_of(const TaskOptions& options);
+  TaskContext& context();
+  void background();
+  void wake_background();
+  // waiting.cc
+  bool drain();                 // locked; true: there were results
+  bool prepare_sleep();         // locked
+  template <class Predicate>
+  bool wait_until(Predicate done, detail::Deadline deadline);
+  template <class Predicate>
+  bool poll(Predicate done, detail::Deadline deadline);
+  bool run_here(owner::Entry& entry);
+  bool fits_here(const owner::Entry& entry) const;
+
+  static std::atomic<Client*> current_;
+
+  net::ControlSocket node_;
+  WorkerHooks* hooks_;
+  net::Welcome welcome_;
+  net::NodePage* page_ = nullptr;
+  Fd arena_memory_;
+  std::unique_ptr<store::Arena> arena_;
+  Arenas arenas_;
+  Pins pins_;
+
+  std::mutex mutex_;
+  std::unique_ptr<owner::Owner> owner_;
+  std::map<ClientId, std::unique_ptr<OutChannel>> channels_;
+  std::array<std::vector<OutChannel*>, 64> groups_;
+  std::vector<OutChannel*> active_;
+  std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_;
+  TaskContext root_;                // of threads that run no task
+  TaskOptions last_options_;
+  owner::ShapeIndex last_shape_ = 0;
+  bool have_last_shape_ = false;
+  std::atomic<std::uint32_t> waiters_{0};  // threads that wait, polling or asleep
+  bool node_gone_ = false;
+  std::optional<Error> end_;        // why nothing can be submitted any more
+
+  std::thread reader_;
+  std::thread background_;
+  std::mutex background_mutex_;
+  std::condition_variable background_wake_;
+  std::atomic<bool> background_parked_{true};
+  bool background_stop_ = false;
+};
+
+// What as_completed and wait for some of many keep while they wait.
+class Completions {
+ public:
+  std::vector<std::size_t> ready;  // indices, in order of completion
+  std::size_t taken = 0;
+  std::vector<owner::Entry*> entries;
+};
+
+}  // namespace manta::client

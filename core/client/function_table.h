@@ -1,0 +1,16 @@
+// From function ids to functions, for those who execute tasks.
+#pragma once
+
+#include <manta/error.h>
+#include <manta/function.h>
+
+namespace manta::detail {
+
+// The function of an id; null where no module of this process has it. Any thread, without locks, O(1); modules may come
+// and go meanwhile, but the caller must not run functions of a library that is being closed.
+const FunctionEntry* find_function(FunctionId id) noexcept;
+
+// Says why a task cannot be run here and what to do.
+Error unknown_function(FunctionId id);
+
+}  // namespace manta::detail

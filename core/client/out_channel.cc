@@ -1,0 +1,204 @@
+#include "core/client/out_channel.h"
+
+#include <cstring>
+
+#include "core/client/client.h"
+#include "core/client/task_codec.h"
+
+namespace manta::client {
+
+using net::PayloadKind;
+using net::Record;
+
+OutChannel::OutChannel(Client& client, ClientId worker, net::RingMemory& memory, net::ClientSlot& worker_slot)
+    : client_(client), worker_(worker), memory_(&memory),
+      ring_(memory, worker_slot.tasks, net::group_of(client.self())) {}
+
+OutChannel::~OutChannel() {
+  for (const std::uint64_t block : blocks_) {
+    if (block != kNoBlock) client_.arena().free(block);
+  }
+  net::RingMemory::unmap(memory_);
+}
+
+void OutChannel::set_task_cpus(std::uint32_t ten_thousandths) {
+  memory_->task_cpus.store(ten_thousandths, std::memory_order_relaxed);
+}
+
+std::uint64_t OutChannel::position_of(const owner::Entry& entry) const {
+  const std::uint64_t front = ring_.front_position();
+  return front + static_cast<std::uint32_t>(entry.position - static_cast<std::uint32_t>(front));
+}
+
+bool OutChannel::push(owner::Entry& entry) {
+  Record* record = ring_.reserve();
+  if (record == nullptr) return false;
+  const std::uint64_t position = ring_.next_position();
+  std::uint64_t block = kNoBlock;
+  if (!fill(*record, entry, block)) return false;
+  entry.position = static_cast<std::uint32_t>(position);
+  const std::size_t index = position % net::kRingRecords;
+  entries_[index] = &entry;
+  if (block != kNoBlock) {
+    if (blocks_.empty()) blocks_.assign(net::kRingRecords, kNoBlock);
+    blocks_[index] = block;
+  }
+  ring_.publish(*record);
+  back_ = position + 1;
+  client_.activate(*this);
+  return true;
+}
+
+// False: no room in the store for a block.
+bool OutChannel::fill(Record& record, const owner::Entry& entry, std::uint64_t& block) {
+  record.function = entry.function.value;
+  record.task = entry.id;
+  record.ref_mask = entry.ref_mask;
+  record.attempt = entry.attempt;
+  record.flags = entry.value.framed() ? Record::kFramed : 0;
+  if (entry.ref_mask != 0) {
+    record.flags |= Record::kHasRefs;
+    const auto part_for = [&](owner::Entry& reference) {
+      RequestPart part = part_of(reference.value);
+      if (part.stored) part.object = client_.wire_ref(reference);
+      return part;
+    };
+    const RequestPart values = part_of(entry.value);
+    std::size_t size = encoded_size(values);
+    for (owner::Entry* reference : entry.extra->references) size += encoded_size(part_of(reference->value));
+    return place(record, size, block, [&](std::byte* to) {
+      to = encode(values, to);
+      for (owner::Entry* reference : entry.extra->references) to = encode(part_for(*reference), to);
+    });
+  }
+  if (entry.value.kind() == owner::Value::Kind::stored) {
+    const owner::StoredLocation& at = entry.value.stored();
+    refer(record, {at.arena, at.offset, at.size_bytes});
+    return true;
+  }
+  const std::span<const std::byte> bytes = entry.value.bytes();
+  return place(record, bytes.size(), block, [&](std::byte* to) {
+    if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+  });
+}
+
+// Into the record if it fits, else into a block. False: no room in the store.
+template <class Fill>
+bool OutChannel::place(Record& record, std::size_t size, std::uint64_t& block, Fill fill) {
+  if (size <= Record::kPayloadBytes) {
+    record.kind = PayloadKind::bytes;
+    record.size_bytes = static_cast<std::uint32_t>(size);
+    fill(record.payload);
+    return true;
+  }
+  auto room = client_.arena().allocate(size);
+  if (!room) return false;
+  fill(room->data);
+  block = room->offset;
+  refer(record, {client_.self(), room->offset, size});
+  return true;
+}
+
+void OutChannel::refer(Record& record, const net::BlockRef& block) {
+  record.kind = PayloadKind::block;
+  record.size_bytes = sizeof block;
+  std::memcpy(record.payload, &block, sizeof block);
+}
+
+void OutChannel::forget(std::uint64_t position) {
+  const std::size_t index = position % net::kRingRecords;
+  entries_[index] = nullptr;
+  if (!blocks_.empty() && blocks_[index] != kNoBlock) {
+    client_.arena().free(blocks_[index]);
+    blocks_[index] = kNoBlock;
+  }
+}
+
+owner::Entry* OutChannel::take_back_last() {
+  while (back_ > ring_.front_position()) {
+    const std::uint64_t position = back_ - 1;
+    owner::Entry* entry = entries_[position % net::kRingRecords];
+    if (entry != nullptr) {
+      if (ring_.take_back(position) != net::TakeBack::taken) return nullptr;  // nor is any older one left
+      --back_;
+      forget(position);
+      return entry;
+    }
+    --back_;
+  }
+  return nullptr;
+}
+
+bool OutChannel::take_back(owner::Entry& entry) {
+  const std::uint64_t position = position_of(entry);
+  if (entries_[position % net::kRingRecords] != &entry) return false;
+  if (ring_.take_back(position) != net::TakeBack::taken) return false;
+  forget(position);
+  return true;
+}
+
+owner::Entry* OutChannel::next_lost() {
+  for (std::uint64_t position = ring_.front_position(); position < ring_.next_position(); ++position) {
+    owner::Entry* entry = entries_[position % net::kRingRecords];
+    if (entry == nullptr) continue;
+    forget(position);
+    return entry;
+  }
+  return nullptr;
+}
+
+owner::Entry* OutChannel::pop_finished(owner::Outcome& outcome) {
+  for (;;) {
+    Record* record = ring_.front_done();
+    if (record == nullptr) return nullptr;
+    const std::uint64_t position = ring_.front_position();
+    owner::Entry* entry = entries_[position % net::kRingRecords];
+    if (entry != nullptr) outcome = decode(*record);
+    forget(position);
+    ring_.free_front();
+    if (entry != nullptr) return entry;
+  }
+}
+
+owner::Outcome OutChannel::decode(const Record& record) {
+  owner::Outcome outcome;
+  const bool framed = (record.flags & Record::kFramed) != 0;
+  const bool parts = (record.flags & Record::kHasRefs) != 0;
+  try {
+    std::span<const std::byte> bytes;
+    if (record.kind == PayloadKind::bytes) {
+      auto payload = net::payload_of(record);
+      if (!payload) throw_error(payload.error());
+      bytes = *payload;
+    } else if (record.kind == PayloadKind::block || record.kind == PayloadKind::stored) {
+      auto block = net::block_of(record);
+      if (!block) throw_error(block.error());
+      if (record.kind == PayloadKind::stored) {
+        outcome.value = owner::Value::at({block->arena, block->offset, block->size_bytes}, framed);
+        return outcome;
+      }
+      const auto view = client_.arenas().known(worker_);
+      if (!view) throw Error(ErrorCode::internal, "no view of the worker's memory");
+      auto data = view->at(block->offset, block->size_bytes);
+      if (!data) throw_error(data.error());
+      bytes = {*data, block->size_bytes};
+    } else if (record.kind != PayloadKind::none) {
+      throw Error(ErrorCode::internal, "a result of unknown kind");
+    }
+    if (!parts) {
+      outcome.value = owner::Value::copy_of(bytes, framed);
+      return outcome;
+    }
+    ReplyParts reply = decode_reply(bytes);
+    outcome.value = reply.failed ? owner::Value::of(net::from_wire(std::move(reply.error))) : value_of(reply.value);
+    outcome.user_exception = reply.user_exception;
+    outcome.contained = std::move(reply.contained);
+    outcome.kept = std::move(reply.kept);
+  } catch (const Error& error) {
+    outcome = {};
+    outcome.value = owner::Value::of(error.with_context("result of a task"));
+  }
+  return outcome;
+}
+
+}  // namespace manta::client

@@ -1,0 +1,63 @@
+// The submitter's end of one worker: owner::Channel on a ring.
+//
+// Threading: under the client's lock. Ownership: owns the mapping of the ring and the blocks of requests in flight.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <manta/ids.h>
+
+#include "core/net/node_page.h"
+#include "core/net/task_ring.h"
+#include "core/net/task_ring_inl.h"
+#include "core/owner/owner.h"
+#include "core/store/arena.h"
+
+namespace manta::client {
+
+class Client;
+
+class OutChannel final : public owner::Channel {
+ public:
+  OutChannel(Client& client, ClientId worker, net::RingMemory& memory, net::ClientSlot& worker_slot);
+  ~OutChannel() override;
+
+  bool push(owner::Entry& entry) override;
+  owner::Entry* take_back_last() override;
+  bool take_back(owner::Entry& entry) override;
+  owner::Entry* next_lost() override;
+
+  // The oldest finished task and its result; null: none. The record is freed.
+  owner::Entry* pop_finished(owner::Outcome& outcome);
+  bool stop_looking() { return ring_.stop_looking(); }
+  bool worker_blocked() const { return ring_.worker_blocked(); }
+  bool outstanding() const { return ring_.outstanding() > 0; }
+
+  ClientId worker() const { return worker_; }
+  LeaseId lease;        // in force; none: kept for the next one
+  bool active = false;  // in the client's list of channels to poll
+  void set_task_cpus(std::uint32_t ten_thousandths);
+
+ private:
+  static constexpr std::uint64_t kNoBlock = ~std::uint64_t{0};
+  std::uint64_t position_of(const owner::Entry& entry) const;
+  bool fill(net::Record& record, const owner::Entry& entry, std::uint64_t& block);
+  template <class Fill>
+  bool place(net::Record& record, std::size_t size, std::uint64_t& block, Fill fill);
+  static void refer(net::Record& record, const net::BlockRef& block);
+  void forget(std::uint64_t position);
+  owner::Outcome decode(const net::Record& record);
+
+  Client& client_;
+  ClientId worker_;
+  net::RingMemory* memory_;
+  net::RingSubmitter ring_;
+  std::uint64_t back_ = 0;  // no unstarted task at or after it
+  std::array<owner::Entry*, net::kRingRecords> entries_{};
+  std::vector<std::uint64_t> blocks_;  // by index; made when the first is needed
+};
+
+}  // namespace manta::client

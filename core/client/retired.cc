@@ -1,0 +1,70 @@
+#include "core/client/retired.h"
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "core/client/client.h"
+
+namespace manta::client {
+
+namespace {
+
+struct Registry {
+  std::mutex mutex;  // taken before a client's lock
+  std::map<const detail::EntryHead*, Client*> entries;  // a retired client makes no new ones
+  std::map<Client*, std::unique_ptr<Client>> clients;
+};
+
+// Never destroyed: Refs with static storage duration may end later than anything here.
+Registry& registry() {
+  static Registry* const it = new Registry;
+  return *it;
+}
+
+}  // namespace
+
+std::atomic<bool> Retired::any_{false};
+
+void Retired::add(std::unique_ptr<Client> client) {
+  Registry& r = registry();
+  const std::lock_guard guard(r.mutex);
+  for (const detail::EntryHead* entry : client->live_entries()) r.entries.emplace(entry, client.get());
+  if (!client->any_live()) return;
+  client->keep_own_objects();
+  Client* key = client.get();
+  r.clients.emplace(key, std::move(client));
+  any_.store(true, std::memory_order_release);
+}
+
+Client* Retired::find(const detail::EntryHead* entry) {
+  Registry& r = registry();
+  const std::lock_guard guard(r.mutex);
+  const auto it = r.entries.find(entry);
+  return it == r.entries.end() ? nullptr : it->second;
+}
+
+bool Retired::release(detail::EntryHead* entry) noexcept {
+  Registry& r = registry();
+  std::unique_ptr<Client> unused;  // freed without the lock
+  const std::lock_guard guard(r.mutex);
+  const auto it = r.entries.find(entry);
+  if (it == r.entries.end()) return false;
+  Client* client = it->second;
+  client->last_reference_gone(*static_cast<owner::Entry*>(entry));
+  if (client->any_live()) return true;
+  std::erase_if(r.entries, [&](const auto& item) { return item.second == client; });
+  const auto mine = r.clients.find(client);
+  unused = std::move(mine->second);
+  r.clients.erase(mine);
+  any_.store(!r.clients.empty(), std::memory_order_release);
+  return true;
+}
+
+void Retired::throw_retired() {
+  throw Error(ErrorCode::unavailable,
+              "the object belongs to an earlier Runtime of this program, which has ended: get() its value, and pass or "
+              "put() that");
+}
+
+}  // namespace manta::client

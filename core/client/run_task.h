@@ -1,0 +1,30 @@
+// Runs one task's function in the calling thread.
+#pragma once
+
+#include <manta/detail/runtime_api.h>
+#include <manta/serial/writer.h>
+
+#include "core/client/task_codec.h"
+#include "core/client/task_context.h"
+#include "core/owner/owner.h"
+
+namespace manta::client {
+
+class Client;
+
+// What a function needs, wherever it lies.
+struct TaskInput {
+  detail::FunctionId function;
+  std::uint32_t ref_mask = 0;
+  std::uint16_t attempt = 0;
+  detail::ValueView values;
+  std::vector<detail::ValueView> references;
+  std::shared_ptr<const void> keepalive;  // of memory that the views lie in
+};
+
+// True: `result` holds the encoded value. False: `error` says what went wrong; user_exception whether user code threw.
+// Whatever the function throws is caught here, once.
+bool run_task(Client& client, TaskContext& context, const TaskInput& input, serial::Writer& result, Error& error,
+              bool& user_exception);
+
+}  // namespace manta::client

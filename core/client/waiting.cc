@@ -1,0 +1,320 @@
+// Waiting for results: drain, spin, run what is waited for, sleep.
+#include <algorithm>
+#include <thread>
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include "core/client/client.h"
+#include "core/client/run_task.h"
+
+namespace manta::client {
+
+namespace {
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Whether this thread's stack has room for another task on top of the one that waits.
+bool stack_has_room() {
+  struct Bounds {
+    const char* low = nullptr;
+    std::size_t size = 0;
+    Bounds() {
+      pthread_attr_t attributes;
+      void* address = nullptr;
+      if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return;
+      ::pthread_attr_getstack(&attributes, &address, &size);
+      ::pthread_attr_destroy(&attributes);
+      low = static_cast<const char*>(address);
+    }
+  };
+  thread_local const Bounds bounds;
+  const char here = 0;
+  return bounds.low != nullptr && &here - bounds.low > static_cast<std::ptrdiff_t>(bounds.size / 4);
+}
+
+}  // namespace
+
+void Client::activate(OutChannel& channel) {
+  if (channel.active) return;
+  channel.active = true;
+  active_.push_back(&channel);
+}
+
+bool Client::drain() {
+  bool news = false;
+  net::Doorbell& bell = slot().replies;
+  if (bell.ready.load(std::memory_order_relaxed) != 0) {
+    for (std::uint64_t bits = bell.take(); bits != 0; bits &= bits - 1) {
+      for (OutChannel* channel : groups_[static_cast<std::size_t>(__builtin_ctzll(bits))]) activate(*channel);
+    }
+  }
+  for (std::size_t i = 0; i < active_.size(); ++i) {  // grows while results cause pushes
+    OutChannel& channel = *active_[i];
+    owner::Outcome outcome;
+    while (owner::Entry* entry = channel.pop_finished(outcome)) {
+      owner_->finished(*entry, std::move(outcome));
+      outcome = {};
+      news = true;
+    }
+    if (!channel.lease) continue;
+    const owner::Lease* lease = owner_->find_lease(channel.lease);
+    if (lease != nullptr && lease->blocked != channel.worker_blocked()) {
+      owner_->set_blocked(channel.lease, channel.worker_blocked());
+    }
+  }
+  return news;
+}
+
+// CLIENT-2. False: a result is there already.
+bool Client::prepare_sleep() {
+  bool quiet = true;
+  std::erase_if(active_, [&](OutChannel* channel) {
+    if (!quiet || !channel->stop_looking()) {
+      quiet = false;
+      return false;
+    }
+    // Its flag may have changed since the last look; from now on the worker rings.
+    const owner::Lease* lease = channel->lease ? owner_->find_lease(channel->lease) : nullptr;
+    if (lease != nullptr && lease->blocked != channel->worker_blocked()) {
+      quiet = false;
+      return false;
+    }
+    channel->active = false;
+    return true;
+  });
+  return quiet;
+}
+
+// Polls for as long as results keep coming, spin_ns after the last. Done: true.
+template <class Predicate>
+bool Client::poll(Predicate done, detail::Deadline deadline) {
+  const auto spin_for = std::chrono::nanoseconds(welcome_.spin_ns);
+  Clock::time_point last = Clock::now();
+  bool news = false;
+  for (std::uint32_t n = 0;; ++n) {
+    {
+      const std::lock_guard guard(mutex_);
+      news = drain() || news;
+    }
+    if (done()) return true;
+    if ((n & 7) == 7 || spin_for.count() == 0) {
+      const auto now = Clock::now();
+      if (news) last = now, n = 0;
+      news = false;
+      if (now - last >= spin_for || now >= deadline) return false;
+      if (n > 64) ::sched_yield();  // the worker may be waiting for this very processor
+    }
+    pause();
+  }
+}
+
+template <class Predicate>
+bool Client::wait_until(Predicate done, detail::Deadline deadline) {
+  const Clock::time_point start = Clock::now();
+  net::Doorbell& bell = slot().replies;
+  waiters_.fetch_add(1, std::memory_order_relaxed);
+  const bool in_task = current_task() != nullptr && hooks_ != nullptr;
+  bool blocked = false;
+  bool result = false;
+  for (;;) {
+    result = poll(done, deadline);
+    const auto now = Clock::now();
+    if (result || now >= deadline) break;
+    const bool may_block = in_task && !blocked;
+    if (may_block && now - start >= kBlockedAfter) {
+      blocked = true;
+      hooks_->blocked(true);  // CLIENT-4
+    }
+    std::uint32_t seen = 0;
+    {
+      const std::lock_guard guard(mutex_);
+      drain();
+      if (done()) continue;
+      seen = bell.rings.load(std::memory_order_seq_cst);
+      if (!prepare_sleep()) continue;
+    }
+    bell.sleep(seen, may_block && !blocked ? std::min<Clock::time_point>(deadline, start + kBlockedAfter) : deadline);
+  }
+  waiters_.fetch_sub(1, std::memory_order_relaxed);
+  // What this thread polled is others' to watch now.
+  if (bell.sleepers.load(std::memory_order_relaxed) != 0) bell.wake();
+  if (blocked) hooks_->blocked(false);
+  return result;
+}
+
+bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
+  const auto done = [&] { return entry.resolved.load(std::memory_order_acquire); };
+  {
+    const std::lock_guard guard(mutex_);
+    drain();
+    if (done()) return true;
+    entry.watched = true;
+    owner_->want(entry);
+  }
+  if (current_task() != nullptr && hooks_ != nullptr && deadline == detail::Deadline::max()) run_here(entry);
+  return wait_until(done, deadline);
+}
+
+std::size_t Client::wait_any(std::span<detail::EntryHead* const> entries, std::size_t count,
+                             detail::Deadline deadline) {
+  Completions completions;
+  add_completions(completions, entries);
+  wait_until([&] { return completions.ready.size() >= count; }, deadline);
+  remove_completions(completions);
+  return completions.ready.size();
+}
+
+std::size_t Client::next_completion(Completions& completions) {
+  wait_until(
+      [&] { return completions.ready.size() > completions.taken; }, detail::Deadline::max());
+  const std::lock_guard guard(mutex_);
+  return completions.ready[completions.taken++];
+}
+
+void Client::add_completions(Completions& completions, std::span<detail::EntryHead* const> heads) {
+  const std::lock_guard guard(mutex_);
+  completions.entries.reserve(heads.size());
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    auto* entry = static_cast<owner::Entry*>(heads[i]);
+    detail::retain(entry);
+    completions.entries.push_back(entry);
+    if (entry->phase == owner::Phase::resolved) {
+      completions.ready.push_back(i);
+    } else {
+      entry->watched = true;
+      watchers_[entry].emplace_back(&completions, i);
+      owner_->want(*entry);
+    }
+  }
+}
+
+void Client::remove_completions(Completions& completions) {
+  {
+    const std::lock_guard guard(mutex_);
+    for (owner::Entry* entry : completions.entries) {
+      const auto it = watchers_.find(entry);
+      if (it == watchers_.end()) continue;
+      std::erase_if(it->second, [&](const auto& watcher) { return watcher.first == &completions; });
+      if (it->second.empty()) watchers_.erase(it);
+    }
+  }
+  for (owner::Entry* entry : completions.entries) detail::release(entry);
+  completions.entries.clear();
+}
+
+// --- running here what this thread waits for
+
+bool Client::fits_here(const owner::Entry& entry) const {
+  if (!entry.owned) return false;
+  const sched::ResourceSet& request = owner_->request_of(entry.shape);
+  const TaskContext* task = current_task();
+  return request.gpus.zero() && request.memory_bytes == 0 && request.named.empty() &&
+         request.cpus.units() <= static_cast<std::int64_t>(task->cpus);
+}
+
+// Runs the task of the entry, and before it those that it waits for, in this thread if they have not started.
+bool Client::run_here(owner::Entry& entry) {
+  if (!stack_has_room()) return false;
+  TaskInput input;
+  {
+    std::unique_lock lock(mutex_);
+    if (entry.phase == owner::Phase::waiting && fits_here(entry)) {
+      const std::vector<owner::Entry*> references = entry.extra->references;
+      for (owner::Entry* reference : references) detail::retain(reference);
+      lock.unlock();
+      for (owner::Entry* reference : references) {
+        if (!reference->resolved.load(std::memory_order_acquire)) run_here(*reference);
+        detail::release(reference);
+      }
+      lock.lock();
+    }
+    if (entry.phase != owner::Phase::queued && entry.phase != owner::Phase::pushed) return false;
+    if (!fits_here(entry) || !owner_->claim(entry)) return false;
+  }
+  owner::Outcome outcome;
+  TaskContext context;
+  context.id = entry.id;
+  context.cpus = current_task()->cpus;
+  serial::Writer result;
+  Error error(ErrorCode::internal, "");
+  try {
+    const auto view = [&](owner::Entry& of) -> detail::ValueView { return read_value(of); };
+    input.function = entry.function;
+    input.ref_mask = entry.ref_mask;
+    input.attempt = entry.attempt;
+    input.values = view(entry);
+    if (entry.extra) {
+      for (owner::Entry* reference : entry.extra->references) input.references.push_back(view(*reference));
+    }
+    if (run_task(*this, context, input, result, error, outcome.user_exception)) {
+      outcome.value = make_value(result, kStoredFromBytes);
+      for (detail::EntryHead* inside : result.take_refs()) outcome.held.push_back(static_cast<owner::Entry*>(inside));
+    } else {
+      outcome.value = owner::Value::of(error);
+    }
+  } catch (const Error& failed) {
+    outcome.value = owner::Value::of(failed);
+  }
+  input = {};
+  for (owner::Entry* imported : context.imported) detail::release(imported);  // covered by our own holds
+  const std::lock_guard guard(mutex_);
+  owner_->finished(entry, std::move(outcome));
+  return true;
+}
+
+// --- the background thread
+
+void Client::wake_background() {
+  const std::lock_guard guard(background_mutex_);
+  if (!background_parked_.load() || background_stop_) return;
+  background_parked_ = false;
+  if (!background_.joinable()) {
+    background_ = std::thread([this] { background(); });
+  } else {
+    background_wake_.notify_all();
+  }
+}
+
+void Client::background() {
+  net::Doorbell& bell = slot().replies;
+  for (;;) {
+    bool asleep_on_bell = false;
+    std::uint32_t seen = 0;
+    {
+      const std::lock_guard guard(mutex_);
+      owner_->tick();
+      if (waiters_ == 0) {
+        drain();
+        seen = bell.rings.load(std::memory_order_seq_cst);
+        asleep_on_bell = prepare_sleep();
+      }
+      if (!owner_->busy() || node_gone_) {
+        const std::lock_guard background_guard(background_mutex_);
+        background_parked_ = true;
+      }
+    }
+    const Clock::time_point next = Clock::now() + kTick;
+    if (asleep_on_bell && !background_parked_.load()) {
+      // CLIENT-1: results come in while nobody waits. Ticks stay kTick apart.
+      while (Clock::now() < next && bell.sleep(seen, next)) {
+        const std::lock_guard guard(mutex_);
+        if (waiters_ > 0) break;
+        drain();
+        seen = bell.rings.load(std::memory_order_seq_cst);
+        if (!prepare_sleep()) seen = bell.rings.load(std::memory_order_seq_cst) - 1;
+      }
+    }
+    std::unique_lock guard(background_mutex_);
+    if (!background_parked_) background_wake_.wait_until(guard, next, [&] { return background_stop_; });
+    background_wake_.wait(guard, [&] { return background_stop_ || !background_parked_.load(); });
+    if (background_stop_) return;
+  }
+}
+
+}  // namespace manta::client

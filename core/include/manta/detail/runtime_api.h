@@ -1,0 +1,97 @@
+// What the public templates ask of the runtime of this process. Not for users: everything here may change.
+//
+// The boundary between typed code (headers) and the runtime (compiled once): values cross it encoded.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include <manta/error.h>
+#include <manta/ids.h>
+#include <manta/options.h>
+
+namespace manta::serial {
+class Writer;
+}
+
+namespace manta::detail {
+
+// Head of an object's entry in the owner's table; the rest is the owner's business.
+struct EntryHead {
+  // References: Ref objects of this process, and holds of the owner itself (queued tasks, outer objects).
+  std::atomic<std::uint32_t> refs{0};
+  // Set once, with release, when the value or the error is there; nothing in it changes afterwards.
+  std::atomic<bool> resolved{false};
+};
+
+// A reference as it travels inside a value.
+struct WireRef {
+  ObjectId object;
+  ClientId owner;
+};
+
+// Identity of a function: hash of its module's build id in the upper 32 bits, index in that module's table in the lower.
+struct FunctionId {
+  std::uint64_t value = 0;
+  friend constexpr auto operator<=>(const FunctionId&, const FunctionId&) = default;
+};
+
+// The encoded form of a value, to be read in place.
+struct ValueView {
+  std::span<const std::byte> bytes;
+  bool framed = false;                    // bytes start with a frame that locates out-of-band buffers
+  std::shared_ptr<const void> keepalive;  // null: the bytes live as long as the reference that they were read from
+};
+
+struct TaskCall {
+  FunctionId function;
+  const TaskOptions& options;
+  const serial::Writer& values;             // the arguments given by value, in order
+  std::uint32_t ref_mask = 0;               // bit i: parameter i is given as a reference
+  std::span<EntryHead* const> references;   // those, in order
+};
+
+using Deadline = std::chrono::steady_clock::time_point;  // max(): none
+
+inline void retain(EntryHead* entry) noexcept { entry->refs.fetch_add(1, std::memory_order_relaxed); }
+void last_reference_gone(EntryHead* entry) noexcept;
+inline void release(EntryHead* entry) noexcept {
+  if (entry->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) last_reference_gone(entry);
+}
+
+// Called while a value that contains a reference is encoded; its writer then holds the entry (Writer::refs()).
+WireRef export_ref(EntryHead* entry);
+// Called while such a value is decoded. The caller owns one reference of the result.
+EntryHead* import_ref(const WireRef& ref);
+
+// The results carry one reference that belongs to the caller. Both throw Error: no runtime (init was not called or its
+// Runtime is gone), store full, arguments that cannot be encoded.
+EntryHead* submit(const TaskCall& call);
+EntryHead* put(const serial::Writer& value);
+
+// Blocks until the entry is resolved; false: the deadline passed first. Any thread.
+bool wait_resolved(EntryHead* entry, Deadline deadline);
+// Blocks until count of the entries are resolved (or the deadline); the number that are by then.
+std::size_t wait_any(std::span<EntryHead* const> entries, std::size_t count, Deadline deadline);
+// The value of a resolved entry; throws Error or TaskError where it failed. The view is valid while the entry is held.
+ValueView read_value(EntryHead* entry);
+
+// Order of completion of a fixed set of entries, each reported once (as_completed).
+class CompletionQueue {
+ public:
+  explicit CompletionQueue(std::span<EntryHead* const> entries);
+  ~CompletionQueue();
+  CompletionQueue(const CompletionQueue&) = delete;
+  CompletionQueue& operator=(const CompletionQueue&) = delete;
+  // Index in the span given to the constructor; blocks. Call at most as often as there are entries.
+  std::size_t next();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace manta::detail

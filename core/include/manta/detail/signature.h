@@ -1,0 +1,71 @@
+// Results and parameters of functions and captureless lambdas, as types.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+namespace manta::detail {
+
+struct Arguments;
+
+template <class... Ts>
+struct Types {
+  static constexpr std::size_t size = sizeof...(Ts);
+};
+
+// Parameters that the runtime supplies in the worker, not the caller. To add one (a stop token, say), specialise with
+// value = true and static T make(Arguments&).
+template <class T>
+struct Injected : std::false_type {};
+
+// R and Parameters of F; valid is false where F is no function, or has no one signature (overloads, auto parameters).
+template <class F>
+struct SignatureOf {
+  static constexpr bool valid = false;
+};
+template <class R, class... Ps>
+struct SignatureOf<R(Ps...)> {
+  static constexpr bool valid = true;
+  using Result = R;
+  using Parameters = Types<Ps...>;
+};
+template <class R, class... Ps>
+struct SignatureOf<R (*)(Ps...)> : SignatureOf<R(Ps...)> {};
+template <class R, class... Ps>
+struct SignatureOf<R (*)(Ps...) noexcept> : SignatureOf<R(Ps...)> {};
+template <class C, class R, class... Ps>
+struct SignatureOf<R (C::*)(Ps...) const> : SignatureOf<R(Ps...)> {};
+template <class C, class R, class... Ps>
+struct SignatureOf<R (C::*)(Ps...) const noexcept> : SignatureOf<R(Ps...)> {};
+template <class F>
+requires requires { &F::operator(); }
+struct SignatureOf<F> : SignatureOf<decltype(&F::operator())> {};
+template <class F>
+struct SignatureOf<const F> : SignatureOf<F> {};
+
+// The parameters that the caller gives, in order.
+template <class Given, class... Ps>
+struct WithoutInjected {
+  using type = Given;
+};
+template <class... Given, class P, class... Ps>
+struct WithoutInjected<Types<Given...>, P, Ps...>
+    : WithoutInjected<std::conditional_t<Injected<std::remove_cvref_t<P>>::value, Types<Given...>, Types<Given..., P>>,
+                      Ps...> {};
+template <class Parameters>
+struct GivenOf;
+template <class... Ps>
+struct GivenOf<Types<Ps...>> : WithoutInjected<Types<>, Ps...> {};
+template <class Parameters>
+using Given = typename GivenOf<Parameters>::type;
+
+// Index of parameter I among those.
+template <std::size_t I, class... Ps>
+inline constexpr std::size_t transport_index = [] {
+  std::size_t index = 0;
+  std::size_t i = 0;
+  ((index += i++ < I && !Injected<std::remove_cvref_t<Ps>>::value ? 1 : 0), ...);
+  return index;
+}();
+
+}  // namespace manta::detail

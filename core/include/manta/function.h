@@ -1,0 +1,155 @@
+// Registration of functions: how a template argument becomes an id that another process of this program understands.
+//
+// Each module (the program, each shared library) has a table of the functions that its code names in remote<f>. An
+// entry is registered while the module's static variables are initialised, in the order that the linker fixed: the same
+// file, loaded by another process, gives the same index. The id holds the module's build id too: a different program is
+// noticed. A plug-in that is loaded by dlopen must share Manta's code with the program that loads it (link the program
+// with -rdynamic, or both with a shared library of Manta), and the workers must load it too.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <manta/detail/runtime_api.h>
+#include <manta/detail/signature.h>
+#include <manta/serialize.h>
+
+namespace manta {
+
+namespace {
+// Differs in each source file. It makes instantiations that name a function local to their file, because g++ 12
+// otherwise merges those for members of same-named local or anonymous-namespace classes of two files, and then calls
+// the wrong one.
+struct ThisFile {};
+}  // namespace
+
+namespace detail {
+
+// The arguments of one execution. Parameter i (injected ones not counted) is decoded from values, or, if bit i of
+// ref_mask is set, from the next of references, each of which holds one value.
+struct Arguments {
+  serial::Reader* values = nullptr;
+  std::uint32_t ref_mask = 0;
+  serial::Reader* references = nullptr;
+};
+
+// What a worker needs of a function. Lives as long as its module.
+struct FunctionEntry {
+  const void* tag;  // identity; addresses of code are none, linkers fold equal functions
+  // Decodes, calls, encodes the result. Throws what the function throws, and Error for arguments that do not decode.
+  void (*invoke)(Arguments& arguments, serial::Writer& result);
+  std::string_view (*name)();  // for people: "square", "ns::train_fold"
+};
+
+// The table of one module. Here are only its address and its size; the rest is in core/client/function_table.cc.
+class ModuleTable {
+ public:
+  constexpr ModuleTable() = default;
+  ~ModuleTable();  // at dlclose: its functions are unknown from then on
+  ModuleTable(const ModuleTable&) = delete;
+  ModuleTable& operator=(const ModuleTable&) = delete;
+  // Any thread. Throws Error(exhausted) beyond 2^32 functions or 512 modules.
+  FunctionId add(const FunctionEntry& entry);
+
+ private:
+  std::uint32_t count_ = 0;
+  std::uint32_t module_ = 0;  // hash of the build id; 0 until the first entry
+};
+
+// Hidden: each module has its own, however it was loaded.
+[[gnu::visibility("hidden")]] inline constinit ModuleTable module_table;
+
+// Extracts the text for F from a compiler's "... F = text; File = ..." (g++) or "F = text, File =" (clang).
+constexpr std::string_view template_argument_name(std::string_view pretty) {
+  const std::size_t start = pretty.find("F = ") + 4;
+  std::size_t end = pretty.find("; File = ", start);
+  if (end == std::string_view::npos) end = pretty.find(", File = ", start);
+  std::string_view name = pretty.substr(start, end - start);
+  constexpr std::string_view kClosure = "<lambda closure object>";  // g++'s words before a lambda
+  if (name.starts_with(kClosure)) name.remove_prefix(kClosure.size());
+  if (name.starts_with('&')) name.remove_prefix(1);
+  if (name.ends_with("{}") || name.ends_with(">()")) name.remove_suffix(2);
+  return name;
+}
+
+// Decodes parameter P, the next one from the arguments; index counts those that are not injected.
+template <class P>
+std::remove_cvref_t<P> take_parameter(Arguments& arguments, std::size_t index) {
+  using Value = std::remove_cvref_t<P>;
+  if constexpr (Injected<Value>::value) {
+    return Injected<Value>::make(arguments);
+  } else if ((arguments.ref_mask >> index & 1) == 0) {
+    return serial::decode<Value>(*arguments.values);
+  } else {
+    const std::uint32_t before = arguments.ref_mask & ((std::uint32_t{1} << index) - 1);
+    serial::Reader& reader = arguments.references[std::popcount(before)];
+    Value value = serial::decode<Value>(reader);
+    reader.finish();
+    return value;
+  }
+}
+
+// Encodes what make() returns; the writer keeps the value where its encoding may refer to it.
+template <class Make>
+void encode_result(serial::Writer& result, Make&& make) {
+  using R = std::invoke_result_t<Make>;
+  if constexpr (std::is_void_v<R>) {
+    std::forward<Make>(make)();
+  } else if constexpr (serial::detail::may_be_large<std::remove_cvref_t<R>>) {
+    result(result.emplace([&]() -> std::remove_cvref_t<R> { return std::forward<Make>(make)(); }));
+  } else {
+    const auto& value = std::forward<Make>(make)();
+    result(value);
+  }
+}
+
+template <auto F, class Parameters>
+struct Thunk;
+template <auto F, class... Ps>
+struct Thunk<F, Types<Ps...>> {
+  static void invoke(Arguments& arguments, serial::Writer& result) {
+    invoke(arguments, result, std::index_sequence_for<Ps...>());
+  }
+
+ private:
+  template <std::size_t... I>
+  static void invoke(Arguments& arguments, serial::Writer& result, std::index_sequence<I...>) {
+    // Braces: evaluated in order, as they were encoded.
+    std::tuple<std::remove_cvref_t<Ps>...> values{take_parameter<Ps>(arguments, transport_index<I, Ps...>)...};
+    if (arguments.values != nullptr) arguments.values->finish();
+    encode_result(result, [&]() -> decltype(auto) { return F(pass_parameter<Ps>(std::get<I>(values))...); });
+  }
+  // A value or rvalue reference parameter takes the decoded object over.
+  template <class P, class V>
+  static decltype(auto) pass_parameter(V& value) {
+    if constexpr (std::is_lvalue_reference_v<P>) {
+      return std::as_const(value);
+    } else {
+      return std::move(value);
+    }
+  }
+};
+
+// The entry of F in this module's table. Naming id (in code that is instantiated) is what registers F.
+template <auto F, class File>
+struct Registration {
+  static std::string_view name() { return template_argument_name(pretty()); }
+  static const FunctionEntry entry;
+  static const FunctionId id;
+
+ private:
+  static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
+  static inline char tag = 0;
+};
+template <auto F, class File>
+constinit const FunctionEntry Registration<F, File>::entry{
+    &tag, &Thunk<F, typename SignatureOf<decltype(F)>::Parameters>::invoke, &Registration::name};
+template <auto F, class File>
+const FunctionId Registration<F, File>::id = module_table.add(entry);
+
+}  // namespace detail
+}  // namespace manta

@@ -1,0 +1,122 @@
+// Storing values, and getting the values of refs.
+#pragma once
+
+#include <chrono>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <manta/detail/runtime_api.h>
+#include <manta/error.h>
+#include <manta/ref.h>
+#include <manta/serialize.h>
+
+namespace manta {
+
+namespace detail {
+
+// The point in time that is timeout from now; nanoseconds::max() is for ever.
+Deadline deadline_after(std::chrono::nanoseconds timeout);
+[[noreturn]] void throw_deadline(std::size_t ready, std::size_t total);
+
+// False: not resolved by the deadline.
+inline bool await(EntryHead& entry, Deadline deadline) {
+  return entry.resolved.load(std::memory_order_acquire) || wait_resolved(&entry, deadline);
+}
+
+template <class T>
+T value_of(EntryHead& resolved) {
+  const ValueView view = read_value(&resolved);  // throws the task's error
+  if constexpr (!std::is_void_v<T>) {
+    serial::Reader reader(view.bytes, view.framed, view.keepalive);
+    T value = serial::decode<T>(reader);
+    reader.finish();
+    return value;
+  }
+}
+
+template <class T>
+T get_by(const Ref<T>& ref, Deadline deadline) {
+  EntryHead& entry = ref.entry();
+  if (!await(entry, deadline)) throw_deadline(0, 1);
+  return value_of<T>(entry);
+}
+
+template <class T>
+std::vector<T> get_all_by(const std::vector<Ref<T>>& refs, Deadline deadline) {
+  std::vector<T> values;
+  values.reserve(refs.size());
+  for (const Ref<T>& ref : refs) {
+    if (!await(ref.entry(), deadline)) throw_deadline(values.size(), refs.size());
+    values.push_back(value_of<T>(ref.entry()));
+  }
+  return values;
+}
+
+}  // namespace detail
+
+// Waits until the value is there and returns a copy of it.
+//
+// Threading: any thread. Blocks (a task that blocks gives its CPUs to others meanwhile).
+// Errors: throws TaskError where the task's code threw; Error where its worker died, the object was lost, ...;
+// Error(deadline) where the timeout was over first, in which case the task goes on.
+template <class T>
+[[nodiscard]] T get(const Ref<T>& ref) {
+  return detail::get_by(ref, detail::Deadline::max());
+}
+inline void get(const Ref<void>& ref) { detail::get_by(ref, detail::Deadline::max()); }
+template <class T>
+[[nodiscard]] T get(const Ref<T>& ref, std::chrono::nanoseconds timeout) {
+  return detail::get_by(ref, detail::deadline_after(timeout));
+}
+inline void get(const Ref<void>& ref, std::chrono::nanoseconds timeout) {
+  detail::get_by(ref, detail::deadline_after(timeout));
+}
+
+// The values of all, in order; throws the error of the first that failed.
+template <class T>
+[[nodiscard]] std::vector<T> get(const std::vector<Ref<T>>& refs) {
+  return detail::get_all_by(refs, detail::Deadline::max());
+}
+template <class T>
+[[nodiscard]] std::vector<T> get(const std::vector<Ref<T>>& refs, std::chrono::nanoseconds timeout) {
+  return detail::get_all_by(refs, detail::deadline_after(timeout));
+}
+inline void get(const std::vector<Ref<void>>& refs,
+                std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
+  const detail::Deadline deadline = detail::deadline_after(timeout);
+  for (const Ref<void>& ref : refs) detail::get_by(ref, deadline);
+}
+
+// As get, but returns the error. A timeout of 0 asks without waiting.
+template <class T>
+[[nodiscard]] Result<T> try_get(const Ref<T>& ref, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
+  try {
+    if constexpr (std::is_void_v<T>) {
+      detail::get_by(ref, detail::deadline_after(timeout));
+      return {};
+    } else {
+      return detail::get_by(ref, detail::deadline_after(timeout));
+    }
+  } catch (const Error& error) {
+    return tl::unexpected<Error>(error);
+  }
+}
+
+// Stores a value once, for any number of tasks: pass the Ref instead of the value.
+//
+// Threading: any thread. Errors: throws Error(exhausted) where the store is full, unavailable without a runtime.
+template <class T>
+[[nodiscard]] Ref<std::decay_t<T>> put(T&& value) {
+  using Value = std::decay_t<T>;
+  if constexpr (!Serializable<Value>) {
+    serial::detail::explain<Value>();
+  } else {
+    const Value& stored = value;  // of arrays: what they decay to
+    serial::Writer writer;
+    writer(stored);
+    return Ref<Value>::adopt(detail::put(writer));
+  }
+}
+
+}  // namespace manta

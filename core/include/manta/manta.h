@@ -1,0 +1,11 @@
+// All of Manta's core. Tensors: <manta/torch.h>.
+#pragma once
+
+#include <manta/error.h>
+#include <manta/get.h>
+#include <manta/options.h>
+#include <manta/ref.h>
+#include <manta/remote.h>
+#include <manta/runtime.h>
+#include <manta/serialize.h>
+#include <manta/wait.h>

@@ -1,0 +1,46 @@
+// Options of init, tasks and waits: plain structs for designated initialisers.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+namespace manta {
+
+// An amount of a resource that the user names, for example {"license", 1}.
+struct CustomResource {
+  std::string_view name;
+  double amount = 0;
+};
+
+// How a task is placed and retried. Trivially destructible on purpose (it may stand in a co_await expression):
+// the string_views must outlive the call of options(...)(...), as literals do.
+struct TaskOptions {
+  double num_cpus = 1;             // steps of 0.0001; 0 is allowed: the task then needs no CPU to start
+  double num_gpus = 0;             // below 1: a share of one GPU; above: whole GPUs only
+  std::uint64_t memory_bytes = 0;  // booked, not enforced
+  std::array<CustomResource, 4> resources{};
+  int max_retries = 3;             // attempts after the first, counted only when the task had started; -1: for ever
+  bool retry_exceptions = false;   // whether an exception of user code counts as a reason to retry
+  std::string_view name = {};      // shown to people instead of the function's name
+};
+
+struct InitOptions {
+  double num_cpus = -1;  // what the node offers; -1: MANTA_NUM_CPUS, else as many as this process may use
+  double num_gpus = -1;  // -1: MANTA_NUM_GPUS, else those that the machine has and CUDA_VISIBLE_DEVICES allows
+  std::int64_t memory_bytes = -1;        // -1: 70 % of the machine's memory, for TaskOptions::memory_bytes
+  std::int64_t store_capacity_bytes = -1;  // -1: 30 % of the machine's memory, taken only as it is used
+  std::array<CustomResource, 8> resources{};
+  int max_workers = 4096;  // bound on worker processes of the node, blocked ones included
+  // How long a waiting thread polls before it sleeps. -1: MANTA_SPIN_US, else 50 us. 0 gives the processor away at once.
+  std::chrono::microseconds spin{-1};
+};
+
+// For wait(): how many results, and for how long.
+struct WaitOptions {
+  std::size_t count = 1;
+  std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
+};
+
+}  // namespace manta

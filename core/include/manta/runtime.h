@@ -1,0 +1,49 @@
+// Starting and ending Manta in a program.
+#pragma once
+
+#include <memory>
+
+#include <manta/options.h>
+
+namespace manta {
+
+// A running Manta; when it ends, so do the node process and the workers, and tasks that have not finished are dropped.
+//
+// Threading: create and destroy it in main; everything else works from any thread meanwhile. Ownership: movable, owns
+// the processes that init started. Refs may outlive it: they then have what was resolved, and errors for the rest.
+class Runtime {
+ public:
+  Runtime(Runtime&&) noexcept;
+  Runtime& operator=(Runtime&&) noexcept;
+  ~Runtime();
+
+  // CPUs and GPUs that the node offers.
+  double num_cpus() const;
+  double num_gpus() const;
+  // Ends it now; the destructor then does nothing.
+  void shutdown();
+
+ private:
+  friend Runtime init(int argc, char** argv, const InitOptions& options);
+  struct Impl;
+  explicit Runtime(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Call it in the first line of main, before threads exist and before CUDA is used: the node process and the workers are
+// forked here and start from this state (with MANTA_ZYGOTE=exec, or where threads exist already, they are the program
+// executed again, in which init does not return).
+//
+// Environment: MANTA_NUM_CPUS, MANTA_NUM_GPUS, MANTA_SPIN_US stand in for options that are not given; MANTA_ZYGOTE=fork
+// or exec. Options of the command line named --manta-num-cpus=N, --manta-num-gpus=N come before both.
+//
+// Errors: throws Error: invalid_argument (an amount that makes no sense, a second runtime in the process), unavailable
+// or exhausted where processes or memory cannot be had.
+//
+//   int main(int argc, char** argv) {
+//     auto runtime = manta::init(argc, argv);
+//     ...
+//   }
+[[nodiscard]] Runtime init(int argc, char** argv, const InitOptions& options = {});
+
+}  // namespace manta

@@ -1,0 +1,36 @@
+// Wakes a process of the same node, but only if it sleeps.
+//
+// Every client has one doorbell in a page that the node shares with all. A peer that published something for it sets a
+// bit (which of 64 groups of channels to look at) and calls the kernel only if somebody sleeps there.
+//
+//   BELL-1  no lost wake-up: work published before ring() is seen by a sleeper, or by the check before it sleeps
+//   BELL-2  a spurious ring (hostile or stale peer) costs one look and nothing else
+//
+// Threading: ring() from any process and thread; sleep() from any thread of the owner. Sequentially consistent
+// read-modify-writes, not fences, so that ThreadSanitizer can follow.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace manta::net {
+
+struct alignas(64) Doorbell {
+  std::atomic<std::uint64_t> ready{0};     // groups of channels with news
+  std::atomic<std::uint32_t> sleepers{0};  // threads in, or about to enter, the futex
+  std::atomic<std::uint32_t> rings{0};     // futex word: counts wake-ups
+
+  // Sets the group's bit and wakes whoever sleeps.
+  void ring(std::uint32_t group) noexcept;
+  // Wakes sleepers without news of a channel (a thread of the same process has something to tell).
+  void wake() noexcept;
+  // Takes and clears all bits.
+  std::uint64_t take() noexcept { return ready.exchange(0, std::memory_order_seq_cst); }
+
+  // Sleeps until rung or woken since `seen` was read from rings, or until the deadline. Read `seen`, then check for
+  // work, then sleep: what comes in between returns at once. Also returns at once if bits are set. False: the deadline.
+  bool sleep(std::uint32_t seen, std::chrono::steady_clock::time_point deadline) noexcept;
+};
+
+}  // namespace manta::net

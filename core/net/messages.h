@@ -1,0 +1,124 @@
+// What a client (driver or worker) and the daemon of its node say to each other, over a ControlSocket. One page of
+// format: a packet is u8 version, u8 index of the message in its variant, and the message's fields in order, as
+// serial::Writer encodes an aggregate. Descriptors travel with the packet, as each message says.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <manta/error.h>
+#include <manta/ids.h>
+
+#include "core/owner/messages.h"
+
+namespace manta::net {
+
+inline constexpr std::uint8_t kControlVersion = 1;
+
+// A resource request, as on the wire (sched::ResourceSet).
+struct WireResources {
+  std::int64_t cpus = 0;  // ten-thousandths
+  std::int64_t gpus = 0;
+  std::uint64_t memory_bytes = 0;
+  std::vector<std::pair<std::string, std::int64_t>> named;
+};
+
+// --- from a client to its node
+struct Hello {  // a worker is up
+  std::int64_t process = 0;
+};
+struct SetDemand {
+  std::uint32_t shape = 0;
+  WireResources request;
+  std::uint32_t wanted = 0;
+};
+struct ReturnLease {
+  LeaseId lease;
+};
+struct Blocked {
+  bool blocked = false;
+};
+struct ChannelClosed {
+  ClientId submitter;
+};
+struct RequestArena {
+  ClientId client;
+};
+struct ToPeer {  // delivered as FromPeer, in order per sender; a message too long for a packet is in a descriptor
+  ClientId client;
+  std::vector<std::byte> message;  // a PeerPacket
+};
+struct Shutdown {};  // driver: end everything
+
+using ClientMessage =
+    std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown>;
+
+// --- from a node to a client
+struct Welcome {  // the first; descriptors: node page, the client's arena
+  ClientId client;
+  std::uint32_t slot = 0;
+  ClientId driver;
+  std::int64_t spin_ns = 0;
+  std::string host;
+  double num_cpus = 0;
+};
+struct Granted {  // descriptors, if new_channel: ring, the worker's arena
+  LeaseId lease;
+  ClientId worker;
+  std::uint32_t shape = 0;
+  std::uint32_t worker_slot = 0;
+  bool new_channel = false;
+};
+struct LeaseEnded {
+  LeaseId lease;
+  std::string status;
+};
+struct Infeasible {
+  std::uint32_t shape = 0;
+  std::string why;
+};
+struct AskBack {
+  std::uint32_t shape = 0;
+  std::uint32_t count = 0;
+};
+struct OpenChannel {  // to a worker; descriptors: ring, the submitter's arena
+  ClientId submitter;
+  std::uint32_t submitter_slot = 0;
+};
+struct CloseChannel {
+  ClientId submitter;
+};
+struct ArenaOf {  // descriptor: the arena, if the client is known
+  ClientId client;
+};
+struct FromPeer {  // descriptor, if the message is empty: memory that holds it
+  ClientId client;
+  std::vector<std::byte> message;
+};
+struct ClientDied {
+  ClientId client;
+  std::string status;
+};
+
+using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
+                                 FromPeer, ClientDied>;
+
+// Between clients, inside ToPeer and FromPeer.
+struct FreeBlock {  // to the creator of the arena
+  std::uint64_t offset = 0;
+};
+using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock>;
+
+std::vector<std::byte> encode(const ClientMessage& message);
+std::vector<std::byte> encode(const NodeMessage& message);
+std::vector<std::byte> encode(const PeerPacket& packet);
+// invalid_argument: not such a message, or of another version.
+Result<ClientMessage> decode_client_message(std::span<const std::byte> bytes);
+Result<NodeMessage> decode_node_message(std::span<const std::byte> bytes);
+Result<PeerPacket> decode_peer_packet(std::span<const std::byte> bytes);
+
+}  // namespace manta::net

@@ -1,0 +1,38 @@
+// The page that a node shares with all its processes: doorbells and the store's budget.
+//
+//   PAGE-1  nothing in it is trusted for memory safety: a hostile process can wake others or spoil the count of bytes,
+//           not more
+//
+// Threading: atomics only. Ownership: made by the node process, mapped by everybody from one memfd.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include <manta/ids.h>
+
+#include "core/net/doorbell.h"
+
+namespace manta::net {
+
+// One client's place.
+struct ClientSlot {
+  Doorbell replies;  // news for it as a submitter: results of its tasks
+  Doorbell tasks;    // news for it as a worker: tasks to run
+  alignas(64) std::atomic<std::uint64_t> store_used_bytes{0};  // of its own arena
+};
+
+struct NodePage {
+  static constexpr std::uint64_t kMagic = 0x65676170'61746e61;
+  static constexpr std::uint32_t kSlots = 8192;
+
+  std::uint64_t magic;
+  std::uint64_t store_capacity_bytes;
+  alignas(64) std::atomic<std::uint64_t> store_used_bytes;
+  alignas(64) ClientSlot slots[kSlots];
+};
+
+// Doorbells have 64 groups; a channel's is chosen by the peer's id.
+inline std::uint32_t group_of(ClientId peer) { return static_cast<std::uint32_t>(peer.value & 63); }
+
+}  // namespace manta::net

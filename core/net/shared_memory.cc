@@ -1,0 +1,81 @@
+#include "core/net/shared_memory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+namespace manta::net {
+namespace {
+
+constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW;
+
+tl::unexpected<Error> fail_errno(int error, const std::string& what) {
+  const bool limit = error == ENOMEM || error == EMFILE || error == ENFILE || error == ENOSPC || error == EFBIG;
+  return fail(limit ? ErrorCode::exhausted : ErrorCode::unavailable,
+              what + ": " + std::generic_category().message(error));
+}
+
+std::string sized(const char* what, std::uint64_t size_bytes) {
+  return std::string(what) + " of " + std::to_string(size_bytes) + " bytes";
+}
+
+}  // namespace
+
+Result<Fd> create_shared_memory(const char* name, std::uint64_t size_bytes) {
+  Fd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
+  if (!fd && errno == EINVAL) fd = Fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));  // Linux before 6.3
+  if (!fd && errno == EINVAL) fd = Fd(::memfd_create(name, MFD_CLOEXEC));
+  if (!fd) return fail_errno(errno, "memfd_create " + std::string(name));
+  if (::ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0) {
+    return fail_errno(errno, sized("shared memory", size_bytes));
+  }
+  (void)::fcntl(fd.get(), F_ADD_SEALS, kSizeSeals);
+  return fd;
+}
+
+bool is_size_sealed(int fd) {
+  const int seals = ::fcntl(fd, F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
+Result<std::uint64_t> fixed_size_of(int fd) {
+  if (!is_size_sealed(fd)) {
+    (void)::fcntl(fd, F_ADD_SEALS, kSizeSeals);
+    if (::fcntl(fd, F_GET_SEALS) >= 0 && !is_size_sealed(fd)) {
+      return fail(ErrorCode::invalid_argument, "shared memory from a peer: its size is not sealed and cannot be");
+    }
+  }
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return fail_errno(errno, "shared memory from a peer");
+  if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
+    return fail(ErrorCode::invalid_argument, "shared memory from a peer: not a memory file, or an empty one");
+  }
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<Fd> reopen_read_only(int fd) {
+  Fd copy(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!copy) return fail_errno(errno, "read-only descriptor of shared memory");
+  return copy;
+}
+
+Result<std::byte*> map_memory(int fd, std::uint64_t size_bytes, Mapping mapping) {
+  const int sharing = mapping == Mapping::shared ? MAP_SHARED : MAP_PRIVATE;
+  void* base = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, sharing | MAP_NORESERVE, fd, 0);
+  if (base == MAP_FAILED) return fail_errno(errno, sized("mapping shared memory", size_bytes));
+  return static_cast<std::byte*>(base);
+}
+
+void unmap_memory(void* base, std::uint64_t size_bytes) noexcept {
+  if (base != nullptr) ::munmap(base, size_bytes);
+}
+
+}  // namespace manta::net

@@ -1,0 +1,303 @@
+// Clients and their messages. Processes and the end of everything are in node_process.cc.
+#include "core/node/daemon.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+
+#include <boost/asio/post.hpp>
+
+#include "core/net/shared_memory.h"
+#include "core/net/task_ring.h"
+#include "core/node/daemon_client.h"
+#include "core/store/arena.h"
+
+namespace manta::node {
+
+namespace {
+
+constexpr NodeId kThisNode{1};
+constexpr std::size_t kMaxBacklogBytes = 256 << 20;
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+sched::ResourceSet from_wire(const net::WireResources& wire) {
+  sched::ResourceSet set;
+  set.cpus = sched::Amount::from_units(wire.cpus);
+  set.gpus = sched::Amount::from_units(wire.gpus);
+  set.memory_bytes = wire.memory_bytes;
+  for (const auto& [name, units] : wire.named) set.named.push_back({name, sched::Amount::from_units(units)});
+  return set;
+}
+
+sched::NodeSchedulerConfig scheduler_config(const NodeConfig& config) {
+  sched::NodeSchedulerConfig c;
+  c.total = from_wire(config.total);
+  c.first_client_id = 2;  // 1 is the driver
+  c.max_workers = config.max_workers;
+  c.warm_workers = config.warm_workers;
+  return c;
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+}  // namespace
+
+Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner,
+               pid_t driver_process)
+    : config_(std::move(config)),
+      io_(1),
+      spawner_(std::move(spawner)),
+      child_signals_(io_, SIGCHLD),
+      timer_(io_),
+      driver_process_(io_),
+      start_(std::chrono::steady_clock::now()),
+      host_(host_name()),
+      driver_(ClientId{1}),
+      head_({.heartbeat_timeout = head::Time::max()}, *this),  // it lives in this very process
+      scheduler_(scheduler_config(config_), *this) {
+  auto memory = net::create_shared_memory("manta-node", sizeof(net::NodePage));
+  if (!memory) throw_error(memory.error());
+  auto base = net::map_memory(memory->get(), sizeof(net::NodePage), net::Mapping::shared);
+  if (!base) throw_error(base.error());
+  page_memory_ = std::move(*memory);
+  page_ = reinterpret_cast<net::NodePage*>(*base);
+  page_->magic = net::NodePage::kMagic;
+  page_->store_capacity_bytes = config_.store_capacity_bytes;
+  for (std::uint32_t slot = net::NodePage::kSlots; slot-- > 0;) free_slots_.push_back(slot);
+
+  // The node's own head: joins cannot fail, ids are fresh.
+  (void)head_.node_joined(kThisNode, from_wire(config_.total), host_, now());
+  auto client = add_client(driver_, std::move(driver));
+  if (!client) throw_error(client.error());
+  welcome(**client);
+  (void)head_.client_joined(driver_, kThisNode, head::ClientKind::driver, now());
+  scheduler_.driver_joined(driver_, now());
+  scheduler_.start(now());
+  watch_driver(driver_process);
+}
+
+Daemon::~Daemon() = default;
+
+std::chrono::nanoseconds Daemon::now() const { return std::chrono::steady_clock::now() - start_; }
+
+Daemon::Client* Daemon::find(ClientId id) {
+  const auto it = clients_.find(id);
+  return it == clients_.end() ? nullptr : it->second.get();
+}
+
+Result<Daemon::Client*> Daemon::add_client(ClientId id, net::ControlSocket socket) {
+  if (free_slots_.empty()) return fail(ErrorCode::exhausted, "no place for another process on this node");
+  auto arena = store::create_arena_memory(config_.store_capacity_bytes);
+  if (!arena) return tl::unexpected<Error>(arena.error());
+  auto readable = net::reopen_read_only(arena->get());
+  if (!readable) return tl::unexpected<Error>(readable.error());
+  auto client = std::make_unique<Client>(io_);
+  client->id = id;
+  client->socket = std::move(socket);
+  client->slot = free_slots_.back();
+  free_slots_.pop_back();
+  new (&page_->slots[client->slot]) net::ClientSlot();  // a killed process may have left itself counted as a sleeper
+  client->arena = std::move(*arena);
+  client->arena_for_readers = std::move(*readable);
+  client->events.assign(client->socket.fd());
+  Client& added = *client;
+  clients_[id] = std::move(client);
+  watch(added);
+  return &added;
+}
+
+void Daemon::welcome(Client& client) {
+  net::Welcome message;
+  message.client = client.id;
+  message.slot = client.slot;
+  message.driver = driver_;
+  message.spin_ns = config_.spin_ns;
+  message.host = host_;
+  message.num_cpus = static_cast<double>(config_.total.cpus) / 10'000;
+  const int descriptors[] = {page_memory_.get(), client.arena.get()};
+  send(client, message, descriptors);
+  client.arena.reset();  // from here on nobody but the client can write to it
+}
+
+void Daemon::watch(Client& client) {
+  const ClientId id = client.id;
+  client.events.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, id](boost::system::error_code error) {
+    Client* c = find(id);
+    if (error || c == nullptr) return;
+    on_readable(*c);
+  });
+}
+
+void Daemon::on_readable(Client& client) {
+  const ClientId id = client.id;
+  for (int n = 0; n < 64; ++n) {  // then others get a turn
+    auto packet = client.socket.try_receive();
+    if (!packet) {
+      if (packet.error().code() == ErrorCode::exhausted) break;
+      socket_closed(client);
+      return;
+    }
+    auto message = net::decode_client_message(packet->bytes);
+    if (!message) {  // not one of ours any more: its memory is damaged
+      socket_closed(client);
+      return;
+    }
+    handle(client, std::move(*message), packet->descriptors);
+    if (stopping_ || find(id) == nullptr) return;
+  }
+  watch(client);
+  schedule_tick();
+}
+
+void Daemon::handle(Client& client, net::ClientMessage message, const std::vector<Fd>& descriptors) {
+  std::visit(Overloaded{
+                 [&](const net::Hello& m) { handle_hello(client, m); },
+                 [&](const net::SetDemand& m) {
+                   scheduler_.set_demand(client.id, m.shape, from_wire(m.request), m.wanted, now());
+                 },
+                 [&](const net::ReturnLease& m) { scheduler_.return_lease(client.id, m.lease, now()); },
+                 [&](const net::Blocked& m) {
+                   m.blocked ? scheduler_.blocked(client.id, now()) : scheduler_.unblocked(client.id, now());
+                 },
+                 [&](const net::ChannelClosed& m) { scheduler_.channel_closed(client.id, m.submitter, now()); },
+                 [&](const net::RequestArena& m) {
+                   const Client* owner = find(m.client);
+                   const auto it = arenas_of_the_dead_.find(m.client);
+                   const int fd = owner != nullptr                    ? owner->arena_for_readers.get()
+                                  : it != arenas_of_the_dead_.end() ? it->second.get()
+                                                                      : -1;
+                   send(client, net::ArenaOf{m.client}, {&fd, fd >= 0 ? 1u : 0u});
+                 },
+                 [&](net::ToPeer& m) {
+                   const int fd = descriptors.empty() ? -1 : descriptors[0].get();
+                   Client* to = find(m.client);
+                   if (to != nullptr) send(*to, net::FromPeer{client.id, std::move(m.message)}, {&fd, fd >= 0 ? 1u : 0u});
+                 },
+                 [&](const net::Shutdown&) {
+                   if (client.id == driver_) stop();
+                 },
+             },
+             message);
+}
+
+void Daemon::send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors) {
+  std::vector<std::byte> bytes = net::encode(message);
+  if (client.backlog.empty()) {
+    auto sent = client.socket.try_send(bytes, descriptors);
+    if (sent && *sent) return;
+    if (!sent) return;  // its end will be read from the socket soon
+  }
+  Client::Queued queued{std::move(bytes), {}};
+  for (const int fd : descriptors) queued.descriptors.emplace_back(::dup(fd));
+  client.backlog_bytes += queued.bytes.size();
+  client.backlog.push_back(std::move(queued));
+  if (client.backlog_bytes > kMaxBacklogBytes && client.process > 0) ::kill(client.process, SIGKILL);  // NODE-3
+  if (client.backlog.size() > 1) return;
+  const ClientId id = client.id;
+  client.events.async_wait(boost::asio::posix::stream_descriptor::wait_write, [this, id](boost::system::error_code error) {
+    Client* c = find(id);
+    if (!error && c != nullptr) flush(*c);
+  });
+}
+
+void Daemon::flush(Client& client) {
+  while (!client.backlog.empty()) {
+    const Client::Queued& next = client.backlog.front();
+    std::vector<int> descriptors;
+    for (const Fd& fd : next.descriptors) descriptors.push_back(fd.get());
+    auto sent = client.socket.try_send(next.bytes, descriptors);
+    if (!sent) return;
+    if (!*sent) {
+      const ClientId id = client.id;
+      client.events.async_wait(boost::asio::posix::stream_descriptor::wait_write,
+                               [this, id](boost::system::error_code error) {
+                                 Client* c = find(id);
+                                 if (!error && c != nullptr) flush(*c);
+                               });
+      return;
+    }
+    client.backlog_bytes -= next.bytes.size();
+    client.backlog.pop_front();
+  }
+}
+
+void Daemon::grant(ClientId submitter, const sched::Grant& grant) {
+  Client* from = find(submitter);
+  Client* worker = find(grant.worker);
+  if (from == nullptr || worker == nullptr) return;
+  net::Granted granted{grant.lease, grant.worker, grant.shape, worker->slot, false};
+  if (!channels_.emplace(submitter, grant.worker).second) {
+    send(*from, granted);
+    return;
+  }
+  auto ring = net::create_shared_memory("manta-ring", net::RingMemory::bytes());
+  auto memory = ring ? net::RingMemory::create(ring->get()) : tl::unexpected<Error>(ring.error());
+  if (!memory) {
+    channels_.erase({submitter, grant.worker});
+    infeasible(submitter, grant.shape, "this node cannot make a channel to a worker: " + memory.error().message());
+    boost::asio::post(io_, [this, submitter, lease = grant.lease] { scheduler_.return_lease(submitter, lease, now()); });
+    return;
+  }
+  net::RingMemory::unmap(*memory);
+  granted.new_channel = true;
+  const int to_worker[] = {ring->get(), from->arena_for_readers.get()};
+  send(*worker, net::OpenChannel{submitter, from->slot}, to_worker);
+  const int to_submitter[] = {ring->get(), worker->arena_for_readers.get()};
+  send(*from, granted, to_submitter);
+}
+
+void Daemon::lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd, const std::string& status) {
+  if (Client* client = find(submitter)) send(*client, net::LeaseEnded{lease, status});
+}
+
+void Daemon::infeasible(ClientId submitter, sched::ShapeIndex shape, const std::string& why) {
+  if (Client* client = find(submitter)) send(*client, net::Infeasible{shape, why});
+}
+
+void Daemon::ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t count) {
+  if (Client* client = find(submitter)) send(*client, net::AskBack{shape, count});
+}
+
+void Daemon::close_channel(ClientId worker, ClientId submitter) {
+  channels_.erase({submitter, worker});
+  if (Client* client = find(worker)) send(*client, net::CloseChannel{submitter});
+}
+
+void Daemon::announce_client_death(NodeId, ClientId dead, const std::string& status) {
+  for (const auto& [id, client] : clients_) {
+    if (id != dead && client->greeted) send(*client, net::ClientDied{dead, status});
+  }
+}
+
+void Daemon::end_job(NodeId, ClientId driver) {
+  if (driver == driver_) stop();
+}
+
+void Daemon::schedule_tick() {
+  const sched::Time at = now();
+  const sched::Time next = std::min(scheduler_.tick(at), head_.tick(at));
+  if (next == sched::Time::max() || stopping_) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(start_ + std::max(next, at + std::chrono::milliseconds(1)));
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) schedule_tick();
+  });
+}
+
+}  // namespace manta::node

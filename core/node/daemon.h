@@ -1,0 +1,107 @@
+// The node process of an embedded run: daemon and head on one loop. It owns the workers, the store's memory and the
+// clean-up; it carries no task and no object.
+//
+//   NODE-1  when the driver is gone, by whatever death, so are all processes below this one, and then this one
+//   NODE-2  a dead client is announced after everything that it sent was delivered
+//   NODE-3  a client that does not read its messages holds up nobody else, and ends when its backlog grows too long
+//
+// Threading: one thread; run() returns when everything below has ended. Ownership: owns the spawner, clients, memory.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "core/head/head.h"
+#include "core/net/control_socket.h"
+#include "core/net/messages.h"
+#include "core/net/node_page.h"
+#include "core/node/node_config.h"
+#include "core/node/spawner.h"
+#include "core/sched/node_scheduler.h"
+
+namespace manta::node {
+
+class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
+ public:
+  // The spawner has started. driver: this end of the driver's socket, from which `config` was read.
+  Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner, pid_t driver_process);
+  ~Daemon() override;
+
+  // Serves until the driver is gone or asks for the end; then ends all children.
+  void run();
+
+ private:
+  struct Client;
+
+  // --- sched::NodeSchedulerEffects
+  void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) override;
+  void kill_worker(ClientId worker) override;
+  void grant(ClientId submitter, const sched::Grant& grant) override;
+  void lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd why, const std::string& status) override;
+  void infeasible(ClientId submitter, sched::ShapeIndex shape, const std::string& why) override;
+  void ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t count) override;
+  void close_channel(ClientId worker, ClientId submitter) override;
+  // --- head::HeadEffects
+  void announce_client_death(NodeId to, ClientId client, const std::string& status) override;
+  void announce_node_death(NodeId, NodeId, const std::string&) override {}
+  void end_job(NodeId to, ClientId driver) override;
+
+  Result<Client*> add_client(ClientId id, net::ControlSocket socket);
+  void welcome(Client& client);
+  void watch(Client& client);
+  void on_readable(Client& client);
+  void handle(Client& client, net::ClientMessage message, const std::vector<Fd>& descriptors);
+  void handle_hello(Client& client, const net::Hello& hello);
+  void send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors = {});
+  void flush(Client& client);
+  void socket_closed(Client& client);
+  void client_gone(ClientId id, const std::string& status);
+  void reap();
+  void schedule_tick();
+  void watch_driver(pid_t process);
+  void stop();
+  void end_children();
+  std::chrono::nanoseconds now() const;
+  Client* find(ClientId id);
+
+  NodeConfig config_;
+  boost::asio::io_context io_;
+  std::unique_ptr<Spawner> spawner_;
+  boost::asio::signal_set child_signals_;
+  boost::asio::steady_timer timer_;
+  boost::asio::posix::stream_descriptor driver_process_;
+  std::chrono::steady_clock::time_point start_;
+  Fd page_memory_;
+  net::NodePage* page_ = nullptr;
+  std::vector<std::uint32_t> free_slots_;
+  std::string host_;
+  ClientId driver_;
+  std::map<ClientId, std::unique_ptr<Client>> clients_;
+  std::map<pid_t, ClientId> by_process_;
+  std::map<pid_t, std::string> ended_early_;  // processes that ended before their Hello was read
+  std::set<std::pair<ClientId, ClientId>> channels_;  // (submitter, worker)
+  std::map<ClientId, Fd> arenas_of_the_dead_;  // read-only; their objects are still referred to
+  head::Head head_;
+  sched::NodeScheduler scheduler_;
+  bool stopping_ = false;
+};
+
+// "was killed by signal 9 (SIGKILL)", "exited with status 3".
+std::string describe_exit(int wait_status);
+
+// The whole life of a node process after it was forked or executed: reads the configuration from `driver`, serves,
+// cleans up, ends the process.
+[[noreturn]] void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, std::vector<int> keep);
+
+}  // namespace manta::node

@@ -1,0 +1,33 @@
+// What the daemon keeps for one driver or worker. Private to the room.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "core/node/daemon.h"
+
+namespace manta::node {
+
+struct Daemon::Client {
+  explicit Client(boost::asio::io_context& io) : events(io) {}
+  ~Client() { events.release(); }  // the socket closes its descriptor
+
+  struct Queued {
+    std::vector<std::byte> bytes;
+    std::vector<Fd> descriptors;
+  };
+
+  ClientId id;
+  net::ControlSocket socket;
+  boost::asio::posix::stream_descriptor events;  // readiness of the socket
+  std::uint32_t slot = 0;
+  Fd arena;              // for the client itself
+  Fd arena_for_readers;  // for all others
+  pid_t process = 0;     // 0: not greeted yet
+  bool greeted = false;
+  bool closed = false;   // its socket ended; the process has yet to
+  std::deque<Queued> backlog;
+  std::size_t backlog_bytes = 0;
+};
+
+}  // namespace manta::node

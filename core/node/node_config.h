@@ -1,0 +1,23 @@
+// What a driver tells the node process that it starts. The first packet on their control socket.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/net/messages.h"
+
+namespace manta::node {
+
+struct NodeConfig {
+  net::WireResources total;
+  std::uint64_t store_capacity_bytes = 0;
+  std::int64_t spin_ns = 0;
+  std::uint32_t max_workers = 4096;
+  std::uint32_t warm_workers = 0;
+  bool exec_workers = false;
+  // Device i of the node, as CUDA_VISIBLE_DEVICES names it ("3", "GPU-8f2c...").
+  std::vector<std::string> gpu_names;
+};
+
+}  // namespace manta::node

@@ -1,0 +1,237 @@
+// Processes below the daemon: their start, their ends, and the end of everything.
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include <manta/serial/reader.h>
+
+#include "core/node/daemon.h"
+#include "core/node/daemon_client.h"
+
+namespace manta::node {
+
+namespace {
+
+// Everything below this process, found by asking the kernel; user code may have started processes of its own.
+std::vector<pid_t> children_of_this_process() {
+  std::vector<pid_t> children;
+  std::ifstream file("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+  for (pid_t pid; file >> pid;) children.push_back(pid);
+  return children;
+}
+
+}  // namespace
+
+std::string describe_exit(int wait_status) {
+  if (WIFSIGNALED(wait_status)) {
+    const int signal = WTERMSIG(wait_status);
+    const char* name = ::sigabbrev_np(signal);
+    std::string text = "was killed by signal " + std::to_string(signal);
+    if (name != nullptr) text += " (SIG" + std::string(name) + ")";
+    return text;
+  }
+  return "exited with status " + std::to_string(WEXITSTATUS(wait_status));
+}
+
+void Daemon::start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) {
+  // Answers come as events of their own: the scheduler is in the middle of something.
+  const auto failed = [this, worker](const Error& error) {
+    boost::asio::post(io_, [this, worker, status = std::string("could not be started: ") + error.what()] {
+      client_gone(worker, status);
+    });
+  };
+  auto pair = net::ControlSocket::pair();
+  if (!pair) return failed(pair.error());
+  auto client = add_client(worker, std::move(pair->first));
+  if (!client) return failed(client.error());
+  WorkerStart start;
+  start.node_process = ::getpid();
+  for (const sched::GpuShare& gpu : gpus) {
+    const bool named = gpu.index < config_.gpu_names.size();
+    start.cuda_visible_devices += (start.cuda_visible_devices.empty() ? "" : ",");
+    start.cuda_visible_devices += named ? config_.gpu_names[gpu.index] : std::to_string(gpu.index);
+  }
+  welcome(**client);
+  auto spawned = spawner_->spawn(start, pair->second);
+  if (!spawned) failed(spawned.error());
+}
+
+void Daemon::handle_hello(Client& client, const net::Hello& hello) {
+  if (client.greeted) return;
+  client.process = static_cast<pid_t>(hello.process);
+  client.greeted = true;
+  if (client.id == driver_) return;
+  const auto early = ended_early_.find(client.process);
+  if (early != ended_early_.end()) {
+    const std::string status = early->second;
+    ended_early_.erase(early);
+    client_gone(client.id, status);
+    return;
+  }
+  by_process_[client.process] = client.id;
+  (void)head_.client_joined(client.id, NodeId{1}, head::ClientKind::worker, now());
+  scheduler_.worker_started(client.id, now());
+}
+
+void Daemon::kill_worker(ClientId worker) {
+  Client* client = find(worker);
+  if (client == nullptr) return;
+  if (client->process > 0) {
+    ::kill(client->process, SIGKILL);
+  } else {
+    client->closed = true;  // it ends when it greets
+    boost::asio::post(io_, [this, worker] { client_gone(worker, "ended before it was ready"); });
+  }
+}
+
+// The process closed its end: it is ending, or damaged. Its exit status follows with SIGCHLD.
+void Daemon::socket_closed(Client& client) {
+  if (client.closed) return;
+  client.closed = true;
+  client.events.cancel();
+  if (client.id == driver_) {
+    stop();
+  } else if (client.process > 0) {
+    ::kill(client.process, SIGKILL);
+    reap();
+  } else {
+    client_gone(client.id, "ended before it was ready");
+  }
+}
+
+void Daemon::client_gone(ClientId id, const std::string& status) {
+  Client* client = find(id);
+  const bool greeted = client != nullptr && client->greeted;
+  if (client != nullptr) {
+    // NODE-2: what it sent before it died counts.
+    while (!client->closed && !stopping_) {
+      auto packet = client->socket.try_receive();
+      if (!packet) break;
+      auto message = net::decode_client_message(packet->bytes);
+      if (message) handle(*client, std::move(*message), packet->descriptors);
+    }
+    if (client->process > 0) by_process_.erase(client->process);
+    net::ClientSlot& slot = page_->slots[client->slot];
+    // Its blocks stay readable for whoever refers to them; new objects need not wait for them.
+    const std::uint64_t used = slot.store_used_bytes.exchange(0);
+    page_->store_used_bytes.fetch_sub(used);
+    free_slots_.insert(free_slots_.begin(), client->slot);
+    if (used > 0) arenas_of_the_dead_[id] = std::move(client->arena_for_readers);
+    clients_.erase(id);
+    std::erase_if(channels_, [&](const auto& pair) { return pair.first == id || pair.second == id; });
+  }
+  if (greeted) {
+    scheduler_.client_left(id, status, now());
+    head_.client_left(id, status, now());
+  } else {
+    scheduler_.worker_failed(id, status, now());
+  }
+  schedule_tick();
+}
+
+void Daemon::reap() {
+  for (;;) {
+    siginfo_t info = {};
+    // Looks before it takes the status: while the zombie is there its process group cannot be another one's.
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    const pid_t pid = info.si_pid;
+    ::kill(-pid, SIGKILL);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    if (spawner_->child_ended(pid) || stopping_) continue;
+    const auto it = by_process_.find(pid);
+    if (it != by_process_.end()) {
+      client_gone(ClientId(it->second), describe_exit(status));
+    } else if (std::any_of(clients_.begin(), clients_.end(), [](const auto& c) { return !c.second->greeted; })) {
+      ended_early_[pid] = describe_exit(status);
+    }
+  }
+}
+
+void Daemon::watch_driver(pid_t driver) {
+#ifdef SYS_pidfd_open
+  // Its socket alone could be kept open by a child that the program forked.
+  const int fd = driver > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, driver, 0)) : -1;
+  if (fd < 0) return;
+  driver_process_.assign(fd);
+  driver_process_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
+    if (!error) stop();
+  });
+#endif
+}
+
+void Daemon::stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  io_.stop();
+}
+
+void Daemon::run() {
+  const std::function<void()> watch_children = [&] {
+    child_signals_.async_wait([&](boost::system::error_code error, int) {
+      if (error) return;
+      reap();
+      if (!stopping_) watch_children();
+    });
+  };
+  watch_children();
+  schedule_tick();
+  io_.run();
+  end_children();
+}
+
+// NODE-1. Orphans of what is killed here become children of this process (subreaper), so the loop ends with nothing.
+void Daemon::end_children() {
+  for (;;) {
+    for (const pid_t child : children_of_this_process()) {
+      ::kill(-child, SIGKILL);
+      ::kill(child, SIGKILL);
+    }
+    int status = 0;
+    const pid_t ended = ::waitpid(-1, &status, 0);
+    if (ended < 0 && errno == ECHILD) return;
+    if (ended > 0) ::kill(-ended, SIGKILL);
+  }
+}
+
+void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, std::vector<int> keep) {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ::prctl(PR_SET_NAME, "manta-node");
+  rlimit files = {};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {  // two descriptors for each of up to thousands of processes
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  net::ControlSocket socket(std::move(driver));
+  try {
+    auto packet = socket.receive();
+    if (!packet) ::_exit(0);
+    NodeConfig config;
+    serial::Reader reader(packet->bytes, false, nullptr);
+    reader(config);
+    auto spawner = std::make_unique<Spawner>(config.exec_workers ? SpawnMode::exec : SpawnMode::fork,
+                                             std::move(worker_main), std::move(keep));
+    auto started = spawner->start();
+    if (!started) throw_error(started.error());
+    Daemon daemon(std::move(config), std::move(socket), std::move(spawner), driver_process);
+    daemon.run();
+  } catch (const std::exception& error) {
+    const std::string text = std::string("manta: the node process cannot go on: ") + error.what() + "\n";
+    (void)!::write(2, text.data(), text.size());
+    ::_exit(1);
+  }
+  ::_exit(0);
+}
+
+}  // namespace manta::node

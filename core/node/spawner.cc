@@ -1,0 +1,205 @@
+#include "core/node/spawner.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include <manta/serial/reader.h>
+#include <manta/serial/writer.h>
+
+extern char** environ;
+
+namespace manta::node {
+
+namespace {
+
+std::vector<std::string> command_line() {
+  std::vector<std::string> words;
+  Fd file(::open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC));
+  std::string all;
+  char chunk[4096];
+  for (ssize_t n; (n = ::read(file.get(), chunk, sizeof chunk)) > 0;) all.append(chunk, static_cast<std::size_t>(n));
+  for (std::size_t at = 0; at < all.size();) {
+    const std::size_t end = std::min(all.find('\0', at), all.size());
+    words.push_back(all.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
+void set_cuda_devices(const std::string& devices) { ::setenv("CUDA_VISIBLE_DEVICES", devices.c_str(), 1); }
+
+// In the zygote's grandchild-to-be: waits until the node process is the parent, then becomes a worker.
+[[noreturn]] void become_worker(const WorkerStart& start, Fd control, pid_t intermediate, const WorkerMain& main) {
+  while (::getppid() == intermediate) ::sched_yield();
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != start.node_process) ::_exit(0);
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_NAME, "manta-worker");
+  set_cuda_devices(start.cuda_visible_devices);
+  main(std::move(control));
+  ::_exit(0);
+}
+
+[[noreturn]] void run_zygote(net::ControlSocket node, const WorkerMain& main) {
+  for (;;) {
+    auto packet = node.receive();
+    if (!packet) ::_exit(0);  // the node process is gone
+    WorkerStart start;
+    try {
+      serial::Reader reader(packet->bytes, false, nullptr);
+      reader(start);
+    } catch (const Error&) {
+      continue;
+    }
+    if (packet->descriptors.size() != 1) continue;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      Fd(node.fd()).reset();
+      const pid_t intermediate = ::getpid();
+      const pid_t worker = ::fork();
+      if (worker != 0) ::_exit(worker < 0 ? 1 : 0);
+      become_worker(start, std::move(packet->descriptors[0]), intermediate, main);
+    }
+    // On failure the control socket closes with the packet, which tells the daemon.
+    if (child > 0) ::waitpid(child, nullptr, 0);
+  }
+}
+
+}  // namespace
+
+std::vector<int> open_descriptors() {
+  std::vector<int> open;
+  DIR* dir = ::opendir("/proc/self/fd");
+  if (dir == nullptr) return open;
+  while (const dirent* entry = ::readdir(dir)) {
+    const int fd = std::atoi(entry->d_name);
+    if (entry->d_name[0] != '.' && fd != ::dirfd(dir)) open.push_back(fd);
+  }
+  ::closedir(dir);
+  std::sort(open.begin(), open.end());
+  return open;
+}
+
+void enter_child_process(pid_t parent, const std::vector<int>& keep, int also_keep, const char* name) {
+  if (parent != 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(0);
+  }
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if (signal != SIGKILL && signal != SIGSTOP) ::signal(signal, SIG_DFL);
+  }
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_NAME, name);
+  for (const int fd : open_descriptors()) {
+    if (fd > 2 && fd != also_keep && !std::binary_search(keep.begin(), keep.end(), fd)) ::close(fd);
+  }
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (null >= 0) {
+    ::dup2(null, 0);
+    ::close(null);
+  }
+}
+
+Result<pid_t> execute_again(const std::string& role, int descriptor, const std::vector<int>& keep, const char* cuda) {
+  std::vector<std::string> words = command_line();
+  std::vector<std::string> variables;
+  for (char** e = environ; *e != nullptr; ++e) {
+    const std::string_view variable(*e);
+    const bool replaced = cuda != nullptr && variable.starts_with("CUDA_VISIBLE_DEVICES=");
+    if (!replaced && !variable.starts_with(std::string(kRoleVariable) + "=")) {
+      variables.emplace_back(variable);
+    }
+  }
+  // The child's descriptor: any number that is free there; dup2 clears close-on-exec.
+  const int number = std::max(2, keep.empty() ? 0 : *std::max_element(keep.begin(), keep.end())) + 1;
+  variables.push_back(std::string(kRoleVariable) + "=" + role + ":" + std::to_string(number));
+  if (cuda != nullptr) variables.push_back(std::string("CUDA_VISIBLE_DEVICES=") + cuda);
+  const auto pointers = [](std::vector<std::string>& strings) {
+    std::vector<char*> p;
+    for (std::string& s : strings) p.push_back(s.data());
+    p.push_back(nullptr);
+    return p;
+  };
+  std::vector<char*> argv = pointers(words), envp = pointers(variables);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&actions, descriptor, number);
+  ::posix_spawnattr_init(&attributes);
+  sigset_t none, all;
+  ::sigemptyset(&none);
+  ::sigfillset(&all);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setsigdefault(&attributes, &all);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  pid_t child = 0;
+  const int error = ::posix_spawn(&child, "/proc/self/exe", &actions, &attributes, argv.data(), envp.data());
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
+  if (error != 0) {
+    return fail(ErrorCode::exhausted, "cannot start a " + role + " process: " + std::strerror(error));
+  }
+  return child;
+}
+
+Spawner::Spawner(SpawnMode mode, WorkerMain worker_main, std::vector<int> keep)
+    : mode_(mode), worker_main_(std::move(worker_main)), keep_(std::move(keep)) {
+  std::sort(keep_.begin(), keep_.end());
+}
+
+Spawner::~Spawner() {
+  if (zygote_ > 0) ::kill(zygote_, SIGKILL);
+}
+
+Result<void> Spawner::start() {
+  if (mode_ == SpawnMode::exec) return {};
+  auto pair = net::ControlSocket::pair();
+  if (!pair) return tl::unexpected<Error>(pair.error());
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) return fail(ErrorCode::exhausted, std::string("cannot fork the zygote: ") + std::strerror(errno));
+  if (child == 0) {
+    enter_child_process(parent, keep_, pair->second.fd(), "manta-zygote");
+    run_zygote(std::move(pair->second), worker_main_);
+  }
+  zygote_ = child;
+  to_zygote_ = std::move(pair->first);
+  return {};
+}
+
+Result<void> Spawner::spawn(const WorkerStart& start, const net::ControlSocket& control) {
+  if (mode_ == SpawnMode::exec) {
+    auto child = execute_again("worker", control.fd(), keep_, start.cuda_visible_devices.c_str());
+    if (!child) return tl::unexpected<Error>(child.error());
+    return {};
+  }
+  serial::Writer writer;
+  writer(start);
+  const int descriptor = control.fd();
+  return to_zygote_.send(writer.stream(), {&descriptor, 1});
+}
+
+bool Spawner::child_ended(pid_t pid) {
+  if (pid != zygote_ || zygote_ == 0) return false;
+  zygote_ = 0;
+  return static_cast<bool>(start());
+}
+
+}  // namespace manta::node

@@ -1,0 +1,75 @@
+// Starts worker processes: by asking the zygote to fork, or by executing the program again.
+//
+// The zygote is forked from the node process before it has threads or state, and forks each worker twice, so that the
+// worker becomes a child of the node process (a subreaper): the zygote's death ends no worker, and the node learns every
+// exit status itself.
+//
+//   SPAWN-1  a worker dies with the node process (parent-death signal), whoever forked it
+//   SPAWN-2  no child holds a descriptor of ours but its own control socket
+//
+// Threading: the daemon's loop. Ownership: owns the zygote; the destructor kills it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <manta/error.h>
+
+#include "core/base/fd.h"
+#include "core/net/control_socket.h"
+
+namespace manta::node {
+
+// What a new worker needs to know before its control socket speaks.
+struct WorkerStart {
+  std::string cuda_visible_devices;  // empty: none
+  std::int64_t node_process = 0;     // its parent-to-be
+};
+
+// Runs the worker in this process with its control socket; never returns.
+using WorkerMain = std::function<void(Fd control)>;
+
+enum class SpawnMode : std::uint8_t { fork, exec };
+
+class Spawner {
+ public:
+  // keep: descriptors that the program had open before init; workers keep them.
+  Spawner(SpawnMode mode, WorkerMain worker_main, std::vector<int> keep);
+  ~Spawner();
+  Spawner(const Spawner&) = delete;
+  Spawner& operator=(const Spawner&) = delete;
+
+  // Forks the zygote (fork mode). Call before this process opens anything, and again from zygote_died.
+  Result<void> start();
+  // The control socket's other end goes to the worker, which announces itself by Hello.
+  Result<void> spawn(const WorkerStart& start, const net::ControlSocket& control);
+  // A child of this process ended; true: it was the zygote, and a new one is there.
+  bool child_ended(pid_t pid);
+  // 0: none.
+  pid_t zygote() const { return zygote_; }
+
+ private:
+  SpawnMode mode_;
+  WorkerMain worker_main_;
+  std::vector<int> keep_;
+  pid_t zygote_ = 0;
+  net::ControlSocket to_zygote_;
+};
+
+// Names of the roles that an executed program finds in its environment: MANTA_ROLE=node:3 or worker:3 (descriptor).
+inline constexpr const char* kRoleVariable = "MANTA_ROLE";
+
+// Executes this program again with a role and one descriptor (which the child finds under a number that is in none of
+// `keep`), default signal handling and its own process group. cuda: CUDA_VISIBLE_DEVICES, null: as it is here.
+Result<pid_t> execute_again(const std::string& role, int descriptor, const std::vector<int>& keep, const char* cuda);
+
+// Descriptors open in this process, for `keep`.
+std::vector<int> open_descriptors();
+// Called first in every forked child: default signal handlers, own process group, /dev/null as standard input. Closes
+// what is neither standard nor in the lists (keep is sorted). With a parent: death with it, at once if it is gone.
+void enter_child_process(pid_t parent, const std::vector<int>& keep, int also_keep, const char* name);
+
+}  // namespace manta::node

@@ -1,0 +1,179 @@
+// Objects that cross process borders: who is in whose books.
+#include <algorithm>
+#include <utility>
+
+#include "core/base/planted_bug.h"
+#include "core/owner/owner.h"
+
+namespace manta::owner {
+
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace
+
+Entry* Owner::import(const detail::WireRef& ref, bool lent) {
+  const bool ours = ref.owner == self_;
+  Entry* known = table_.find(ref.object, ours ? ClientId{} : ref.owner);
+  if (known != nullptr) {
+    hold(*known);
+  } else {
+    known = &table_.allocate();
+    known->id = ref.object;
+    known->owner = ref.owner;
+    known->phase = Phase::borrowed;
+    known->refs.store(1, std::memory_order_relaxed);
+    if (ours) {
+      resolve(*known, Value::of(Error(ErrorCode::object_lost, "object " + ref.object.to_string() +
+                                                                  " was freed while a reference to it travelled")));
+    } else {
+      table_.index(*known);
+    }
+  }
+  if (lent && !ours) ++known->more().lent_to_us;
+  return known;
+}
+
+detail::WireRef Owner::export_ref(Entry& entry) {
+  if (entry.owned) make_findable(entry);
+  return {entry.id, entry.owned ? self_ : entry.owner};
+}
+
+// A task that was repeated in this process has named its children as the first time. If such a namesake is still known,
+// this one takes another name: nobody outside has heard of it yet.
+void Owner::make_findable(Entry& entry) {
+  constexpr std::uint64_t kNamesake = std::uint64_t{1} << 62;
+  while (!table_.index(entry)) entry.id = entry.id.put(kNamesake);
+}
+
+void Owner::lend(Entry& entry, ClientId to) {
+  if (entry.owned) {
+    add_borrower(entry, to, 1);  // also to ourselves, on a lease on our own process: until the result is read
+  } else if (to != entry.owner && entry.owner != self_) {
+    if (!entry.extra || !entry.extra->announced) entry.more().passed_on = true;
+    effects_.send(entry.owner, Lent{entry.id, to});
+  }
+}
+
+void Owner::lend_contained(const std::vector<Entry*>& contained, ClientId to) {
+  for (Entry* entry : contained) lend(*entry, to);
+}
+
+// Announced by the submitter, whatever others announce: their messages may reach the owner after the submitter's last
+// reference is gone. For the same reason what was passed on counts as kept: the owner must hear of the third process
+// while somebody is in its books, and that is us from the reply on until we give it back.
+std::vector<ObjectId> Owner::kept_after_task(const std::vector<Entry*>& imported) {
+  std::vector<ObjectId> kept;
+  for (Entry* entry : imported) {
+    if (entry->owned) continue;
+    const bool held = entry->refs.load(std::memory_order_acquire) > 1;  // one reference is the caller's own
+    if (!held && !(entry->extra && entry->extra->passed_on)) continue;
+    EntryExtra& extra = entry->more();
+    if (extra.announced) continue;
+    extra.announced = true;
+    ++extra.lent_to_us;
+    kept.push_back(entry->id);
+  }
+  return kept;
+}
+
+void Owner::add_borrower(Entry& entry, ClientId client, std::int64_t count) {
+  if (count == 0 || dead_.contains(client)) return;  // OWN-6
+  make_findable(entry);
+  auto& borrowers = entry.more().borrowers;
+  auto it = std::find_if(borrowers.begin(), borrowers.end(), [&](const auto& b) { return b.client == client; });
+  if (it == borrowers.end()) {
+    if (borrowers.empty()) hold(entry);  // all borrowers together are one hold
+    borrowers.push_back({client, count});
+    return;
+  }
+  it->count += count;
+  if (it->count != 0 && !(planted_bug(7) && count < 0)) return;
+  borrowers.erase(it);
+  if (borrowers.empty()) unhold(entry);
+}
+
+void Owner::answer(Entry& entry, ClientId subscriber) {
+  Fetched reply{entry.id, entry.value.clone(), {}};
+  if (entry.extra) {
+    for (Entry* inside : entry.extra->contained) reply.contained.push_back(export_ref(*inside));
+    lend_contained(entry.extra->contained, subscriber);
+  }
+  effects_.send(subscriber, std::move(reply));
+}
+
+void Owner::receive(ClientId from, const PeerMessage& message) {
+  std::visit(
+      Overloaded{
+          [&](const Fetch& fetch) {
+            if (dead_.contains(from)) return;  // nothing more is lent to it
+            Entry* entry = table_.find(fetch.object);
+            if (entry == nullptr) {
+              effects_.send(from, Fetched{fetch.object,
+                                          Value::of(Error(ErrorCode::object_lost,
+                                                          "object " + fetch.object.to_string() +
+                                                              " is not known to its owner any more")),
+                                          {}});
+            } else if (entry->phase == Phase::resolved) {
+              answer(*entry, from);
+            } else {
+              entry->more().subscribers.push_back(from);
+              want(*entry);
+            }
+          },
+          [&](const Fetched& fetched) {
+            std::vector<Entry*> inside;
+            for (const detail::WireRef& ref : fetched.contained) inside.push_back(import(ref, true));
+            Entry* entry = table_.find(fetched.object, from);
+            if (entry != nullptr && entry->phase == Phase::borrowed) {
+              if (!inside.empty()) std::swap(entry->more().contained, inside);
+              resolve(*entry, fetched.value.clone());
+            }
+            drop_holds(inside);  // nobody waits for it any more
+          },
+          [&](const Lent& lent) {
+            Entry* entry = table_.find(lent.object);
+            if (entry != nullptr) add_borrower(*entry, lent.client, 1);
+          },
+          [&](const GivenBack& back) {
+            Entry* entry = table_.find(back.object);
+            if (entry != nullptr) add_borrower(*entry, from, -back.count);
+          },
+      },
+      message);
+}
+
+Error Owner::lost_with_owner(const Entry& entry, const std::string& status) {
+  return Error(ErrorCode::object_lost, "object " + entry.id.to_string() + " is lost: the process that owned it " + status);
+}
+
+void Owner::client_died(ClientId client, const std::string& status) {
+  std::vector<Entry*> touched;
+  table_.for_each([&](Entry& entry) {
+    const bool orphan = !entry.owned && entry.owner == client && entry.phase == Phase::borrowed;
+    if (orphan || (entry.owned && entry.extra && (!entry.extra->borrowers.empty() || !entry.extra->subscribers.empty()))) {
+      hold(entry);
+      touched.push_back(&entry);
+    }
+  });
+  for (Entry* entry : touched) {
+    if (!entry->owned) {
+      if (entry->phase == Phase::borrowed) fail(*entry, lost_with_owner(*entry, status));
+      continue;
+    }
+    std::erase(entry->extra->subscribers, client);
+    const auto& borrowers = entry->extra->borrowers;
+    const auto it = std::find_if(borrowers.begin(), borrowers.end(), [&](const auto& b) { return b.client == client; });
+    if (it != borrowers.end()) add_borrower(*entry, client, -it->count);
+  }
+  drop_holds(touched);
+  dead_.insert(client);
+}
+
+}  // namespace manta::owner

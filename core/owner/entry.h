@@ -1,0 +1,83 @@
+// One object that this process knows: the result of a task that it submitted, a value that it put, or a borrowed one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <manta/detail/runtime_api.h>
+#include <manta/ids.h>
+
+#include "core/owner/value.h"
+
+namespace manta::owner {
+
+struct Entry;
+struct Lease;
+
+// Life of an entry. Owned results go waiting -> queued -> pushed (-> queued again) -> resolved, or queued -> here.
+enum class Phase : std::uint8_t {
+  unused,    // in the table's free list
+  waiting,   // for references among its arguments
+  queued,    // for a lease; linked in its shape's queue
+  pushed,    // in the ring of a leased worker
+  here,      // runs in this process, in the thread that waits for it
+  borrowed,  // another process owns it, the value has not come yet
+  resolved,  // value or error is there
+};
+
+// What few entries need; made on demand.
+struct EntryExtra {
+  std::vector<Entry*> references;  // arguments given as references, in order; held
+  std::vector<Entry*> contained;   // references inside the value (of the arguments, later of the result); held
+  std::vector<Entry*> dependents;  // tasks of this owner that wait for this object
+  std::uint32_t unresolved = 0;    // of references
+  std::string name;                // TaskOptions::name
+  // Other processes that hold the object: how often it was lent to each, less what they gave back. Counts may be
+  // negative for a moment: a give-back can overtake the message that announces the borrower.
+  struct Borrower {
+    ClientId client;
+    std::int64_t count = 0;
+  };
+  std::vector<Borrower> borrowers;
+  std::vector<ClientId> subscribers;  // asked for the value before it was there
+  // Of borrowed entries.
+  std::int64_t lent_to_us = 0;  // how often the owner has us in its books, or will
+  bool announced = false;       // a submitter that covered us says so to the owner before it lets go itself
+  bool passed_on = false;       // lent to another process before that
+};
+
+struct Entry : detail::EntryHead {
+  Phase phase = Phase::unused;
+  bool owned = false;
+  bool indexed = false;        // findable by id
+  bool watched = false;        // effects.resolved() is wanted
+  bool retry_exceptions = false;
+  bool wanted = false;         // somebody waits: run it before others
+  std::uint16_t attempt = 0;   // attempts that have started and failed
+  std::int16_t max_retries = 0;
+  std::uint16_t shape = 0;
+  // A thread that brought refs to 0 but has yet to tell: see ENTRY rule OWN-7.
+  std::uint16_t late_goodbyes = 0;
+  ObjectId id;
+  union {
+    ClientId owner;            // of a borrowed entry
+    detail::FunctionId function;  // of an owned one
+  };
+  Entry* previous = nullptr;   // in the shape's queue
+  Entry* next = nullptr;       // in the shape's queue, or in the free list
+  std::unique_ptr<EntryExtra> extra;
+  Lease* lease = nullptr;      // while pushed
+  std::uint32_t position = 0;  // in the lease's ring, modulo 2^32
+  std::uint32_t ref_mask = 0;
+  Value value;                 // the arguments until resolved, then the result
+
+  Entry() : owner{} {}
+  EntryExtra& more() {
+    if (!extra) extra = std::make_unique<EntryExtra>();
+    return *extra;
+  }
+};
+
+}  // namespace manta::owner

@@ -1,0 +1,42 @@
+#include "core/owner/entry_table.h"
+
+#include <new>
+
+namespace manta::owner {
+
+Entry& EntryTable::allocate() {
+  if (free_ == nullptr) {
+    slabs_.push_back(std::make_unique<Entry[]>(kSlabEntries));
+    Entry* slab = slabs_.back().get();
+    for (std::size_t i = kSlabEntries; i-- > 0;) {
+      slab[i].next = free_;
+      free_ = &slab[i];
+    }
+  }
+  Entry& entry = *free_;
+  free_ = entry.next;
+  entry.next = nullptr;
+  ++live_;
+  return entry;
+}
+
+void EntryTable::free(Entry& entry) {
+  if (entry.indexed) by_id_.erase(key_of(entry));
+  entry.~Entry();
+  new (&entry) Entry();
+  entry.next = free_;
+  free_ = &entry;
+  --live_;
+}
+
+Entry* EntryTable::find(const ObjectId& id, ClientId owner) const {
+  const auto it = by_id_.find({id, owner});
+  return it == by_id_.end() ? nullptr : it->second;
+}
+
+bool EntryTable::index(Entry& entry) {
+  if (!entry.indexed) entry.indexed = by_id_.emplace(key_of(entry), &entry).second;
+  return entry.indexed;
+}
+
+}  // namespace manta::owner

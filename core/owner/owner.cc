@@ -1,0 +1,297 @@
+// Life of entries: made, resolved, retried, freed. Leases and queues are in dispatch.cc, other processes in borrowing.cc.
+#include "core/owner/owner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/planted_bug.h"
+
+namespace manta::owner {
+
+Owner::Owner(ClientId self, OwnerConfig config, OwnerEffects& effects)
+    : self_(self), config_(config), effects_(effects) {}
+
+Owner::~Owner() = default;
+
+Entry* Owner::submit(NewTask task) {
+  Entry& entry = table_.allocate();
+  entry.id = task.id;
+  entry.owned = true;
+  entry.function = task.function;
+  entry.shape = task.shape;
+  entry.max_retries = task.max_retries;
+  entry.retry_exceptions = task.retry_exceptions;
+  entry.ref_mask = task.ref_mask;
+  entry.value = std::move(task.arguments);
+  entry.phase = Phase::waiting;
+  // One for the caller, one for the task itself until it resolves (it runs even if nobody keeps its Ref).
+  entry.refs.store(2, std::memory_order_relaxed);
+  ++unfinished_;
+  if (!task.name.empty()) entry.more().name = std::move(task.name);
+  if (!task.contained.empty()) entry.more().contained = std::move(task.contained);
+
+  const Entry* failed = nullptr;
+  if (!task.references.empty()) {
+    EntryExtra& extra = entry.more();
+    extra.references = std::move(task.references);
+    for (Entry* reference : extra.references) hold(*reference);
+    for (Entry* reference : extra.references) {
+      want(*reference);  // which fails it at once if its owner is dead
+      if (reference->phase == Phase::resolved) {
+        if (reference->value.failed() && failed == nullptr) failed = reference;
+        continue;
+      }
+      ++extra.unresolved;
+      reference->more().dependents.push_back(&entry);
+      hold(entry);  // one for each place in a list of dependents
+    }
+  }
+  if (failed != nullptr) {
+    fail(entry, failed->value.error());
+  } else if (!entry.extra || entry.extra->unresolved == 0) {
+    enqueue(entry, false);
+    dispatch(*shapes_[task.shape]);
+    update_demand(task.shape);
+  }
+  return &entry;
+}
+
+Entry* Owner::put(ObjectId id, Value value, std::vector<Entry*> contained) {
+  Entry& entry = table_.allocate();
+  entry.id = id;
+  entry.owned = true;
+  entry.refs.store(1, std::memory_order_relaxed);
+  if (!contained.empty()) entry.more().contained = std::move(contained);
+  entry.value = std::move(value);
+  entry.phase = Phase::resolved;
+  entry.resolved.store(true, std::memory_order_release);
+  return &entry;
+}
+
+void Owner::hold(Entry& entry) {
+  const bool goodbye_to_come = entry.refs.fetch_add(1, std::memory_order_relaxed) == 0;
+  if (goodbye_to_come && !planted_bug(9)) ++entry.late_goodbyes;  // OWN-7
+}
+
+void Owner::unhold(Entry& entry) {
+  if (entry.refs.fetch_sub(1, std::memory_order_acq_rel) == 1) release_last(entry);
+}
+
+void Owner::drop_holds(std::vector<Entry*>& held) {
+  const std::vector<Entry*> entries = std::exchange(held, {});
+  for (Entry* entry : entries) unhold(*entry);
+}
+
+void Owner::release_last(Entry& entry) {
+  if (entry.late_goodbyes > 0) {  // OWN-7: held again since; the last goodbye frees it
+    --entry.late_goodbyes;
+    return;
+  }
+  to_free_.push_back(&entry);
+  if (freeing_) return;
+  freeing_ = true;
+  while (!to_free_.empty()) {
+    Entry* next = to_free_.back();
+    to_free_.pop_back();
+    free_entry(*next);
+  }
+  freeing_ = false;
+}
+
+void Owner::free_value(Value& value) {
+  if (value.kind() == Value::Kind::stored) effects_.free_stored(value.stored());
+  value = Value();
+}
+
+void Owner::free_entry(Entry& entry) {
+  if (entry.owned) {
+    free_value(entry.value);
+  } else if (entry.extra && entry.extra->lent_to_us != 0) {
+    effects_.send(entry.owner, GivenBack{entry.id, entry.extra->lent_to_us});
+  }
+  if (!entry.extra) {
+    table_.free(entry);
+    return;
+  }
+  std::vector<Entry*> contained = std::move(entry.extra->contained);
+  std::vector<Entry*> dependents = std::move(entry.extra->dependents);  // of a borrowed one that never came
+  table_.free(entry);
+  drop_holds(contained);
+  drop_holds(dependents);
+}
+
+void Owner::finished(Entry& entry, Outcome outcome) {
+  Lease* lease = std::exchange(entry.lease, nullptr);
+  if (lease != nullptr) {
+    --lease->in_flight;
+    ++lease->finished;
+    lease->full = false;
+  }
+  const ShapeIndex shape = entry.shape;
+  std::vector<Entry*> inside = std::move(outcome.held);
+  for (const detail::WireRef& ref : outcome.contained) {
+    inside.push_back(import(ref, true));
+    if (lease != nullptr && lease->worker == self_ && inside.back()->owned) add_borrower(*inside.back(), self_, -1);
+  }
+  // Before our own holds on the arguments go: whoever keeps one must be in its owner's books.
+  for (const ObjectId& id : outcome.kept) {
+    Entry* kept = find_argument(entry, id);
+    if (planted_bug(8) && outcome.user_exception) continue;
+    if (kept != nullptr && lease != nullptr) lend(*kept, lease->worker);
+  }
+  const bool again = outcome.user_exception && entry.retry_exceptions &&
+                     (entry.max_retries < 0 || entry.attempt < entry.max_retries);
+  if (again) {
+    free_value(outcome.value);
+    drop_holds(inside);
+    ++entry.attempt;
+    enqueue(entry, true);
+    dispatch(*shapes_[shape]);
+    update_demand(shape);
+  } else {
+    free_value(entry.value);
+    if (!inside.empty()) entry.more();
+    if (entry.extra) {
+      drop_holds(entry.extra->references);
+      std::swap(entry.extra->contained, inside);
+      drop_holds(inside);
+    }
+    --unfinished_;
+    resolve(entry, std::move(outcome.value));
+    unhold(entry);
+  }
+  if (lease != nullptr) after_finish(*lease);
+}
+
+// A reference among the task's arguments, or inside them.
+Entry* Owner::find_argument(const Entry& task, const ObjectId& id) {
+  if (!task.extra) return nullptr;
+  const auto find_in = [&](const std::vector<Entry*>& entries) {
+    const auto it = std::find_if(entries.begin(), entries.end(), [&](const Entry* e) { return e->id == id; });
+    return it == entries.end() ? nullptr : *it;
+  };
+  if (Entry* found = find_in(task.extra->contained)) return found;
+  if (Entry* found = find_in(task.extra->references)) return found;
+  for (const Entry* reference : task.extra->references) {
+    if (!reference->extra) continue;
+    if (Entry* found = find_in(reference->extra->contained)) return found;
+  }
+  return nullptr;
+}
+
+void Owner::resolve(Entry& entry, Value value) {
+  entry.value = std::move(value);
+  entry.phase = Phase::resolved;
+  entry.resolved.store(true, std::memory_order_release);
+  if (entry.watched) effects_.resolved(entry);
+  if (!entry.extra) return;
+  for (const ClientId& subscriber : std::exchange(entry.extra->subscribers, {})) answer(entry, subscriber);
+  if (entry.extra->dependents.empty()) return;
+  hold(entry);  // for the loop below
+  to_propagate_.push_back(&entry);
+  if (propagating_) return;
+  propagating_ = true;
+  while (!to_propagate_.empty()) {
+    Entry* next = to_propagate_.back();
+    to_propagate_.pop_back();
+    for (Entry* task : std::exchange(next->extra->dependents, {})) {
+      if (task->phase != Phase::waiting) {
+        // Failed already, for another of its references.
+      } else if (next->value.failed()) {
+        fail(*task, next->value.error());
+      } else if (--task->extra->unresolved == 0) {
+        const ShapeIndex shape = task->shape;
+        enqueue(*task, task->wanted);
+        dispatch(*shapes_[shape]);
+        update_demand(shape);
+      }
+      unhold(*task);
+    }
+    unhold(*next);
+  }
+  propagating_ = false;
+}
+
+void Owner::fail(Entry& entry, const Error& error) {
+  if (entry.phase == Phase::queued) unlink(entry);
+  if (entry.lease != nullptr) {
+    --entry.lease->in_flight;
+    entry.lease = nullptr;
+  }
+  if (!entry.owned) {
+    resolve(entry, Value::of(error));
+    return;
+  }
+  free_value(entry.value);
+  --unfinished_;
+  const Error copy = error;  // may live in an entry that goes away with our holds
+  if (entry.extra) {
+    drop_holds(entry.extra->references);
+    drop_holds(entry.extra->contained);
+  }
+  resolve(entry, Value::of(copy));
+  unhold(entry);
+}
+
+void Owner::attempt_lost(Entry& entry, const std::string& status) {
+  entry.lease = nullptr;
+  if (entry.max_retries < 0 || entry.attempt < entry.max_retries) {
+    if (!(planted_bug(5) && entry.wanted)) ++entry.attempt;
+    enqueue(entry, true);
+    return;
+  }
+  fail(entry, Error(ErrorCode::worker_died,
+                    "task " + name_of(entry) + " (attempt " + std::to_string(entry.attempt + 1) + " of " +
+                        std::to_string(entry.max_retries + 1) + "): the worker process that ran it " + status +
+                        "; look for a crash in the task, or allow more attempts with TaskOptions::max_retries"));
+}
+
+std::string Owner::name_of(const Entry& entry) const {
+  if (entry.extra && !entry.extra->name.empty()) return entry.extra->name;
+  if (config_.function_name != nullptr) return config_.function_name(entry.function);
+  return entry.id.to_string();
+}
+
+void Owner::fail_all(const Error& error) {
+  std::vector<Entry*> open;
+  table_.for_each([&](Entry& entry) {
+    if (entry.phase == Phase::waiting || entry.phase == Phase::queued || entry.phase == Phase::pushed ||
+        entry.phase == Phase::borrowed) {
+      hold(entry);
+      open.push_back(&entry);
+    }
+  });
+  for (Entry* entry : open) {
+    if (entry->phase != Phase::resolved && entry->phase != Phase::here) fail(*entry, error);
+  }
+  drop_holds(open);
+  while (!leases_.empty()) drop_lease(*leases_.begin()->second, false);
+}
+
+std::string Owner::check_invariants() const {
+  std::uint64_t open = 0;
+  std::map<const Lease*, std::uint64_t> pushed;  // looked up, never walked
+  std::string broken;
+  table_.for_each([&](Entry& entry) {
+    if (entry.owned && entry.phase != Phase::resolved) ++open;
+    if (entry.phase == Phase::pushed) ++pushed[entry.lease];
+    if (entry.refs.load() == 0 && entry.late_goodbyes == 0) broken = "OWN-3: live entry without references";
+  });
+  if (!broken.empty()) return broken;
+  if (open != unfinished_) return "OWN-1: unfinished count differs from the table";
+  for (const auto& [id, lease] : leases_) {
+    const auto it = pushed.find(lease.get());
+    if ((it == pushed.end() ? 0 : it->second) != lease->in_flight) return "OWN-4: tasks in flight differ from the table";
+  }
+  for (const auto& shape : shapes_) {
+    std::uint64_t n = 0;
+    for (const Entry* e = shape->front; e != nullptr; e = e->next) {
+      ++n;
+      if (e->phase != Phase::queued) return "OWN-4: queued task in another phase";
+    }
+    if (n != shape->queued) return "OWN-4: queue length differs";
+  }
+  return {};
+}
+
+}  // namespace manta::owner

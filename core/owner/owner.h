@@ -1,0 +1,217 @@
+// Everything a process knows about the objects it owns or borrows and the tasks it submitted. Sans-I/O.
+//
+// As in "Ownership" (Wang et al., NSDI '21): who submits a task owns its result: value, references, retries.
+//
+//   OWN-1  every submitted task resolves exactly once, whatever dies
+//   OWN-2  only an attempt that had started counts against max_retries
+//   OWN-3  an entry is freed when, and not before, no Ref, no queued or running task, no value that contains it and no
+//          borrower is left
+//   OWN-4  a task is in at most one ring at a time
+//   OWN-5  every lease is given back, or ends with its worker; nothing is wanted where nothing is left to run
+//   OWN-6  messages may come late, twice (deaths, ends of leases) or for things long gone
+//   OWN-7  refs may fall to 0 outside the lock while an import finds the entry and holds it again; `late_goodbyes`
+//          counts the release_last calls that are still to come for such an entry
+//
+// Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
+// effects and channels must outlive it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <manta/ids.h>
+
+#include "core/owner/entry.h"
+#include "core/owner/entry_table.h"
+#include "core/owner/messages.h"
+#include "core/sched/resources.h"
+
+namespace manta::owner {
+
+using ShapeIndex = std::uint16_t;
+
+// The submitter's end of one leased worker. Entries stay in order; the edge remembers which record is whose.
+class Channel {
+ public:
+  virtual ~Channel() = default;
+  // Writes the task (entry.function, ref_mask, value, references) for the worker. False: no room now.
+  virtual bool push(Entry& entry) = 0;
+  // Takes back the newest task that has not started; null: none.
+  virtual Entry* take_back_last() = 0;
+  // Takes back this one; false: it has started.
+  virtual bool take_back(Entry& entry) = 0;
+  // After the worker's death, and after its finished tasks were reported: the next one that had started; null: no more.
+  virtual Entry* next_lost() = 0;
+};
+
+class OwnerEffects {
+ public:
+  virtual ~OwnerEffects() = default;
+  // The number of leases that this process wants to hold, blocked ones not counted.
+  virtual void set_demand(ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) = 0;
+  virtual void return_lease(LeaseId lease) = 0;
+  virtual void send(ClientId to, PeerMessage message) = 0;
+  // Nothing refers to the block any more.
+  virtual void free_stored(const StoredLocation& location) = 0;
+  // A watched entry was resolved.
+  virtual void resolved(Entry& entry) = 0;
+};
+
+struct NewTask {
+  TaskId id;
+  detail::FunctionId function;
+  ShapeIndex shape = 0;
+  std::int16_t max_retries = 3;
+  bool retry_exceptions = false;
+  std::uint32_t ref_mask = 0;
+  Value arguments;
+  std::vector<Entry*> references;  // held by submit itself
+  std::vector<Entry*> contained;   // one hold of each passes to the owner
+  std::string name;
+};
+
+// How one attempt of a task ended.
+struct Outcome {
+  Value value;                        // or error
+  bool user_exception = false;        // error comes from user code (retry_exceptions applies)
+  std::vector<detail::WireRef> contained;  // references inside the value; already lent to this process
+  std::vector<Entry*> held;           // the same, already entries of this process; one hold of each passes over
+  std::vector<ObjectId> kept;         // references from the arguments that the worker's process still holds
+};
+
+struct Lease {
+  LeaseId id;
+  ClientId worker;
+  ShapeIndex shape = 0;
+  Channel* channel = nullptr;
+  std::uint32_t in_flight = 0;
+  bool blocked = false;    // its running task waits in get: nothing is pushed
+  bool yielding = false;   // asked back: ends with its running task
+  bool full = false;       // the ring had no room; until a task of it ends or the next tick
+  std::uint32_t idle_ticks = 0;
+  std::uint64_t finished = 0;
+  std::uint64_t finished_at_tick = 0;
+};
+
+struct OwnerConfig {
+  std::uint32_t max_in_flight = 1024;   // tasks in one ring
+  std::uint32_t max_leases = 1024;      // wanted per shape
+  std::uint32_t idle_ticks = 20;        // a lease without work is returned at the idle_ticks-th tick
+  std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
+};
+
+class Owner {
+ public:
+  Owner(ClientId self, OwnerConfig config, OwnerEffects& effects);
+  ~Owner();
+
+  ClientId self() const { return self_; }
+
+  // --- From the program. Returned entries carry one reference for the caller.
+  ShapeIndex shape_of(const sched::ResourceSet& request);
+  const sched::ResourceSet& request_of(ShapeIndex shape) const { return shapes_[shape]->request; }
+  Entry* submit(NewTask task);
+  Entry* put(ObjectId id, Value value, std::vector<Entry*> contained);
+  // A reference found in a value. `lent`: the owner of the object has us in its books for it (results, fetched values);
+  // false for references inside arguments, which the submitter covers until our reply.
+  Entry* import(const detail::WireRef& ref, bool lent);
+  detail::WireRef export_ref(Entry& entry);
+  // refs of the entry fell to 0 (see OWN-7).
+  void release_last(Entry& entry);
+  // Somebody waits for it: a borrowed one is fetched, an unstarted one goes to the front.
+  void want(Entry& entry);
+  // Takes a task that has not started, and whose arguments are there, away to run it in the caller.
+  bool claim(Entry& entry);
+
+  // --- From the edge.
+  void lease_granted(LeaseId lease, ClientId worker, ShapeIndex shape, Channel& channel);
+  // A task that was pushed or claimed has ended. Its in_flight place is free again.
+  void finished(Entry& entry, Outcome outcome);
+  void set_blocked(LeaseId lease, bool blocked);
+  // The worker is gone or the lease revoked. Finished tasks were reported before. status: why, for people.
+  void lease_ended(LeaseId lease, const std::string& status);
+  void infeasible(ShapeIndex shape, const std::string& why);
+  void ask_back(ShapeIndex shape, std::uint32_t count);
+  void client_died(ClientId client, const std::string& status);
+  void receive(ClientId from, const PeerMessage& message);
+  // No lease can ever be had again (the node is gone): fails whatever is not resolved.
+  void fail_all(const Error& error);
+  // Idle leases are returned after a few of these; call every millisecond or so while busy() is true.
+  void tick();
+  bool busy() const { return unfinished_ > 0 || !leases_.empty(); }
+  std::uint64_t unfinished() const { return unfinished_; }
+
+  // A value goes to another process: whoever owns the references inside must know. Before it is sent.
+  void lend_contained(const std::vector<Entry*>& contained, ClientId to);
+  // One reference that this process holds goes to `to` for good (a worker's reply says that it kept one).
+  void lend(Entry& entry, ClientId to);
+  // Of these entries, imported from a task's arguments, those still held: the reply must name them.
+  std::vector<ObjectId> kept_after_task(const std::vector<Entry*>& imported);
+
+  Lease* find_lease(LeaseId id);
+  const EntryTable& table() const { return table_; }
+  // First broken invariant, or "". For tests and the simulator.
+  std::string check_invariants() const;
+
+ private:
+  struct Shape {
+    sched::ResourceSet request;
+    Entry* front = nullptr;
+    Entry* back = nullptr;
+    std::uint64_t queued = 0;
+    std::uint32_t wanted = 0;      // as last told to the node
+    std::uint32_t low_ticks = 0;   // ticks for which less was needed than wanted
+    std::vector<Lease*> leases;
+  };
+
+  // owner.cc
+  static Entry* find_argument(const Entry& task, const ObjectId& id);
+  void resolve(Entry& entry, Value value);
+  void fail(Entry& entry, const Error& error);
+  void attempt_lost(Entry& entry, const std::string& status);
+  void hold(Entry& entry);
+  void unhold(Entry& entry);
+  void drop_holds(std::vector<Entry*>& held);
+  void free_entry(Entry& entry);
+  void free_value(Value& value);
+  std::string name_of(const Entry& entry) const;
+  // dispatch.cc
+  void enqueue(Entry& entry, bool front);
+  void unlink(Entry& entry);
+  void dispatch(Shape& shape);
+  Lease* pick(Shape& shape);
+  void rebalance(Shape& shape);
+  void take_all_back(Lease& lease);
+  std::uint64_t needed(const Shape& shape) const;
+  void update_demand(ShapeIndex index, bool at_tick = false);
+  void after_finish(Lease& lease);
+  void drop_lease(Lease& lease, bool give_back);
+  // borrowing.cc
+  void make_findable(Entry& entry);
+  void add_borrower(Entry& entry, ClientId client, std::int64_t count);
+  void answer(Entry& entry, ClientId subscriber);
+  static Error lost_with_owner(const Entry& entry, const std::string& status);
+
+  ClientId self_;
+  OwnerConfig config_;
+  OwnerEffects& effects_;
+  EntryTable table_;
+  std::vector<std::unique_ptr<Shape>> shapes_;
+  std::map<LeaseId, std::unique_ptr<Lease>> leases_;
+  std::set<ClientId> dead_;  // looked up, never walked
+  std::uint64_t unfinished_ = 0;
+  // Work lists instead of recursion: chains of results and of nested values may be long.
+  std::vector<Entry*> to_propagate_;
+  bool propagating_ = false;
+  std::vector<Entry*> to_free_;
+  bool freeing_ = false;
+};
+
+}  // namespace manta::owner

@@ -1,0 +1,119 @@
+// The encoded value of an object (or of a task's arguments), wherever it lies.
+//
+// Threading: none of its own; immutable once its entry is resolved. Ownership: owns heap bytes and errors. A stored
+// value's block belongs to whoever holds the entry: the owner frees it through its effects, never this class.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include <manta/error.h>
+#include <manta/ids.h>
+
+namespace manta::owner {
+
+// A block in a client's arena.
+struct StoredLocation {
+  ClientId arena;
+  std::uint64_t offset = 0;
+  std::uint64_t size_bytes = 0;
+  friend auto operator<=>(const StoredLocation&, const StoredLocation&) = default;
+};
+
+class Value {
+ public:
+  enum class Kind : std::uint8_t { none, inline_bytes, heap, stored, error };
+  static constexpr std::size_t kInlineBytes = 32;
+
+  Value() noexcept : kind_(Kind::none) {}
+  // Room for size bytes, to be filled through mutable_bytes().
+  static Value with_room(std::size_t size, bool framed) {
+    Value v;
+    v.size_ = static_cast<std::uint32_t>(size);
+    v.framed_ = framed;
+    if (size <= kInlineBytes) {
+      v.kind_ = Kind::inline_bytes;
+    } else {
+      v.kind_ = Kind::heap;
+      v.heap_ = new std::byte[size];
+    }
+    return v;
+  }
+  static Value copy_of(std::span<const std::byte> bytes, bool framed) {
+    Value v = with_room(bytes.size(), framed);
+    if (!bytes.empty()) std::memcpy(v.mutable_bytes(), bytes.data(), bytes.size());
+    return v;
+  }
+  static Value at(const StoredLocation& location, bool framed) {
+    Value v;
+    v.kind_ = Kind::stored;
+    v.framed_ = framed;
+    v.stored_ = location;
+    return v;
+  }
+  static Value of(Error error) {
+    Value v;
+    v.kind_ = Kind::error;
+    v.error_ = new Error(std::move(error));
+    return v;
+  }
+
+  Value(Value&& other) noexcept { take(other); }
+  Value& operator=(Value&& other) noexcept {
+    if (this != &other) {
+      drop();
+      take(other);
+    }
+    return *this;
+  }
+  ~Value() { drop(); }
+
+  Kind kind() const noexcept { return kind_; }
+  bool framed() const noexcept { return framed_; }
+  bool failed() const noexcept { return kind_ == Kind::error; }
+  const Error& error() const noexcept { return *error_; }
+  const StoredLocation& stored() const noexcept { return stored_; }
+  // Only for inline_bytes and heap (and none: empty).
+  std::span<const std::byte> bytes() const noexcept {
+    if (kind_ == Kind::inline_bytes) return {inline_, size_};
+    if (kind_ == Kind::heap) return {heap_, size_};
+    return {};
+  }
+  std::byte* mutable_bytes() noexcept { return kind_ == Kind::inline_bytes ? inline_ : heap_; }
+  // A copy; heap bytes are copied, a stored location is copied as a location.
+  Value clone() const {
+    switch (kind_) {
+      case Kind::none: return {};
+      case Kind::stored: return at(stored_, framed_);
+      case Kind::error: return of(*error_);
+      default: return copy_of(bytes(), framed_);
+    }
+  }
+
+ private:
+  void take(Value& other) noexcept {
+    std::memcpy(static_cast<void*>(this), static_cast<const void*>(&other), sizeof(Value));
+    other.kind_ = Kind::none;
+  }
+  void drop() noexcept {
+    if (kind_ == Kind::heap) delete[] heap_;
+    if (kind_ == Kind::error) delete error_;
+    kind_ = Kind::none;
+  }
+
+  Kind kind_;
+  bool framed_ = false;
+  std::uint32_t size_ = 0;
+  union {
+    std::byte inline_[kInlineBytes];
+    std::byte* heap_;
+    StoredLocation stored_;
+    Error* error_;
+  };
+};
+static_assert(sizeof(Value) == 40);
+
+}  // namespace manta::owner

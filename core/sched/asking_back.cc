@@ -1,0 +1,166 @@
+// NodeScheduler: who should return leases, because others wait.
+//
+// By share, at once: leases beyond what a client wants, then those beyond its fair share of what is scarce, for a
+// client below its own. Donors never fall below the share and receivers never rise above it, so nothing goes
+// back and forth.
+// By turn, on the tick: a demand without any lease takes over leases that others have held for a turn, oldest first,
+// whatever the shares are: more clients than CPUs, or one big request among many small leases.
+#include <algorithm>
+#include <iterator>
+
+#include "core/sched/node_scheduler.h"
+
+namespace manta::sched {
+
+void NodeScheduler::ask_back_for_fronts(Time now) {
+  constexpr int kFew = 8;  // the others are looked at when they set their demand, and in their turn
+  Asks asks;
+  int seen = 0;
+  for (const auto& [rank, demand] : queue_.fronts()) {
+    if (++seen > kFew) {
+      break;
+    }
+    ask_back_by_share(*demand, asks, now);
+  }
+  send(asks);
+}
+
+std::vector<Shape::Use> NodeScheduler::scarce(const Demand& demand) const {
+  DimensionBits lacking = ledger_.lacking(demand.shape->request);
+  if (lacking == 0 && pool_.size() >= config_.max_workers) {
+    lacking = bit_of(kWorkers);
+  }
+  std::vector<Shape::Use> uses;
+  std::copy_if(demand.shape->uses.begin(), demand.shape->uses.end(), std::back_inserter(uses),
+               [&](const Shape::Use& use) { return (lacking & bit_of(use.dimension)) != 0; });
+  const auto price = [](const Shape::Use& use) {
+    return use.dimension == kGpus ? 0 : use.dimension >= kFirstNamed ? 1 : use.dimension == kMemory ? 2 : 3;
+  };
+  std::stable_sort(uses.begin(), uses.end(), [&](const auto& a, const auto& b) { return price(a) < price(b); });
+  return uses;
+}
+
+void NodeScheduler::ask_back_by_share(Demand& demand, Asks& asks, Time now) {
+  const std::vector<Shape::Use> lacking = demand.waiting ? scarce(demand) : std::vector<Shape::Use>();
+  if (lacking.empty()) {
+    return;
+  }
+  const auto [dimension, units] = lacking.front();
+  if (demand.claim_dimension != dimension) {
+    demand.claim_dimension = dimension;
+    demand.claim_units = 0;
+  }
+  const bool is_front = demand.shape->waiting.begin()->second == &demand;
+  // What is free counts for the first in line alone. Free GPUs are in pieces, which need not fit together.
+  const std::int64_t free = is_front && dimension != kGpus ? std::max<std::int64_t>(0, ledger_.left(dimension)) : 0;
+  // No more than the node could ever give, however much it wants.
+  const std::int64_t capacity = dimension == kWorkers ? config_.max_workers : ledger_.capacity(dimension);
+  const std::int64_t missing = std::min<std::int64_t>(demand.wanted - demand.held(), capacity / units);
+  const auto& surplus = queue_.surplus(dimension);
+  while (!surplus.empty() && demand.claim_units < missing * units - free) {
+    Demand& holder = *surplus.begin()->second;
+    demand.claim_units += holder.shape->units_of(dimension);
+    ask(holder, asks, now);
+  }
+  const std::int64_t share = fair_.share(dimension);
+  const std::int64_t has = fair_.held(dimension, demand.client);
+  const std::int64_t entitled = std::max<std::int64_t>(has == 0 ? 1 : 0, (share - has) / units);
+  while (demand.claim_units < std::min(missing, entitled) * units - free) {
+    Demand* holder = donor(dimension, share, demand.client);
+    if (holder == nullptr) {
+      return;
+    }
+    demand.claim_units += holder->shape->units_of(dimension);
+    ask(*holder, asks, now);
+  }
+}
+
+// The client that keeps most, and of its shapes the one with most leases of which it can spare one.
+Demand* NodeScheduler::donor(Dimension dimension, std::int64_t share, ClientId except) {
+  constexpr int kMaxTried = 8;  // some hold much in one big lease, which they keep
+  int tried = 0;
+  const FairShare::ByKept& by_kept = fair_.by_kept(dimension);
+  for (auto entry = by_kept.rbegin(); entry != by_kept.rend() && tried < kMaxTried; ++entry, ++tried) {
+    const auto [kept, client] = *entry;
+    if (kept <= share) {
+      return nullptr;
+    }
+    if (client == except || fair_.kept_leases(dimension, client) < 2) {
+      continue;
+    }
+    Demand* best = nullptr;
+    for (auto& [index, demand] : clients_.find(client)->second.demands) {
+      const std::int64_t units = demand.shape->units_of(dimension);
+      if (units != 0 && demand.active > demand.asked && kept - units >= share &&
+          (best == nullptr || demand.active - demand.asked > best->active - best->asked)) {
+        best = &demand;
+      }
+    }
+    if (best != nullptr) {
+      return best;
+    }
+  }
+  return nullptr;
+}
+
+void NodeScheduler::take_turns(Time now) {
+  const std::vector<Demand*> waiting = queue_.all_waiting();
+  Asks asks;
+  for (Demand* demand : waiting) {
+    // What was asked for a turn ago may be held by a long task; ask for more.
+    demand->claim_units = 0;
+    ask_back_by_share(*demand, asks, now);
+  }
+  ask_back_by_turn(waiting, asks, now);
+  send(asks);
+}
+
+void NodeScheduler::ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& asks, Time now) {
+  std::vector<Demand*> holders;  // one entry for each lease that had its turn, oldest first
+  for (const auto& [id, lease] : leases_.all()) {
+    if (!lease.closing() && !lease.blocked && now - lease.granted >= config_.turn) {
+      holders.push_back(lease.demand);
+    }
+  }
+  std::vector<std::size_t> next(queue_.dimensions(), 0);  // by dimension: holders before it have been asked
+  std::vector<std::int64_t> free(queue_.dimensions());
+  for (Dimension d = 0; d < free.size(); ++d) {
+    free[d] = d == kGpus ? 0 : std::max<std::int64_t>(0, ledger_.left(d));
+  }
+  for (Demand* demand : waiting) {
+    if (demand->held() > 0 || now - demand->waiting_since < config_.turn) {
+      continue;
+    }
+    std::vector<Shape::Use> missing = scarce(*demand);
+    for (Shape::Use& use : missing) {
+      use.units -= std::exchange(free[use.dimension], 0);
+      use.units -= demand->claim_dimension == use.dimension ? demand->claim_units : 0;
+    }
+    for (const Shape::Use& use : missing) {
+      for (std::size_t& at = next[use.dimension]; use.units > 0 && at < holders.size(); ++at) {
+        Demand& holder = *holders[at];
+        if (holder.shape->units_of(use.dimension) != 0 && holder.active > holder.asked) {
+          ask(holder, asks, now);
+          for (Shape::Use& other : missing) {
+            other.units -= holder.shape->units_of(other.dimension);
+          }
+        }
+      }
+    }
+  }
+}
+
+void NodeScheduler::ask(Demand& holder, Asks& asks, Time now) {
+  ++holder.asked;
+  fair_.asked_back(holder);
+  queue_.refresh(holder, now);
+  ++asks[{holder.client, holder.index}];
+}
+
+void NodeScheduler::send(const Asks& asks) {
+  for (const auto& [holder, count] : asks) {
+    effects_.ask_back(holder.first, holder.second, count);
+  }
+}
+
+}  // namespace manta::sched

@@ -1,0 +1,84 @@
+// The node's worker processes: which state each is in, and which idle one to use next.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <manta/ids.h>
+
+#include "core/sched/resources.h"
+#include "core/sched/shape.h"
+
+namespace manta::sched {
+
+// The GPUs a process was started with, sorted: it can use these and no others, however its shares of them vary.
+// Empty for plain workers.
+using GpuSet = std::vector<std::uint32_t>;
+
+GpuSet gpu_set_of(const Allocation& allocation);
+
+enum class WorkerState : std::uint8_t { starting, idle, leased, dying };
+
+struct Worker {
+  ClientId id;
+  GpuSet gpus;
+  WorkerState state = WorkerState::starting;
+  LeaseId lease;                 // none unless leased, or dying with its lease still open
+  std::uint64_t idle_order = 0;  // grows with each time one becomes idle
+  Time idle_since{0};
+  bool used = false;  // was ever leased
+  bool keep = false;  // owns objects that others refer to: does not end while idle
+};
+
+// Threading: none of its own. Ownership: owns the records; their addresses stay until erase.
+class WorkerPool {
+ public:
+  using IdleOrder = std::set<std::pair<std::uint64_t, ClientId>>;
+
+  explicit WorkerPool(std::uint64_t first_id) : next_id_(first_id) {}
+
+  Worker& add_starting(GpuSet gpus);
+  // Null if unknown.
+  Worker* find(ClientId id);
+  const Worker* find(ClientId id) const;
+  void set_idle(Worker& worker, Time now);
+  void set_leased(Worker& worker, LeaseId lease);
+  void set_dying(Worker& worker);
+  void erase(Worker& worker);
+
+  // The most recently used idle worker with exactly these GPUs; null if none.
+  Worker* newest_idle(const GpuSet& gpus);
+  const Worker* newest_idle(const GpuSet& gpus) const;
+  // All idle ones, least recently used first.
+  const IdleOrder& idle() const { return all_idle_; }
+  std::size_t starting(const GpuSet& gpus) const;
+  // Processes of any state: what max_workers bounds.
+  std::size_t size() const { return workers_.size(); }
+  std::size_t dying() const { return dying_; }
+  // Plain ones that are not dying.
+  std::size_t plain() const { return usable({}); }
+  // Of the set, not dying.
+  std::size_t usable(const GpuSet& gpus) const;
+  const std::map<ClientId, Worker>& all() const { return workers_; }
+
+ private:
+  struct Group {  // workers of one GpuSet
+    IdleOrder idle;
+    std::size_t starting = 0;
+    std::size_t usable = 0;  // not dying
+  };
+
+  void leave_state(Worker& worker);
+
+  std::uint64_t next_id_;
+  std::uint64_t next_order_ = 0;
+  std::map<ClientId, Worker> workers_;
+  std::map<GpuSet, Group> groups_;
+  IdleOrder all_idle_;
+  std::size_t dying_ = 0;
+};
+
+}  // namespace manta::sched

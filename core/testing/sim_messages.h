@@ -1,0 +1,135 @@
+// Everything that travels between the processes of a simulated cluster.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/head/head.h"
+#include "core/owner/messages.h"
+#include "core/sched/node_scheduler.h"
+
+namespace manta::sim {
+
+class SimRing;
+
+namespace message {
+
+// --- from a client to its node
+struct Joined {};
+struct SetDemand {
+  sched::ShapeIndex shape = 0;
+  sched::ResourceSet request;
+  std::uint32_t wanted = 0;
+};
+struct ReturnLease {
+  LeaseId lease;
+};
+struct Blocked {
+  bool blocked = false;
+};
+struct KeepAlive {
+  bool keep = false;
+};
+struct ChannelClosed {
+  ClientId submitter;
+};
+struct Exited {  // the last of a process: how its node notices the end
+  std::string status;
+};
+
+// --- from a node to a client
+struct Granted {
+  LeaseId lease;
+  ClientId worker;
+  sched::ShapeIndex shape = 0;
+  std::shared_ptr<SimRing> ring;
+};
+struct LeaseEnded {
+  LeaseId lease;
+  std::string status;
+};
+struct Infeasible {
+  sched::ShapeIndex shape = 0;
+  std::string why;
+};
+struct AskBack {
+  sched::ShapeIndex shape = 0;
+  std::uint32_t count = 0;
+};
+struct OpenChannel {
+  std::shared_ptr<SimRing> ring;
+};
+struct DropChannel {
+  LeaseId lease;
+};
+struct CloseChannel {
+  ClientId submitter;
+};
+struct ClientDied {
+  ClientId client;
+  std::string status;
+};
+struct Undeliverable {  // between nodes: tell `to` that the client it wrote to is dead
+  ClientId to;
+  ClientId client;
+};
+
+// --- between clients, by way of their nodes
+struct Peer {
+  ClientId from;
+  ClientId to;
+  owner::PeerMessage message;
+  std::vector<ObjectId> unsure;  // references inside that the sender cannot vouch for: see Oracle
+};
+struct Mail {  // a reference that one program hands to another
+  ClientId from;
+  ClientId to;
+  detail::WireRef ref;
+  bool unsure = false;
+};
+
+// --- between nodes and the head
+struct NodeJoined {
+  sched::ResourceSet total;
+};
+struct Heartbeat {};
+struct ClientJoined {
+  ClientId client;
+  head::ClientKind kind = head::ClientKind::worker;
+};
+struct ClientLeft {
+  ClientId client;
+  std::string status;
+};
+struct ClientDeath {
+  ClientId client;
+  std::string status;
+};
+struct NodeDeath {
+  NodeId node;
+};
+struct EndJob {
+  ClientId driver;
+};
+
+}  // namespace message
+
+using Message =
+    std::variant<message::Joined, message::SetDemand, message::ReturnLease, message::Blocked, message::KeepAlive,
+                 message::ChannelClosed, message::Exited, message::Granted, message::LeaseEnded, message::Infeasible,
+                 message::AskBack, message::OpenChannel, message::DropChannel, message::CloseChannel,
+                 message::ClientDied, message::Undeliverable, message::Peer, message::Mail, message::NodeJoined,
+                 message::Heartbeat, message::ClientJoined, message::ClientLeft, message::ClientDeath,
+                 message::NodeDeath, message::EndJob>;
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace manta::sim

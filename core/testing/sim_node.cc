@@ -1,0 +1,241 @@
+#include "core/testing/sim_node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/testing/sim_doubt.h"
+#include "core/testing/sim_world.h"
+
+namespace manta::sim {
+
+namespace {
+
+constexpr Time kHeartbeat = std::chrono::milliseconds(10);
+
+}  // namespace
+
+SimNode::SimNode(World& world, NodeId id) : world_(world), id_(id) {}
+SimNode::~SimNode() = default;
+
+void SimNode::start(const sched::ResourceSet& total) {
+  sched::NodeSchedulerConfig config;
+  config.total = total;
+  config.first_client_id = (id_.value << kNodeShift) + 1;
+  config.max_workers = world_.options.max_workers;
+  config.warm_workers = world_.options.warm_workers;
+  config.idle_worker_life = world_.options.idle_worker_life;
+  config.close_channel_grace = std::chrono::milliseconds(200);
+  scheduler_ = std::make_unique<sched::NodeScheduler>(std::move(config), *this);
+  world_.network.send(address_of(id_), kHead, message::NodeJoined{total});
+  scheduler_->start(world_.now());
+  heartbeat();
+  after_event();
+}
+
+void SimNode::heartbeat() {
+  if (!alive()) return;
+  world_.network.send(address_of(id_), kHead, message::Heartbeat{});
+  world_.schedule.after(kHeartbeat, [this] { heartbeat(); });
+}
+
+void SimNode::die(bool whole_machine) {
+  if (!alive()) return;
+  world_.trace.record(whole_machine ? Label("%c: the machine stops") : Label("%c: the daemon ends"), address_of(id_));
+  world_.oracle.cut_off(id_);
+  if (whole_machine) {
+    world_.network.machine_died(id_, [this](Address, const Message& message) { doubt_what_was_lost(world_, message); });
+  }
+  for (const auto& [client, process] : world_.processes) {
+    if (node_of(client) != id_ || !process->alive()) continue;
+    if (!whole_machine && process->role() == SimProcess::Role::driver) continue;
+    process->end("its machine stopped", false);
+  }
+  scheduler_.reset();
+  if (whole_machine) return;
+  for (const auto& [client, process] : world_.processes) {
+    if (node_of(client) == id_ && process->alive()) process->orphan();
+  }
+}
+
+void SimNode::after_event() {
+  if (!alive()) return;
+  if (std::string broken = scheduler_->check_invariants(); !broken.empty()) world_.oracle.fail(broken);
+  const Time next = scheduler_->next_tick();
+  if (next >= tick_at_) return;
+  tick_at_ = std::max(next, world_.now());
+  world_.schedule.at(tick_at_, [this, at = tick_at_] {
+    if (!alive() || tick_at_ != at) return;
+    tick_at_ = Time::max();
+    scheduler_->tick(world_.now());
+    after_event();
+  });
+}
+
+// --- what arrives
+
+void SimNode::deliver(Address from, Message message) {
+  if (!alive()) return doubt_what_was_lost(world_, message);
+  if (is_node(from) && dead_nodes_.contains(node_of(from))) return doubt_what_was_lost(world_, message);
+  if (is_client(from)) {
+    from_client(client_of(from), message);
+  } else {
+    std::visit(Overloaded{
+                   [&](message::Peer& m) { route(m.from, m.to, std::move(m)); },
+                   [&](message::Mail& m) { route(m.from, m.to, std::move(m)); },
+                   [&](const message::Undeliverable& m) { send(m.to, message::ClientDied{m.client, "is gone"}); },
+                   [&](const message::ClientDeath& m) { on_client_death(m); },
+                   [&](const message::NodeDeath& m) { dead_nodes_.insert(m.node); },
+                   [&](const message::EndJob&) {},  // its processes left with its driver
+                   [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
+               },
+               message);
+  }
+  after_event();
+}
+
+void SimNode::from_client(ClientId client, Message& message) {
+  const Time now = world_.now();
+  std::visit(
+      Overloaded{
+          [&](const message::Joined&) {
+            clients_.insert(client);
+            const bool driver = world_.find(client)->role() == SimProcess::Role::driver;
+            driver ? scheduler_->driver_joined(client, now) : scheduler_->worker_started(client, now);
+            world_.network.send(address_of(id_), kHead,
+                                message::ClientJoined{client, driver ? head::ClientKind::driver : head::ClientKind::worker});
+          },
+          [&](const message::SetDemand& m) {
+            requests_[{client, m.shape}] = m.request;
+            scheduler_->set_demand(client, m.shape, m.request, m.wanted, now);
+          },
+          [&](const message::ReturnLease& m) {
+            for (auto it = leases_.begin(); it != leases_.end(); ++it) {
+              if (it->second->lease != m.lease || it->second->submitter != client) continue;
+              send(it->second->worker, message::DropChannel{m.lease});
+              leases_.erase(it);
+              break;
+            }
+            scheduler_->return_lease(client, m.lease, now);
+          },
+          [&](const message::Blocked& m) {
+            m.blocked ? scheduler_->blocked(client, now) : scheduler_->unblocked(client, now);
+          },
+          [&](const message::KeepAlive& m) { scheduler_->keep_alive(client, m.keep, now); },
+          [&](const message::ChannelClosed& m) {
+            const auto it = leases_.find(client);
+            if (it != leases_.end() && it->second->submitter == m.submitter) leases_.erase(it);
+            scheduler_->channel_closed(client, m.submitter, now);
+          },
+          [&](const message::Exited& m) {
+            world_.trace.record("%c sees that %c has ended", address_of(id_), client);
+            leases_.erase(client);
+            gpus_.erase(client);
+            if (clients_.erase(client) == 1) {
+              world_.network.send(address_of(id_), kHead, message::ClientLeft{client, m.status});
+            }
+            scheduler_->client_left(client, m.status, now);
+          },
+          [&](message::Peer& m) { route(client, m.to, std::move(m)); },
+          [&](message::Mail& m) { route(client, m.to, std::move(m)); },
+          [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
+      },
+      message);
+}
+
+// By way of the receiver's node. Who writes to the dead is told so: it may have joined after the death was announced.
+void SimNode::route(ClientId from, ClientId to, Message message) {
+  const NodeId node = node_of(to);
+  if (node == id_ && clients_.contains(to)) return send(to, std::move(message));
+  if (node != id_ && !dead_nodes_.contains(node)) {
+    return world_.network.send(address_of(id_), address_of(node), std::move(message));
+  }
+  if (node == id_ && world_.oracle.alive(to)) return send(to, std::move(message));  // starting, or its news is under way
+  if (node_of(from) == id_) return send(from, message::ClientDied{to, "is gone"});
+  world_.network.send(address_of(id_), address_of(node_of(from)), message::Undeliverable{from, to});
+}
+
+void SimNode::on_client_death(const message::ClientDeath& death) {
+  for (const ClientId client : clients_) send(client, message::ClientDied{death.client, death.status});
+}
+
+void SimNode::send(ClientId to, Message message) {
+  world_.network.send(address_of(id_), address_of(to), std::move(message));
+}
+
+// --- what the scheduler does
+
+void SimNode::start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) {
+  world_.trace.record("%c starts %c", address_of(id_), worker);
+  auto process = std::make_unique<SimProcess>(world_, worker, SimProcess::Role::worker);
+  SimProcess* started = process.get();
+  if (!world_.processes.emplace(worker, std::move(process)).second) {
+    world_.oracle.fail("SCHED: a worker's id is used twice");
+    return;
+  }
+  gpus_[worker] = gpus;
+  const bool fails = world_.random.chance(world_.options.start_failures);
+  world_.schedule.after(Time(200'000) + world_.random_time(std::chrono::milliseconds(3)), [started, fails] {
+    if (!started->alive()) return;
+    fails ? started->end("exited with status 1 before it was up") : started->start();
+  });
+}
+
+void SimNode::kill_worker(ClientId worker) {
+  world_.trace.record("%c kills %c", address_of(id_), worker);
+  // Not at once: effects are called in the middle of an event.
+  SimProcess* process = world_.find(worker);
+  world_.schedule.after(Time(1000), [process] { process->end("killed by signal 9 (SIGKILL)"); });
+}
+
+void SimNode::grant(ClientId submitter, const sched::Grant& grant) {
+  world_.trace.record("%c grants %l on %c to %c", address_of(id_), grant.lease, grant.worker, submitter);
+  const auto held = leases_.find(grant.worker);
+  if (held != leases_.end()) {
+    world_.oracle.fail("SCHED-2: " + name_of_client(grant.worker.value) + " is leased to " +
+                       name_of_client(submitter.value) + " while it is leased to " +
+                       name_of_client(held->second->submitter.value));
+  }
+  const SimProcess* process = world_.find(grant.worker);
+  if (process == nullptr) return world_.oracle.fail("SCHED: a lease on a worker that never was");
+  auto& started_with = gpus_[grant.worker];
+  const bool same = std::equal(started_with.begin(), started_with.end(), grant.gpus.begin(), grant.gpus.end(),
+                               [](const auto& a, const auto& b) { return a.index == b.index; });
+  if (!same) world_.oracle.fail("SCHED-3: a lease with other GPUs than the worker has seen");
+  auto ring = std::make_shared<SimRing>(grant.lease, submitter, grant.worker, requests_[{submitter, grant.shape}],
+                                        world_.options.ring_capacity);
+  leases_[grant.worker] = ring;
+  send(grant.worker, message::OpenChannel{ring});
+  send(submitter, message::Granted{grant.lease, grant.worker, grant.shape, ring});
+}
+
+void SimNode::lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd, const std::string& status) {
+  send(submitter, message::LeaseEnded{lease, status});
+}
+
+void SimNode::infeasible(ClientId submitter, sched::ShapeIndex shape, const std::string& why) {
+  send(submitter, message::Infeasible{shape, why});
+}
+
+void SimNode::ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t count) {
+  send(submitter, message::AskBack{shape, count});
+}
+
+void SimNode::close_channel(ClientId worker, ClientId submitter) {
+  world_.trace.record("%c closes what %c has from %c", address_of(id_), worker, submitter);
+  send(worker, message::CloseChannel{submitter});
+}
+
+std::string SimNode::why_not_quiet() const {
+  if (!alive()) return {};
+  const std::string who = "node " + std::to_string(id_.value);
+  const sched::ResourceSet left = scheduler_->ledger().available();
+  if (!leases_.empty()) return who + ": " + name_of_client(leases_.begin()->first.value) + " is still leased";
+  if (left != scheduler_->ledger().total()) return who + ": not all resources came back, only " + left.to_string();
+  for (const ClientId client : clients_) {
+    const std::string why = scheduler_->why_waiting(client);
+    if (!why.empty()) return who + ": " + name_of_client(client.value) + " still waits: " + why;
+  }
+  return {};
+}
+
+}  // namespace manta::sim

@@ -1,0 +1,65 @@
+// A machine's daemon: a NodeScheduler and the switchboard between its clients, other nodes and the head.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/sched/node_scheduler.h"
+#include "core/testing/sim_ids.h"
+#include "core/testing/sim_messages.h"
+#include "core/testing/sim_process.h"
+#include "core/testing/sim_ring.h"
+
+namespace manta::sim {
+
+struct World;
+
+// Threading: none. Ownership: owned by the World; a dead node keeps its place, its scheduler is gone.
+class SimNode final : public sched::NodeSchedulerEffects {
+ public:
+  SimNode(World& world, NodeId id);
+  ~SimNode() override;
+
+  void start(const sched::ResourceSet& total);
+  void deliver(Address from, Message message);
+  // The machine stops, or only the daemon: then workers end with it and drivers go on without.
+  void die(bool whole_machine);
+
+  NodeId id() const { return id_; }
+  bool alive() const { return scheduler_ != nullptr; }
+  const sched::NodeScheduler& scheduler() const { return *scheduler_; }
+  std::string why_not_quiet() const;  // nothing leased, nothing lent, nothing taken
+
+  // --- sched::NodeSchedulerEffects
+  void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) override;
+  void kill_worker(ClientId worker) override;
+  void grant(ClientId submitter, const sched::Grant& grant) override;
+  void lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd why, const std::string& status) override;
+  void infeasible(ClientId submitter, sched::ShapeIndex shape, const std::string& why) override;
+  void ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t count) override;
+  void close_channel(ClientId worker, ClientId submitter) override;
+
+ private:
+  void from_client(ClientId client, Message& message);
+  void route(ClientId from, ClientId to, Message message);
+  void on_client_death(const message::ClientDeath& death);
+  void send(ClientId to, Message message);
+  void after_event();
+  void heartbeat();
+
+  World& world_;
+  NodeId id_;
+  std::unique_ptr<sched::NodeScheduler> scheduler_;
+  std::set<ClientId> clients_;  // joined and not gone
+  std::set<NodeId> dead_nodes_;
+  std::map<std::pair<ClientId, sched::ShapeIndex>, sched::ResourceSet> requests_;
+  std::map<ClientId, std::shared_ptr<SimRing>> leases_;  // by worker
+  std::map<ClientId, std::vector<sched::GpuShare>> gpus_;  // that a worker was started with
+  Time tick_at_ = Time::max();
+};
+
+}  // namespace manta::sim

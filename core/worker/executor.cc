@@ -1,0 +1,361 @@
+#include "core/worker/executor.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio_ext.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include <manta/detail/threads.h>
+
+namespace manta::worker {
+
+using client::Client;
+using net::PayloadKind;
+using net::Record;
+
+// --- channels
+
+void Executor::open_channel(const net::OpenChannel& message, Fd ring) {
+  {
+    const std::lock_guard guard(news_mutex_);
+    news_.push_back({message, std::move(ring)});
+    have_news_ = true;
+  }
+  Client::current()->slot().tasks.wake();
+}
+
+void Executor::close_channel(ClientId submitter) {
+  {
+    const std::lock_guard guard(news_mutex_);
+    News news;
+    news.opened.submitter = submitter;
+    news_.push_back(std::move(news));
+    have_news_ = true;
+  }
+  Client::current()->slot().tasks.wake();
+}
+
+void Executor::apply_news() {
+  std::vector<News> news;
+  {
+    const std::lock_guard guard(news_mutex_);
+    news.swap(news_);
+    have_news_ = false;
+  }
+  for (News& item : news) {
+    if (item.ring) {
+      auto memory = net::RingMemory::attach(item.ring.get());
+      if (!memory || item.opened.submitter_slot >= net::NodePage::kSlots) continue;
+      auto channel = std::make_unique<Channel>();
+      channel->submitter = item.opened.submitter;
+      channel->memory = *memory;
+      channel->ring = net::RingWorker(**memory, client_->page().slots[item.opened.submitter_slot].replies,
+                                      net::group_of(client_->self()));
+      channels_.push_back(std::move(channel));
+      continue;
+    }
+    const auto it = std::find_if(channels_.begin(), channels_.end(),
+                                 [&](const auto& c) { return c->submitter == item.opened.submitter; });
+    if (it != channels_.end()) {
+      {
+        const std::lock_guard guard(client_->lock());
+        for (const auto& [record, block] : (*it)->blocks) client_->arena().free(block);
+      }
+      net::RingMemory::unmap((*it)->memory);
+      channels_.erase(it);
+    }
+    client_->send(net::ChannelClosed{item.opened.submitter});
+  }
+}
+
+void Executor::blocked(bool blocked) {
+  if (current_ == nullptr) return;
+  current_->ring.set_blocked(blocked);
+  client_->send(net::Blocked{blocked});
+}
+
+// --- the loop
+
+void Executor::run(Client& client) {
+  client_ = &client;
+  net::Doorbell& bell = client.slot().tasks;
+  const auto spin = std::chrono::nanoseconds(client.welcome().spin_ns);
+  for (;;) {
+    if (have_news_.load(std::memory_order_acquire)) apply_news();
+    if (run_ready()) continue;
+    const auto start = Client::Clock::now();
+    bool found = false;
+    for (std::uint32_t n = 0; spin.count() > 0 && !found; ++n) {
+      found = run_ready();
+      if ((n & 15) == 15) {
+        if (Client::Clock::now() - start >= spin) break;
+        if (n > 64) ::sched_yield();  // the submitter may be waiting for this very processor
+      }
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#endif
+    }
+    if (found) continue;
+    const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
+    bell.take();
+    if (!prepare_sleep() || have_news_.load(std::memory_order_seq_cst)) continue;
+    bell.sleep(seen, Client::Clock::time_point::max());
+  }
+}
+
+bool Executor::run_ready() {
+  bool ran = false;
+  for (const auto& channel : channels_) {
+    while (!have_news_.load(std::memory_order_relaxed)) {
+      if (!channel->blocks.empty()) free_taken_blocks(*channel);
+      Record* record = channel->ring.claim();
+      if (record == nullptr) break;
+      current_ = channel.get();
+      execute(*channel, *record);
+      current_ = nullptr;
+      if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
+      ran = true;
+    }
+  }
+  return ran;
+}
+
+bool Executor::prepare_sleep() {
+  bool quiet = true;
+  for (const auto& channel : channels_) {
+    channel->ring.flush();
+    quiet = channel->ring.stop_looking() && quiet;
+  }
+  return quiet;
+}
+
+void Executor::free_taken_blocks(Channel& channel) {
+  while (!channel.blocks.empty() &&
+         channel.blocks.front().first->state.load(std::memory_order_acquire) != net::RecordState::done) {
+    const std::lock_guard guard(client_->lock());
+    client_->arena().free(channel.blocks.front().second);
+    channel.blocks.pop_front();
+  }
+}
+
+void Executor::set_threads(std::uint32_t cpus) {
+  if (cpus == thread_cpus_) return;
+  thread_cpus_ = cpus;
+  detail::set_library_threads(std::max(1, static_cast<int>(cpus / 10'000)));
+}
+
+// --- one task
+
+void Executor::execute(Channel& channel, Record& record) {
+  client::TaskContext context;
+  context.id = record.task;
+  context.cpus = channel.memory->task_cpus.load(std::memory_order_relaxed);
+  set_threads(context.cpus);
+  client::TaskInput input;
+  serial::Writer result;
+  Error error(ErrorCode::internal, "");
+  bool user_exception = false;
+  bool ok = false;
+  try {
+    read_input(record, context, input);
+    ok = client::run_task(*client_, context, input, result, error, user_exception);
+  } catch (const Error& failed) {
+    error = failed.with_context("arguments of a task");
+  }
+  input = {};
+  std::vector<ObjectId> kept;
+  if (!context.imported.empty()) kept = settle_imports(context);
+  try {
+    if (!ok) {
+      write_error(channel, record, error, user_exception, std::move(kept));
+    } else if (result.refs().empty() && kept.empty()) {
+      write_value(channel, record, result);
+    } else {
+      client::ReplyParts parts;
+      parts.kept = kept;
+      parts.value = client::reply_value(client_->make_value(result, client::kStoredFromBytes));
+      {
+        const std::lock_guard guard(client_->lock());
+        for (detail::EntryHead* head : result.refs()) {
+          auto& entry = static_cast<owner::Entry&>(*head);
+          parts.contained.push_back(client_->owner().export_ref(entry));
+          client_->owner().lend(entry, channel.submitter);  // EXEC-2
+        }
+      }
+      write_parts(channel, record, std::move(parts));
+    }
+  } catch (const Error& failed) {
+    write_error(channel, record, failed.with_context("result of a task"), false, std::move(kept));
+  }
+  channel.ring.finish(record, true);
+}
+
+void Executor::read_input(const Record& record, client::TaskContext& context, client::TaskInput& input) {
+  input.function.value = record.function;
+  input.ref_mask = record.ref_mask;
+  input.attempt = record.attempt;
+  const bool framed = (record.flags & Record::kFramed) != 0;
+  std::span<const std::byte> bytes;
+  if (record.kind == PayloadKind::bytes) {
+    auto payload = net::payload_of(record);
+    if (!payload) throw_error(payload.error());
+    bytes = *payload;
+  } else if (record.kind == PayloadKind::block) {
+    auto block = net::block_of(record);
+    if (!block) throw_error(block.error());
+    bytes = read_block(block->arena, block->offset, block->size_bytes, input);
+  } else if (record.kind != PayloadKind::none) {
+    throw Error(ErrorCode::internal, "a task of unknown kind");
+  }
+  if ((record.flags & Record::kHasRefs) == 0) {
+    input.values = {bytes, framed, nullptr};
+    return;
+  }
+  const client::RequestPart values = client::take_part(bytes);
+  if (values.stored) {
+    input.values = {read_block(values.location.arena, values.location.offset, values.location.size_bytes, input),
+                    values.framed, nullptr};
+  } else {
+    input.values = {values.bytes, values.framed, nullptr};
+  }
+  while (!bytes.empty()) {
+    const client::RequestPart part = client::take_part(bytes);
+    if (!part.stored) {
+      input.references.push_back({part.bytes, part.framed, nullptr});
+      continue;
+    }
+    owner::Entry* entry = nullptr;
+    {
+      const std::lock_guard guard(client_->lock());
+      entry = client_->owner().import(part.object, false);
+    }
+    if (!entry->owned) {
+      detail::retain(entry);
+      context.imported.push_back(entry);
+    }
+    input.references.push_back(client_->view_stored(part.location, part.framed, entry));
+  }
+}
+
+// Bytes in another process' arena that its owner keeps until the reply.
+std::span<const std::byte> Executor::read_block(ClientId arena, std::uint64_t offset, std::uint64_t size,
+                                                client::TaskInput& input) {
+  auto view = client_->arenas().view(arena);
+  if (!view) throw_error(view.error());
+  auto data = (*view)->at(offset, size);
+  if (!data) throw_error(data.error());
+  input.keepalive = *view;
+  return {*data, size};
+}
+
+std::vector<ObjectId> Executor::settle_imports(client::TaskContext& context) {
+  std::vector<ObjectId> kept;
+  {
+    const std::lock_guard guard(client_->lock());
+    std::sort(context.imported.begin(), context.imported.end());
+    std::vector<owner::Entry*> once = context.imported;
+    once.erase(std::unique(once.begin(), once.end()), once.end());
+    // Each is held as often as it was imported; all but one go first, so that one remains to be told apart.
+    for (std::size_t i = 1; i < context.imported.size(); ++i) {
+      if (context.imported[i] == context.imported[i - 1]) context.imported[i]->refs.fetch_sub(1);
+    }
+    context.imported = once;
+    kept = client_->owner().kept_after_task(once);
+  }
+  for (owner::Entry* entry : context.imported) detail::release(entry);
+  return kept;
+}
+
+// --- results
+
+void Executor::write_value(Channel& channel, Record& record, const serial::Writer& result) {
+  const std::size_t size = result.encoded_size();
+  record.flags = result.framed() ? Record::kFramed : 0;
+  if (size <= Record::kPayloadBytes) {
+    record.kind = PayloadKind::bytes;
+    record.size_bytes = static_cast<std::uint32_t>(size);
+    result.encode_into(record.payload);
+  } else if (size <= client::kStoredFromBytes) {
+    if (!write_block(channel, record, size, [&](std::byte* to) { result.encode_into(to); })) {
+      throw Error(ErrorCode::exhausted, "no room in the node's store for a result of " + std::to_string(size) + " bytes");
+    }
+  } else {
+    const owner::Value value = client_->make_value(result, 0);
+    const net::BlockRef ref{value.stored().arena, value.stored().offset, value.stored().size_bytes};
+    record.kind = PayloadKind::stored;
+    record.size_bytes = sizeof ref;
+    std::memcpy(record.payload, &ref, sizeof ref);
+  }
+}
+
+bool Executor::write_block(Channel& channel, Record& record, std::size_t size,
+                           const std::function<void(std::byte*)>& fill) {
+  store::Block block;
+  {
+    const std::lock_guard guard(client_->lock());
+    auto room = client_->arena().allocate(size);
+    if (!room) return false;
+    block = *room;
+  }
+  fill(block.data);
+  channel.blocks.emplace_back(&record, block.offset);
+  const net::BlockRef ref{client_->self(), block.offset, size};
+  record.kind = PayloadKind::block;
+  record.size_bytes = sizeof ref;
+  std::memcpy(record.payload, &ref, sizeof ref);
+  return true;
+}
+
+void Executor::write_parts(Channel& channel, Record& record, client::ReplyParts parts) {
+  std::vector<std::byte> bytes = client::encode(parts);
+  record.flags = Record::kHasRefs;
+  if (bytes.size() > Record::kPayloadBytes &&
+      write_block(channel, record, bytes.size(), [&](std::byte* to) { std::memcpy(to, bytes.data(), bytes.size()); })) {
+    return;
+  }
+  if (bytes.size() > Record::kPayloadBytes) {  // the store is full: what still fits is the kind of the error
+    client::ReplyParts less;
+    less.failed = true;
+    less.error.code = static_cast<std::uint8_t>(ErrorCode::exhausted);
+    less.error.message = "the node's store is full";
+    bytes = client::encode(less);
+  }
+  record.kind = PayloadKind::bytes;
+  record.size_bytes = static_cast<std::uint32_t>(bytes.size());
+  std::memcpy(record.payload, bytes.data(), bytes.size());
+}
+
+void Executor::write_error(Channel& channel, Record& record, const Error& error, bool user_exception,
+                           std::vector<ObjectId> kept) {
+  client::ReplyParts parts;
+  parts.failed = true;
+  parts.user_exception = user_exception;
+  parts.error = net::to_wire(error);
+  parts.kept = std::move(kept);
+  write_parts(channel, record, std::move(parts));
+}
+
+void worker_main(Fd control) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::prctl(PR_SET_NAME, "manta-worker");
+  try {
+    ::__fpurge(stdout);  // what the driver had not written when it forked is the driver's
+    ::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    static Executor executor;
+    detail::set_library_threads(1);
+    static const std::unique_ptr<Client> client = Client::connect(net::ControlSocket(std::move(control)), &executor);
+    detail::set_up_worker(client->self().value);
+    executor.run(*client);
+  } catch (const std::exception& error) {
+    const std::string text = std::string("manta: a worker process cannot start: ") + error.what() + "\n";
+    (void)!::write(2, text.data(), text.size());
+  }
+  ::_exit(1);
+}
+
+}  // namespace manta::worker

@@ -1,0 +1,4 @@
+// EXPECT: manta: remote<f> takes a function, or a lambda without captures
+#include <manta/manta.h>
+
+auto call() { return manta::remote<42>(3); }

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# layering.sh ROOT: what a file of this repository may include and contain. Prints each breach as FILE:LINE: RULE.
+set -euo pipefail
+cd "$1"
+shopt -s globstar nullglob
+
+rooms=" base serial sched owner head net store gpu node client worker collective api torch cli dashboard testing "
+breaches=0
+breach() { echo "$1"; breaches=$((breaches + 1)); }
+
+# reject WHY REGEX FILE ...: no line matches, comments that fill the end of a line left out.
+reject() {
+  local why=$1 regex=$2 found
+  shift 2
+  (($#)) || return 0
+  while IFS= read -r found; do
+    breach "$(cut -d: -f1,2 <<<"$found"): $why: $(cut -d: -f3- <<<"$found")"
+  done < <(awk '{ sub(/(^|[^:"])\/\/.*/, ""); print FILENAME ":" FNR ":" $0 }' "$@" | grep -E "^[^:]+:[0-9]+:.*($regex)" || true)
+}
+
+# LAYER-1: a file has at most 500 lines.
+while read -r lines file; do
+  [[ $file == total ]] || ((lines <= 500)) || breach "$file:501: LAYER-1: $lines lines; at most 500"
+done < <(wc -l /dev/null {core,train,tune,data,serve,rl,examples,bench,tests,cmake}/**/*.{h,cc,cu,sh,cmake,txt})
+
+# LAYER-2: a room includes only itself and rooms to its left; private includes are written from the repository's root.
+position() { local left=${rooms%% "$1" *}; at=${#left}; } # sets `at`: how far to the right a room stands
+while IFS=: read -r file line text; do
+  room=${file#core/} room=${room%%/*} path=${text#*\"} path=${path%%\"*} other=${path#core/} other=${other%%/*}
+  [[ $room != include ]] || continue
+  position "$room" && here=$at
+  position "$other"
+  if [[ $path != core/*/* || $rooms != *" $other "* || $rooms != *" $room "* ]]; then
+    breach "$file:$line: LAYER-2: \"$path\" is not written as \"core/ROOM/...\", or the list of rooms lacks one"
+  elif ((at > here)); then
+    breach "$file:$line: LAYER-2: $room includes $other, which stands to its right"
+  elif [[ " sched owner head " == *" $room "* && " $room base serial " != *" $other "* && $path != core/sched/resources.h ]]; then
+    breach "$file:$line: LAYER-2: $room includes only base, serial and core/sched/resources.h, not \"$path\""
+  fi
+done < <(grep -nE '^ *# *include *"' /dev/null core/**/*.{h,cc,cu} || true)
+
+# LAYER-3: sched, owner and head do no I/O, read no clock, start no thread, and iterate in no hash or pointer order: a
+# hash table, or an ordered one keyed by pointers, must say `looked up, never walked` on its line, and must not be walked.
+# What does I/O is rejected also in the public headers that they include.
+io_headers='thread|mutex|shared_mutex|condition_variable|future|semaphore|latch|barrier|fstream|iostream|filesystem'
+io_headers+='|csignal|ctime|(time|pthread|unistd|fcntl|poll|signal|spawn)\.h|(sys|netinet|arpa|linux|boost/asio)/[^>]*'
+io="# *include *<($io_headers)>|::now *\(|std::(jthread|thread|mutex|this_thread|async|random_device)|random_device|getenv *\("
+table='unordered_|std::(map|set|multimap|multiset) *<[^,<>]*\*'
+marker='looked up, never walked'
+tables() { # tables FILE ROOM: the rule on hash and pointer order
+  local line name
+  grep -Eq "($table).*$marker" "$1" || reject "LAYER-3: no hash tables but lookups" '# *include *<[^>]*unordered_' "$1"
+  while IFS= read -r line; do
+    name=$(sed -nE 's/.*[ >]([A-Za-z_0-9]+) *(;|\{).*/\1/p' <<<"${line%%//*}")
+    if [[ $line != *"$marker"* || -z $name ]]; then
+      breach "$1:${line%%:*}: LAYER-3: a lookup alone, marked '// $marker', may be in hash or pointer order: ${line#*:}"
+    else
+      reject "LAYER-3: $name is said to be never walked" \
+        "(\<for *\(.*[^:]: *|\<(erase_if|for_each) *\(|ranges::[a-z_]+ *\() *$name *[,)|]|\<$name *\. *(c?begin|visit_all|cvisit_all) *\(" \
+        core/"$2"/**/*.{h,cc}
+    fi
+  done < <(grep -nE "$table" "$1" | grep -vE '^[0-9]+: *(//|# *include)' || true)
+}
+declare -A seen=()
+follow() { # follow FILE: checks the public headers that it includes, each once
+  local header
+  while IFS= read -r header; do
+    [[ -z ${seen[$header]:-} && -f core/include/$header ]] || continue
+    seen[$header]=1
+    reject "LAYER-3: reached from $1, which does no I/O" "$io" "core/include/$header"
+    follow "core/include/$header"
+  done < <(sed -nE 's/^ *# *include *[<"](manta\/[^>"]*)[>"].*/\1/p' "$1")
+}
+reject "LAYER-3: not in a room without I/O" "$io" core/{sched,owner,head}/**/*.{h,cc}
+for room in sched owner head; do
+  for source in core/"$room"/**/*.{h,cc}; do
+    tables "$source" "$room"
+    follow "$source"
+  done
+done
+
+# LAYER-4: a public header includes no private header and no CUDA, UCX, Boost (but PFR), SQLite, OpenSSL or log header;
+# torch only in manta/torch.h and manta/torch/.
+public=({core,train,tune,data,serve,rl}/include/**/*.h)
+reject "LAYER-4: a public header includes by <manta/...> only" '# *include *"' "${public[@]}"
+reject "LAYER-4: not in a public header" \
+  '# *include *<(cuda|nccl|ucp/|uct/|ucs/|sqlite3|openssl/|spdlog/|fmt/|nlohmann/|CLI/|boost/([^p]|p[^f]))' "${public[@]}"
+plain=()
+for file in core/include/**/*.h; do
+  [[ $file == core/include/manta/torch[./]* ]] || plain+=("$file")
+done
+reject "LAYER-4: torch belongs to <manta/torch.h>" '# *include *<(torch|ATen|c10)/' "${plain[@]}"
+
+# LAYER-5: the libraries include the core's public headers only.
+reject "LAYER-5: a library includes <manta/...>, not the core's private headers" '# *include *"core/' \
+  {train,tune,data,serve,rl,examples}/**/*.{h,cc,cu}
+
+((breaches == 0)) || { echo "layering: $breaches breaches; the rules are in ${BASH_SOURCE[0]##*/}"; exit 1; }
