@@ -4,7 +4,6 @@
 #   manta_test(NAME x SOURCES a.cc ... LABELS unit [LIBS lib ...] [TORCH] [OWN_MAIN] [ZYGOTES] [SERIAL]
 #              [TIMEOUT s] [ARGS arg ...] [ENV KEY=VALUE ...])
 #   manta_bench(NAME x SOURCES a.cc ... [LIBS lib ...] [TORCH] [OWN_MAIN] [ARGS arg ...])
-#   manta_compile_error(NAME x SOURCE a.cc EXPECT "part of the compiler's message")   a unit test: a.cc must not compile
 #
 #   manta_cuda_library(NAME x SOURCES a.cu ... [LIBS lib ...])   static, C++20; only where MANTA_HAVE_CUDA
 #
@@ -125,19 +124,6 @@ function(manta_test)
   else()
     manta_register_test(NAME ${ARG_NAME} ${common} ENV ${ARG_ENV})
   endif()
-endfunction()
-
-function(manta_compile_error)
-  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "NAME;SOURCE;EXPECT" "")
-  if(MANTA_SANITIZE)
-    return()
-  endif()
-  add_library(${ARG_NAME} OBJECT EXCLUDE_FROM_ALL ${ARG_SOURCE})  # never built: it only names the include folders
-  target_link_libraries(${ARG_NAME} PRIVATE manta::core manta_build_flags)
-  add_test(NAME ${ARG_NAME} COMMAND_EXPAND_LISTS COMMAND ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only
-    "-I$<JOIN:$<TARGET_PROPERTY:${ARG_NAME},INCLUDE_DIRECTORIES>,;-I>" "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SOURCE}")
-  set_tests_properties(${ARG_NAME} PROPERTIES
-    LABELS unit TIMEOUT ${MANTA_TIMEOUT_unit} PASS_REGULAR_EXPRESSION "error: [^\n]*${ARG_EXPECT}")
 endfunction()
 
 function(manta_bench)
