@@ -289,7 +289,7 @@ void Client::background() {
     std::uint32_t seen = 0;
     {
       const std::lock_guard guard(mutex_);
-      owner_->tick();
+      owner_->tick(page_->others_wait.load(std::memory_order_relaxed));
       if (waiters_ == 0) {
         drain();
         seen = bell.rings.load(std::memory_order_seq_cst);

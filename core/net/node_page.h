@@ -1,4 +1,4 @@
-// The page that a node shares with all its processes: doorbells and the store's budget.
+// The page that a node shares with all its processes: doorbells, the store's budget, whether leases are scarce.
 //
 //   PAGE-1  nothing in it is trusted for memory safety: a hostile process can wake others or spoil the count of bytes,
 //           not more
@@ -29,6 +29,7 @@ struct NodePage {
   std::uint64_t magic;
   std::uint64_t store_capacity_bytes;
   alignas(64) std::atomic<std::uint64_t> store_used_bytes;
+  alignas(64) std::atomic<bool> others_wait;  // some process wants a lease and has none: idle ones are to be returned
   alignas(64) ClientSlot slots[kSlots];
 };
 

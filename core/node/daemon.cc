@@ -290,6 +290,7 @@ void Daemon::end_job(NodeId, ClientId driver) {
 void Daemon::schedule_tick() {
   const sched::Time at = now();
   const sched::Time next = std::min(scheduler_.tick(at), head_.tick(at));
+  page_->others_wait.store(scheduler_.starving(), std::memory_order_relaxed);
   if (next == sched::Time::max() || stopping_) {
     timer_.cancel();
     return;

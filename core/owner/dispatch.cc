@@ -262,7 +262,7 @@ bool Owner::claim(Entry& entry) {
   return true;
 }
 
-void Owner::tick() {
+void Owner::tick(bool others_wait) {
   for (const auto& [id, lease] : leases_) lease->full = false;
   for (std::size_t i = 0; i < shapes_.size(); ++i) {
     const auto index = static_cast<ShapeIndex>(i);
@@ -271,7 +271,7 @@ void Owner::tick() {
     const std::uint64_t need = needed(shape);
     const std::uint64_t target = need == 0 ? 0 : std::min<std::uint64_t>(config_.max_leases, std::bit_ceil(need));
     shape.low_ticks = target < shape.wanted ? shape.low_ticks + 1 : 0;
-    if (shape.low_ticks >= config_.idle_ticks) {
+    if (shape.low_ticks >= (others_wait ? 1 : config_.idle_ticks)) {
       shape.low_ticks = 0;
       shape.wanted = static_cast<std::uint32_t>(target);
       effects_.set_demand(index, shape.request, shape.wanted);
@@ -284,7 +284,8 @@ void Owner::tick() {
     const bool worked = lease->finished != lease->finished_at_tick || lease->in_flight > 0;
     lease->finished_at_tick = lease->finished;
     lease->idle_ticks = worked ? 0 : lease->idle_ticks + 1;
-    if (lease->idle_ticks >= config_.idle_ticks) idle.push_back(lease.get());
+    const bool give_way = others_wait && lease->in_flight == 0;
+    if (give_way || lease->idle_ticks >= config_.idle_ticks) idle.push_back(lease.get());
   }
   for (Lease* lease : idle) drop_lease(*lease, true);
 }

@@ -143,8 +143,9 @@ class Owner {
   void receive(ClientId from, const PeerMessage& message);
   // No lease can ever be had again (the node is gone): fails whatever is not resolved.
   void fail_all(const Error& error);
-  // Idle leases are returned after a few of these; call every millisecond or so while busy() is true.
-  void tick();
+  // Call every millisecond or so while busy() is true. Idle leases are returned after a few of these; at once if
+  // `others_wait`: somebody on the node wants a lease and has none.
+  void tick(bool others_wait);
   bool busy() const { return unfinished_ > 0 || !leases_.empty(); }
   std::uint64_t unfinished() const { return unfinished_; }
 

@@ -106,6 +106,8 @@ class NodeScheduler {
   // When tick wants to be called; any event may change it. kNever: no need.
   Time next_tick() const;
 
+  // A demand waits and has no lease at all.
+  bool starving() const { return !queue_.empty() && queue_.fronts().begin()->second->held() == 0; }
   // Why the oldest waiting demand of the client is not granted; empty if none waits. For `manta why` and errors.
   std::string why_waiting(ClientId submitter) const;
   const Ledger& ledger() const { return ledger_; }

@@ -294,7 +294,7 @@ void SimProcess::after_event() {
 void SimProcess::tick() {
   ticking_ = false;
   if (!alive() || orphaned_) return;
-  owner_->tick();
+  owner_->tick(world_.random.chance(10));  // a hint, and true or not at any time
   after_event();
 }
 
