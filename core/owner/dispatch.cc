@@ -262,6 +262,13 @@ bool Owner::claim(Entry& entry) {
   return true;
 }
 
+// Demand without tasks or leases is left where the tasks ran in the threads that waited for them: it has to be
+// withdrawn too (OWN-5), or the node goes on to ask others for their leases.
+bool Owner::busy() const {
+  return unfinished_ > 0 || !leases_.empty() ||
+         std::any_of(shapes_.begin(), shapes_.end(), [](const auto& shape) { return shape->wanted > 0; });
+}
+
 void Owner::tick() {
   for (const auto& [id, lease] : leases_) lease->full = false;
   for (std::size_t i = 0; i < shapes_.size(); ++i) {

@@ -143,9 +143,10 @@ class Owner {
   void receive(ClientId from, const PeerMessage& message);
   // No lease can ever be had again (the node is gone): fails whatever is not resolved.
   void fail_all(const Error& error);
-  // Idle leases are returned after a few of these; call every millisecond or so while busy() is true.
+  // Idle leases are returned after a few of these, and so is what is wanted in vain; call every millisecond or so while
+  // busy() is true.
   void tick();
-  bool busy() const { return unfinished_ > 0 || !leases_.empty(); }
+  bool busy() const;
   std::uint64_t unfinished() const { return unfinished_; }
 
   // A value goes to another process: whoever owns the references inside must know. Before it is sent.
