@@ -21,6 +21,12 @@ Overloaded(F...) -> Overloaded<F...>;
 Entry* Owner::import(const detail::WireRef& ref, bool lent) {
   const bool ours = ref.owner == self_;
   Entry* known = table_.find(ref.object, ours ? ClientId{} : ref.owner);
+  if (known != nullptr && !ours && known->refs.load(std::memory_order_acquire) == 0) {
+    // Its goodbye is to come. It is not revived: nothing may have covered the object since, and the owner may have made
+    // another of that name.
+    table_.forget(*known);
+    known = nullptr;
+  }
   if (known != nullptr) {
     hold(*known);
   } else {

@@ -287,7 +287,12 @@ void SimProcess::after_event() {
   }
   if (++events_ % 64 != 0 || goodbyes_ > 0) return;
   if (std::string broken = owner_->check_invariants(); !broken.empty()) {
-    world_.oracle.fail(name_of_client(id_.value) + ": " + broken);
+    world_.oracle.fail(broken + ", in " + name_of_client(id_.value));
+  }
+  for (const auto& [lease, ring] : rings_out_) {
+    if (owner_->find_lease(lease) != nullptr) continue;
+    world_.oracle.fail("OWN-5: " + name_of_client(id_.value) + " has forgotten its lease on " +
+                       name_of_client(ring->worker.value));
   }
 }
 
@@ -301,12 +306,12 @@ void SimProcess::tick() {
 std::string SimProcess::why_not_quiet() const {
   if (!alive()) return {};
   const std::string who = name_of_client(id_.value);
-  if (!executor_.idle()) return who + " still runs " + executor_.what_runs();
-  if (owner_->unfinished() > 0) return who + " has " + std::to_string(owner_->unfinished()) + " unfinished tasks";
-  if (!kept_.empty() || goodbyes_ > 0) return who + " holds kept references";
-  if (!orphaned_ && owner_->busy()) return who + " holds leases";
+  if (!executor_.idle()) return "OWN-1: " + who + " still runs " + executor_.what_runs();
+  if (owner_->unfinished() > 0) return "OWN-1: " + who + " has unfinished tasks";
+  if (!kept_.empty() || goodbyes_ > 0) return "OWN-3: " + who + " holds kept references";
+  if (!orphaned_ && owner_->busy()) return "OWN-5: " + who + " holds leases";
   for (const auto& [shape, wanted] : wanted_) {
-    if (wanted > 0 && !orphaned_) return who + " still wants leases of shape " + std::to_string(shape);
+    if (wanted > 0 && !orphaned_) return "OWN-5: " + who + " still wants leases of shape " + std::to_string(shape);
   }
   return what_is_left();
 }
@@ -319,7 +324,7 @@ std::string SimProcess::what_is_left() const {
   owner_->table().for_each([&](const owner::Entry& entry) {
     const ObjectKey key{entry.owned ? id_ : entry.owner, entry.id};
     if (tolerated.contains(key) || !left.empty()) return;
-    left = name_of_client(id_.value) + " keeps " + (entry.owned ? "its own " : "borrowed ") + entry.id.to_string() +
+    left = "OWN-3: " + name_of_client(id_.value) + " keeps " + (entry.owned ? "its own " : "borrowed ") + entry.id.to_string() +
            ", references: " + std::to_string(entry.refs.load()) + ", goodbyes to come: " +
            std::to_string(entry.late_goodbyes);
     if (!entry.extra) return;

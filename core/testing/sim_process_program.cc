@@ -87,6 +87,7 @@ detail::WireRef SimProcess::export_ref(owner::Entry& entry) {
   if (entry.owned) world_.oracle.named(task_of(entry), ref.object);
   if (ref.object == before) return ref;
   world_.trace.record("%c: %o has a namesake, it is %o now", id_, before, ref.object);
+  if (entry.resolved.load() && entry.value.failed()) failed_[ref.object] = entry.value.error().code();
   const auto rename = [&](Variable& variable) {
     if (variable.entry == &entry) variable.key.id = ref.object;
   };

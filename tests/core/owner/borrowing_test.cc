@@ -185,6 +185,22 @@ TEST(OwnerBorrowing, ATaskWaitsForABorrowedReference) {
   EXPECT_THAT(ring.unstarted(), ElementsAre(1));
 }
 
+// OWN-7: between two tasks nothing covers what neither of them kept; its owner may have made another of that name.
+TEST(OwnerBorrowing, AnEntryWhoseGoodbyeIsToComeIsNotRevived) {
+  RecordedOwner o;
+  Entry* before = o.call([&] { return o.owner().import({object(7), kAnn}, false); });
+  o.receive(kAnn, Fetched{object(7), text("old"), {}});
+  RecordedOwner::drop_count(before);
+  Entry* after = o.owner().import({object(7), kAnn}, false);
+  EXPECT_EQ(content(*after), "open");
+  o.call([&] { o.owner().release_last(*before); });
+  EXPECT_EQ(o.live(), 1U);
+  EXPECT_EQ(o.call([&] { return o.owner().import({object(7), kAnn}, false); }), after);
+  o.drop(after);
+  o.drop(after);
+  EXPECT_EQ(o.live(), 0U);
+}
+
 TEST(OwnerBorrowing, AnObjectIsLostWithItsOwner) {
   RecordedOwner o;
   Entry* borrowed = o.borrow(7, kAnn);
