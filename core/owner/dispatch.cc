@@ -226,7 +226,7 @@ void Owner::want(Entry& first) {
     if (entry.wanted || entry.phase == Phase::resolved) continue;
     if (entry.phase == Phase::borrowed) {
       entry.wanted = true;
-      if (dead_.contains(entry.owner)) {
+      if (is_dead(entry.owner)) {
         hold(entry);
         lost.push_back(&entry);
       } else {

@@ -91,6 +91,7 @@ void SimCluster::deliver_to_head(Address from, const Message& message) {
   const NodeId node = node_of(from);
   std::visit(Overloaded{
                  [&](const message::NodeJoined& m) {
+                   world_.known_nodes.insert(node);
                    if (!head_->node_joined(node, m.total, "host", world_.now())) {
                      world_.oracle.fail("HEAD: a fresh node was refused");
                    }

@@ -84,7 +84,10 @@ void SimNode::deliver(Address from, Message message) {
                    [&](message::Mail& m) { route(m.from, m.to, std::move(m)); },
                    [&](const message::Undeliverable& m) { send(m.to, message::ClientDied{m.client, "is gone"}); },
                    [&](const message::ClientDeath& m) { on_client_death(m); },
-                   [&](const message::NodeDeath& m) { dead_nodes_.insert(m.node); },
+                   [&](const message::NodeDeath& m) {
+                     dead_nodes_.insert(m.node);
+                     for (const ClientId client : clients_) send(client, message::NodeDied{m.node});
+                   },
                    [&](const message::EndJob&) {},  // its processes left with its driver
                    [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
                },
@@ -99,6 +102,7 @@ void SimNode::from_client(ClientId client, Message& message) {
       Overloaded{
           [&](const message::Joined&) {
             clients_.insert(client);
+            for (const NodeId node : dead_nodes_) send(client, message::NodeDied{node});
             const bool driver = world_.find(client)->role() == SimProcess::Role::driver;
             driver ? scheduler_->driver_joined(client, now) : scheduler_->worker_started(client, now);
             world_.network.send(address_of(id_), kHead,

@@ -134,6 +134,7 @@ void SimProcess::mail(const Variable& variable, Random& random) {
   for (const auto& [client, process] : world_.processes) {
     if (!process->joined() || client == id_ || client == variable.key.owner) continue;
     if (variable.key.owner != id_ && node_of(client) != node_of(id_)) continue;
+    if (node_of(client) != node_of(id_) && !world_.known_nodes.contains(node_of(client))) continue;
     receivers.push_back(client);
   }
   if (receivers.empty()) return;

@@ -66,6 +66,24 @@ TEST(OwnerLending, TheDeadHoldNothing) {
   EXPECT_EQ(o.live(), 0U);
 }
 
+// OWN-3, OWN-6
+TEST(OwnerLending, AllProcessesOfADeadNodeHoldNothing) {
+  constexpr NodeId kNode{3};
+  constexpr ClientId kFirst{(kNode.value << 40) + 1}, kSecond{(kNode.value << 40) + 2};
+  RecordedOwner o;
+  Entry* entry = o.put(1);
+  lend(o, entry, kFirst);
+  lend(o, entry, kSecond);
+  lend(o, entry, kAnn);
+  const Entry* borrowed = o.borrow(7, kFirst);
+  o.drop(entry);
+  o.call([&] { o.owner().node_died(kNode, "its machine stopped"); });
+  EXPECT_EQ(content(*borrowed), "error object_lost");
+  o.receive(kAnn, Lent{object(1), kSecond});
+  o.receive(kAnn, GivenBack{object(1), 1});
+  EXPECT_EQ(o.live(), 1U) << "only the borrowed one";
+}
+
 TEST(OwnerLending, AValueIsSentWhenItIsThere) {
   RecordedOwner o;
   Entry* task = o.submit(1);
