@@ -134,7 +134,9 @@ void SimProcess::mail(const Variable& variable, Random& random) {
   for (const auto& [client, process] : world_.processes) {
     if (!process->joined() || client == id_ || client == variable.key.owner) continue;
     if (variable.key.owner != id_ && node_of(client) != node_of(id_)) continue;
-    if (node_of(client) != node_of(id_) && !world_.known_nodes.contains(node_of(client))) continue;
+    // Nor across machines before the head knows both: it announces deaths only of, and to, those it knows.
+    const auto known = [&](NodeId node) { return world_.known_nodes.contains(node); };
+    if (node_of(client) != node_of(id_) && !(known(node_of(client)) && known(node_of(id_)))) continue;
     receivers.push_back(client);
   }
   if (receivers.empty()) return;
