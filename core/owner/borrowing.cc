@@ -16,11 +16,19 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
+NodeId node_of(ClientId client) { return {client.value >> 40}; }  // the upper 24 bits
+
 }  // namespace
 
 Entry* Owner::import(const detail::WireRef& ref, bool lent) {
   const bool ours = ref.owner == self_;
   Entry* known = table_.find(ref.object, ours ? ClientId{} : ref.owner);
+  if (known != nullptr && !ours && known->refs.load(std::memory_order_acquire) == 0) {
+    // Its goodbye is to come. It is not revived: nothing may have covered the object since, and the owner may have made
+    // another of that name.
+    table_.forget(*known);
+    known = nullptr;
+  }
   if (known != nullptr) {
     hold(*known);
   } else {
@@ -84,7 +92,7 @@ std::vector<ObjectId> Owner::kept_after_task(const std::vector<Entry*>& imported
 }
 
 void Owner::add_borrower(Entry& entry, ClientId client, std::int64_t count) {
-  if (count == 0 || dead_.contains(client)) return;  // OWN-6
+  if (count == 0 || is_dead(client)) return;  // OWN-6
   make_findable(entry);
   auto& borrowers = entry.more().borrowers;
   auto it = std::find_if(borrowers.begin(), borrowers.end(), [&](const auto& b) { return b.client == client; });
@@ -112,7 +120,7 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
   std::visit(
       Overloaded{
           [&](const Fetch& fetch) {
-            if (dead_.contains(from)) return;  // nothing more is lent to it
+            if (is_dead(from)) return;  // nothing more is lent to it
             Entry* entry = table_.find(fetch.object);
             if (entry == nullptr) {
               effects_.send(from, Fetched{fetch.object,
@@ -153,10 +161,22 @@ Error Owner::lost_with_owner(const Entry& entry, const std::string& status) {
   return Error(ErrorCode::object_lost, "object " + entry.id.to_string() + " is lost: the process that owned it " + status);
 }
 
+bool Owner::is_dead(ClientId client) const { return dead_.contains(client) || dead_nodes_.contains(node_of(client)); }
+
 void Owner::client_died(ClientId client, const std::string& status) {
+  bury([&](ClientId other) { return other == client; }, status);
+  dead_.insert(client);
+}
+
+void Owner::node_died(NodeId node, const std::string& status) {
+  bury([&](ClientId client) { return node_of(client) == node; }, status);
+  dead_nodes_.insert(node);
+}
+
+void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status) {
   std::vector<Entry*> touched;
   table_.for_each([&](Entry& entry) {
-    const bool orphan = !entry.owned && entry.owner == client && entry.phase == Phase::borrowed;
+    const bool orphan = !entry.owned && entry.phase == Phase::borrowed && gone(entry.owner);
     if (orphan || (entry.owned && entry.extra && (!entry.extra->borrowers.empty() || !entry.extra->subscribers.empty()))) {
       hold(entry);
       touched.push_back(&entry);
@@ -167,13 +187,13 @@ void Owner::client_died(ClientId client, const std::string& status) {
       if (entry->phase == Phase::borrowed) fail(*entry, lost_with_owner(*entry, status));
       continue;
     }
-    std::erase(entry->extra->subscribers, client);
-    const auto& borrowers = entry->extra->borrowers;
-    const auto it = std::find_if(borrowers.begin(), borrowers.end(), [&](const auto& b) { return b.client == client; });
-    if (it != borrowers.end()) add_borrower(*entry, client, -it->count);
+    std::erase_if(entry->extra->subscribers, gone);
+    const auto borrowers = entry->extra->borrowers;
+    for (const EntryExtra::Borrower& borrower : borrowers) {
+      if (gone(borrower.client)) add_borrower(*entry, borrower.client, -borrower.count);
+    }
   }
   drop_holds(touched);
-  dead_.insert(client);
 }
 
 }  // namespace manta::owner

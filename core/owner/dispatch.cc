@@ -226,7 +226,7 @@ void Owner::want(Entry& first) {
     if (entry.wanted || entry.phase == Phase::resolved) continue;
     if (entry.phase == Phase::borrowed) {
       entry.wanted = true;
-      if (dead_.contains(entry.owner)) {
+      if (is_dead(entry.owner)) {
         hold(entry);
         lost.push_back(&entry);
       } else {
@@ -260,6 +260,13 @@ bool Owner::claim(Entry& entry) {
   }
   entry.phase = Phase::here;
   return true;
+}
+
+// Demand without tasks or leases is left where the tasks ran in the threads that waited for them: it has to be
+// withdrawn too (OWN-5), or the node goes on to ask others for their leases.
+bool Owner::busy() const {
+  return unfinished_ > 0 || !leases_.empty() ||
+         std::any_of(shapes_.begin(), shapes_.end(), [](const auto& shape) { return shape->wanted > 0; });
 }
 
 void Owner::tick(bool others_wait) {

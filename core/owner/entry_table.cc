@@ -21,12 +21,17 @@ Entry& EntryTable::allocate() {
 }
 
 void EntryTable::free(Entry& entry) {
-  if (entry.indexed) by_id_.erase(key_of(entry));
+  forget(entry);
   entry.~Entry();
   new (&entry) Entry();
   entry.next = free_;
   free_ = &entry;
   --live_;
+}
+
+void EntryTable::forget(Entry& entry) {
+  if (entry.indexed) by_id_.erase(key_of(entry));
+  entry.indexed = false;
 }
 
 Entry* EntryTable::find(const ObjectId& id, ClientId owner) const {

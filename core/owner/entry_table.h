@@ -23,6 +23,8 @@ class EntryTable {
   Entry* find(const ObjectId& id, ClientId owner = {}) const;
   // False: another entry has this id and owner.
   bool index(Entry& entry);
+  // Not findable any more.
+  void forget(Entry& entry);
   std::size_t live() const { return live_; }
   // In order of allocation addresses within slabs, slabs by age: deterministic.
   template <class F>

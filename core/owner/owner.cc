@@ -266,6 +266,7 @@ void Owner::fail_all(const Error& error) {
   }
   drop_holds(open);
   while (!leases_.empty()) drop_lease(*leases_.begin()->second, false);
+  for (const auto& shape : shapes_) shape->wanted = 0;
 }
 
 std::string Owner::check_invariants() const {

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -140,13 +141,15 @@ class Owner {
   void infeasible(ShapeIndex shape, const std::string& why);
   void ask_back(ShapeIndex shape, std::uint32_t count);
   void client_died(ClientId client, const std::string& status);
+  // All processes of the node, also those whose birth was never announced: an owner may have lent to them already.
+  void node_died(NodeId node, const std::string& status);
   void receive(ClientId from, const PeerMessage& message);
   // No lease can ever be had again (the node is gone): fails whatever is not resolved.
   void fail_all(const Error& error);
-  // Call every millisecond or so while busy() is true. Idle leases are returned after a few of these; at once if
-  // `others_wait`: somebody on the node wants a lease and has none.
+  // Call every millisecond or so while busy() is true. Idle leases are returned after a few of these, and so is what is
+  // wanted in vain; at once if `others_wait`: somebody on the node wants a lease and has none.
   void tick(bool others_wait);
-  bool busy() const { return unfinished_ > 0 || !leases_.empty(); }
+  bool busy() const;
   std::uint64_t unfinished() const { return unfinished_; }
 
   // A value goes to another process: whoever owns the references inside must know. Before it is sent.
@@ -198,6 +201,8 @@ class Owner {
   void make_findable(Entry& entry);
   void add_borrower(Entry& entry, ClientId client, std::int64_t count);
   void answer(Entry& entry, ClientId subscriber);
+  bool is_dead(ClientId client) const;
+  void bury(const std::function<bool(ClientId)>& gone, const std::string& status);
   static Error lost_with_owner(const Entry& entry, const std::string& status);
 
   ClientId self_;
@@ -207,6 +212,7 @@ class Owner {
   std::vector<std::unique_ptr<Shape>> shapes_;
   std::map<LeaseId, std::unique_ptr<Lease>> leases_;
   std::set<ClientId> dead_;  // looked up, never walked
+  std::set<NodeId> dead_nodes_;  // looked up, never walked
   std::uint64_t unfinished_ = 0;
   // Work lists instead of recursion: chains of results and of nested values may be long.
   std::vector<Entry*> to_propagate_;

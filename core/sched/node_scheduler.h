@@ -10,6 +10,7 @@
 //   SCHED-5  a submitter's death returns all it held: idle workers at once, others once their channel is closed
 //   SCHED-6  nobody starves: a waiting demand is served in order of arrival, those with fewer leases of the shape first
 //   SCHED-7  started + idle + leased + dying workers <= max_workers
+//   SCHED-8  a living submitter hears of the end of every lease that it has not returned itself
 //
 // Threading: one thread (the daemon's loop). Ownership: none of the outside; effects must outlive it.
 #pragma once

@@ -22,7 +22,7 @@
 namespace manta::sim {
 
 struct SimResult {
-  std::string failure;   // "" or the first broken rule
+  std::string failure;   // "", or "seed N: " and the first broken rule
   std::string trace;     // the last lines before it
   std::uint64_t hash = 0;
   std::uint64_t events = 0;
@@ -59,6 +59,7 @@ class SimCluster final : public head::HeadEffects {
 
   void supervise();
   bool programs_ended() const;
+  std::string why_running() const;
   std::string why_not_quiet() const;
   std::string final_checks();
   void sweep();

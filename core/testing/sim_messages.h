@@ -72,6 +72,9 @@ struct ClientDied {
   ClientId client;
   std::string status;
 };
+struct NodeDied {
+  NodeId node;
+};
 struct Undeliverable {  // between nodes: tell `to` that the client it wrote to is dead
   ClientId to;
   ClientId client;
@@ -121,7 +124,7 @@ using Message =
     std::variant<message::Joined, message::SetDemand, message::ReturnLease, message::Blocked, message::KeepAlive,
                  message::ChannelClosed, message::Exited, message::Granted, message::LeaseEnded, message::Infeasible,
                  message::AskBack, message::OpenChannel, message::DropChannel, message::CloseChannel,
-                 message::ClientDied, message::Undeliverable, message::Peer, message::Mail, message::NodeJoined,
+                 message::ClientDied, message::NodeDied, message::Undeliverable, message::Peer, message::Mail, message::NodeJoined,
                  message::Heartbeat, message::ClientJoined, message::ClientLeft, message::ClientDeath,
                  message::NodeDeath, message::EndJob>;
 

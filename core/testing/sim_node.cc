@@ -84,7 +84,10 @@ void SimNode::deliver(Address from, Message message) {
                    [&](message::Mail& m) { route(m.from, m.to, std::move(m)); },
                    [&](const message::Undeliverable& m) { send(m.to, message::ClientDied{m.client, "is gone"}); },
                    [&](const message::ClientDeath& m) { on_client_death(m); },
-                   [&](const message::NodeDeath& m) { dead_nodes_.insert(m.node); },
+                   [&](const message::NodeDeath& m) {
+                     dead_nodes_.insert(m.node);
+                     for (const ClientId client : clients_) send(client, message::NodeDied{m.node});
+                   },
                    [&](const message::EndJob&) {},  // its processes left with its driver
                    [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
                },
@@ -99,6 +102,7 @@ void SimNode::from_client(ClientId client, Message& message) {
       Overloaded{
           [&](const message::Joined&) {
             clients_.insert(client);
+            for (const NodeId node : dead_nodes_) send(client, message::NodeDied{node});
             const bool driver = world_.find(client)->role() == SimProcess::Role::driver;
             driver ? scheduler_->driver_joined(client, now) : scheduler_->worker_started(client, now);
             world_.network.send(address_of(id_), kHead,
@@ -128,12 +132,18 @@ void SimNode::from_client(ClientId client, Message& message) {
           },
           [&](const message::Exited& m) {
             world_.trace.record("%c sees that %c has ended", address_of(id_), client);
+            const auto lease = leases_.find(client);
+            const std::shared_ptr<SimRing> ring = lease == leases_.end() ? nullptr : lease->second;
             leases_.erase(client);
             gpus_.erase(client);
             if (clients_.erase(client) == 1) {
               world_.network.send(address_of(id_), kHead, message::ClientLeft{client, m.status});
             }
             scheduler_->client_left(client, m.status, now);
+            if (ring && clients_.contains(ring->submitter) && last_ended_ != ring->lease) {
+              world_.oracle.fail("SCHED-8: nobody tells " + name_of_client(ring->submitter.value) +
+                                 " that its lease ended with " + name_of_client(client.value));
+            }
           },
           [&](message::Peer& m) { route(client, m.to, std::move(m)); },
           [&](message::Mail& m) { route(client, m.to, std::move(m)); },
@@ -209,6 +219,7 @@ void SimNode::grant(ClientId submitter, const sched::Grant& grant) {
 }
 
 void SimNode::lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd, const std::string& status) {
+  last_ended_ = lease;
   send(submitter, message::LeaseEnded{lease, status});
 }
 
@@ -229,11 +240,11 @@ std::string SimNode::why_not_quiet() const {
   if (!alive()) return {};
   const std::string who = "node " + std::to_string(id_.value);
   const sched::ResourceSet left = scheduler_->ledger().available();
-  if (!leases_.empty()) return who + ": " + name_of_client(leases_.begin()->first.value) + " is still leased";
-  if (left != scheduler_->ledger().total()) return who + ": not all resources came back, only " + left.to_string();
+  if (!leases_.empty()) return "OWN-5: " + who + ": " + name_of_client(leases_.begin()->first.value) + " is still leased";
+  if (left != scheduler_->ledger().total()) return "SCHED-1: " + who + ": not all resources came back, only " + left.to_string();
   for (const ClientId client : clients_) {
     const std::string why = scheduler_->why_waiting(client);
-    if (!why.empty()) return who + ": " + name_of_client(client.value) + " still waits: " + why;
+    if (!why.empty()) return "OWN-5: " + who + ": " + name_of_client(client.value) + " still waits: " + why;
   }
   return {};
 }

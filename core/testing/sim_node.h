@@ -59,6 +59,7 @@ class SimNode final : public sched::NodeSchedulerEffects {
   std::map<std::pair<ClientId, sched::ShapeIndex>, sched::ResourceSet> requests_;
   std::map<ClientId, std::shared_ptr<SimRing>> leases_;  // by worker
   std::map<ClientId, std::vector<sched::GpuShare>> gpus_;  // that a worker was started with
+  LeaseId last_ended_;  // as its submitter was told
   Time tick_at_ = Time::max();
 };
 

@@ -85,6 +85,7 @@ class Oracle {
   void make_sure(ClientId holder, ObjectId object) { unsure_.erase({holder, object}); }
   bool unsure(ClientId holder, ObjectId object) const { return unsure_.contains({holder, object}); }
   void tolerate_leak(ObjectKey key) { tolerated_.insert(key); }
+  bool tolerates_leak(const ObjectKey& key) const { return tolerated_.contains(key); }
   // With everything inside the tolerated ones.
   std::set<ObjectKey> tolerated_leaks() const;
   bool tolerates_leaks() const { return !tolerated_.empty(); }

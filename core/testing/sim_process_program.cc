@@ -87,6 +87,7 @@ detail::WireRef SimProcess::export_ref(owner::Entry& entry) {
   if (entry.owned) world_.oracle.named(task_of(entry), ref.object);
   if (ref.object == before) return ref;
   world_.trace.record("%c: %o has a namesake, it is %o now", id_, before, ref.object);
+  if (entry.resolved.load() && entry.value.failed()) failed_[ref.object] = entry.value.error().code();
   const auto rename = [&](Variable& variable) {
     if (variable.entry == &entry) variable.key.id = ref.object;
   };
@@ -133,6 +134,9 @@ void SimProcess::mail(const Variable& variable, Random& random) {
   for (const auto& [client, process] : world_.processes) {
     if (!process->joined() || client == id_ || client == variable.key.owner) continue;
     if (variable.key.owner != id_ && node_of(client) != node_of(id_)) continue;
+    // Nor across machines before the head knows both: it announces deaths only of, and to, those it knows.
+    const auto known = [&](NodeId node) { return world_.known_nodes.contains(node); };
+    if (node_of(client) != node_of(id_) && !(known(node_of(client)) && known(node_of(id_)))) continue;
     receivers.push_back(client);
   }
   if (receivers.empty()) return;

@@ -63,7 +63,7 @@ int main(int argc, char** argv) {
     }
     if (result.failure.empty()) continue;
     ++failed;
-    std::printf("seed %llu failed: %s\n", static_cast<unsigned long long>(s), result.failure.c_str());
+    std::printf("%s\n", result.failure.c_str());
     if (!keep_going && !trace) std::printf("%s", result.trace.c_str());
     if (!keep_going) break;
   }

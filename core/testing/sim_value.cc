@@ -37,9 +37,12 @@ void SimStore::forget_owner(ClientId owner) {
   }
 }
 
-std::size_t SimStore::blocks() const {
-  return static_cast<std::size_t>(
-      std::count_if(blocks_.begin(), blocks_.end(), [](const auto& entry) { return static_cast<bool>(entry.second.owner); }));
+std::vector<ClientId> SimStore::left() const {
+  std::vector<ClientId> owners;
+  for (const auto& [offset, block] : blocks_) {
+    if (block.owner) owners.push_back(block.owner);
+  }
+  return owners;
 }
 
 owner::Value encode(const Payload& payload, SimStore& store, ClientId arena) {

@@ -29,7 +29,7 @@ class SimStore {
   void hand_over(const owner::StoredLocation& location, ClientId owner);
   // It died: its blocks stay readable (its arena does), and nobody has to free them.
   void forget_owner(ClientId owner);
-  std::size_t blocks() const;  // that somebody has to free
+  std::vector<ClientId> left() const;  // who has to free a block, for each block
 
  private:
   struct Block {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,7 @@ struct World {
   SimNetwork network;
   std::vector<RequestShape> shapes;
   std::uint32_t tasks_left;
+  std::set<NodeId> known_nodes;  // to the head, which announces the death of no others
   bool winding_down = false;  // programs submit no more and drop what they kept
 
   // By id: the order of everything that walks them.

@@ -1,0 +1,165 @@
+#include "tests/core/owner/recorded_owner.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+namespace manta::owner {
+
+namespace {
+
+std::string number(std::uint64_t n) { return std::to_string(n); }
+
+std::vector<std::uint64_t> numbers(const std::deque<Entry*>& entries) {
+  std::vector<std::uint64_t> out;
+  for (const Entry* entry : entries) out.push_back(entry->id.low);
+  return out;
+}
+
+struct Words {
+  std::string operator()(const Fetch& fetch) const { return "fetch " + number(fetch.object.low); }
+  std::string operator()(const Fetched& fetched) const {
+    std::string out = (fetched.value.failed() ? "error of " : "value of ") + number(fetched.object.low);
+    if (fetched.contained.empty()) return out;
+    out += " (lends";
+    for (const detail::WireRef& ref : fetched.contained) out += " " + number(ref.object.low);
+    return out + ")";
+  }
+  std::string operator()(const Lent& lent) const {
+    return number(lent.object.low) + " lent to " + number(lent.client.value);
+  }
+  std::string operator()(const GivenBack& back) const {
+    return "gives back " + number(back.object.low) + ", " + std::to_string(back.count) + " times";
+  }
+};
+
+}  // namespace
+
+Value text(std::string_view content) { return Value::copy_of(std::as_bytes(std::span(content)), false); }
+
+std::string content(const Entry& entry) {
+  if (!entry.resolved.load()) return "open";
+  if (entry.value.failed()) return "error " + std::string(to_string(entry.value.error().code()));
+  if (entry.value.kind() == Value::Kind::stored) return "block " + number(entry.value.stored().offset);
+  const std::span<const std::byte> bytes = entry.value.bytes();
+  return "value " + std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+Outcome returns(std::string_view content) {
+  Outcome outcome;
+  outcome.value = text(content);
+  return outcome;
+}
+
+Outcome throws() {
+  Outcome outcome;
+  outcome.value = Value::of(Error(TaskFailure{.type = "std::runtime_error", .what = "no"}));
+  outcome.user_exception = true;
+  return outcome;
+}
+
+sched::ResourceSet cpus(std::int64_t n) { return {.cpus = sched::Amount::from_units(n * 10'000)}; }
+
+// --- FakeRing
+
+Entry* FakeRing::start() {
+  if (unstarted_.empty()) return nullptr;
+  started_.push_back(unstarted_.front());
+  unstarted_.pop_front();
+  return started_.back();
+}
+
+std::vector<std::uint64_t> FakeRing::unstarted() const { return numbers(unstarted_); }
+std::vector<std::uint64_t> FakeRing::started() const { return numbers(started_); }
+
+bool FakeRing::push(Entry& entry) {
+  if (unstarted_.size() + started_.size() >= capacity_) return false;
+  unstarted_.push_back(&entry);
+  return true;
+}
+
+Entry* FakeRing::take_back_last() {
+  if (unstarted_.empty()) return nullptr;
+  Entry* entry = unstarted_.back();
+  unstarted_.pop_back();
+  return entry;
+}
+
+bool FakeRing::take_back(Entry& entry) { return std::erase(unstarted_, &entry) == 1; }
+
+Entry* FakeRing::next_lost() {
+  if (started_.empty()) return nullptr;
+  Entry* entry = started_.front();
+  started_.pop_front();
+  return entry;
+}
+
+// --- RecordedOwner
+
+RecordedOwner::RecordedOwner(OwnerConfig config) : owner_(kSelf, config, *this) { owner_.shape_of(cpus(1)); }
+
+NewTask RecordedOwner::task(std::uint64_t n, std::int16_t max_retries) const {
+  NewTask task;
+  task.id = object(n);
+  task.max_retries = max_retries;
+  task.arguments = text("arguments");
+  return task;
+}
+
+Entry* RecordedOwner::submit(NewTask task) {
+  for (Entry* inside : task.contained) detail::retain(inside);
+  Entry* entry = call([&] { return owner_.submit(std::move(task)); });
+  entry->watched = true;
+  return entry;
+}
+
+Entry* RecordedOwner::put(std::uint64_t n, Value value, const std::vector<Entry*>& contained) {
+  for (Entry* inside : contained) detail::retain(inside);
+  return call([&] { return owner_.put(object(n), std::move(value), contained); });
+}
+
+Entry* RecordedOwner::borrow(std::uint64_t n, ClientId owner) {
+  return call([&] { return owner_.import({object(n), owner}, true); });
+}
+
+void RecordedOwner::drop(Entry* entry) {
+  if (entry->refs.fetch_sub(1) == 1) call([&] { owner_.release_last(*entry); });
+}
+
+FakeRing& RecordedOwner::grant(std::uint64_t lease, std::size_t capacity, ShapeIndex shape) {
+  FakeRing& ring = *(rings_[lease] = std::make_unique<FakeRing>(capacity));
+  call([&] { owner_.lease_granted(LeaseId{lease}, ClientId{100 + lease}, shape, ring); });
+  return ring;
+}
+
+void RecordedOwner::finish(Entry* entry, Outcome outcome) {
+  for (const auto& [lease, ring] : rings_) ring->forget(*entry);
+  call([&] { owner_.finished(*entry, std::move(outcome)); });
+}
+
+void RecordedOwner::run_all(std::uint64_t lease) {
+  while (Entry* entry = start(lease)) finish(entry);
+}
+
+void RecordedOwner::tick(int times, bool others_wait) {
+  for (int i = 0; i < times; ++i) call([&] { owner_.tick(others_wait); });
+}
+
+void RecordedOwner::check() { ASSERT_EQ(owner_.check_invariants(), ""); }
+
+void RecordedOwner::set_demand(ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) {
+  EXPECT_EQ(request, owner_.request_of(shape));
+  log_.push_back("demand " + number(wanted) + (shape == 0 ? "" : " of shape " + number(shape)));
+}
+
+void RecordedOwner::return_lease(LeaseId lease) { log_.push_back("return " + number(lease.value)); }
+
+void RecordedOwner::send(ClientId to, PeerMessage message) {
+  log_.push_back("to " + number(to.value) + ": " + std::visit(Words{}, message));
+}
+
+void RecordedOwner::free_stored(const StoredLocation& location) { log_.push_back("free " + number(location.offset)); }
+
+void RecordedOwner::resolved(Entry& entry) { log_.push_back("resolved " + number(entry.id.low)); }
+
+}  // namespace manta::owner

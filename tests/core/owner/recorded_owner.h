@@ -1,0 +1,103 @@
+// An Owner whose effects are written down, one line each, whose rings are played by hand, and whose invariants are
+// checked after every event.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "core/owner/owner.h"
+
+namespace manta::owner {
+
+inline constexpr ClientId kSelf{1};
+
+// Objects are numbered by the test; that is how the log names them.
+constexpr ObjectId object(std::uint64_t n) { return {0, n}; }
+Value text(std::string_view content);
+// What a resolved entry holds: "value ...", "error <code>", "block <offset>"; "open" before.
+std::string content(const Entry& entry);
+Outcome returns(std::string_view content);
+Outcome throws();
+sched::ResourceSet cpus(std::int64_t n);
+
+class FakeRing final : public Channel {
+ public:
+  explicit FakeRing(std::size_t capacity) : capacity_(capacity) {}
+  // The worker begins the oldest task that has not started; null: none.
+  Entry* start();
+  std::vector<std::uint64_t> unstarted() const;  // numbers, oldest first
+  std::vector<std::uint64_t> started() const;
+  void forget(const Entry& entry) { std::erase(started_, &entry); }
+
+  bool push(Entry& entry) override;
+  Entry* take_back_last() override;
+  bool take_back(Entry& entry) override;
+  Entry* next_lost() override;
+
+ private:
+  std::size_t capacity_;
+  std::deque<Entry*> unstarted_;
+  std::deque<Entry*> started_;
+};
+
+class RecordedOwner final : OwnerEffects {
+ public:
+  explicit RecordedOwner(OwnerConfig config = {});
+
+  // With one reference for the test, and watched.
+  Entry* submit(std::uint64_t n) { return submit(task(n)); }
+  Entry* submit(NewTask task);
+  NewTask task(std::uint64_t n, std::int16_t max_retries = 3) const;
+  Entry* put(std::uint64_t n, Value value = text("put"), const std::vector<Entry*>& contained = {});
+  // A reference of another process' object, lent to this one.
+  Entry* borrow(std::uint64_t n, ClientId owner);
+  void drop(Entry* entry);
+  // Drops the count, as Ref does outside the lock; the goodbye is for the test to say.
+  static void drop_count(Entry* entry) { entry->refs.fetch_sub(1); }
+
+  // Lease n is on worker 100 + n.
+  FakeRing& grant(std::uint64_t lease, std::size_t capacity = 1024, ShapeIndex shape = 0);
+  Entry* start(std::uint64_t lease) { return rings_.at(lease)->start(); }
+  void finish(Entry* entry, Outcome outcome = returns("done"));
+  // All that waits in the ring starts and ends.
+  void run_all(std::uint64_t lease);
+  void worker_died(std::uint64_t lease) { call([&] { owner_.lease_ended(LeaseId{lease}, "was killed"); }); }
+  void receive(ClientId from, const PeerMessage& message) { call([&] { owner_.receive(from, message); }); }
+  void tick(int times = 1, bool others_wait = false);
+  // Any other event.
+  template <class F>
+  std::invoke_result_t<F> call(F f) {
+    struct Check {
+      RecordedOwner& self;
+      ~Check() { self.check(); }
+    } check{*this};
+    return f();
+  }
+
+  // Effects since the last call: "demand 4", "return 2", "free 64" (a block's offset), "resolved 7", and messages:
+  // "to 5: fetch 7", "to 5: value of 7 (lends 8)", "to 5: 7 lent to 6", "to 5: gives back 7, 2 times".
+  // Shapes other than 0: "demand 4 of shape 1".
+  std::vector<std::string> log() { return std::exchange(log_, {}); }
+  Owner& owner() { return owner_; }
+  std::size_t live() const { return owner_.table().live(); }
+
+ private:
+  void set_demand(ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) override;
+  void return_lease(LeaseId lease) override;
+  void send(ClientId to, PeerMessage message) override;
+  void free_stored(const StoredLocation& location) override;
+  void resolved(Entry& entry) override;
+  void check();
+
+  std::vector<std::string> log_;
+  std::map<std::uint64_t, std::unique_ptr<FakeRing>> rings_;
+  Owner owner_;
+};
+
+}  // namespace manta::owner
