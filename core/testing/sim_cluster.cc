@@ -224,7 +224,7 @@ std::string SimCluster::final_checks() {
   for (const auto& [id, process] : world_.processes) {
     if (!process->alive() || process->role() != SimProcess::Role::worker) continue;
     if (!world_.oracle.reachable(id)) continue;
-    if (process->kept_alive() && !world_.oracle.tolerates_leaks()) return "a worker without objects is still kept alive";
+    if (process->kept_alive() && !world_.oracle.tolerates_leaks()) return "OWN-3: a worker without objects is still kept alive";
   }
   return {};
 }
