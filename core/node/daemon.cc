@@ -56,14 +56,12 @@ std::string host_name() {
 
 }  // namespace
 
-Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner,
-               pid_t driver_process)
+Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner)
     : config_(std::move(config)),
       io_(1),
       spawner_(std::move(spawner)),
       child_signals_(io_, SIGCHLD),
       timer_(io_),
-      driver_process_(io_),
       start_(std::chrono::steady_clock::now()),
       host_(host_name()),
       driver_(ClientId{1}),
@@ -87,7 +85,6 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
   (void)head_.client_joined(driver_, kThisNode, head::ClientKind::driver, now());
   scheduler_.driver_joined(driver_, now());
   scheduler_.start(now());
-  watch_driver(driver_process);
 }
 
 Daemon::~Daemon() = default;

@@ -31,6 +31,41 @@ std::vector<pid_t> children_of_this_process() {
   return children;
 }
 
+// NODE-1. Orphans of what is killed here become children of this process (subreaper), so the loop ends with nothing.
+void end_children() {
+  for (;;) {
+    for (const pid_t child : children_of_this_process()) {
+      ::kill(-child, SIGKILL);
+      ::kill(child, SIGKILL);
+    }
+    int status = 0;
+    const pid_t ended = ::waitpid(-1, &status, 0);
+    if (ended < 0 && errno == ECHILD) return;
+    if (ended > 0) ::kill(-ended, SIGKILL);
+  }
+}
+
+// NODE-4. The caller stays as the guard; the node process goes on in a child, with the guard's pid (0: there is none).
+pid_t go_on_below_a_guard() {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const pid_t guard = ::getpid();
+  const pid_t node = ::fork();
+  if (node < 0) return 0;  // cleans up less
+  if (node == 0) {
+    ::setpgid(0, 0);
+    return guard;
+  }
+  ::prctl(PR_SET_NAME, "manta-guard");
+  for (const int fd : open_descriptors()) {
+    if (fd > 2) ::close(fd);  // among them the driver's socket: its end must tell of the node process' end
+  }
+  int status = 0;
+  while (::waitpid(node, &status, 0) < 0 && errno == EINTR) {
+  }
+  end_children();
+  ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 }  // namespace
 
 std::string describe_exit(int wait_status) {
@@ -159,15 +194,15 @@ void Daemon::reap() {
   }
 }
 
-void Daemon::watch_driver(pid_t driver) {
+void Daemon::end_with(pid_t process) {
 #ifdef SYS_pidfd_open
-  // Its socket alone could be kept open by a child that the program forked.
-  const int fd = driver > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, driver, 0)) : -1;
+  const int fd = process > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, process, 0)) : -1;
+  if (fd < 0 && process > 0 && errno == ESRCH) return stop();  // it is gone already
   if (fd < 0) return;
-  driver_process_.assign(fd);
-  driver_process_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
-    if (!error) stop();
-  });
+  watched_.emplace_back(io_, fd).async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                                            [this](boost::system::error_code error) {
+                                              if (!error) stop();
+                                            });
 #endif
 }
 
@@ -191,21 +226,8 @@ void Daemon::run() {
   end_children();
 }
 
-// NODE-1. Orphans of what is killed here become children of this process (subreaper), so the loop ends with nothing.
-void Daemon::end_children() {
-  for (;;) {
-    for (const pid_t child : children_of_this_process()) {
-      ::kill(-child, SIGKILL);
-      ::kill(child, SIGKILL);
-    }
-    int status = 0;
-    const pid_t ended = ::waitpid(-1, &status, 0);
-    if (ended < 0 && errno == ECHILD) return;
-    if (ended > 0) ::kill(-ended, SIGKILL);
-  }
-}
-
 void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, std::vector<int> keep) {
+  const pid_t guard = go_on_below_a_guard();
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, "manta-node");
   rlimit files = {};
@@ -224,7 +246,9 @@ void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, s
                                              std::move(worker_main), std::move(keep));
     auto started = spawner->start();
     if (!started) throw_error(started.error());
-    Daemon daemon(std::move(config), std::move(socket), std::move(spawner), driver_process);
+    Daemon daemon(std::move(config), std::move(socket), std::move(spawner));
+    daemon.end_with(driver_process);  // its socket alone could be kept open by a child that the program forked
+    daemon.end_with(guard);
     daemon.run();
   } catch (const std::exception& error) {
     const std::string text = std::string("manta: the node process cannot go on: ") + error.what() + "\n";
