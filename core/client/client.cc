@@ -306,6 +306,11 @@ void Client::free_stored(const owner::StoredLocation& location) {
   }
 }
 
+void Client::arena_unused(ClientId arena) {
+  arenas_.forget(arena);
+  send(net::ArenaUnused{arena});
+}
+
 void Client::resolved(owner::Entry& entry) {
   const auto it = watchers_.find(&entry);
   if (it != watchers_.end()) {

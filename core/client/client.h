@@ -111,6 +111,7 @@ class Client final : owner::OwnerEffects {
   void return_lease(LeaseId lease) override;
   void send(ClientId to, owner::PeerMessage message) override;
   void free_stored(const owner::StoredLocation& location) override;
+  void arena_unused(ClientId arena) override;
   void resolved(owner::Entry& entry) override;
 
   // client.cc

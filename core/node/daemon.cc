@@ -175,7 +175,7 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                    const Client* owner = find(m.client);
                    const auto it = arenas_of_the_dead_.find(m.client);
                    const int fd = owner != nullptr                    ? owner->arena_for_readers.get()
-                                  : it != arenas_of_the_dead_.end() ? it->second.get()
+                                  : it != arenas_of_the_dead_.end() ? it->second.memory.get()
                                                                       : -1;
                    send(client, net::ArenaOf{m.client}, {&fd, fd >= 0 ? 1u : 0u});
                  },
@@ -187,6 +187,7 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                  [&](const net::Shutdown&) {
                    if (client.id == driver_) stop();
                  },
+                 [&](const net::ArenaUnused& m) { arena_unused(m.client, client.id); },
              },
              message);
 }

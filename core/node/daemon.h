@@ -49,6 +49,10 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
 
  private:
   struct Client;
+  struct DeadArena {
+    Fd memory;                 // read-only
+    std::set<ClientId> users;  // who may still know of objects in it (OWN-8)
+  };
 
   // --- sched::NodeSchedulerEffects
   void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) override;
@@ -73,6 +77,9 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   void flush(Client& client);
   void socket_closed(Client& client);
   void client_gone(ClientId id, const std::string& status);
+  bool start_again(const Client& client);
+  void keep_arena(Client& client);
+  void arena_unused(ClientId arena, ClientId user);
   void reap();
   void schedule_tick();
   void stop();
@@ -95,7 +102,7 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   std::map<pid_t, ClientId> by_process_;
   std::map<pid_t, std::string> ended_early_;  // processes that ended before their Hello was read
   std::set<std::pair<ClientId, ClientId>> channels_;  // (submitter, worker)
-  std::map<ClientId, Fd> arenas_of_the_dead_;  // read-only; their objects are still referred to
+  std::map<ClientId, DeadArena> arenas_of_the_dead_;
   head::Head head_;
   sched::NodeScheduler scheduler_;
   bool stopping_ = false;

@@ -98,8 +98,21 @@ void Daemon::start_worker(ClientId worker, const std::vector<sched::GpuShare>& g
     start.cuda_visible_devices += named ? config_.gpu_names[gpu.index] : std::to_string(gpu.index);
   }
   welcome(**client);
+  (*client)->gpus = gpus;
+  (*client)->zygotes = spawner_->zygotes();
   auto spawned = spawner_->spawn(start, pair->second);
   if (!spawned) failed(spawned.error());
+}
+
+// For a worker that ended before its Hello: asks the next zygote for it, if the one that was asked is dead.
+bool Daemon::start_again(const Client& client) {
+  if (client.zygotes == spawner_->zygotes()) return false;
+  const ClientId id = client.id;
+  const std::vector<sched::GpuShare> gpus = client.gpus;
+  free_slots_.insert(free_slots_.begin(), client.slot);
+  clients_.erase(id);
+  start_worker(id, gpus);
+  return true;
 }
 
 void Daemon::handle_hello(Client& client, const net::Hello& hello) {
@@ -140,7 +153,7 @@ void Daemon::socket_closed(Client& client) {
   } else if (client.process > 0) {
     ::kill(client.process, SIGKILL);
     reap();
-  } else {
+  } else if (!start_again(client)) {
     client_gone(client.id, "ended before it was ready");
   }
 }
@@ -162,8 +175,9 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
     const std::uint64_t used = slot.store_used_bytes.exchange(0);
     page_->store_used_bytes.fetch_sub(used);
     free_slots_.insert(free_slots_.begin(), client->slot);
-    if (used > 0) arenas_of_the_dead_[id] = std::move(client->arena_for_readers);
+    if (used > 0) keep_arena(*client);
     clients_.erase(id);
+    for (auto it = arenas_of_the_dead_.begin(); it != arenas_of_the_dead_.end();) arena_unused((it++)->first, id);
     std::erase_if(channels_, [&](const auto& pair) { return pair.first == id || pair.second == id; });
   }
   if (greeted) {
@@ -173,6 +187,22 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
     scheduler_.worker_failed(id, status, now());
   }
   schedule_tick();
+}
+
+// Its objects may be others' by now. Each that hears of the death says when it knows of none.
+void Daemon::keep_arena(Client& client) {
+  DeadArena dead{std::move(client.arena_for_readers), {}};
+  for (const auto& [id, other] : clients_) {
+    if (other->greeted) dead.users.insert(id);
+  }
+  arenas_of_the_dead_[client.id] = std::move(dead);
+}
+
+void Daemon::arena_unused(ClientId arena, ClientId user) {
+  const auto it = arenas_of_the_dead_.find(arena);
+  if (it == arenas_of_the_dead_.end()) return;
+  it->second.users.erase(user);
+  if (it->second.users.empty()) arenas_of_the_dead_.erase(it);
 }
 
 void Daemon::reap() {

@@ -174,6 +174,7 @@ void Owner::client_died(ClientId client, const std::string& status) {
   }
   drop_holds(touched);
   dead_.insert(client);
+  if (!stored_in_.contains(client)) effects_.arena_unused(client);
 }
 
 }  // namespace manta::owner
