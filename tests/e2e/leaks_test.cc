@@ -196,7 +196,7 @@ TEST_F(Leaks, IdleWorkersAreKilled) {
 // At any moment, also while everything is being started.
 TEST_F(Leaks, DriverIsKilledAtRandomMoments) {
   std::mt19937_64 random(7);
-  for (int i = 0; i < 15; ++i) {
+  for (int i = 0; i < 10; ++i) {
     outside().clear();
     Session session({"--victim=wait"});
     ::usleep(static_cast<useconds_t>(random() % 25'000));
