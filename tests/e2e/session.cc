@@ -14,8 +14,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <sstream>
 
@@ -25,9 +23,14 @@ namespace {
 
 constexpr const char* kVariable = "MANTA_TEST_SESSION=";
 
+// As far as it can be read: the process may end meanwhile, of which a std::ifstream would make an exception.
 std::string content_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::string content;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  char chunk[16384];
+  for (ssize_t n; fd >= 0 && (n = ::read(fd, chunk, sizeof chunk)) > 0;) content.append(chunk, static_cast<std::size_t>(n));
+  if (fd >= 0) ::close(fd);
+  return content;
 }
 
 std::set<std::string> names_in(const std::string& folder) {
