@@ -4,6 +4,8 @@ namespace manta::client {
 
 Result<std::shared_ptr<const store::ArenaView>> Arenas::view(ClientId arena) {
   std::unique_lock lock(mutex_);
+  const auto forgotten = forgotten_.find(arena);
+  if (forgotten != forgotten_.end()) ++forgotten->second;
   if (!views_.contains(arena) && !closed_) {
     lock.unlock();
     request_(arena);
@@ -12,7 +14,19 @@ Result<std::shared_ptr<const store::ArenaView>> Arenas::view(ClientId arena) {
   arrived_.wait(lock, [&] { return views_.contains(arena) || closed_; });
   const auto it = views_.find(arena);
   if (it == views_.end()) return fail(ErrorCode::object_lost, "the object's memory went with its node");
-  return it->second;
+  const auto view = it->second;
+  if (forgotten != forgotten_.end() && --forgotten->second == 0) views_.erase(it);
+  return view;
+}
+
+void Arenas::forget(ClientId arena) {
+  std::shared_ptr<const store::ArenaView> unmapped_later;
+  const std::lock_guard lock(mutex_);
+  if (!forgotten_.try_emplace(arena, 0).second) return;
+  const auto it = views_.find(arena);
+  if (it == views_.end()) return;
+  if (it->second) unmapped_later = *it->second;
+  views_.erase(it);
 }
 
 std::shared_ptr<const store::ArenaView> Arenas::known(ClientId arena) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,6 +30,9 @@ class Arenas {
   std::shared_ptr<const store::ArenaView> known(ClientId arena);
   // A descriptor, or an empty one: the node knows no such arena.
   void arrived(ClientId arena, Fd memory);
+  // The arena's process is dead, and nothing that is known here lies in it. Whoever needs it nevertheless, to read an
+  // argument, asks the node again, and it is unmapped after that.
+  void forget(ClientId arena);
   // The node is gone: nothing arrives any more.
   void close();
 
@@ -37,6 +41,7 @@ class Arenas {
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::map<ClientId, Result<std::shared_ptr<const store::ArenaView>>> views_;
+  std::map<ClientId, std::uint32_t> forgotten_;  // and how many threads ask for it at the moment
   bool closed_ = false;
 };
 

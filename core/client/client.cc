@@ -225,6 +225,7 @@ void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptor
     if (!ring) return send(net::ReturnLease{granted.lease});
     auto channel = std::make_unique<OutChannel>(*this, granted.worker, **ring, page_->slots[granted.worker_slot]);
     const std::lock_guard guard(mutex_);
+    (void)channel->stop_looking();  // CLIENT-2: what is pushed first may be pushed while the threads that wait sleep
     groups_[net::group_of(granted.worker)].push_back(channel.get());
     channels_[granted.worker] = std::move(channel);
   }
@@ -304,6 +305,11 @@ void Client::free_stored(const owner::StoredLocation& location) {
   } else {
     send(net::ToPeer{location.arena, net::encode(net::PeerPacket(net::FreeBlock{location.offset}))});
   }
+}
+
+void Client::arena_unused(ClientId arena) {
+  arenas_.forget(arena);
+  send(net::ArenaUnused{arena});
 }
 
 void Client::resolved(owner::Entry& entry) {

@@ -1,7 +1,8 @@
 // The edge of a process' Owner: its lock, its channels to workers, its connection to the node, its waiting threads.
 //
 //   CLIENT-1  a thread that waits drains the result rings itself; the background thread does it only when nobody waits
-//   CLIENT-2  before a thread sleeps, every channel with tasks in it rings this process' doorbell on a result
+//   CLIENT-2  while all threads that wait sleep, every channel rings this process' doorbell on a result: it does from its
+//             beginning, who goes to sleep asks it to, and who has drained, which ends that, and goes, wakes the others
 //   CLIENT-3  a peer's message, its death and the end of a lease on it are delivered after the results it had finished
 //   CLIENT-4  a task that waits gives its CPUs back after kBlockedAfter, and first runs what it waits for itself, if
 //             that has not started and fits the CPUs it holds
@@ -111,6 +112,7 @@ class Client final : owner::OwnerEffects {
   void return_lease(LeaseId lease) override;
   void send(ClientId to, owner::PeerMessage message) override;
   void free_stored(const owner::StoredLocation& location) override;
+  void arena_unused(ClientId arena) override;
   void resolved(owner::Entry& entry) override;
 
   // client.cc

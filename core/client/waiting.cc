@@ -142,9 +142,9 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
     }
     bell.sleep(seen, may_block && !blocked ? std::min<Clock::time_point>(deadline, start + kBlockedAfter) : deadline);
   }
-  waiters_.fetch_sub(1, std::memory_order_relaxed);
-  // What this thread polled is others' to watch now.
-  if (bell.sleepers.load(std::memory_order_relaxed) != 0) bell.wake();
+  // CLIENT-2: what this thread polled is others' to watch now. Not `sleepers`: one may be on its way to sleep, and has
+  // asked the channels to ring before this thread told them not to.
+  if (waiters_.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
   if (blocked) hooks_->blocked(false);
   return result;
 }
@@ -154,7 +154,10 @@ bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
   {
     const std::lock_guard guard(mutex_);
     drain();
-    if (done()) return true;
+    if (done()) {
+      if (waiters_.load(std::memory_order_relaxed) > 0) slot().replies.wake();  // CLIENT-2
+      return true;
+    }
     entry.watched = true;
     owner_->want(entry);
   }

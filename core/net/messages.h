@@ -53,9 +53,12 @@ struct ToPeer {  // delivered as FromPeer, in order per sender; a message too lo
   std::vector<std::byte> message;  // a PeerPacket
 };
 struct Shutdown {};  // driver: end everything
+struct ArenaUnused {  // of a dead client: no value that the sender knows lies in it
+  ClientId client;
+};
 
 using ClientMessage =
-    std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown>;
+    std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown, ArenaUnused>;
 
 // --- from a node to a client
 struct Welcome {  // the first; descriptors: node page, the client's arena

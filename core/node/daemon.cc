@@ -56,14 +56,12 @@ std::string host_name() {
 
 }  // namespace
 
-Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner,
-               pid_t driver_process)
+Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner)
     : config_(std::move(config)),
       io_(1),
       spawner_(std::move(spawner)),
       child_signals_(io_, SIGCHLD),
       timer_(io_),
-      driver_process_(io_),
       start_(std::chrono::steady_clock::now()),
       host_(host_name()),
       driver_(ClientId{1}),
@@ -87,7 +85,6 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
   (void)head_.client_joined(driver_, kThisNode, head::ClientKind::driver, now());
   scheduler_.driver_joined(driver_, now());
   scheduler_.start(now());
-  watch_driver(driver_process);
 }
 
 Daemon::~Daemon() = default;
@@ -178,7 +175,7 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                    const Client* owner = find(m.client);
                    const auto it = arenas_of_the_dead_.find(m.client);
                    const int fd = owner != nullptr                    ? owner->arena_for_readers.get()
-                                  : it != arenas_of_the_dead_.end() ? it->second.get()
+                                  : it != arenas_of_the_dead_.end() ? it->second.memory.get()
                                                                       : -1;
                    send(client, net::ArenaOf{m.client}, {&fd, fd >= 0 ? 1u : 0u});
                  },
@@ -190,6 +187,7 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                  [&](const net::Shutdown&) {
                    if (client.id == driver_) stop();
                  },
+                 [&](const net::ArenaUnused& m) { arena_unused(m.client, client.id); },
              },
              message);
 }

@@ -4,12 +4,16 @@
 //   NODE-1  when the driver is gone, by whatever death, so are all processes below this one, and then this one
 //   NODE-2  a dead client is announced after everything that it sent was delivered
 //   NODE-3  a client that does not read its messages holds up nobody else, and ends when its backlog grows too long
+//   NODE-4  it is the child of a guard, a process that only waits for its end: after kill -9 of the node process the
+//           guard ends what user code of the workers has left (workers themselves die by parent-death signal), and
+//           after kill -9 of the guard the node process does
 //
 // Threading: one thread; run() returns when everything below has ended. Ownership: owns the spawner, clients, memory.
 #pragma once
 
 #include <chrono>
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -35,14 +39,20 @@ namespace manta::node {
 class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
  public:
   // The spawner has started. driver: this end of the driver's socket, from which `config` was read.
-  Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner, pid_t driver_process);
+  Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner);
   ~Daemon() override;
 
   // Serves until the driver is gone or asks for the end; then ends all children.
   void run();
+  // When this process is gone, so is everything here.
+  void end_with(pid_t process);
 
  private:
   struct Client;
+  struct DeadArena {
+    Fd memory;                 // read-only
+    std::set<ClientId> users;  // who may still know of objects in it (OWN-8)
+  };
 
   // --- sched::NodeSchedulerEffects
   void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) override;
@@ -67,11 +77,12 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   void flush(Client& client);
   void socket_closed(Client& client);
   void client_gone(ClientId id, const std::string& status);
+  bool start_again(const Client& client);
+  void keep_arena(Client& client);
+  void arena_unused(ClientId arena, ClientId user);
   void reap();
   void schedule_tick();
-  void watch_driver(pid_t process);
   void stop();
-  void end_children();
   std::chrono::nanoseconds now() const;
   Client* find(ClientId id);
 
@@ -80,7 +91,7 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   std::unique_ptr<Spawner> spawner_;
   boost::asio::signal_set child_signals_;
   boost::asio::steady_timer timer_;
-  boost::asio::posix::stream_descriptor driver_process_;
+  std::list<boost::asio::posix::stream_descriptor> watched_;  // pidfds
   std::chrono::steady_clock::time_point start_;
   Fd page_memory_;
   net::NodePage* page_ = nullptr;
@@ -91,7 +102,7 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   std::map<pid_t, ClientId> by_process_;
   std::map<pid_t, std::string> ended_early_;  // processes that ended before their Hello was read
   std::set<std::pair<ClientId, ClientId>> channels_;  // (submitter, worker)
-  std::map<ClientId, Fd> arenas_of_the_dead_;  // read-only; their objects are still referred to
+  std::map<ClientId, DeadArena> arenas_of_the_dead_;
   head::Head head_;
   sched::NodeScheduler scheduler_;
   bool stopping_ = false;

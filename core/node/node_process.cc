@@ -31,6 +31,41 @@ std::vector<pid_t> children_of_this_process() {
   return children;
 }
 
+// NODE-1. Orphans of what is killed here become children of this process (subreaper), so the loop ends with nothing.
+void end_children() {
+  for (;;) {
+    for (const pid_t child : children_of_this_process()) {
+      ::kill(-child, SIGKILL);
+      ::kill(child, SIGKILL);
+    }
+    int status = 0;
+    const pid_t ended = ::waitpid(-1, &status, 0);
+    if (ended < 0 && errno == ECHILD) return;
+    if (ended > 0) ::kill(-ended, SIGKILL);
+  }
+}
+
+// NODE-4. The caller stays as the guard; the node process goes on in a child, with the guard's pid (0: there is none).
+pid_t go_on_below_a_guard() {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const pid_t guard = ::getpid();
+  const pid_t node = ::fork();
+  if (node < 0) return 0;  // cleans up less
+  if (node == 0) {
+    ::setpgid(0, 0);
+    return guard;
+  }
+  ::prctl(PR_SET_NAME, "manta-guard");
+  for (const int fd : open_descriptors()) {
+    if (fd > 2) ::close(fd);  // among them the driver's socket: its end must tell of the node process' end
+  }
+  int status = 0;
+  while (::waitpid(node, &status, 0) < 0 && errno == EINTR) {
+  }
+  end_children();
+  ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 }  // namespace
 
 std::string describe_exit(int wait_status) {
@@ -63,8 +98,21 @@ void Daemon::start_worker(ClientId worker, const std::vector<sched::GpuShare>& g
     start.cuda_visible_devices += named ? config_.gpu_names[gpu.index] : std::to_string(gpu.index);
   }
   welcome(**client);
+  (*client)->gpus = gpus;
+  (*client)->zygotes = spawner_->zygotes();
   auto spawned = spawner_->spawn(start, pair->second);
   if (!spawned) failed(spawned.error());
+}
+
+// For a worker that ended before its Hello: asks the next zygote for it, if the one that was asked is dead.
+bool Daemon::start_again(const Client& client) {
+  if (client.zygotes == spawner_->zygotes()) return false;
+  const ClientId id = client.id;
+  const std::vector<sched::GpuShare> gpus = client.gpus;
+  free_slots_.insert(free_slots_.begin(), client.slot);
+  clients_.erase(id);
+  start_worker(id, gpus);
+  return true;
 }
 
 void Daemon::handle_hello(Client& client, const net::Hello& hello) {
@@ -105,7 +153,7 @@ void Daemon::socket_closed(Client& client) {
   } else if (client.process > 0) {
     ::kill(client.process, SIGKILL);
     reap();
-  } else {
+  } else if (!start_again(client)) {
     client_gone(client.id, "ended before it was ready");
   }
 }
@@ -127,8 +175,9 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
     const std::uint64_t used = slot.store_used_bytes.exchange(0);
     page_->store_used_bytes.fetch_sub(used);
     free_slots_.insert(free_slots_.begin(), client->slot);
-    if (used > 0) arenas_of_the_dead_[id] = std::move(client->arena_for_readers);
+    if (used > 0) keep_arena(*client);
     clients_.erase(id);
+    for (auto it = arenas_of_the_dead_.begin(); it != arenas_of_the_dead_.end();) arena_unused((it++)->first, id);
     std::erase_if(channels_, [&](const auto& pair) { return pair.first == id || pair.second == id; });
   }
   if (greeted) {
@@ -138,6 +187,22 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
     scheduler_.worker_failed(id, status, now());
   }
   schedule_tick();
+}
+
+// Its objects may be others' by now. Each that hears of the death says when it knows of none.
+void Daemon::keep_arena(Client& client) {
+  DeadArena dead{std::move(client.arena_for_readers), {}};
+  for (const auto& [id, other] : clients_) {
+    if (other->greeted) dead.users.insert(id);
+  }
+  arenas_of_the_dead_[client.id] = std::move(dead);
+}
+
+void Daemon::arena_unused(ClientId arena, ClientId user) {
+  const auto it = arenas_of_the_dead_.find(arena);
+  if (it == arenas_of_the_dead_.end()) return;
+  it->second.users.erase(user);
+  if (it->second.users.empty()) arenas_of_the_dead_.erase(it);
 }
 
 void Daemon::reap() {
@@ -159,15 +224,15 @@ void Daemon::reap() {
   }
 }
 
-void Daemon::watch_driver(pid_t driver) {
+void Daemon::end_with(pid_t process) {
 #ifdef SYS_pidfd_open
-  // Its socket alone could be kept open by a child that the program forked.
-  const int fd = driver > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, driver, 0)) : -1;
+  const int fd = process > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, process, 0)) : -1;
+  if (fd < 0 && process > 0 && errno == ESRCH) return stop();  // it is gone already
   if (fd < 0) return;
-  driver_process_.assign(fd);
-  driver_process_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
-    if (!error) stop();
-  });
+  watched_.emplace_back(io_, fd).async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                                            [this](boost::system::error_code error) {
+                                              if (!error) stop();
+                                            });
 #endif
 }
 
@@ -191,21 +256,8 @@ void Daemon::run() {
   end_children();
 }
 
-// NODE-1. Orphans of what is killed here become children of this process (subreaper), so the loop ends with nothing.
-void Daemon::end_children() {
-  for (;;) {
-    for (const pid_t child : children_of_this_process()) {
-      ::kill(-child, SIGKILL);
-      ::kill(child, SIGKILL);
-    }
-    int status = 0;
-    const pid_t ended = ::waitpid(-1, &status, 0);
-    if (ended < 0 && errno == ECHILD) return;
-    if (ended > 0) ::kill(-ended, SIGKILL);
-  }
-}
-
 void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, std::vector<int> keep) {
+  const pid_t guard = go_on_below_a_guard();
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, "manta-node");
   rlimit files = {};
@@ -224,7 +276,9 @@ void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, s
                                              std::move(worker_main), std::move(keep));
     auto started = spawner->start();
     if (!started) throw_error(started.error());
-    Daemon daemon(std::move(config), std::move(socket), std::move(spawner), driver_process);
+    Daemon daemon(std::move(config), std::move(socket), std::move(spawner));
+    daemon.end_with(driver_process);  // its socket alone could be kept open by a child that the program forked
+    daemon.end_with(guard);
     daemon.run();
   } catch (const std::exception& error) {
     const std::string text = std::string("manta: the node process cannot go on: ") + error.what() + "\n";

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -180,6 +181,7 @@ Result<void> Spawner::start() {
     run_zygote(std::move(pair->second), worker_main_);
   }
   zygote_ = child;
+  ++zygotes_;
   to_zygote_ = std::move(pair->first);
   return {};
 }
@@ -190,6 +192,7 @@ Result<void> Spawner::spawn(const WorkerStart& start, const net::ControlSocket& 
     if (!child) return tl::unexpected<Error>(child.error());
     return {};
   }
+  replace_if_dead();
   serial::Writer writer;
   writer(start);
   const int descriptor = control.fd();
@@ -197,9 +200,25 @@ Result<void> Spawner::spawn(const WorkerStart& start, const net::ControlSocket& 
 }
 
 bool Spawner::child_ended(pid_t pid) {
+  if (replaced_.erase(pid) > 0) return true;
   if (pid != zygote_ || zygote_ == 0) return false;
   zygote_ = 0;
-  return static_cast<bool>(start());
+  (void)start();
+  return true;
+}
+
+std::uint32_t Spawner::zygotes() {
+  replace_if_dead();
+  return zygotes_;
+}
+
+void Spawner::replace_if_dead() {
+  if (mode_ == SpawnMode::exec) return;
+  pollfd peer{to_zygote_.fd(), 0, 0};
+  if (zygote_ != 0 && (::poll(&peer, 1, 0) != 1 || (peer.revents & POLLHUP) == 0)) return;
+  if (zygote_ != 0) replaced_.insert(zygote_);
+  zygote_ = 0;
+  (void)start();  // if it fails, so does the next send
 }
 
 }  // namespace manta::node

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,20 +43,25 @@ class Spawner {
   Spawner(const Spawner&) = delete;
   Spawner& operator=(const Spawner&) = delete;
 
-  // Forks the zygote (fork mode). Call before this process opens anything, and again from zygote_died.
+  // Forks the zygote (fork mode). Call before this process opens anything.
   Result<void> start();
   // The control socket's other end goes to the worker, which announces itself by Hello.
   Result<void> spawn(const WorkerStart& start, const net::ControlSocket& control);
-  // A child of this process ended; true: it was the zygote, and a new one is there.
+  // A child of this process ended; true: it was a zygote. If the present one, there is a new one now.
   bool child_ended(pid_t pid);
-  // 0: none.
-  pid_t zygote() const { return zygote_; }
+  // How many zygotes there have been. One that is dead is replaced first, also before SIGCHLD tells: what was asked of
+  // it and has not come is lost with it, which is not the fault of those workers.
+  std::uint32_t zygotes();
 
  private:
+  void replace_if_dead();
+
   SpawnMode mode_;
   WorkerMain worker_main_;
   std::vector<int> keep_;
-  pid_t zygote_ = 0;
+  pid_t zygote_ = 0;  // 0: none
+  std::set<pid_t> replaced_;  // before they were reaped
+  std::uint32_t zygotes_ = 0;
   net::ControlSocket to_zygote_;
 };
 

@@ -166,6 +166,7 @@ bool Owner::is_dead(ClientId client) const { return dead_.contains(client) || de
 void Owner::client_died(ClientId client, const std::string& status) {
   bury([&](ClientId other) { return other == client; }, status);
   dead_.insert(client);
+  if (!stored_in_.contains(client)) effects_.arena_unused(client);
 }
 
 void Owner::node_died(NodeId node, const std::string& status) {

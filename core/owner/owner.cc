@@ -103,7 +103,18 @@ void Owner::free_value(Value& value) {
   value = Value();
 }
 
+void Owner::count_stored(const Value& value, int change) {
+  if (value.kind() != Value::Kind::stored || value.stored().arena == self_) return;
+  const ClientId arena = value.stored().arena;
+  std::uint64_t& count = stored_in_[arena];
+  count += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
+  if (count != 0) return;
+  stored_in_.erase(arena);
+  if (dead_.contains(arena)) effects_.arena_unused(arena);
+}
+
 void Owner::free_entry(Entry& entry) {
+  if (entry.phase == Phase::resolved) count_stored(entry.value, -1);
   if (entry.owned) {
     free_value(entry.value);
   } else if (entry.extra && entry.extra->lent_to_us != 0) {
@@ -181,6 +192,7 @@ Entry* Owner::find_argument(const Entry& task, const ObjectId& id) {
 
 void Owner::resolve(Entry& entry, Value value) {
   entry.value = std::move(value);
+  count_stored(entry.value, 1);
   entry.phase = Phase::resolved;
   entry.resolved.store(true, std::memory_order_release);
   if (entry.watched) effects_.resolved(entry);

@@ -11,6 +11,8 @@
 //   OWN-6  messages may come late, twice (deaths, ends of leases) or for things long gone
 //   OWN-7  refs may fall to 0 outside the lock while an import finds the entry and holds it again; `late_goodbyes`
 //          counts the release_last calls that are still to come for such an entry
+//   OWN-8  while an entry of this process says that its value lies in another process' arena, that memory is kept, also
+//          when the other is dead; arena_unused() then says that it need not be any more
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
 // effects and channels must outlive it.
@@ -61,6 +63,8 @@ class OwnerEffects {
   virtual void send(ClientId to, PeerMessage message) = 0;
   // Nothing refers to the block any more.
   virtual void free_stored(const StoredLocation& location) = 0;
+  // The client is dead, and no value that is known here lies in its arena.
+  virtual void arena_unused(ClientId) {}
   // A watched entry was resolved.
   virtual void resolved(Entry& entry) = 0;
 };
@@ -185,6 +189,7 @@ class Owner {
   void drop_holds(std::vector<Entry*>& held);
   void free_entry(Entry& entry);
   void free_value(Value& value);
+  void count_stored(const Value& value, int change);  // OWN-8
   std::string name_of(const Entry& entry) const;
   // dispatch.cc
   void enqueue(Entry& entry, bool front);
@@ -213,6 +218,7 @@ class Owner {
   std::map<LeaseId, std::unique_ptr<Lease>> leases_;
   std::set<ClientId> dead_;  // looked up, never walked
   std::set<NodeId> dead_nodes_;  // looked up, never walked
+  std::map<ClientId, std::uint64_t> stored_in_;  // values of resolved entries by arena, our own excepted; never walked
   std::uint64_t unfinished_ = 0;
   // Work lists instead of recursion: chains of results and of nested values may be long.
   std::vector<Entry*> to_propagate_;

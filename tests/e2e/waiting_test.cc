@@ -205,6 +205,31 @@ TEST_F(Waiting, SlowAndQuickWaitersShareTheDraining) {
   EXPECT_EQ(value, 3);
 }
 
+// A thread that was the one to drain leaves, and touches Manta no more: the one that sleeps must hear of its result.
+TEST_F(Waiting, WhoLeavesHandsTheDrainingOver) {
+  for (int round = 0; round < 150; ++round) {
+    outside().clear();
+    auto slow = manta::remote<when_open>(1, round);
+    ASSERT_TRUE(await_cell(0, 1));
+    std::atomic<int> got{-1};
+    std::thread waiter([&] { got = manta::get(slow); });
+    std::this_thread::sleep_for(1ms);  // most likely it sleeps by now; it must also work if not
+    for (int i = 0; i <= round % 7; ++i) {
+      std::vector<Ref<int>> quick;
+      for (int j = 0; j < 3; ++j) quick.push_back(manta::remote<square>(j));
+      for (int j = 0; j < 3; ++j) EXPECT_EQ(manta::get(quick[static_cast<std::size_t>(j)]), j * j);
+    }
+    open(1);
+    const auto limit = std::chrono::steady_clock::now() + 5s * manta::e2e::slowness();
+    while (got < 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(100us);
+    const bool heard = got == round;
+    EXPECT_TRUE(heard) << "in round " << round;
+    if (!heard) (void)manta::get(manta::remote<square>(1));  // wakes it
+    waiter.join();
+    if (!heard) break;
+  }
+}
+
 TEST_F(Waiting, ResultsComeInWhileNobodyWaits) {
   std::vector<Ref<int>> refs;
   for (int i = 0; i < 5000; ++i) refs.push_back(manta::remote<square>(i));
