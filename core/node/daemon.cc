@@ -194,22 +194,30 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
 
 void Daemon::send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors) {
   std::vector<std::byte> bytes = net::encode(message);
+  bool full = true;
   if (client.backlog.empty()) {
     auto sent = client.socket.try_send(bytes, descriptors);
     if (sent && *sent) return;
-    if (!sent) return;  // its end will be read from the socket soon
+    full = static_cast<bool>(sent);
+    if (!sent && sent.error().code() != ErrorCode::exhausted) return;  // its end will be read from the socket soon
   }
   Client::Queued queued{std::move(bytes), {}};
   for (const int fd : descriptors) queued.descriptors.emplace_back(::dup(fd));
   client.backlog_bytes += queued.bytes.size();
   client.backlog.push_back(std::move(queued));
   if (client.backlog_bytes > kMaxBacklogBytes && client.process > 0) ::kill(client.process, SIGKILL);  // NODE-3
-  if (client.backlog.size() > 1) return;
-  const ClientId id = client.id;
-  client.events.async_wait(boost::asio::posix::stream_descriptor::wait_write, [this, id](boost::system::error_code error) {
+  if (client.backlog.size() == 1) flush_later(client, full);
+}
+
+// full: its socket; else the kernel lacks memory or has too many descriptors under way, which the readers will change.
+void Daemon::flush_later(Client& client, bool full) {
+  const auto flush_it = [this, id = client.id](boost::system::error_code error) {
     Client* c = find(id);
     if (!error && c != nullptr) flush(*c);
-  });
+  };
+  if (full) return client.events.async_wait(boost::asio::posix::stream_descriptor::wait_write, flush_it);
+  client.pause.expires_after(std::chrono::milliseconds(1));
+  client.pause.async_wait(flush_it);
 }
 
 void Daemon::flush(Client& client) {
@@ -218,16 +226,8 @@ void Daemon::flush(Client& client) {
     std::vector<int> descriptors;
     for (const Fd& fd : next.descriptors) descriptors.push_back(fd.get());
     auto sent = client.socket.try_send(next.bytes, descriptors);
-    if (!sent) return;
-    if (!*sent) {
-      const ClientId id = client.id;
-      client.events.async_wait(boost::asio::posix::stream_descriptor::wait_write,
-                               [this, id](boost::system::error_code error) {
-                                 Client* c = find(id);
-                                 if (!error && c != nullptr) flush(*c);
-                               });
-      return;
-    }
+    if (!sent && sent.error().code() != ErrorCode::exhausted) return;
+    if (!sent || !*sent) return flush_later(client, static_cast<bool>(sent));
     client.backlog_bytes -= next.bytes.size();
     client.backlog.pop_front();
   }

@@ -75,6 +75,7 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   void handle_hello(Client& client, const net::Hello& hello);
   void send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors = {});
   void flush(Client& client);
+  void flush_later(Client& client, bool full);
   void socket_closed(Client& client);
   void client_gone(ClientId id, const std::string& status);
   bool start_again(const Client& client);

@@ -9,7 +9,7 @@
 namespace manta::node {
 
 struct Daemon::Client {
-  explicit Client(boost::asio::io_context& io) : events(io) {}
+  explicit Client(boost::asio::io_context& io) : events(io), pause(io) {}
   ~Client() { events.release(); }  // the socket closes its descriptor
 
   struct Queued {
@@ -30,6 +30,7 @@ struct Daemon::Client {
   bool closed = false;   // its socket ended; the process has yet to
   std::deque<Queued> backlog;
   std::size_t backlog_bytes = 0;
+  boost::asio::steady_timer pause;  // before the backlog is tried again
 };
 
 }  // namespace manta::node
