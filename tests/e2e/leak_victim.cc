@@ -67,8 +67,13 @@ int leak_victim(int argc, char** argv, const char* how) {
   for (auto& ref : large) (void)get(ref);
   (void)get(remote<sum_of_squares>(10));
   auto running = remote<long_task>(large[0]);
-  await_cell(kStarts, 1);
-  await_cell(kChildren, 3);
+  // Not for ever: all this may be killed before the task starts.
+  const auto comes = [&](std::size_t cell, int value) {
+    while (!running.ready() && !await_cell(cell, value, std::chrono::milliseconds(1))) {
+    }
+  };
+  comes(kStarts, 1);
+  comes(kChildren, 3);
   outside()[kReady] = 1;
   if (std::strcmp(how, "exit") == 0) std::exit(3);
   if (std::strcmp(how, "quick_exit") == 0) ::_exit(3);

@@ -205,18 +205,27 @@ TEST_F(Leaks, IdleWorkersAreKilled) {
   EXPECT_EQ(outside()[kStarts], 1);
 }
 
-// At any moment, also while everything is being started.
-TEST_F(Leaks, DriverIsKilledAtRandomMoments) {
-  std::mt19937_64 random(7);
-  for (int i = 0; i < 10; ++i) {
+// In turns, at any moment, also while everything is being started. --gtest_shuffle chooses other moments.
+TEST_F(Leaks, EachIsKilledAtRandomMoments) {
+  constexpr const char* kVictims[] = {"the driver", "manta-node", "manta-zygote", "manta-guard"};
+  const int seed = testing::UnitTest::GetInstance()->random_seed();
+  SCOPED_TRACE("--gtest_random_seed=" + std::to_string(seed));
+  std::mt19937_64 random(static_cast<std::uint64_t>(seed));
+  for (int i = 0; i < 12 && !HasFailure(); ++i) {
+    const std::string name = kVictims[i % 4];
+    SCOPED_TRACE(name);
     outside().clear();
     Session session({"--victim=wait"});
     ::usleep(static_cast<useconds_t>(random() % 25'000));
-    if (i % 3 == 0) session.look();
-    ::kill(session.driver(), SIGKILL);
+    session.look();
+    const std::vector<pid_t> named = session.named(name);
+    ::kill(named.empty() ? session.driver() : named[0], SIGKILL);
+    outside()[kGo] = 1;
     EXPECT_TRUE(session.driver_ends(kLimit));
+    if (name == "manta-zygote" && !named.empty()) {
+      EXPECT_EQ(outside()[kDone], 1) << "error " << outside()[kError] - 1;
+    }
     expect_nothing_left(session);
-    if (HasFailure()) break;
   }
 }
 
