@@ -7,8 +7,9 @@ namespace manta::bench {
 
 Area core_area();
 
-// Tasks (core_tasks.cc), and start, memory and idling (core_start.cc), as core_area() joins them.
+// Tasks (core_tasks.cc), objects (core_objects.cc), and start, memory and idling (core_start.cc), as core_area() joins them.
 std::vector<Case> task_cases();
+std::vector<Case> object_cases();
 std::vector<Case> start_cases();
 
 // A fixed amount of work instead of a time, for profilers and instruction counts; see README.md.

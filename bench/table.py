@@ -1,4 +1,4 @@
-"""table.py RAY.jsonl MANTA.jsonl: a Markdown table of the cases of both, with what issue 3 asks for."""
+"""table.py RAY.jsonl MANTA.jsonl: a Markdown table of the cases of both beside the targets."""
 import json
 import sys
 

@@ -79,7 +79,7 @@ void Owner::lend_contained(const std::vector<Entry*>& contained, ClientId to) {
 std::vector<ObjectId> Owner::kept_after_task(const std::vector<Entry*>& imported) {
   std::vector<ObjectId> kept;
   for (Entry* entry : imported) {
-    if (entry->owned) continue;
+    if (entry->owned || entry->owner == self_) continue;  // or was ours, and is lost
     const bool held = entry->refs.load(std::memory_order_acquire) > 1;  // one reference is the caller's own
     if (!held && !(entry->extra && entry->extra->passed_on)) continue;
     EntryExtra& extra = entry->more();
