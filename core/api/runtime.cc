@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,8 @@ namespace manta {
 namespace {
 
 using client::Client;
+
+constexpr std::uint64_t kBytesPerWorker = 16 << 20;  // a small program's; what tasks use is theirs to book
 
 std::optional<double> number_of(const char* text, const std::string& what) {
   if (text == nullptr || *text == '\0') return std::nullopt;
@@ -61,9 +64,15 @@ double usable_cpus() {
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
+// Of the machine, or of the container where that is given less.
 std::uint64_t machine_memory_bytes() {
   struct sysinfo info = {};
-  return ::sysinfo(&info) == 0 ? std::uint64_t{info.totalram} * info.mem_unit : std::uint64_t{4} << 30;
+  std::uint64_t bytes = ::sysinfo(&info) == 0 ? std::uint64_t{info.totalram} * info.mem_unit : std::uint64_t{4} << 30;
+  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::uint64_t limit = 0;
+    if (std::ifstream(path) >> limit && limit > 0) bytes = std::min(bytes, limit);  // "max" is no number
+  }
+  return bytes;
 }
 
 std::int64_t units_of(double value, std::string_view what) {
@@ -108,8 +117,13 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
                              ? static_cast<double>(options.spin.count())
                              : number_of(std::getenv("MANTA_SPIN_US"), "MANTA_SPIN_US").value_or(50);
   config.spin_ns = static_cast<std::int64_t>(spin_us * 1000);
-  if (options.max_workers < 1) throw Error(ErrorCode::invalid_argument, "InitOptions::max_workers must be at least 1");
-  config.max_workers = static_cast<std::uint32_t>(options.max_workers);
+  if (options.max_workers < 1 && options.max_workers != -1) {
+    throw Error(ErrorCode::invalid_argument, "InitOptions::max_workers must be at least 1");
+  }
+  config.max_workers = options.max_workers > 0
+                           ? static_cast<std::uint32_t>(options.max_workers)
+                           : static_cast<std::uint32_t>(
+                                 std::clamp<std::uint64_t>(machine_memory_bytes() / kBytesPerWorker, 64, 4096));
   config.warm_workers = std::min(config.max_workers, static_cast<std::uint32_t>(std::clamp(std::ceil(cpus), 1.0, 64.0)));
   const char* zygote = std::getenv("MANTA_ZYGOTE");
   if (zygote != nullptr && *zygote != '\0' && std::strcmp(zygote, "fork") != 0 && std::strcmp(zygote, "exec") != 0) {
