@@ -118,7 +118,7 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
                              : number_of(std::getenv("MANTA_SPIN_US"), "MANTA_SPIN_US").value_or(50);
   config.spin_ns = static_cast<std::int64_t>(spin_us * 1000);
   if (options.max_workers < 1 && options.max_workers != -1) {
-    throw Error(ErrorCode::invalid_argument, "InitOptions::max_workers must be at least 1");
+    throw Error(ErrorCode::invalid_argument, "InitOptions::max_workers must be at least 1, or -1");
   }
   config.max_workers = options.max_workers > 0
                            ? static_cast<std::uint32_t>(options.max_workers)

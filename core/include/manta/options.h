@@ -32,8 +32,8 @@ struct InitOptions {
   std::int64_t memory_bytes = -1;        // -1: 70 % of the machine's memory, for TaskOptions::memory_bytes
   std::int64_t store_capacity_bytes = -1;  // -1: 30 % of the machine's memory, taken only as it is used
   std::array<CustomResource, 8> resources{};
-  int max_workers = -1;  // bound on worker processes of the node, blocked ones included; -1: one for each 16 MiB of the
-                         // machine's memory, at least 64, at most 4096
+  int max_workers = -1;  // bound on worker processes of the node, blocked ones included; -1: one for each 16 MiB of
+                         // memory (the container's, where it has less), at least 64, at most 4096
   // How long a waiting thread polls before it sleeps. -1: MANTA_SPIN_US, else 50 us. 0 gives the processor away at once.
   std::chrono::microseconds spin{-1};
 };

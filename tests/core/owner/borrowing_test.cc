@@ -251,6 +251,18 @@ TEST(OwnerBorrowing, TheReplyNamesWhatIsStillHeld) {
   EXPECT_THAT(o.log(), ElementsAre("to 5: gives back 7, 1 times"));
 }
 
+// A reference to an object of ours that was freed while the reference travelled: there are no books to enter it in.
+TEST(OwnerBorrowing, WhatWasOursAndIsLostIsNeitherKeptNorGivenBack) {
+  RecordedOwner o;
+  Entry* lost = o.call([&] { return o.owner().import({object(7), kSelf}, false); });
+  EXPECT_TRUE(content(*lost).starts_with("error")) << content(*lost);
+  detail::retain(lost);
+  EXPECT_THAT(o.owner().kept_after_task({lost}), IsEmpty());
+  o.drop(lost);
+  o.drop(lost);
+  EXPECT_THAT(o.log(), IsEmpty());
+}
+
 TEST(OwnerBorrowing, WhatWasPassedOnCountsAsKept) {
   RecordedOwner o;
   Entry* imported = o.call([&] { return o.owner().import({object(7), kAnn}, false); });

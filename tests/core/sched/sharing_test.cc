@@ -27,6 +27,18 @@ TEST(Sharing, SCHED6_FewestLeasesFirstThenArrival) {
   EXPECT_THAT(grants, ElementsAre("grant 3", "grant 2", "grant 4", "grant 3"));
 }
 
+TEST(Sharing, StarvingIsWhoWaitsWithoutAnyLease) {
+  RecordedScheduler node({.total = cpus(2)});
+  for (std::uint64_t driver = 1; driver <= 2; ++driver) node.join(driver);
+  EXPECT_FALSE(node.scheduler().starving());
+  node.want(1, 4, cpus(1));
+  EXPECT_FALSE(node.scheduler().starving()) << "it waits for more, but has two";
+  node.want(2, 1, cpus(1));
+  EXPECT_TRUE(node.scheduler().starving());
+  node.give_back(1, node.leases_of(1).front());
+  EXPECT_FALSE(node.scheduler().starving());
+}
+
 TEST(Sharing, SCHED6_SmallRequestsPassABigOneButNotForEver) {
   RecordedScheduler node({.total = cpus(4), .turn = 1'000'000 * kMs});  // by order alone, nobody is asked
   for (std::uint64_t driver = 1; driver <= 3; ++driver) node.join(driver);
