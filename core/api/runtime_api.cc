@@ -30,6 +30,25 @@ EntryHead* submit(const TaskCall& call) {
   for (const EntryHead* reference : call.references) Retired::check_present(reference);
   return client.submit(call);
 }
+EntryHead* create_actor(const ActorCall& call) {
+  Client& client = Client::require();
+  for (const EntryHead* reference : call.references) Retired::check_present(reference);
+  return client.create_actor(call);
+}
+EntryHead* call_actor(const MethodCall& call) {
+  Client& client = Client::require();
+  Retired::check_present(call.actor);
+  for (const EntryHead* reference : call.references) Retired::check_present(reference);
+  return client.call_actor(call);
+}
+void kill_actor(EntryHead* actor, bool restart) {
+  Client& client = Client::require();
+  Retired::check_present(actor);
+  client.kill_actor(entry_of(actor), restart);
+}
+EntryHead* find_actor(std::string_view name, std::string_view type) {
+  return Client::require().find_actor(std::string(name), std::string(type));
+}
 EntryHead* put(const serial::Writer& value) { return Client::require().put(value); }
 
 bool wait_resolved(EntryHead* entry, Deadline deadline) {

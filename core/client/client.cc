@@ -34,6 +34,7 @@ net::WireResources to_wire(const sched::ResourceSet& set) {
   wire.cpus = set.cpus.units();
   wire.gpus = set.gpus.units();
   wire.memory_bytes = set.memory_bytes;
+  wire.own_worker = set.own_worker;
   for (const sched::NamedAmount& named : set.named) wire.named.emplace_back(named.name, named.amount.units());
   return wire;
 }
@@ -112,6 +113,7 @@ Client::~Client() {
 }
 
 void Client::stop(bool shut_down_node) {
+  if (shut_down_node) wait_for_ending_actors();
   Client* self = this;
   current_.compare_exchange_strong(self, nullptr);
   if (shut_down_node) send(net::Shutdown{});
@@ -175,12 +177,12 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  },
                  [&](const net::Infeasible& m) {
                    const std::lock_guard guard(mutex_);
-                   owner_->infeasible(static_cast<owner::ShapeIndex>(m.shape), m.why);
+                   owner_->infeasible(m.shape, m.why);
                  },
                  [&](const net::AskBack& m) {
                    const std::lock_guard guard(mutex_);
                    drain();
-                   owner_->ask_back(static_cast<owner::ShapeIndex>(m.shape), m.count);
+                   owner_->ask_back(m.shape, m.count);
                  },
                  [&](const net::OpenChannel& m) {
                    if (descriptors.size() != 2 || hooks_ == nullptr) return;
@@ -202,7 +204,15 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    on_peer_packet(m.client, {*base, *base + *size});
                    net::unmap_memory(*base, *size);
                  },
+                 [&](const net::ChannelTo& m) { on_channel(m, descriptors); },
+                 [&](const net::Named& m) {
+                   const std::lock_guard guard(mutex_);
+                   const auto it = names_asked_.find(m.request);
+                   if (it != names_asked_.end()) it->second = m;
+                   names_answered_.notify_all();
+                 },
                  [&](const net::ClientDied& m) {
+                   if (hooks_ != nullptr) hooks_->client_died(m.client);
                    const std::lock_guard guard(mutex_);
                    drain();
                    owner_->client_died(m.client, m.status);
@@ -217,22 +227,28 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
   slot().replies.wake();  // sleepers look again: there may be new channels, or results that somebody else drained
 }
 
+OutChannel* Client::open_channel(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors) {
+  if (descriptors.size() != 2 || worker_slot >= net::NodePage::kSlots) return nullptr;
+  arenas_.arrived(worker, std::move(descriptors[1]));
+  auto ring = net::RingMemory::attach(descriptors[0].get());
+  if (!ring) return nullptr;
+  auto channel = std::make_unique<OutChannel>(*this, worker, **ring, page_->slots[worker_slot]);
+  (void)channel->stop_looking();  // CLIENT-2: what is pushed first may be pushed while the threads that wait sleep
+  groups_[net::group_of(worker)].push_back(channel.get());
+  return (channels_[worker] = std::move(channel)).get();
+}
+
 void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptors) {
-  if (granted.new_channel) {
-    if (descriptors.size() != 2 || granted.worker_slot >= net::NodePage::kSlots) return;
-    arenas_.arrived(granted.worker, std::move(descriptors[1]));
-    auto ring = net::RingMemory::attach(descriptors[0].get());
-    if (!ring) return send(net::ReturnLease{granted.lease});
-    auto channel = std::make_unique<OutChannel>(*this, granted.worker, **ring, page_->slots[granted.worker_slot]);
-    const std::lock_guard guard(mutex_);
-    (void)channel->stop_looking();  // CLIENT-2: what is pushed first may be pushed while the threads that wait sleep
-    groups_[net::group_of(granted.worker)].push_back(channel.get());
-    channels_[granted.worker] = std::move(channel);
-  }
-  const std::lock_guard guard(mutex_);
+  std::unique_lock guard(mutex_);
+  if (granted.new_channel) (void)open_channel(granted.worker, granted.worker_slot, descriptors);
   const auto it = channels_.find(granted.worker);
   if (it == channels_.end()) return send(net::ReturnLease{granted.lease});
   it->second->lease = granted.lease;
+  if (granted.shape >= owner::kFirstActor) {
+    owner_->actor_granted(granted.shape, granted.lease, granted.worker, *it->second);
+    guard.unlock();
+    return wake_background();
+  }
   const auto shape = static_cast<owner::ShapeIndex>(granted.shape);
   it->second->set_task_cpus(static_cast<std::uint32_t>(owner_->request_of(shape).cpus.units()));
   owner_->lease_granted(granted.lease, granted.worker, shape, *it->second);
@@ -251,6 +267,10 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::Fetched& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::Lent& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::GivenBack& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::FindActor& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::ActorAt& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::ActorGone& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::KillActor& m) { owner_->receive(from, std::move(m)); },
              },
              *packet);
 }
@@ -267,6 +287,7 @@ void Client::node_lost() {
     active_.clear();
     for (auto& group : groups_) group.clear();
     channels_.clear();
+    names_answered_.notify_all();
   }
   slot().replies.wake();
   if (hooks_ != nullptr) ::_exit(0);  // a worker without its node has nothing to live for
@@ -274,8 +295,8 @@ void Client::node_lost() {
 
 // --- owner::OwnerEffects (locked)
 
-void Client::set_demand(owner::ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) {
-  send(net::SetDemand{shape, to_wire(request), wanted});
+void Client::set_demand(owner::DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) {
+  send(net::SetDemand{index, to_wire(request), wanted});
 }
 
 void Client::return_lease(LeaseId lease) {
@@ -377,19 +398,25 @@ std::vector<owner::Entry*> held_copies(std::span<detail::EntryHead* const> heads
 
 }  // namespace
 
-owner::Entry* Client::submit(const detail::TaskCall& call) {
+owner::NewTask Client::new_task(detail::FunctionId function, const serial::Writer& values, std::uint32_t ref_mask,
+                                std::span<detail::EntryHead* const> references) {
   owner::NewTask task;
-  task.arguments = make_value(call.values, kArgumentsInHeapUpTo);
-  task.function = call.function;
+  task.arguments = make_value(values, kArgumentsInHeapUpTo);
+  task.function = function;
+  task.ref_mask = ref_mask;
+  if (!references.empty()) {
+    task.references.reserve(references.size());
+    for (detail::EntryHead* head : references) task.references.push_back(static_cast<owner::Entry*>(head));
+  }
+  if (!values.refs().empty()) task.contained = held_copies(values.refs());
+  return task;
+}
+
+owner::Entry* Client::submit(const detail::TaskCall& call) {
+  owner::NewTask task = new_task(call.function, call.values, call.ref_mask, call.references);
   task.max_retries = static_cast<std::int16_t>(std::clamp(call.options.max_retries, -1, 32'000));
   task.retry_exceptions = call.options.retry_exceptions;
-  task.ref_mask = call.ref_mask;
   if (!call.options.name.empty()) task.name = call.options.name;
-  if (!call.references.empty()) {
-    task.references.reserve(call.references.size());
-    for (detail::EntryHead* head : call.references) task.references.push_back(static_cast<owner::Entry*>(head));
-  }
-  if (!call.values.refs().empty()) task.contained = held_copies(call.values.refs());
   owner::Entry* entry = nullptr;
   {
     const std::lock_guard guard(mutex_);

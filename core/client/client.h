@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,6 +45,7 @@ class WorkerHooks {
   virtual ~WorkerHooks() = default;
   virtual void open_channel(const net::OpenChannel& message, Fd ring) = 0;
   virtual void close_channel(ClientId submitter) = 0;
+  virtual void client_died(ClientId client) = 0;
   // The running task starts or ends to wait (its own thread).
   virtual void blocked(bool blocked) = 0;
 };
@@ -75,6 +77,10 @@ class Client final : owner::OwnerEffects {
 
   owner::Entry* submit(const detail::TaskCall& call);
   owner::Entry* put(const serial::Writer& value);
+  owner::Entry* create_actor(const detail::ActorCall& call);
+  owner::Entry* call_actor(const detail::MethodCall& call);
+  void kill_actor(owner::Entry& actor, bool restart);
+  owner::Entry* find_actor(const std::string& name, const std::string& type);  // null: none
   bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
   std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
   std::size_t next_completion(Completions& completions);
@@ -108,8 +114,11 @@ class Client final : owner::OwnerEffects {
   Client(net::ControlSocket node, WorkerHooks* hooks);
 
   // --- owner::OwnerEffects
-  void set_demand(owner::ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) override;
+  void set_demand(owner::DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override;
   void return_lease(LeaseId lease) override;
+  void kill_worker(LeaseId lease) override;
+  owner::Channel* channel_to(ClientId worker) override;
+  void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;
   void free_stored(const owner::StoredLocation& location) override;
   void arena_unused(ClientId arena) override;
@@ -120,12 +129,20 @@ class Client final : owner::OwnerEffects {
   void read_messages();
   void handle(net::NodeMessage message, std::vector<Fd>& descriptors);
   void on_granted(const net::Granted& granted, std::vector<Fd>& descriptors);
+  OutChannel* open_channel(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors);
   void on_peer_packet(ClientId from, const std::vector<std::byte>& bytes);
   void node_lost();
   owner::ShapeIndex shape_of(const TaskOptions& options);
   TaskContext& context();
   void background();
   void wake_background();
+  owner::NewTask new_task(detail::FunctionId function, const serial::Writer& values, std::uint32_t ref_mask,
+                          std::span<detail::EntryHead* const> references);
+  // actors.cc
+  void on_channel(const net::ChannelTo& message, std::vector<Fd>& descriptors);
+  net::Named ask_for_name(net::ClientMessage question, std::uint64_t request);
+  owner::Entry* adopt_named(const net::Named& named, const std::string& name, const std::string& type);
+  void wait_for_ending_actors();
   // waiting.cc
   bool drain();                 // locked; true: there were results
   bool prepare_sleep();         // locked
@@ -160,6 +177,9 @@ class Client final : owner::OwnerEffects {
   std::atomic<std::uint32_t> waiters_{0};  // threads that wait, polling or asleep
   bool node_gone_ = false;
   std::optional<Error> end_;        // why nothing can be submitted any more
+  std::map<std::uint64_t, std::optional<net::Named>> names_asked_;  // by request
+  std::condition_variable names_answered_;
+  std::uint64_t next_request_ = 1;
 
   std::thread reader_;
   std::thread background_;

@@ -56,6 +56,13 @@ bool OutChannel::fill(Record& record, const owner::Entry& entry, std::uint64_t& 
   record.ref_mask = entry.ref_mask;
   record.attempt = entry.attempt;
   record.flags = entry.value.framed() ? Record::kFramed : 0;
+  if (entry.kind == owner::Kind::call) {
+    record.flags |= Record::kMethod;
+  } else if (entry.kind == owner::Kind::actor) {
+    record.flags |= Record::kConstruct;
+    memory_->task_cpus.store(static_cast<std::uint32_t>(entry.actor->request.cpus.units()), std::memory_order_relaxed);
+    memory_->concurrency.store(entry.actor->limits.max_concurrency, std::memory_order_relaxed);
+  }
   if (entry.ref_mask != 0) {
     record.flags |= Record::kHasRefs;
     const auto part_for = [&](owner::Entry& reference) {
@@ -147,10 +154,38 @@ owner::Entry* OutChannel::next_lost() {
   return nullptr;
 }
 
+bool OutChannel::push_end() {
+  Record* record = ring_.reserve();
+  if (record == nullptr) return false;
+  record->flags = Record::kEnd;
+  record->kind = PayloadKind::none;
+  entries_[ring_.next_position() % net::kRingRecords] = nullptr;
+  ring_.publish(*record);
+  back_ = ring_.next_position();
+  return true;
+}
+
+// A task that was finished before older ones. Records are claimed in order, so none is behind one that waits.
+std::optional<std::uint64_t> OutChannel::next_out_of_order() const {
+  for (std::uint64_t position = ring_.front_position(); position < ring_.next_position(); ++position) {
+    const net::RecordState state = ring_.state(position);
+    if (state == net::RecordState::ready) break;
+    if (state == net::RecordState::done && entries_[position % net::kRingRecords] != nullptr) return position;
+  }
+  return std::nullopt;
+}
+
 owner::Entry* OutChannel::pop_finished(owner::Outcome& outcome) {
   for (;;) {
     Record* record = ring_.front_done();
-    if (record == nullptr) return nullptr;
+    if (record == nullptr) {
+      const auto position = in_order() ? std::nullopt : next_out_of_order();
+      if (!position) return nullptr;
+      owner::Entry* entry = entries_[*position % net::kRingRecords];
+      outcome = decode(memory_->at(*position));
+      forget(*position);
+      return entry;
+    }
     const std::uint64_t position = ring_.front_position();
     owner::Entry* entry = entries_[position % net::kRingRecords];
     if (entry != nullptr) outcome = decode(*record);

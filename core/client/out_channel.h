@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <manta/ids.h>
@@ -29,10 +30,11 @@ class OutChannel final : public owner::Channel {
   owner::Entry* take_back_last() override;
   bool take_back(owner::Entry& entry) override;
   owner::Entry* next_lost() override;
+  bool push_end() override;
 
-  // The oldest finished task and its result; null: none. The record is freed.
+  // A finished task, the oldest first, and its result; null: none. The record is, or will be, freed.
   owner::Entry* pop_finished(owner::Outcome& outcome);
-  bool stop_looking() { return ring_.stop_looking(); }
+  bool stop_looking() { return ring_.stop_looking() && (in_order() || !next_out_of_order()); }
   bool worker_blocked() const { return ring_.worker_blocked(); }
   bool outstanding() const { return ring_.outstanding() > 0; }
 
@@ -49,6 +51,8 @@ class OutChannel final : public owner::Channel {
   bool place(net::Record& record, std::size_t size, std::uint64_t& block, Fill fill);
   static void refer(net::Record& record, const net::BlockRef& block);
   void forget(std::uint64_t position);
+  bool in_order() const { return memory_->concurrency.load(std::memory_order_relaxed) <= 1; }
+  std::optional<std::uint64_t> next_out_of_order() const;
   owner::Outcome decode(const net::Record& record);
 
   Client& client_;

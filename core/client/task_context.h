@@ -8,6 +8,10 @@
 
 #include "core/owner/entry.h"
 
+namespace manta::detail {
+struct ActorInstance;
+}
+
 namespace manta::client {
 
 struct TaskContext {
@@ -15,6 +19,7 @@ struct TaskContext {
   std::uint64_t children = 0;  // tasks submitted so far
   std::uint64_t puts = 0;
   std::uint32_t cpus = 0;      // ten-thousandths that its lease holds
+  detail::ActorInstance* actor = nullptr;  // of which a method, or the constructor, runs
   TaskContext* outer = nullptr;  // the task on whose stack it runs, having been waited for there
   // Entries imported from its arguments, each held once more: the reply must tell which are kept.
   std::vector<owner::Entry*> imported;

@@ -215,7 +215,7 @@ void Client::remove_completions(Completions& completions) {
 // --- running here what this thread waits for
 
 bool Client::fits_here(const owner::Entry& entry) const {
-  if (!entry.owned) return false;
+  if (!entry.owned || entry.kind != owner::Kind::task) return false;
   const sched::ResourceSet& request = owner_->request_of(entry.shape);
   const TaskContext* task = current_task();
   return request.gpus.zero() && request.memory_bytes == 0 && request.named.empty() &&

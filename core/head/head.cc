@@ -98,6 +98,7 @@ void Head::client_left(ClientId id, const std::string& status, Time) {
 
 // To all that live: the death, and the end of the job where it was a driver (HEAD-2, HEAD-4).
 void Head::announce_end(ClientId id, ClientKind kind, const std::string& status) {
+  std::erase_if(names_, [&](const auto& named) { return named.second.owner == id; });  // HEAD-5
   for (const auto& [to, node] : nodes_) {
     effects_.announce_client_death(to, id, status);
   }
@@ -132,6 +133,23 @@ void Head::bury(const std::vector<NodeId>& dead, const std::string& status) {
     for (const auto& [to, node] : nodes_) {
       effects_.announce_node_death(to, entry.node, status);
     }
+  }
+}
+
+const Named* Head::register_name(const std::string& name, Named actor) {
+  const auto [place, is_new] = names_.try_emplace(name, std::move(actor));
+  return is_new ? nullptr : &place->second;
+}
+
+const Named* Head::find_name(const std::string& name) const {
+  const auto found = names_.find(name);
+  return found == names_.end() ? nullptr : &found->second;
+}
+
+void Head::drop_name(const std::string& name, const ObjectId& actor) {
+  const auto found = names_.find(name);
+  if (found != names_.end() && found->second.actor == actor) {
+    names_.erase(found);
   }
 }
 

@@ -6,6 +6,7 @@
 //   HEAD-2  a death is announced exactly once to every live node, and after the announcement of its birth
 //   HEAD-3  a node that missed its heartbeats is dead, and so are its clients, announced before the node
 //   HEAD-4  a job ends exactly once: with its driver, or with its driver's node
+//   HEAD-5  a name belongs to one actor, from its registration until it is dropped or the actor's owner dies
 //
 // Threading: one thread. Ownership: effects must outlive it.
 #pragma once
@@ -43,6 +44,13 @@ struct HeadConfig {
   Time heartbeat_timeout = std::chrono::seconds(1);  // Time::max(): never, for a head that lives with its only node
 };
 
+// An actor that is found by name.
+struct Named {
+  ObjectId actor;
+  ClientId owner;
+  std::string type;
+};
+
 enum class ClientKind : std::uint8_t { driver, worker };
 
 class Head {
@@ -62,6 +70,11 @@ class Head {
   Time tick(Time now);
   // The same; a node that joins may make it earlier.
   Time next_tick() const;
+
+  // Who has the name already; null: nobody had, now this actor has. The pointer is valid until the next event.
+  const Named* register_name(const std::string& name, Named actor);
+  const Named* find_name(const std::string& name) const;  // null: nobody
+  void drop_name(const std::string& name, const ObjectId& actor);  // of another actor: ignored
 
   NodeId node_of(ClientId client) const;  // none: unknown or dead
   bool alive(ClientId client) const;
@@ -88,6 +101,7 @@ class Head {
   HeadConfig config_;
   HeadEffects& effects_;
   std::map<NodeId, Node> nodes_;        // alive
+  std::map<std::string, Named> names_;
   std::map<ClientId, Client> clients_;  // alive, each on a live node
   std::set<std::pair<Time, NodeId>> by_heartbeat_;
   IdSet used_nodes_;

@@ -54,6 +54,11 @@ struct WireFetched {
   std::vector<detail::WireRef> contained;
 };
 
+struct WireActorGone {
+  ObjectId actor;
+  WireValue error;
+};
+
 // Each message as something that the archive takes: itself, or its wire form.
 template <class T>
 const T& wire_form(const T& message) {
@@ -62,6 +67,7 @@ const T& wire_form(const T& message) {
 WireFetched wire_form(const owner::Fetched& message) {
   return {message.object, value_to_wire(message.value), message.contained};
 }
+WireActorGone wire_form(const owner::ActorGone& message) { return {message.actor, value_to_wire(message.error)}; }
 template <class T>
 T read_message(serial::Reader& reader) {
   T message;
@@ -73,6 +79,13 @@ owner::Fetched read_message<owner::Fetched>(serial::Reader& reader) {
   WireFetched wire;
   reader(wire);
   return {wire.object, value_from_wire(std::move(wire.value)), std::move(wire.contained)};
+}
+
+template <>
+owner::ActorGone read_message<owner::ActorGone>(serial::Reader& reader) {
+  WireActorGone wire;
+  reader(wire);
+  return {wire.actor, value_from_wire(std::move(wire.error))};
 }
 
 template <class Variant>

@@ -25,6 +25,7 @@ struct WireResources {
   std::int64_t gpus = 0;
   std::uint64_t memory_bytes = 0;
   std::vector<std::pair<std::string, std::int64_t>> named;
+  bool own_worker = false;
 };
 
 // --- from a client to its node
@@ -56,9 +57,30 @@ struct Shutdown {};  // driver: end everything
 struct ArenaUnused {  // of a dead client: no value that the sender knows lies in it
   ClientId client;
 };
+struct KillWorker {  // of a lease that the sender holds
+  LeaseId lease;
+};
+struct RequestChannel {  // to the actor that the worker hosts; answered by ChannelTo
+  ClientId worker;
+};
+// An actor of the sender is to be found under the name by everybody; answered by Named.
+struct RegisterName {
+  std::uint64_t request = 0;  // the sender's number of it
+  std::string name;
+  ObjectId actor;
+  std::string type;
+};
+struct FindName {  // answered by Named
+  std::uint64_t request = 0;
+  std::string name;
+};
+struct DropName {
+  std::string name;
+  ObjectId actor;
+};
 
-using ClientMessage =
-    std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown, ArenaUnused>;
+using ClientMessage = std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown,
+                                   ArenaUnused, KillWorker, RequestChannel, RegisterName, FindName, DropName>;
 
 // --- from a node to a client
 struct Welcome {  // the first; descriptors: node page, the client's arena
@@ -107,14 +129,27 @@ struct ClientDied {
   std::string status;
 };
 
+struct ChannelTo {  // descriptors, unless there is no such worker: ring, the worker's arena
+  ClientId worker;
+  std::uint32_t worker_slot = 0;
+};
+struct Named {  // who has the name; of RegisterName: somebody else had it before
+  std::uint64_t request = 0;
+  bool found = false;
+  ObjectId actor;
+  ClientId owner;
+  std::string type;
+};
+
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
-                                 FromPeer, ClientDied>;
+                                 FromPeer, ClientDied, ChannelTo, Named>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena
   std::uint64_t offset = 0;
 };
-using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock>;
+using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
+                                owner::ActorAt, owner::ActorGone, owner::KillActor>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

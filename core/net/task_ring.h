@@ -60,6 +60,9 @@ struct alignas(128) Record {
 
   static constexpr std::uint8_t kFramed = 1;    // the value starts with a frame
   static constexpr std::uint8_t kHasRefs = 2;   // reply: the payload ends with reports on references
+  static constexpr std::uint8_t kConstruct = 4;  // request: makes the worker's actor
+  static constexpr std::uint8_t kMethod = 8;     // request: a call of it
+  static constexpr std::uint8_t kEnd = 16;       // request: end it, and the process
 };
 static_assert(sizeof(Record) == 128);
 
@@ -82,6 +85,9 @@ struct RingMemory {
   alignas(64) std::atomic<std::uint32_t> submitter_idle;  // 1: the submitter stopped looking; a finisher rings
   // CPUs, in ten-thousandths, that the lease in force gives to each task; set by the submitter before it publishes.
   alignas(64) std::atomic<std::uint32_t> task_cpus;
+  // How many methods of the worker's actor run at a time; set by the submitter that has it constructed, told to the
+  // others by the worker. Above 1 records are not done in order.
+  std::atomic<std::uint32_t> concurrency;
   alignas(128) Record ring[kRingRecords];
 
   static constexpr std::size_t bytes();   // size of the mapping

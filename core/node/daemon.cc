@@ -36,6 +36,7 @@ sched::ResourceSet from_wire(const net::WireResources& wire) {
   set.cpus = sched::Amount::from_units(wire.cpus);
   set.gpus = sched::Amount::from_units(wire.gpus);
   set.memory_bytes = wire.memory_bytes;
+  set.own_worker = wire.own_worker;
   for (const auto& [name, units] : wire.named) set.named.push_back({name, sched::Amount::from_units(units)});
   return set;
 }
@@ -188,6 +189,16 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                    if (client.id == driver_) stop();
                  },
                  [&](const net::ArenaUnused& m) { arena_unused(m.client, client.id); },
+                 [&](const net::KillWorker& m) {
+                   if (const ClientId worker = scheduler_.worker_of(client.id, m.lease)) kill_worker(worker);
+                 },
+                 [&](const net::RequestChannel& m) { send_channel(client, m.worker); },
+                 [&](const net::RegisterName& m) {
+                   const head::Named* taken = head_.register_name(m.name, {m.actor, client.id, m.type});
+                   send_named(client, m.request, taken);
+                 },
+                 [&](const net::FindName& m) { send_named(client, m.request, head_.find_name(m.name)); },
+                 [&](const net::DropName& m) { head_.drop_name(m.name, m.actor); },
              },
              message);
 }
@@ -242,20 +253,51 @@ void Daemon::grant(ClientId submitter, const sched::Grant& grant) {
     send(*from, granted);
     return;
   }
-  auto ring = net::create_shared_memory("manta-ring", net::RingMemory::bytes());
-  auto memory = ring ? net::RingMemory::create(ring->get()) : tl::unexpected<Error>(ring.error());
-  if (!memory) {
+  auto ring = make_ring(*from, *worker);
+  if (!ring) {
     channels_.erase({submitter, grant.worker});
-    infeasible(submitter, grant.shape, "this node cannot make a channel to a worker: " + memory.error().message());
+    infeasible(submitter, grant.shape, "this node cannot make a channel to a worker: " + ring.error().message());
     boost::asio::post(io_, [this, submitter, lease = grant.lease] { scheduler_.return_lease(submitter, lease, now()); });
     return;
   }
-  net::RingMemory::unmap(*memory);
   granted.new_channel = true;
-  const int to_worker[] = {ring->get(), from->arena_for_readers.get()};
-  send(*worker, net::OpenChannel{submitter, from->slot}, to_worker);
-  const int to_submitter[] = {ring->get(), worker->arena_for_readers.get()};
-  send(*from, granted, to_submitter);
+  const int descriptors[] = {ring->get(), worker->arena_for_readers.get()};
+  send(*from, granted, descriptors);
+}
+
+// A ring of which the worker has its end already.
+Result<Fd> Daemon::make_ring(Client& submitter, Client& worker) {
+  auto ring = net::create_shared_memory("manta-ring", net::RingMemory::bytes());
+  if (!ring) return tl::unexpected<Error>(ring.error());
+  auto memory = net::RingMemory::create(ring->get());
+  if (!memory) return tl::unexpected<Error>(memory.error());
+  net::RingMemory::unmap(*memory);
+  const int descriptors[] = {ring->get(), submitter.arena_for_readers.get()};
+  send(worker, net::OpenChannel{submitter.id, submitter.slot}, descriptors);
+  return ring;
+}
+
+// To the actor that the worker hosts. Where there is a channel already, or no such worker, the answer is empty.
+void Daemon::send_channel(Client& client, ClientId worker_id) {
+  Client* worker = find(worker_id);
+  net::ChannelTo answer{worker_id, worker != nullptr ? worker->slot : 0};
+  if (worker == nullptr || worker_id == driver_ || !channels_.emplace(client.id, worker_id).second) {
+    return send(client, answer);
+  }
+  auto ring = make_ring(client, *worker);
+  if (!ring) {
+    channels_.erase({client.id, worker_id});
+    return send(client, answer);
+  }
+  const int descriptors[] = {ring->get(), worker->arena_for_readers.get()};
+  send(client, answer, descriptors);
+}
+
+void Daemon::send_named(Client& client, std::uint64_t request, const head::Named* named) {
+  net::Named answer;
+  answer.request = request;
+  if (named != nullptr) answer = {request, true, named->actor, named->owner, named->type};
+  send(client, answer);
 }
 
 void Daemon::lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd, const std::string& status) {

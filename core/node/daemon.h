@@ -74,6 +74,9 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   void handle(Client& client, net::ClientMessage message, const std::vector<Fd>& descriptors);
   void handle_hello(Client& client, const net::Hello& hello);
   void send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors = {});
+  Result<Fd> make_ring(Client& submitter, Client& worker);
+  void send_channel(Client& client, ClientId worker);
+  void send_named(Client& client, std::uint64_t request, const head::Named* named);
   void flush(Client& client);
   void flush_later(Client& client, bool full);
   void socket_closed(Client& client);

@@ -104,6 +104,7 @@ void Owner::add_borrower(Entry& entry, ClientId client, std::int64_t count) {
   it->count += count;
   if (it->count != 0 && !(planted_bug(7) && count < 0)) return;
   borrowers.erase(it);
+  if (entry.kind == Kind::actor) std::erase(entry.actor->subscribers, client);
   if (borrowers.empty()) unhold(entry);
 }
 
@@ -153,11 +154,42 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
             Entry* entry = table_.find(back.object);
             if (entry != nullptr) add_borrower(*entry, from, -back.count);
           },
+          [&](const FindActor& find) {
+            if (is_dead(from)) return;
+            Entry* entry = table_.find(find.actor);
+            if (entry == nullptr || entry->kind != Kind::actor) {
+              effects_.send(from, ActorGone{find.actor, Value::of(Error(ErrorCode::actor_died,
+                                                                        "actor " + find.actor.to_string() +
+                                                                            " has ended: its last handle is gone"))});
+              return;
+            }
+            auto& subscribers = entry->actor->subscribers;
+            if (std::find(subscribers.begin(), subscribers.end(), from) == subscribers.end()) subscribers.push_back(from);
+            tell(*entry->actor, from);
+          },
+          [&](const ActorAt& at) {
+            Entry* entry = table_.find(at.actor, from);
+            if (entry != nullptr && entry->kind == Kind::actor) located(*entry, at);
+          },
+          [&](const ActorGone& gone) {
+            Entry* entry = table_.find(gone.actor, from);
+            if (entry != nullptr && entry->kind == Kind::actor && gone.error.failed()) {
+              actor_dead(*entry->actor, gone.error.error());
+            }
+          },
+          [&](const KillActor& kill) {
+            Entry* entry = table_.find(kill.actor);
+            if (entry != nullptr && entry->kind == Kind::actor) kill_actor(*entry, kill.restart);
+          },
       },
       message);
 }
 
 Error Owner::lost_with_owner(const Entry& entry, const std::string& status) {
+  if (entry.kind == Kind::actor) {
+    return Error(ErrorCode::actor_died,
+                 "actor " + entry.id.to_string() + " ended with the process that had created it, which " + status);
+  }
   return Error(ErrorCode::object_lost, "object " + entry.id.to_string() + " is lost: the process that owned it " + status);
 }
 
@@ -175,6 +207,7 @@ void Owner::node_died(NodeId node, const std::string& status) {
 }
 
 void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status) {
+  lose_actors(gone, status);
   std::vector<Entry*> touched;
   table_.for_each([&](Entry& entry) {
     const bool orphan = !entry.owned && entry.phase == Phase::borrowed && gone(entry.owner);

@@ -18,25 +18,33 @@ ShapeIndex Owner::shape_of(const sched::ResourceSet& request) {
   return static_cast<ShapeIndex>(shapes_.size() - 1);
 }
 
-void Owner::enqueue(Entry& entry, bool front) {
-  Shape& shape = *shapes_[entry.shape];
-  entry.phase = Phase::queued;
-  entry.lease = nullptr;
-  Entry* neighbour = front ? shape.front : shape.back;
+TaskQueue& Owner::queue_of(const Entry& entry) {
+  return entry.kind == Kind::call ? entry.actor->calls : shapes_[entry.shape]->queue;
+}
+
+void Owner::link(Entry& entry, bool front) {
+  TaskQueue& queue = queue_of(entry);
+  Entry* neighbour = front ? queue.front : queue.back;
   entry.previous = front ? nullptr : neighbour;
   entry.next = front ? neighbour : nullptr;
   if (neighbour != nullptr) (front ? neighbour->previous : neighbour->next) = &entry;
-  if (front || shape.front == nullptr) shape.front = &entry;
-  if (!front || shape.back == nullptr) shape.back = &entry;
-  ++shape.queued;
+  if (front || queue.front == nullptr) queue.front = &entry;
+  if (!front || queue.back == nullptr) queue.back = &entry;
+  ++queue.size;
+}
+
+void Owner::enqueue(Entry& entry, bool front) {
+  entry.phase = Phase::queued;
+  if (entry.kind == Kind::task) entry.lease = nullptr;
+  link(entry, front);
 }
 
 void Owner::unlink(Entry& entry) {
-  Shape& shape = *shapes_[entry.shape];
-  (entry.previous != nullptr ? entry.previous->next : shape.front) = entry.next;
-  (entry.next != nullptr ? entry.next->previous : shape.back) = entry.previous;
+  TaskQueue& queue = queue_of(entry);
+  (entry.previous != nullptr ? entry.previous->next : queue.front) = entry.next;
+  (entry.next != nullptr ? entry.next->previous : queue.back) = entry.previous;
   entry.previous = entry.next = nullptr;
-  --shape.queued;
+  --queue.size;
 }
 
 Lease* Owner::pick(Shape& shape) {
@@ -50,10 +58,10 @@ Lease* Owner::pick(Shape& shape) {
 }
 
 void Owner::dispatch(Shape& shape) {
-  while (shape.front != nullptr) {
+  while (shape.queue.front != nullptr) {
     Lease* lease = pick(shape);
     if (lease == nullptr) return;
-    Entry& entry = *shape.front;
+    Entry& entry = *shape.queue.front;
     unlink(entry);
     entry.lease = lease;
     entry.phase = Phase::pushed;
@@ -67,7 +75,7 @@ void Owner::dispatch(Shape& shape) {
 }
 
 std::uint64_t Owner::needed(const Shape& shape) const {
-  std::uint64_t n = shape.queued;
+  std::uint64_t n = shape.queue.size;
   for (const Lease* lease : shape.leases) {
     if (!lease->blocked) n += lease->in_flight;
   }
@@ -113,7 +121,7 @@ Lease* Owner::find_lease(LeaseId id) {
 
 // An idle lease and nothing queued: take half of what waits in the longest ring.
 void Owner::rebalance(Shape& shape) {
-  if (shape.queued != 0 || shape.leases.size() < 2) return;
+  if (shape.queue.size != 0 || shape.leases.size() < 2) return;
   Lease* idle = nullptr;
   Lease* longest = nullptr;
   for (Lease* lease : shape.leases) {
@@ -143,7 +151,7 @@ void Owner::after_finish(Lease& lease) {
     if (lease.in_flight == 0) drop_lease(lease, !planted_bug(10));
     return;
   }
-  if (shape.front != nullptr) {
+  if (shape.queue.front != nullptr) {
     dispatch(shape);
   } else if (lease.in_flight == 0) {
     rebalance(shape);
@@ -169,6 +177,9 @@ void Owner::set_blocked(LeaseId id, bool blocked) {
 }
 
 void Owner::lease_ended(LeaseId id, const std::string& status) {
+  for (const auto& [index, actor] : actors_) {
+    if (actor->lease == id) return actor_lost(*actor, status);
+  }
   Lease* lease = find_lease(id);
   if (lease == nullptr) return;  // OWN-6
   const ShapeIndex index = lease->shape;
@@ -183,13 +194,21 @@ void Owner::lease_ended(LeaseId id, const std::string& status) {
   update_demand(index);
 }
 
-void Owner::infeasible(ShapeIndex index, const std::string& why) {
-  if (index >= shapes_.size()) return;
+void Owner::infeasible(DemandIndex demand, const std::string& why) {
+  if (Actor* actor = find_actor(demand)) {
+    actor->demanded = false;
+    if (actor->state == Actor::State::pending) {
+      actor_dead(*actor, Error(ErrorCode::invalid_argument, "actor " + name_of(*actor->handle) + " cannot run: " + why));
+    }
+    return;
+  }
+  if (demand >= shapes_.size()) return;
+  const auto index = static_cast<ShapeIndex>(demand);
   Shape& shape = *shapes_[index];
   // A later submit asks again. The node may have heard of a demand after it refused: it is withdrawn.
   if (std::exchange(shape.wanted, 0) > 0) effects_.set_demand(index, shape.request, 0);
   std::vector<Entry*> refused;
-  for (Entry* entry = shape.front; entry != nullptr; entry = entry->next) refused.push_back(entry);
+  for (Entry* entry = shape.queue.front; entry != nullptr; entry = entry->next) refused.push_back(entry);
   for (Entry* entry : refused) hold(*entry);
   for (Entry* entry : refused) {
     if (entry->phase == Phase::queued) {
@@ -199,8 +218,9 @@ void Owner::infeasible(ShapeIndex index, const std::string& why) {
   drop_holds(refused);
 }
 
-void Owner::ask_back(ShapeIndex index, std::uint32_t count) {
-  if (index >= shapes_.size()) return;
+void Owner::ask_back(DemandIndex demand, std::uint32_t count) {
+  if (demand >= shapes_.size()) return;
+  const auto index = static_cast<ShapeIndex>(demand);
   Shape& shape = *shapes_[index];
   for (int pass = 0; pass < 2 && count > 0; ++pass) {  // idle ones first
     const std::vector<Lease*> leases = shape.leases;
@@ -232,7 +252,7 @@ void Owner::want(Entry& first) {
       } else {
         effects_.send(entry.owner, Fetch{entry.id});
       }
-    } else if (entry.phase == Phase::queued) {
+    } else if (entry.phase == Phase::queued && entry.kind == Kind::task) {
       entry.wanted = true;
       unlink(entry);
       enqueue(entry, true);
@@ -249,6 +269,7 @@ void Owner::want(Entry& first) {
 }
 
 bool Owner::claim(Entry& entry) {
+  if (entry.kind != Kind::task) return false;
   if (entry.phase == Phase::queued) {
     unlink(entry);
   } else if (entry.phase == Phase::pushed) {
@@ -262,10 +283,21 @@ bool Owner::claim(Entry& entry) {
   return true;
 }
 
+namespace {
+
+// A constructor's result has to be fetched, too, if nobody waits for anything.
+bool wants_tick(const Actor& actor) {
+  return actor.full || actor.state == Actor::State::starting ||
+         (actor.state == Actor::State::ending && !actor.pushed);
+}
+
+}  // namespace
+
 // Demand without tasks or leases is left where the tasks ran in the threads that waited for them: it has to be
 // withdrawn too (OWN-5), or the node goes on to ask others for their leases.
 bool Owner::busy() const {
   return unfinished_ > 0 || !leases_.empty() ||
+         std::any_of(actors_.begin(), actors_.end(), [](const auto& actor) { return wants_tick(*actor.second); }) ||
          std::any_of(shapes_.begin(), shapes_.end(), [](const auto& shape) { return shape->wanted > 0; });
 }
 
@@ -295,6 +327,13 @@ void Owner::tick(bool others_wait) {
     if (give_way || lease->idle_ticks >= config_.idle_ticks) idle.push_back(lease.get());
   }
   for (Lease* lease : idle) drop_lease(*lease, true);
+  for (const auto& [number, actor] : actors_) {
+    if (!wants_tick(*actor)) continue;
+    actor->full = false;
+    if (actor->state == Actor::State::starting) construct(*actor);
+    if (actor->state == Actor::State::ending) end_worker(*actor);
+    dispatch(*actor);
+  }
 }
 
 }  // namespace manta::owner

@@ -1,4 +1,5 @@
-// One object that this process knows: the result of a task that it submitted, a value that it put, or a borrowed one.
+// One object that this process knows: the result of a task that it submitted, a value that it put, a borrowed one; or
+// an actor, whose handles are references to it.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,15 @@
 
 namespace manta::owner {
 
+struct Actor;
 struct Entry;
 struct Lease;
+
+enum class Kind : std::uint8_t {
+  task,   // a task's result, or a value
+  call,   // the result of an actor's method
+  actor,  // the actor itself; an owned one holds the constructor's arguments as its value
+};
 
 // Life of an entry. Owned results go waiting -> queued -> pushed (-> queued again) -> resolved, or queued -> here.
 enum class Phase : std::uint8_t {
@@ -25,6 +33,14 @@ enum class Phase : std::uint8_t {
   here,      // runs in this process, in the thread that waits for it
   borrowed,  // another process owns it, the value has not come yet
   resolved,  // value or error is there
+  actor,     // an owned actor whose arguments are there: see Actor::state
+};
+
+// Tasks in order, linked through their entries.
+struct TaskQueue {
+  Entry* front = nullptr;
+  Entry* back = nullptr;
+  std::uint64_t size = 0;
 };
 
 // What few entries need; made on demand.
@@ -55,6 +71,7 @@ struct Entry : detail::EntryHead {
   bool watched = false;        // effects.resolved() is wanted
   bool retry_exceptions = false;
   bool wanted = false;         // somebody waits: run it before others
+  Kind kind = Kind::task;
   std::uint16_t attempt = 0;   // attempts that have started and failed
   std::int16_t max_retries = 0;
   std::uint16_t shape = 0;
@@ -65,15 +82,18 @@ struct Entry : detail::EntryHead {
     ClientId owner;            // of a borrowed entry
     detail::FunctionId function;  // of an owned one
   };
-  Entry* previous = nullptr;   // in the shape's queue
-  Entry* next = nullptr;       // in the shape's queue, or in the free list
+  Entry* previous = nullptr;   // in its queue
+  Entry* next = nullptr;       // in its queue, or in the free list
   std::unique_ptr<EntryExtra> extra;
-  Lease* lease = nullptr;      // while pushed
+  union {
+    Lease* lease;              // of a task, while pushed
+    Actor* actor;              // of an actor, and of a call until it is resolved
+  };
   std::uint32_t position = 0;  // in the lease's ring, modulo 2^32
   std::uint32_t ref_mask = 0;
   Value value;                 // the arguments until resolved, then the result
 
-  Entry() : owner{} {}
+  Entry() : owner{}, lease(nullptr) {}
   EntryExtra& more() {
     if (!extra) extra = std::make_unique<EntryExtra>();
     return *extra;

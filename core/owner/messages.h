@@ -34,6 +34,25 @@ struct GivenBack {
   std::int64_t count = 0;
 };
 
-using PeerMessage = std::variant<Fetch, Fetched, Lent, GivenBack>;
+// Borrower of an actor to its owner: tell me where it is, now and whenever that changes.
+struct FindActor {
+  ObjectId actor;
+};
+struct ActorAt {
+  ObjectId actor;
+  ClientId worker;
+  std::int32_t restarts_left = 0;
+  std::int32_t max_task_retries = 0;
+};
+struct ActorGone {  // for good
+  ObjectId actor;
+  Value error;
+};
+struct KillActor {
+  ObjectId actor;
+  bool restart = false;
+};
+
+using PeerMessage = std::variant<Fetch, Fetched, Lent, GivenBack, FindActor, ActorAt, ActorGone, KillActor>;
 
 }  // namespace manta::owner

@@ -13,10 +13,13 @@ Owner::Owner(ClientId self, OwnerConfig config, OwnerEffects& effects)
 
 Owner::~Owner() = default;
 
-Entry* Owner::submit(NewTask task) {
+Entry* Owner::submit(NewTask task) { return launch(std::move(task), Kind::task, nullptr); }
+
+Entry* Owner::launch(NewTask task, Kind kind, Actor* actor) {
   Entry& entry = table_.allocate();
   entry.id = task.id;
   entry.owned = true;
+  entry.kind = kind;
   entry.function = task.function;
   entry.shape = task.shape;
   entry.max_retries = task.max_retries;
@@ -25,8 +28,14 @@ Entry* Owner::submit(NewTask task) {
   entry.value = std::move(task.arguments);
   entry.phase = Phase::waiting;
   // One for the caller, one for the task itself until it resolves (it runs even if nobody keeps its Ref).
-  entry.refs.store(2, std::memory_order_relaxed);
-  ++unfinished_;
+  entry.refs.store(kind == Kind::actor ? 1 : 2, std::memory_order_relaxed);
+  if (kind != Kind::actor) ++unfinished_;
+  if (kind == Kind::actor) actor->handle = &entry;
+  if (kind != Kind::task) entry.actor = actor;
+  if (kind == Kind::call) {
+    link(entry, false);  // OWN-9: its place is taken, whether its arguments are there or not
+    if (actor->open_calls++ == 0) hold(*actor->handle);
+  }
   if (!task.name.empty()) entry.more().name = std::move(task.name);
   if (!task.contained.empty()) entry.more().contained = std::move(task.contained);
 
@@ -49,11 +58,24 @@ Entry* Owner::submit(NewTask task) {
   if (failed != nullptr) {
     fail(entry, failed->value.error());
   } else if (!entry.extra || entry.extra->unresolved == 0) {
-    enqueue(entry, false);
-    dispatch(*shapes_[task.shape]);
-    update_demand(task.shape);
+    ready(entry);
   }
   return &entry;
+}
+
+// Its arguments are there.
+void Owner::ready(Entry& entry) {
+  if (entry.kind == Kind::task) {
+    enqueue(entry, entry.wanted);
+    dispatch(*shapes_[entry.shape]);
+    update_demand(entry.shape);
+  } else if (entry.kind == Kind::call) {
+    entry.phase = Phase::queued;
+    dispatch(*entry.actor);
+  } else {
+    entry.phase = Phase::actor;
+    demand_worker(*entry.actor);
+  }
 }
 
 Entry* Owner::put(ObjectId id, Value value, std::vector<Entry*> contained) {
@@ -114,6 +136,7 @@ void Owner::count_stored(const Value& value, int change) {
 }
 
 void Owner::free_entry(Entry& entry) {
+  if (entry.kind == Kind::actor) handle_gone(*entry.actor);
   if (entry.phase == Phase::resolved) count_stored(entry.value, -1);
   if (entry.owned) {
     free_value(entry.value);
@@ -124,41 +147,48 @@ void Owner::free_entry(Entry& entry) {
     table_.free(entry);
     return;
   }
+  std::vector<Entry*> references = std::move(entry.extra->references);  // of an actor's constructor
   std::vector<Entry*> contained = std::move(entry.extra->contained);
   std::vector<Entry*> dependents = std::move(entry.extra->dependents);  // of a borrowed one that never came
   table_.free(entry);
+  drop_holds(references);
   drop_holds(contained);
   drop_holds(dependents);
 }
 
 void Owner::finished(Entry& entry, Outcome outcome) {
-  Lease* lease = std::exchange(entry.lease, nullptr);
+  if (entry.kind == Kind::actor) return constructed(entry, std::move(outcome));
+  Actor* actor = entry.kind == Kind::call ? entry.actor : nullptr;
+  Lease* lease = actor == nullptr ? std::exchange(entry.lease, nullptr) : nullptr;
   if (lease != nullptr) {
     --lease->in_flight;
     ++lease->finished;
     lease->full = false;
+  } else if (actor != nullptr) {
+    --actor->in_flight;
+    actor->full = false;
   }
-  const ShapeIndex shape = entry.shape;
+  const ClientId ran_in = lease != nullptr ? lease->worker : actor != nullptr ? actor->worker : ClientId{};
   std::vector<Entry*> inside = std::move(outcome.held);
   for (const detail::WireRef& ref : outcome.contained) {
     inside.push_back(import(ref, true));
-    if (lease != nullptr && lease->worker == self_ && inside.back()->owned) add_borrower(*inside.back(), self_, -1);
+    if (ran_in == self_ && inside.back()->owned) add_borrower(*inside.back(), self_, -1);
   }
   // Before our own holds on the arguments go: whoever keeps one must be in its owner's books.
   for (const ObjectId& id : outcome.kept) {
     Entry* kept = find_argument(entry, id);
     if (planted_bug(8) && outcome.user_exception) continue;
-    if (kept != nullptr && lease != nullptr) lend(*kept, lease->worker);
+    if (kept != nullptr && ran_in) lend(*kept, ran_in);
   }
-  const bool again = outcome.user_exception && entry.retry_exceptions &&
+  const bool again = outcome.user_exception && entry.retry_exceptions && actor == nullptr &&
                      (entry.max_retries < 0 || entry.attempt < entry.max_retries);
   if (again) {
     free_value(outcome.value);
     drop_holds(inside);
     ++entry.attempt;
     enqueue(entry, true);
-    dispatch(*shapes_[shape]);
-    update_demand(shape);
+    dispatch(*shapes_[entry.shape]);
+    update_demand(entry.shape);
   } else {
     free_value(entry.value);
     if (!inside.empty()) entry.more();
@@ -172,6 +202,10 @@ void Owner::finished(Entry& entry, Outcome outcome) {
     unhold(entry);
   }
   if (lease != nullptr) after_finish(*lease);
+  if (actor != nullptr) {
+    dispatch(*actor);
+    close_call(*actor);
+  }
 }
 
 // A reference among the task's arguments, or inside them.
@@ -212,10 +246,7 @@ void Owner::resolve(Entry& entry, Value value) {
       } else if (next->value.failed()) {
         fail(*task, next->value.error());
       } else if (--task->extra->unresolved == 0) {
-        const ShapeIndex shape = task->shape;
-        enqueue(*task, task->wanted);
-        dispatch(*shapes_[shape]);
-        update_demand(shape);
+        ready(*task);
       }
       unhold(*task);
     }
@@ -225,8 +256,10 @@ void Owner::resolve(Entry& entry, Value value) {
 }
 
 void Owner::fail(Entry& entry, const Error& error) {
-  if (entry.phase == Phase::queued) unlink(entry);
-  if (entry.lease != nullptr) {
+  if (entry.kind == Kind::actor) return actor_dead(*entry.actor, error);
+  Actor* actor = entry.kind == Kind::call ? entry.actor : nullptr;
+  if (entry.phase == Phase::queued || (entry.phase == Phase::waiting && actor != nullptr)) unlink(entry);
+  if (actor == nullptr && entry.lease != nullptr) {
     --entry.lease->in_flight;
     entry.lease = nullptr;
   }
@@ -243,6 +276,7 @@ void Owner::fail(Entry& entry, const Error& error) {
   }
   resolve(entry, Value::of(copy));
   unhold(entry);
+  if (actor != nullptr) close_call(*actor);
 }
 
 void Owner::attempt_lost(Entry& entry, const std::string& status) {
@@ -265,10 +299,17 @@ std::string Owner::name_of(const Entry& entry) const {
 }
 
 void Owner::fail_all(const Error& error) {
+  for (auto it = actors_.begin(); it != actors_.end();) {
+    Actor& actor = *it->second;
+    actor.worker = {};
+    actor.channel = nullptr;
+    actor.in_flight = 0;
+    it = actor.state == Actor::State::ending ? actors_.erase(it) : std::next(it);
+  }
   std::vector<Entry*> open;
   table_.for_each([&](Entry& entry) {
     if (entry.phase == Phase::waiting || entry.phase == Phase::queued || entry.phase == Phase::pushed ||
-        entry.phase == Phase::borrowed) {
+        entry.phase == Phase::borrowed || entry.phase == Phase::actor) {
       hold(entry);
       open.push_back(&entry);
     }
@@ -286,8 +327,8 @@ std::string Owner::check_invariants() const {
   std::map<const Lease*, std::uint64_t> pushed;  // looked up, never walked
   std::string broken;
   table_.for_each([&](Entry& entry) {
-    if (entry.owned && entry.phase != Phase::resolved) ++open;
-    if (entry.phase == Phase::pushed) ++pushed[entry.lease];
+    if (entry.owned && entry.phase != Phase::resolved && entry.kind != Kind::actor) ++open;
+    if (entry.phase == Phase::pushed && entry.kind == Kind::task) ++pushed[entry.lease];
     if (entry.refs.load() == 0 && entry.late_goodbyes == 0) broken = "OWN-3: live entry without references";
   });
   if (!broken.empty()) return broken;
@@ -298,13 +339,13 @@ std::string Owner::check_invariants() const {
   }
   for (const auto& shape : shapes_) {
     std::uint64_t n = 0;
-    for (const Entry* e = shape->front; e != nullptr; e = e->next) {
+    for (const Entry* e = shape->queue.front; e != nullptr; e = e->next) {
       ++n;
       if (e->phase != Phase::queued) return "OWN-4: queued task in another phase";
     }
-    if (n != shape->queued) return "OWN-4: queue length differs";
+    if (n != shape->queue.size) return "OWN-4: queue length differs";
   }
-  return {};
+  return check_actors();
 }
 
 }  // namespace manta::owner

@@ -13,6 +13,8 @@
 //          counts the release_last calls that are still to come for such an entry
 //   OWN-8  while an entry of this process says that its value lies in another process' arena, that memory is kept, also
 //          when the other is dead; arena_unused() then says that it need not be any more
+//   OWN-9  calls of one process to one actor start in the order in which they were made; a call that had started when
+//          the actor's process died starts again at most max_task_retries times
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
 // effects and channels must outlive it.
@@ -31,6 +33,7 @@
 
 #include <manta/ids.h>
 
+#include "core/owner/actor.h"
 #include "core/owner/entry.h"
 #include "core/owner/entry_table.h"
 #include "core/owner/messages.h"
@@ -39,6 +42,9 @@
 namespace manta::owner {
 
 using ShapeIndex = std::uint16_t;
+// What a process wants of its node has a number: that of a resource shape, or from kFirstActor on that of an actor.
+using DemandIndex = std::uint32_t;
+inline constexpr DemandIndex kFirstActor = 1u << 16;
 
 // The submitter's end of one leased worker. Entries stay in order; the edge remembers which record is whose.
 class Channel {
@@ -52,14 +58,22 @@ class Channel {
   virtual bool take_back(Entry& entry) = 0;
   // After the worker's death, and after its finished tasks were reported: the next one that had started; null: no more.
   virtual Entry* next_lost() = 0;
+  // Asks the worker to end its actor, and itself, after what was pushed before. False: no room now.
+  virtual bool push_end() = 0;
 };
 
 class OwnerEffects {
  public:
   virtual ~OwnerEffects() = default;
-  // The number of leases that this process wants to hold, blocked ones not counted.
-  virtual void set_demand(ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) = 0;
+  // The number of leases that this process wants to hold, blocked ones not counted. An actor's is never asked back.
+  virtual void set_demand(DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) = 0;
   virtual void return_lease(LeaseId lease) = 0;
+  // Ends the process of an actor's lease, which is given up with it.
+  virtual void kill_worker(LeaseId lease) = 0;
+  // The channel to a worker that hosts an actor; null: not there yet, channel_opened() follows unless the worker dies.
+  virtual Channel* channel_to(ClientId worker) = 0;
+  // The actor is dead or ends: others may have its name.
+  virtual void drop_name(const std::string& name, const ObjectId& actor) = 0;
   virtual void send(ClientId to, PeerMessage message) = 0;
   // Nothing refers to the block any more.
   virtual void free_stored(const StoredLocation& location) = 0;
@@ -80,6 +94,14 @@ struct NewTask {
   std::vector<Entry*> references;  // held by submit itself
   std::vector<Entry*> contained;   // one hold of each passes to the owner
   std::string name;
+};
+
+struct NewActor {
+  NewTask constructor;  // shape and retries do not count
+  sched::ResourceSet request;
+  ActorLimits limits;
+  std::string name;        // under which others find it; empty: none
+  bool held_back = false;  // start_actor() follows, or the handle is dropped
 };
 
 // How one attempt of a task ended.
@@ -124,6 +146,13 @@ class Owner {
   const sched::ResourceSet& request_of(ShapeIndex shape) const { return shapes_[shape]->request; }
   Entry* submit(NewTask task);
   Entry* put(ObjectId id, Value value, std::vector<Entry*> contained);
+  // An actor of this process; its handle. It lives until nobody has a reference to it.
+  Entry* create_actor(NewActor actor);
+  void start_actor(Entry& handle);
+  // Calls a method: owned or borrowed actor, dead or alive. shape and retries of the task do not count.
+  Entry* call(Entry& handle, NewTask task);
+  // Ends its process at once. restart: as if it had died by itself.
+  void kill_actor(Entry& handle, bool restart);
   // A reference found in a value. `lent`: the owner of the object has us in its books for it (results, fetched values);
   // false for references inside arguments, which the submitter covers until our reply.
   Entry* import(const detail::WireRef& ref, bool lent);
@@ -137,13 +166,15 @@ class Owner {
 
   // --- From the edge.
   void lease_granted(LeaseId lease, ClientId worker, ShapeIndex shape, Channel& channel);
+  void actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Channel& channel);
+  void channel_opened(ClientId worker, Channel& channel);
   // A task that was pushed or claimed has ended. Its in_flight place is free again.
   void finished(Entry& entry, Outcome outcome);
   void set_blocked(LeaseId lease, bool blocked);
   // The worker is gone or the lease revoked. Finished tasks were reported before. status: why, for people.
   void lease_ended(LeaseId lease, const std::string& status);
-  void infeasible(ShapeIndex shape, const std::string& why);
-  void ask_back(ShapeIndex shape, std::uint32_t count);
+  void infeasible(DemandIndex index, const std::string& why);
+  void ask_back(DemandIndex index, std::uint32_t count);
   void client_died(ClientId client, const std::string& status);
   // All processes of the node, also those whose birth was never announced: an owner may have lent to them already.
   void node_died(NodeId node, const std::string& status);
@@ -155,6 +186,8 @@ class Owner {
   void tick(bool others_wait);
   bool busy() const;
   std::uint64_t unfinished() const { return unfinished_; }
+  // Actors whose worker has yet to run the destructor.
+  bool actors_are_ending() const;
 
   // A value goes to another process: whoever owns the references inside must know. Before it is sent.
   void lend_contained(const std::vector<Entry*>& contained, ClientId to);
@@ -171,15 +204,15 @@ class Owner {
  private:
   struct Shape {
     sched::ResourceSet request;
-    Entry* front = nullptr;
-    Entry* back = nullptr;
-    std::uint64_t queued = 0;
+    TaskQueue queue;
     std::uint32_t wanted = 0;      // as last told to the node
     std::uint32_t low_ticks = 0;   // ticks for which less was needed than wanted
     std::vector<Lease*> leases;
   };
 
   // owner.cc
+  Entry* launch(NewTask task, Kind kind, Actor* actor);
+  void ready(Entry& entry);
   static Entry* find_argument(const Entry& task, const ObjectId& id);
   void resolve(Entry& entry, Value value);
   void fail(Entry& entry, const Error& error);
@@ -192,6 +225,8 @@ class Owner {
   void count_stored(const Value& value, int change);  // OWN-8
   std::string name_of(const Entry& entry) const;
   // dispatch.cc
+  TaskQueue& queue_of(const Entry& entry);
+  void link(Entry& entry, bool front);
   void enqueue(Entry& entry, bool front);
   void unlink(Entry& entry);
   void dispatch(Shape& shape);
@@ -202,6 +237,25 @@ class Owner {
   void update_demand(ShapeIndex index, bool at_tick = false);
   void after_finish(Lease& lease);
   void drop_lease(Lease& lease, bool give_back);
+  // actors.cc
+  Actor& known_actor(Entry& handle);
+  Actor* find_actor(DemandIndex index);
+  void demand_worker(Actor& actor);
+  void withdraw(Actor& actor);
+  void construct(Actor& actor);
+  void constructed(Entry& handle, Outcome outcome);
+  void dispatch(Actor& actor);
+  void close_call(Actor& actor);
+  void handle_gone(Actor& actor);
+  void end_worker(Actor& actor);
+  void actor_lost(Actor& actor, const std::string& status);
+  void actor_dead(Actor& actor, const Error& error);
+  void lose_actors(const std::function<bool(ClientId)>& gone, const std::string& status);
+  void tell(const Actor& actor, ClientId subscriber);
+  void tell_all(const Actor& actor);
+  void located(Entry& handle, const ActorAt& at);
+  Error lost_call(const Entry& call, const Actor& actor, const std::string& status) const;
+  std::string check_actors() const;
   // borrowing.cc
   void make_findable(Entry& entry);
   void add_borrower(Entry& entry, ClientId client, std::int64_t count);
@@ -220,6 +274,8 @@ class Owner {
   std::set<NodeId> dead_nodes_;  // looked up, never walked
   std::map<ClientId, std::uint64_t> stored_in_;  // values of resolved entries by arena, our own excepted; never walked
   std::uint64_t unfinished_ = 0;
+  std::map<DemandIndex, std::unique_ptr<Actor>> actors_;
+  DemandIndex next_actor_ = kFirstActor;
   // Work lists instead of recursion: chains of results and of nested values may be long.
   std::vector<Entry*> to_propagate_;
   bool propagating_ = false;

@@ -91,7 +91,7 @@ Demand* NodeScheduler::donor(Dimension dimension, std::int64_t share, ClientId e
     Demand* best = nullptr;
     for (auto& [index, demand] : clients_.find(client)->second.demands) {
       const std::int64_t units = demand.shape->units_of(dimension);
-      if (units != 0 && demand.active > demand.asked && kept - units >= share &&
+      if (units != 0 && demand.active > demand.asked && !demand.shape->request.own_worker && kept - units >= share &&
           (best == nullptr || demand.active - demand.asked > best->active - best->asked)) {
         best = &demand;
       }
@@ -118,7 +118,8 @@ void NodeScheduler::take_turns(Time now) {
 void NodeScheduler::ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& asks, Time now) {
   std::vector<Demand*> holders;  // one entry for each lease that had its turn, oldest first
   for (const auto& [id, lease] : leases_.all()) {
-    if (!lease.closing() && !lease.blocked && now - lease.granted >= config_.turn) {
+    if (!lease.closing() && !lease.blocked && now - lease.granted >= config_.turn &&
+        !lease.demand->shape->request.own_worker) {
       holders.push_back(lease.demand);
     }
   }

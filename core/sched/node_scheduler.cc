@@ -206,6 +206,11 @@ void NodeScheduler::drop_if_unused(Demand& demand) {
   }
 }
 
+ClientId NodeScheduler::worker_of(ClientId submitter, LeaseId id) const {
+  const Lease* lease = leases_.find(id);
+  return lease != nullptr && lease->submitter == submitter && !lease->closing() ? lease->worker : ClientId{};
+}
+
 void NodeScheduler::return_lease(ClientId submitter, LeaseId id, Time now) {
   Lease* lease = leases_.find(id);
   if (lease == nullptr || lease->submitter != submitter || lease->closing()) {

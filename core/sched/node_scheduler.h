@@ -111,6 +111,8 @@ class NodeScheduler {
   bool starving() const { return !queue_.empty() && queue_.fronts().begin()->second->held() == 0; }
   // Why the oldest waiting demand of the client is not granted; empty if none waits. For `manta why` and errors.
   std::string why_waiting(ClientId submitter) const;
+  // None: the client does not hold the lease.
+  ClientId worker_of(ClientId submitter, LeaseId lease) const;
   const Ledger& ledger() const { return ledger_; }
   // Throws nothing; returns the first broken invariant's text or "". For tests and the simulator.
   std::string check_invariants() const;

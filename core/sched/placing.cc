@@ -74,16 +74,17 @@ bool NodeScheduler::serve_one(Time now) {
 
 // Takes the resources, which must be there, and a worker; false if there is no worker and none can be started.
 bool NodeScheduler::place(Demand& demand, Time now) {
-  const auto has_worker = [&](const GpuSet& gpus) {
-    return pool_.newest_idle(gpus) != nullptr || pool_.starting(gpus) > 0 || may_start(now);
-  };
   const ResourceSet& request = demand.shape->request;
+  const bool unused = request.own_worker;
+  const auto has_worker = [&](const GpuSet& gpus) {
+    return pool_.newest_idle(gpus, unused) != nullptr || pool_.starting(gpus) > 0 || may_start(now);
+  };
   if (request.gpus.zero() && !has_worker({})) {
     return false;  // common while all workers are busy: spare the ledger
   }
   Allocation allocation = std::move(*ledger_.take(request));
   GpuSet gpus = gpu_set_of(allocation);
-  Worker* worker = pool_.newest_idle(gpus);
+  Worker* worker = pool_.newest_idle(gpus, unused);
   const auto booked = bookings_.find(gpus);
   const bool spare = pool_.starting(gpus) > (booked == bookings_.end() ? 0 : booked->second.size());
   if (worker == nullptr && !spare && !may_start(now)) {
@@ -109,16 +110,20 @@ bool NodeScheduler::place(Demand& demand, Time now) {
   return true;
 }
 
-// The worker is free: the oldest booking for its GPUs gets it (whichever process was started for that), or it idles.
+// The worker is free: the oldest booking that may have it (whichever process was started for that), or it idles.
 void NodeScheduler::supply(Worker& worker, Time now) {
-  const auto booked = bookings_.find(worker.gpus);
-  if (booked == bookings_.end()) {
+  const auto idle = [&] {
     pool_.set_idle(worker, now);
     next_idle_check_ = std::min(next_idle_check_, now + config_.idle_worker_life);
-    return;
-  }
-  Booking booking = std::move(booked->second.front());
-  booked->second.pop_front();
+  };
+  const auto booked = bookings_.find(worker.gpus);
+  if (booked == bookings_.end()) return idle();
+  const auto first = std::find_if(booked->second.begin(), booked->second.end(), [&](const Booking& b) {
+    return !worker.used || !b.demand->shape->request.own_worker;
+  });
+  if (first == booked->second.end()) return idle();
+  Booking booking = std::move(*first);
+  booked->second.erase(first);
   if (booked->second.empty()) {
     bookings_.erase(booked);
   }

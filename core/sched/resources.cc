@@ -123,8 +123,9 @@ std::string ResourceSet::to_string() const {
 
 namespace {
 
-Result<void> add_named(const CustomResource& resource, std::size_t position, std::vector<NamedAmount>& named) {
-  const std::string where = "TaskOptions::resources[" + std::to_string(position) + "]";
+Result<void> add_named(const CustomResource& resource, const std::string& type, std::size_t position,
+                       std::vector<NamedAmount>& named) {
+  const std::string where = type + "::resources[" + std::to_string(position) + "]";
   if (resource.name.empty()) {
     if (resource.amount == 0) {
       return {};
@@ -136,7 +137,7 @@ Result<void> add_named(const CustomResource& resource, std::size_t position, std
        {std::pair{"CPU", "num_cpus"}, {"GPU", "num_gpus"}, {"memory", "memory_bytes"}}) {
     if (name == reserved) {
       return fail(ErrorCode::invalid_argument,
-                  where + " is named \"" + name + "\"; set TaskOptions::" + field + " instead");
+                  where + " is named \"" + name + "\"; set " + type + "::" + field + " instead");
     }
   }
   if (std::any_of(named.begin(), named.end(), [&](const NamedAmount& other) { return other.name == name; })) {
@@ -152,35 +153,45 @@ Result<void> add_named(const CustomResource& resource, std::size_t position, std
   return {};
 }
 
-}  // namespace
-
-Result<ResourceSet> request_of(const TaskOptions& options) {
+// type: of the options, for messages.
+template <class Options>
+Result<ResourceSet> request_from(const Options& options, const std::string& type) {
   ResourceSet request;
-  const auto cpus = Amount::from_double(options.num_cpus, "TaskOptions::num_cpus");
+  const auto cpus = Amount::from_double(options.num_cpus, type + "::num_cpus");
   if (!cpus) {
     return tl::unexpected(cpus.error());
   }
-  const auto gpus = Amount::from_double(options.num_gpus, "TaskOptions::num_gpus");
+  const auto gpus = Amount::from_double(options.num_gpus, type + "::num_gpus");
   if (!gpus) {
     return tl::unexpected(gpus.error());
   }
   if (!whole_or_share(*gpus)) {
-    return fail(ErrorCode::invalid_argument, "TaskOptions::num_gpus is " + gpus->to_string() +
-                                                 "; ask for a share below 1 or for whole GPUs above 1");
+    return fail(ErrorCode::invalid_argument,
+                type + "::num_gpus is " + gpus->to_string() + "; ask for a share below 1 or for whole GPUs above 1");
   }
   if (options.memory_bytes > std::uint64_t{1} << 62) {
     return fail(ErrorCode::invalid_argument,
-                "TaskOptions::memory_bytes is " + std::to_string(options.memory_bytes) + "; give at most 2^62 bytes");
+                type + "::memory_bytes is " + std::to_string(options.memory_bytes) + "; give at most 2^62 bytes");
   }
   request.cpus = *cpus;
   request.gpus = *gpus;
   request.memory_bytes = options.memory_bytes;
   for (std::size_t i = 0; i < options.resources.size(); ++i) {
-    if (auto added = add_named(options.resources[i], i, request.named); !added) {
+    if (auto added = add_named(options.resources[i], type, i, request.named); !added) {
       return tl::unexpected(added.error());
     }
   }
   std::sort(request.named.begin(), request.named.end());
+  return request;
+}
+
+}  // namespace
+
+Result<ResourceSet> request_of(const TaskOptions& options) { return request_from(options, "TaskOptions"); }
+
+Result<ResourceSet> request_of_actor(const ActorOptions& options) {
+  auto request = request_from(options, "ActorOptions");
+  if (request) request->own_worker = true;
   return request;
 }
 

@@ -58,6 +58,7 @@ struct ResourceSet {
   Amount gpus;  // request: < 1 a share of one GPU, else whole; offer: how many GPUs
   std::uint64_t memory_bytes = 0;
   std::vector<NamedAmount> named;  // sorted by name, no zero amounts, no duplicates
+  bool own_worker = false;         // an actor's: a worker that nothing has used before, never asked back
 
   friend auto operator<=>(const ResourceSet&, const ResourceSet&) = default;
   // "CPU: 1, GPU: 0.5, memory: 2.0 GiB, license: 1"; "nothing" where all is zero.
@@ -66,6 +67,7 @@ struct ResourceSet {
 
 // Checks and converts what the user wrote. invalid_argument names the field (num_gpus of 1.5: "whole GPUs above 1").
 Result<ResourceSet> request_of(const TaskOptions& options);
+Result<ResourceSet> request_of_actor(const ActorOptions& options);
 
 // Share of one GPU, by the index that the driver's own CUDA_VISIBLE_DEVICES order gives.
 struct GpuShare {

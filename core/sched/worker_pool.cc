@@ -85,13 +85,22 @@ void WorkerPool::erase(Worker& worker) {
   workers_.erase(worker.id);
 }
 
-const Worker* WorkerPool::newest_idle(const GpuSet& gpus) const {
+const Worker* WorkerPool::newest_idle(const GpuSet& gpus, bool unused) const {
   const auto group = groups_.find(gpus);
-  return group == groups_.end() || group->second.idle.empty() ? nullptr : find(group->second.idle.rbegin()->second);
+  if (group == groups_.end()) {
+    return nullptr;
+  }
+  for (auto idle = group->second.idle.rbegin(); idle != group->second.idle.rend(); ++idle) {
+    const Worker* worker = find(idle->second);
+    if (!unused || !worker->used) {
+      return worker;
+    }
+  }
+  return nullptr;
 }
 
-Worker* WorkerPool::newest_idle(const GpuSet& gpus) {
-  return const_cast<Worker*>(std::as_const(*this).newest_idle(gpus));
+Worker* WorkerPool::newest_idle(const GpuSet& gpus, bool unused) {
+  return const_cast<Worker*>(std::as_const(*this).newest_idle(gpus, unused));
 }
 
 std::size_t WorkerPool::starting(const GpuSet& gpus) const {

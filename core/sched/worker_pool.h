@@ -49,9 +49,9 @@ class WorkerPool {
   void set_dying(Worker& worker);
   void erase(Worker& worker);
 
-  // The most recently used idle worker with exactly these GPUs; null if none.
-  Worker* newest_idle(const GpuSet& gpus);
-  const Worker* newest_idle(const GpuSet& gpus) const;
+  // The most recently used idle worker with exactly these GPUs; null if none. unused: that was never leased.
+  Worker* newest_idle(const GpuSet& gpus, bool unused = false);
+  const Worker* newest_idle(const GpuSet& gpus, bool unused = false) const;
   // All idle ones, least recently used first.
   const IdleOrder& idle() const { return all_idle_; }
   std::size_t starting(const GpuSet& gpus) const;

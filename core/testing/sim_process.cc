@@ -219,7 +219,11 @@ void SimProcess::published(SimRing& ring) {
 
 // --- what the owner does
 
-void SimProcess::set_demand(owner::ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) {
+void SimProcess::kill_worker(LeaseId) {}
+owner::Channel* SimProcess::channel_to(ClientId) { return nullptr; }
+void SimProcess::drop_name(const std::string&, const ObjectId&) {}
+
+void SimProcess::set_demand(owner::DemandIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) {
   world_.trace.record("%c wants %u leases of shape %u", id_, wanted, shape);
   wanted_[shape] = wanted;
   send_to_node(message::SetDemand{shape, request, wanted});

@@ -77,8 +77,11 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void after_event();
 
   // --- owner::OwnerEffects
-  void set_demand(owner::ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) override;
+  void set_demand(owner::DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override;
   void return_lease(LeaseId lease) override;
+  void kill_worker(LeaseId lease) override;
+  owner::Channel* channel_to(ClientId worker) override;
+  void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;
   void free_stored(const owner::StoredLocation& location) override;
   void resolved(owner::Entry& entry) override;

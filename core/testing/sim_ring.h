@@ -41,6 +41,7 @@ class SimRing final : public owner::Channel {
   owner::Entry* take_back_last() override;
   bool take_back(owner::Entry& entry) override;
   owner::Entry* next_lost() override;
+  bool push_end() override { return false; }
 
   // --- the submitter's edge
   // Fills what is the simulator's in the record that push is about to publish, and hears of publishing.

@@ -18,12 +18,22 @@ using client::Client;
 using net::PayloadKind;
 using net::Record;
 
+namespace {
+
+// Records of one submitter in a row while others wait.
+constexpr std::uint32_t kTurn = 64;
+
+// Which submitter's record this thread runs, unless the process hosts an actor with several threads.
+thread_local net::RingWorker* running_ring = nullptr;
+
+}  // namespace
+
 // --- channels
 
 void Executor::open_channel(const net::OpenChannel& message, Fd ring) {
   {
     const std::lock_guard guard(news_mutex_);
-    news_.push_back({message, std::move(ring)});
+    news_.push_back({News::Kind::open, message, std::move(ring)});
     have_news_ = true;
   }
   Client::current()->slot().tasks.wake();
@@ -32,15 +42,27 @@ void Executor::open_channel(const net::OpenChannel& message, Fd ring) {
 void Executor::close_channel(ClientId submitter) {
   {
     const std::lock_guard guard(news_mutex_);
-    News news;
-    news.opened.submitter = submitter;
-    news_.push_back(std::move(news));
+    news_.push_back({News::Kind::close, {submitter, 0}, Fd()});
     have_news_ = true;
   }
   Client::current()->slot().tasks.wake();
 }
 
+void Executor::client_died(ClientId client) {
+  {
+    const std::lock_guard guard(news_mutex_);
+    news_.push_back({News::Kind::died, {client, 0}, Fd()});
+    have_news_ = true;
+  }
+  Client::current()->slot().tasks.wake();
+}
+
+std::unique_lock<std::mutex> Executor::lock_rings() {
+  return concurrent_.load(std::memory_order_relaxed) ? std::unique_lock(rings_mutex_) : std::unique_lock<std::mutex>();
+}
+
 void Executor::apply_news() {
+  const auto lock = lock_rings();
   std::vector<News> news;
   {
     const std::lock_guard guard(news_mutex_);
@@ -48,34 +70,50 @@ void Executor::apply_news() {
     have_news_ = false;
   }
   for (News& item : news) {
-    if (item.ring) {
-      auto memory = net::RingMemory::attach(item.ring.get());
-      if (!memory || item.opened.submitter_slot >= net::NodePage::kSlots) continue;
-      auto channel = std::make_unique<Channel>();
-      channel->submitter = item.opened.submitter;
-      channel->memory = *memory;
-      channel->ring = net::RingWorker(**memory, client_->page().slots[item.opened.submitter_slot].replies,
-                                      net::group_of(client_->self()));
-      channels_.push_back(std::move(channel));
+    if (item.kind == News::Kind::open) {
+      open(item);
       continue;
     }
-    const auto it = std::find_if(channels_.begin(), channels_.end(),
-                                 [&](const auto& c) { return c->submitter == item.opened.submitter; });
-    if (it != channels_.end()) {
-      {
-        const std::lock_guard guard(client_->lock());
-        for (const auto& [record, block] : (*it)->blocks) client_->arena().free(block);
-      }
-      net::RingMemory::unmap((*it)->memory);
-      channels_.erase(it);
-    }
-    client_->send(net::ChannelClosed{item.opened.submitter});
+    close(item.channel.submitter);
+    if (item.kind == News::Kind::close) client_->send(net::ChannelClosed{item.channel.submitter});
   }
 }
 
+void Executor::open(const News& news) {
+  auto memory = net::RingMemory::attach(news.ring.get());
+  if (!memory || news.channel.submitter_slot >= net::NodePage::kSlots) return;
+  if (actor_.object != nullptr) (*memory)->concurrency.store(concurrency_, std::memory_order_relaxed);
+  auto channel = std::make_unique<Channel>();
+  channel->submitter = news.channel.submitter;
+  channel->memory = *memory;
+  channel->ring = net::RingWorker(**memory, client_->page().slots[news.channel.submitter_slot].replies,
+                                  net::group_of(client_->self()));
+  channels_.push_back(std::move(channel));
+}
+
+void Executor::close(ClientId submitter) {
+  if (actor_.object != nullptr && submitter == actor_owner_) {
+    end_with_actor(std::all_of(channels_.begin(), channels_.end(), [](const auto& c) { return c->running == 0; }));
+  }
+  const auto it = std::find_if(channels_.begin(), channels_.end(), [&](const auto& c) { return c->submitter == submitter; });
+  if (it == channels_.end()) return;
+  (*it)->closing = true;
+  if ((*it)->running == 0) erase(**it);
+}
+
+void Executor::erase(Channel& channel) {
+  {
+    const std::lock_guard guard(client_->lock());
+    for (const auto& [record, block] : channel.blocks) client_->arena().free(block);
+  }
+  net::RingMemory::unmap(channel.memory);
+  std::erase_if(channels_, [&](const auto& c) { return c.get() == &channel; });
+}
+
 void Executor::blocked(bool blocked) {
-  if (current_ == nullptr) return;
-  current_->ring.set_blocked(blocked);
+  if (concurrent_.load(std::memory_order_relaxed)) return;  // other methods may run
+  if (running_ring == nullptr) return;
+  if (actor_.object == nullptr) running_ring->set_blocked(blocked);  // an actor's callers wait for it, whatever it does
   client_->send(net::Blocked{blocked});
 }
 
@@ -83,8 +121,13 @@ void Executor::blocked(bool blocked) {
 
 void Executor::run(Client& client) {
   client_ = &client;
-  net::Doorbell& bell = client.slot().tasks;
-  const auto spin = std::chrono::nanoseconds(client.welcome().spin_ns);
+  loop();
+  ::_exit(1);  // not reached: the loop has no end
+}
+
+void Executor::loop() {
+  net::Doorbell& bell = client_->slot().tasks;
+  const auto spin = std::chrono::nanoseconds(client_->welcome().spin_ns);
   for (;;) {
     if (have_news_.load(std::memory_order_acquire)) apply_news();
     if (run_ready()) continue;
@@ -108,24 +151,40 @@ void Executor::run(Client& client) {
   }
 }
 
+// The next record to run. Each submitter has its turn.
+bool Executor::next(Work& work) {
+  const auto lock = lock_rings();
+  for (std::size_t tried = 0; tried <= channels_.size() && !channels_.empty(); ++tried) {
+    if (turn_ >= channels_.size()) turn_ = 0;
+    Channel& channel = *channels_[turn_];
+    if (served_ < kTurn && !channel.closing) {
+      if (!channel.blocks.empty()) free_taken_blocks(channel);
+      if (Record* record = channel.ring.claim()) {
+        ++served_;
+        ++channel.running;
+        work = {&channel, record, std::nullopt};
+        return true;
+      }
+    }
+    ++turn_;
+    served_ = 0;
+  }
+  return false;
+}
+
 bool Executor::run_ready() {
   bool ran = false;
-  for (const auto& channel : channels_) {
-    while (!have_news_.load(std::memory_order_relaxed)) {
-      if (!channel->blocks.empty()) free_taken_blocks(*channel);
-      Record* record = channel->ring.claim();
-      if (record == nullptr) break;
-      current_ = channel.get();
-      execute(*channel, *record);
-      current_ = nullptr;
-      if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
-      ran = true;
-    }
+  for (Work work; !have_news_.load(std::memory_order_relaxed) && next(work); ran = true) {
+    running_ring = &work.channel->ring;
+    execute(work);
+    running_ring = nullptr;
+    if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
   }
   return ran;
 }
 
 bool Executor::prepare_sleep() {
+  const auto lock = lock_rings();
   bool quiet = true;
   for (const auto& channel : channels_) {
     channel->ring.flush();
@@ -144,37 +203,48 @@ void Executor::free_taken_blocks(Channel& channel) {
 }
 
 void Executor::set_threads(std::uint32_t cpus) {
-  if (cpus == thread_cpus_) return;
-  thread_cpus_ = cpus;
+  thread_local std::uint32_t known = 0;
+  if (cpus == known) return;
+  known = cpus;
   detail::set_library_threads(std::max(1, static_cast<int>(cpus / 10'000)));
 }
 
 // --- one task
 
-void Executor::execute(Channel& channel, Record& record) {
+void Executor::execute(Work& work) {
+  Record& record = *work.record;
+  if ((record.flags & Record::kEnd) != 0) {
+    work.channel->ring.finish(record, true);
+    end_with_actor(true);
+  }
   client::TaskContext context;
   context.id = record.task;
-  context.cpus = channel.memory->task_cpus.load(std::memory_order_relaxed);
+  context.cpus = (record.flags & Record::kMethod) != 0 ? actor_cpus_
+                                                       : work.channel->memory->task_cpus.load(std::memory_order_relaxed);
   set_threads(context.cpus);
   client::TaskInput input;
   serial::Writer result;
+  detail::ActorInstance made;
   Error error(ErrorCode::internal, "");
   bool user_exception = false;
   bool ok = false;
   try {
-    read_input(record, context, input);
-    ok = client::run_task(*client_, context, input, result, error, user_exception);
+    if (attach_actor(work, context, made, error)) {
+      read_input(record, context, input);
+      ok = client::run_task(*client_, context, input, result, error, user_exception);
+    }
   } catch (const Error& failed) {
     error = failed.with_context("arguments of a task");
   }
+  if ((record.flags & Record::kConstruct) != 0) constructed(work, ok ? &made : nullptr);
   input = {};
   std::vector<ObjectId> kept;
   if (!context.imported.empty()) kept = settle_imports(context);
   try {
     if (!ok) {
-      write_error(channel, record, error, user_exception, std::move(kept));
+      write_error(work, error, user_exception, std::move(kept));
     } else if (result.refs().empty() && kept.empty()) {
-      write_value(channel, record, result);
+      write_value(work, result);
     } else {
       client::ReplyParts parts;
       parts.kept = kept;
@@ -184,15 +254,24 @@ void Executor::execute(Channel& channel, Record& record) {
         for (detail::EntryHead* head : result.refs()) {
           auto& entry = static_cast<owner::Entry&>(*head);
           parts.contained.push_back(client_->owner().export_ref(entry));
-          client_->owner().lend(entry, channel.submitter);  // EXEC-2
+          client_->owner().lend(entry, work.channel->submitter);  // EXEC-2
         }
       }
-      write_parts(channel, record, std::move(parts));
+      write_parts(work, std::move(parts));
     }
   } catch (const Error& failed) {
-    write_error(channel, record, failed.with_context("result of a task"), false, std::move(kept));
+    write_error(work, failed.with_context("result of a task"), false, std::move(kept));
   }
-  channel.ring.finish(record, true);
+  finish(work);
+}
+
+void Executor::finish(Work& work) {
+  const auto lock = lock_rings();
+  Channel& channel = *work.channel;
+  channel.ring.finish(*work.record, true);
+  if (work.block) channel.blocks.emplace_back(work.record, *work.block);
+  --channel.running;
+  if (channel.closing && channel.running == 0) erase(channel);
 }
 
 void Executor::read_input(const Record& record, client::TaskContext& context, client::TaskInput& input) {
@@ -273,7 +352,8 @@ std::vector<ObjectId> Executor::settle_imports(client::TaskContext& context) {
 
 // --- results
 
-void Executor::write_value(Channel& channel, Record& record, const serial::Writer& result) {
+void Executor::write_value(Work& work, const serial::Writer& result) {
+  Record& record = *work.record;
   const std::size_t size = result.encoded_size();
   record.flags = result.framed() ? Record::kFramed : 0;
   if (size <= Record::kPayloadBytes) {
@@ -281,7 +361,7 @@ void Executor::write_value(Channel& channel, Record& record, const serial::Write
     record.size_bytes = static_cast<std::uint32_t>(size);
     result.encode_into(record.payload);
   } else if (size <= client::kStoredFromBytes) {
-    if (!write_block(channel, record, size, [&](std::byte* to) { result.encode_into(to); })) {
+    if (!write_block(work, size, [&](std::byte* to) { result.encode_into(to); })) {
       throw Error(ErrorCode::exhausted, "no room in the node's store for a result of " + std::to_string(size) + " bytes");
     }
   } else {
@@ -293,8 +373,7 @@ void Executor::write_value(Channel& channel, Record& record, const serial::Write
   }
 }
 
-bool Executor::write_block(Channel& channel, Record& record, std::size_t size,
-                           const std::function<void(std::byte*)>& fill) {
+bool Executor::write_block(Work& work, std::size_t size, const std::function<void(std::byte*)>& fill) {
   store::Block block;
   {
     const std::lock_guard guard(client_->lock());
@@ -303,7 +382,8 @@ bool Executor::write_block(Channel& channel, Record& record, std::size_t size,
     block = *room;
   }
   fill(block.data);
-  channel.blocks.emplace_back(&record, block.offset);
+  work.block = block.offset;
+  Record& record = *work.record;
   const net::BlockRef ref{client_->self(), block.offset, size};
   record.kind = PayloadKind::block;
   record.size_bytes = sizeof ref;
@@ -311,11 +391,12 @@ bool Executor::write_block(Channel& channel, Record& record, std::size_t size,
   return true;
 }
 
-void Executor::write_parts(Channel& channel, Record& record, client::ReplyParts parts) {
+void Executor::write_parts(Work& work, client::ReplyParts parts) {
+  Record& record = *work.record;
   std::vector<std::byte> bytes = client::encode(parts);
   record.flags = Record::kHasRefs;
   if (bytes.size() > Record::kPayloadBytes &&
-      write_block(channel, record, bytes.size(), [&](std::byte* to) { std::memcpy(to, bytes.data(), bytes.size()); })) {
+      write_block(work, bytes.size(), [&](std::byte* to) { std::memcpy(to, bytes.data(), bytes.size()); })) {
     return;
   }
   if (bytes.size() > Record::kPayloadBytes) {  // the store is full: what still fits is the kind of the error
@@ -330,14 +411,13 @@ void Executor::write_parts(Channel& channel, Record& record, client::ReplyParts 
   std::memcpy(record.payload, bytes.data(), bytes.size());
 }
 
-void Executor::write_error(Channel& channel, Record& record, const Error& error, bool user_exception,
-                           std::vector<ObjectId> kept) {
+void Executor::write_error(Work& work, const Error& error, bool user_exception, std::vector<ObjectId> kept) {
   client::ReplyParts parts;
   parts.failed = true;
   parts.user_exception = user_exception;
   parts.error = net::to_wire(error);
   parts.kept = std::move(kept);
-  write_parts(channel, record, std::move(parts));
+  write_parts(work, std::move(parts));
 }
 
 void worker_main(Fd control) {

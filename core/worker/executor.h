@@ -1,19 +1,28 @@
-// The main thread of a worker process: claims tasks from the rings of whoever leases it, runs them, writes the results.
+// What a worker process does: claims tasks from the rings of whoever leases it, runs them, writes the results; or hosts
+// one actor, and runs what all its callers ask for.
 //
-//   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (see Client::run_here)
+//   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (see Client::run_here). An actor
+//           with max_concurrency above 1: so many threads, each claims in order
 //   EXEC-2  a result is complete, and references in it are lent, before its record says done
 //   EXEC-3  a block that carries a result lives until the submitter has freed the record
 //
-// Threading: run() is the main thread; hooks come from the client's reading thread, except blocked(). Ownership: owns
-// its ends of the rings. The process ends with the node (parent-death signal, end of the control socket).
+//   EXEC-4  a worker that hosted an actor hosts nothing else after it: its process ends with the actor, whose last
+//           handle is gone (the destructor runs) or whose owner has died (it runs if no method does)
+//
+// Threading: run() is the main thread; hooks come from the client's reading thread, except blocked(). With several
+// threads (concurrent_), rings_mutex_ covers channels and rings. Ownership: owns its ends of the rings. The process ends
+// with the node (parent-death signal, end of the control socket).
 #pragma once
 
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include <manta/function.h>
 #include <manta/serial/writer.h>
 
 #include "core/client/client.h"
@@ -30,6 +39,7 @@ class Executor final : public client::WorkerHooks {
 
   void open_channel(const net::OpenChannel& message, Fd ring) override;
   void close_channel(ClientId submitter) override;
+  void client_died(ClientId client) override;
   void blocked(bool blocked) override;
 
  private:
@@ -38,32 +48,57 @@ class Executor final : public client::WorkerHooks {
     net::RingMemory* memory = nullptr;
     net::RingWorker ring;
     std::deque<std::pair<const net::Record*, std::uint64_t>> blocks;  // of results not yet taken, oldest first
+    std::uint32_t running = 0;  // records claimed
+    bool closing = false;       // as soon as nothing runs
   };
   struct News {
-    net::OpenChannel opened;
-    Fd ring;  // none: the channel is to be closed
+    enum class Kind : std::uint8_t { open, close, died } kind;
+    net::OpenChannel channel;
+    Fd ring;
+  };
+  // A claimed record.
+  struct Work {
+    Channel* channel = nullptr;
+    net::Record* record = nullptr;
+    std::optional<std::uint64_t> block;  // of its result
   };
 
+  std::unique_lock<std::mutex> lock_rings();
+  void loop();
   void apply_news();
+  void open(const News& news);
+  void close(ClientId submitter);
+  void erase(Channel& channel);
+  bool next(Work& work);
   bool run_ready();
   bool prepare_sleep();
   void free_taken_blocks(Channel& channel);
-  void execute(Channel& channel, net::Record& record);
+  void execute(Work& work);
+  void finish(Work& work);
+  // actor.cc
+  bool attach_actor(const Work& work, client::TaskContext& context, detail::ActorInstance& made, Error& error);
+  void constructed(const Work& work, const detail::ActorInstance* made);
+  [[noreturn]] void end_with_actor(bool destroy);
   void read_input(const net::Record& record, client::TaskContext& context, client::TaskInput& input);
   std::span<const std::byte> read_block(ClientId arena, std::uint64_t offset, std::uint64_t size,
                                         client::TaskInput& input);
-  void write_value(Channel& channel, net::Record& record, const serial::Writer& result);
-  void write_parts(Channel& channel, net::Record& record, client::ReplyParts parts);
-  void write_error(Channel& channel, net::Record& record, const Error& error, bool user_exception,
-                   std::vector<ObjectId> kept);
-  bool write_block(Channel& channel, net::Record& record, std::size_t size, const std::function<void(std::byte*)>& fill);
+  void write_value(Work& work, const serial::Writer& result);
+  void write_parts(Work& work, client::ReplyParts parts);
+  void write_error(Work& work, const Error& error, bool user_exception, std::vector<ObjectId> kept);
+  bool write_block(Work& work, std::size_t size, const std::function<void(std::byte*)>& fill);
   std::vector<ObjectId> settle_imports(client::TaskContext& context);
   void set_threads(std::uint32_t cpus);
 
   client::Client* client_ = nullptr;
   std::vector<std::unique_ptr<Channel>> channels_;
-  Channel* current_ = nullptr;  // whose task runs
-  std::uint32_t thread_cpus_ = 0;
+  std::size_t turn_ = 0;      // the channel that is served, and how many records of it in a row
+  std::uint32_t served_ = 0;
+  detail::ActorInstance actor_;  // none: object is null
+  ClientId actor_owner_;
+  std::uint32_t actor_cpus_ = 0;
+  std::uint32_t concurrency_ = 1;
+  std::atomic<bool> concurrent_{false};
+  std::mutex rings_mutex_;
   std::mutex news_mutex_;
   std::vector<News> news_;
   std::atomic<bool> have_news_{false};

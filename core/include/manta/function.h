@@ -29,12 +29,19 @@ struct ThisFile {};
 
 namespace detail {
 
+// An object of the user's class, in the worker that hosts it.
+struct ActorInstance {
+  void* object = nullptr;
+  void (*destroy)(void* object) = nullptr;  // may throw
+};
+
 // The arguments of one execution. Parameter i (injected ones not counted) is decoded from values, or, if bit i of
 // ref_mask is set, from the next of references, each of which holds one value.
 struct Arguments {
   serial::Reader* values = nullptr;
   std::uint32_t ref_mask = 0;
   serial::Reader* references = nullptr;
+  ActorInstance* actor = nullptr;  // constructors fill it, methods run on it
 };
 
 // What a worker needs of a function. Lives as long as its module.
@@ -107,10 +114,11 @@ void encode_result(serial::Writer& result, Make&& make) {
   }
 }
 
-template <auto F, class Parameters>
+// A Callee says what is called: its Parameters, call(arguments, values...) and name(), for people.
+template <class Callee, class Parameters = typename Callee::Parameters>
 struct Thunk;
-template <auto F, class... Ps>
-struct Thunk<F, Types<Ps...>> {
+template <class Callee, class... Ps>
+struct Thunk<Callee, Types<Ps...>> {
   static void invoke(Arguments& arguments, serial::Writer& result) {
     invoke(arguments, result, std::index_sequence_for<Ps...>());
   }
@@ -121,7 +129,9 @@ struct Thunk<F, Types<Ps...>> {
     // Braces: evaluated in order, as they were encoded.
     std::tuple<std::remove_cvref_t<Ps>...> values{take_parameter<Ps>(arguments, transport_index<I, Ps...>)...};
     if (arguments.values != nullptr) arguments.values->finish();
-    encode_result(result, [&]() -> decltype(auto) { return F(pass_parameter<Ps>(std::get<I>(values))...); });
+    encode_result(result, [&]() -> decltype(auto) {
+      return Callee::call(arguments, pass_parameter<Ps>(std::get<I>(values))...);
+    });
   }
   // A value or rvalue reference parameter takes the decoded object over.
   template <class P, class V>
@@ -134,22 +144,36 @@ struct Thunk<F, Types<Ps...>> {
   }
 };
 
-// The entry of F in this module's table. Naming id (in code that is instantiated) is what registers F.
 template <auto F, class File>
-struct Registration {
+struct FunctionCallee {
+  using Parameters = typename SignatureOf<decltype(F)>::Parameters;
+  template <class... Vs>
+  static decltype(auto) call(Arguments&, Vs&&... values) {
+    return F(std::forward<Vs>(values)...);
+  }
   static std::string_view name() { return template_argument_name(pretty()); }
+
+ private:
+  static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
+};
+
+// The entry of a callee in this module's table. Naming id (in code that is instantiated) is what registers it.
+template <class Callee>
+struct Registered {
+  static std::string_view name() { return Callee::name(); }
   static const FunctionEntry entry;
   static const FunctionId id;
 
  private:
-  static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
   static inline char tag = 0;
 };
+template <class Callee>
+constinit const FunctionEntry Registered<Callee>::entry{&tag, &Thunk<Callee>::invoke, &Callee::name};
+template <class Callee>
+const FunctionId Registered<Callee>::id = module_table.add(entry);
+
 template <auto F, class File>
-constinit const FunctionEntry Registration<F, File>::entry{
-    &tag, &Thunk<F, typename SignatureOf<decltype(F)>::Parameters>::invoke, &Registration::name};
-template <auto F, class File>
-const FunctionId Registration<F, File>::id = module_table.add(entry);
+using Registration = Registered<FunctionCallee<F, File>>;
 
 }  // namespace detail
 }  // namespace manta

@@ -1,6 +1,7 @@
 // All of Manta's core. Tensors: <manta/torch.h>.
 #pragma once
 
+#include <manta/actor.h>
 #include <manta/error.h>
 #include <manta/get.h>
 #include <manta/options.h>

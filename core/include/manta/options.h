@@ -26,6 +26,19 @@ struct TaskOptions {
   std::string_view name = {};      // shown to people instead of the function's name
 };
 
+// How an actor is placed, called and started again. Trivially destructible, like TaskOptions.
+struct ActorOptions {
+  double num_cpus = 0;               // held for its whole life; 0: an actor that does not compute much needs none
+  double num_gpus = 0;               // below 1: a share of one GPU; above: whole GPUs only
+  std::uint64_t memory_bytes = 0;    // booked, not enforced
+  std::array<CustomResource, 4> resources{};
+  int max_restarts = 0;              // how often its constructor runs again after its process died; -1: for ever
+  int max_task_retries = 0;          // how often a call that had started then is repeated; -1: for ever
+  int max_concurrency = 1;           // methods that run at a time; above 1 each in a thread of its own, in no order
+  std::string_view name = {};        // under which find_actor<T>(name) finds it while it lives; empty: none
+  bool get_if_exists = false;        // where an actor has the name: that one, instead of an error
+};
+
 struct InitOptions {
   double num_cpus = -1;  // what the node offers; -1: MANTA_NUM_CPUS, else as many as this process may use
   double num_gpus = -1;  // -1: MANTA_NUM_GPUS, else those that the machine has and CUDA_VISIBLE_DEVICES allows

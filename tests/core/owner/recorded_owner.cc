@@ -28,6 +28,14 @@ struct Words {
   std::string operator()(const Lent& lent) const {
     return number(lent.object.low) + " lent to " + number(lent.client.value);
   }
+  std::string operator()(const FindActor& find) const { return "where is " + number(find.actor.low); }
+  std::string operator()(const ActorAt& at) const {
+    return number(at.actor.low) + " is at " + number(at.worker.value);
+  }
+  std::string operator()(const ActorGone& gone) const { return number(gone.actor.low) + " is gone"; }
+  std::string operator()(const KillActor& kill) const {
+    return "kill " + number(kill.actor.low) + (kill.restart ? ", restart" : "");
+  }
   std::string operator()(const GivenBack& back) const {
     return "gives back " + number(back.object.low) + ", " + std::to_string(back.count) + " times";
   }
@@ -94,6 +102,12 @@ Entry* FakeRing::next_lost() {
   return entry;
 }
 
+bool FakeRing::push_end() {
+  if (unstarted_.size() == capacity_) return false;
+  ended_ = true;
+  return true;
+}
+
 // --- RecordedOwner
 
 RecordedOwner::RecordedOwner(OwnerConfig config) : owner_(kSelf, config, *this) { owner_.shape_of(cpus(1)); }
@@ -147,9 +161,24 @@ void RecordedOwner::tick(int times, bool others_wait) {
 
 void RecordedOwner::check() { ASSERT_EQ(owner_.check_invariants(), ""); }
 
-void RecordedOwner::set_demand(ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) {
-  EXPECT_EQ(request, owner_.request_of(shape));
-  log_.push_back("demand " + number(wanted) + (shape == 0 ? "" : " of shape " + number(shape)));
+void RecordedOwner::set_demand(DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) {
+  if (index >= kFirstActor) {
+    log_.push_back("demand " + number(wanted) + " for actor " + number(index - kFirstActor));
+    return;
+  }
+  EXPECT_EQ(request, owner_.request_of(static_cast<ShapeIndex>(index)));
+  log_.push_back("demand " + number(wanted) + (index == 0 ? "" : " of shape " + number(index)));
+}
+
+void RecordedOwner::kill_worker(LeaseId lease) { log_.push_back("kill worker of " + number(lease.value)); }
+
+Channel* RecordedOwner::channel_to(ClientId worker) {
+  log_.push_back("channel to " + number(worker.value));
+  return nullptr;
+}
+
+void RecordedOwner::drop_name(const std::string& name, const ObjectId& actor) {
+  log_.push_back("drop name " + name + " of " + number(actor.low));
 }
 
 void RecordedOwner::return_lease(LeaseId lease) { log_.push_back("return " + number(lease.value)); }

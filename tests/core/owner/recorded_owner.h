@@ -34,14 +34,17 @@ class FakeRing final : public Channel {
   std::vector<std::uint64_t> unstarted() const;  // numbers, oldest first
   std::vector<std::uint64_t> started() const;
   void forget(const Entry& entry) { std::erase(started_, &entry); }
+  bool ended() const { return ended_; }
 
   bool push(Entry& entry) override;
   Entry* take_back_last() override;
   bool take_back(Entry& entry) override;
   Entry* next_lost() override;
+  bool push_end() override;
 
  private:
   std::size_t capacity_;
+  bool ended_ = false;
   std::deque<Entry*> unstarted_;
   std::deque<Entry*> started_;
 };
@@ -88,8 +91,11 @@ class RecordedOwner final : OwnerEffects {
   std::size_t live() const { return owner_.table().live(); }
 
  private:
-  void set_demand(ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) override;
+  void set_demand(DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override;
   void return_lease(LeaseId lease) override;
+  void kill_worker(LeaseId lease) override;
+  Channel* channel_to(ClientId worker) override;
+  void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, PeerMessage message) override;
   void free_stored(const StoredLocation& location) override;
   void resolved(Entry& entry) override;

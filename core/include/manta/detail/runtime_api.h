@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include <manta/error.h>
 #include <manta/ids.h>
@@ -54,6 +55,23 @@ struct TaskCall {
   std::span<EntryHead* const> references;   // those, in order
 };
 
+struct ActorCall {  // the construction of an actor
+  FunctionId constructor;
+  const ActorOptions& options;
+  std::string_view type;                    // of the class, for find_actor
+  const serial::Writer& values;
+  std::uint32_t ref_mask = 0;
+  std::span<EntryHead* const> references;
+};
+
+struct MethodCall {
+  EntryHead* actor;
+  FunctionId method;
+  const serial::Writer& values;
+  std::uint32_t ref_mask = 0;
+  std::span<EntryHead* const> references;
+};
+
 using Deadline = std::chrono::steady_clock::time_point;  // max(): none
 
 inline void retain(EntryHead* entry) noexcept { entry->refs.fetch_add(1, std::memory_order_relaxed); }
@@ -71,6 +89,12 @@ EntryHead* import_ref(const WireRef& ref);
 // Runtime is gone), store full, arguments that cannot be encoded.
 EntryHead* submit(const TaskCall& call);
 EntryHead* put(const serial::Writer& value);
+// The handle. Throws as submit does, and invalid_argument for options that make no sense or a name that is taken.
+EntryHead* create_actor(const ActorCall& call);
+EntryHead* call_actor(const MethodCall& call);
+void kill_actor(EntryHead* actor, bool restart);
+// Null: no actor has the name. invalid_argument: one of another type has.
+EntryHead* find_actor(std::string_view name, std::string_view type);
 
 // Blocks until the entry is resolved; false: the deadline passed first. Any thread.
 bool wait_resolved(EntryHead* entry, Deadline deadline);

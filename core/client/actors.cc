@@ -1,0 +1,170 @@
+// Actors of and for this process: their names, and the channels to those that others own.
+#include <algorithm>
+
+#include "core/client/client.h"
+
+namespace manta::client {
+
+namespace {
+
+// For destructors, when the program ends.
+constexpr std::chrono::seconds kEndingGrace{2};
+
+owner::ActorLimits limits_of(const ActorOptions& options) {
+  if (options.max_concurrency < 1 || options.max_concurrency > 4096) {
+    throw Error(ErrorCode::invalid_argument, "ActorOptions::max_concurrency is " +
+                                                 std::to_string(options.max_concurrency) +
+                                                 "; it must be from 1 to 4096");
+  }
+  return {std::max(options.max_restarts, -1), std::max(options.max_task_retries, -1),
+          static_cast<std::uint32_t>(options.max_concurrency)};
+}
+
+}  // namespace
+
+owner::Entry* Client::create_actor(const detail::ActorCall& call) {
+  owner::NewActor actor;
+  actor.limits = limits_of(call.options);
+  auto request = sched::request_of_actor(call.options);
+  if (!request) throw_error(request.error());
+  if (call.options.get_if_exists && call.options.name.empty()) {
+    throw Error(ErrorCode::invalid_argument, "ActorOptions::get_if_exists needs ActorOptions::name");
+  }
+  actor.name = call.options.name;
+  if (call.options.get_if_exists) {  // spares the making of one that is not needed
+    if (owner::Entry* found = find_actor(actor.name, std::string(call.type))) return found;
+  }
+  actor.request = std::move(*request);
+  actor.held_back = !actor.name.empty();
+  actor.constructor = new_task(call.constructor, call.values, call.ref_mask, call.references);
+  const std::string name = actor.name;
+  owner::Entry* entry = nullptr;
+  net::RegisterName question;
+  {
+    const std::lock_guard guard(mutex_);
+    if (end_) throw_error(*end_);
+    TaskContext& creator = context();
+    actor.constructor.id = creator.id.child(creator.children++);
+    entry = owner_->create_actor(std::move(actor));
+    question = {next_request_++, name, owner_->export_ref(*entry).object, std::string(call.type)};
+  }
+  if (name.empty()) return entry;
+  try {
+    const net::Named answer = ask_for_name(question, question.request);
+    if (!answer.found) {
+      const std::lock_guard guard(mutex_);
+      owner_->start_actor(*entry);
+      return entry;
+    }
+    if (!call.options.get_if_exists) {
+      throw Error(ErrorCode::invalid_argument,
+                  "an actor named \"" + name + "\" exists already: choose another name, or set "
+                  "ActorOptions::get_if_exists");
+    }
+    owner::Entry* existing = adopt_named(answer, name, std::string(call.type));
+    detail::release(entry);
+    return existing;
+  } catch (...) {
+    detail::release(entry);
+    throw;
+  }
+}
+
+owner::Entry* Client::call_actor(const detail::MethodCall& call) {
+  owner::NewTask task = new_task(call.method, call.values, call.ref_mask, call.references);
+  owner::Entry* entry = nullptr;
+  {
+    const std::lock_guard guard(mutex_);
+    if (end_) throw_error(*end_);
+    TaskContext& caller = context();
+    task.id = caller.id.child(caller.children++);
+    entry = owner_->call(static_cast<owner::Entry&>(*call.actor), std::move(task));
+  }
+  if (background_parked_.load(std::memory_order_relaxed)) wake_background();
+  return entry;
+}
+
+void Client::kill_actor(owner::Entry& actor, bool restart) {
+  const std::lock_guard guard(mutex_);
+  drain();  // what it has finished counts
+  owner_->kill_actor(actor, restart);
+}
+
+// --- names
+
+net::Named Client::ask_for_name(net::ClientMessage question, std::uint64_t request) {
+  std::unique_lock lock(mutex_);
+  names_asked_[request];
+  send(question);
+  names_answered_.wait(lock, [&] { return names_asked_[request].has_value() || node_gone_; });
+  const std::optional<net::Named> answer = names_asked_[request];
+  names_asked_.erase(request);
+  if (!answer) throw_error(*end_);
+  return *answer;
+}
+
+owner::Entry* Client::find_actor(const std::string& name, const std::string& type) {
+  std::uint64_t request = 0;
+  {
+    const std::lock_guard guard(mutex_);
+    if (end_) throw_error(*end_);
+    request = next_request_++;
+  }
+  const net::Named answer = ask_for_name(net::FindName{request, name}, request);
+  return answer.found ? adopt_named(answer, name, type) : nullptr;
+}
+
+// Nobody has lent it to us: we enter ourselves in its owner's books. If it has ended meanwhile, calls will say so.
+owner::Entry* Client::adopt_named(const net::Named& named, const std::string& name, const std::string& type) {
+  if (named.type != type) {
+    throw Error(ErrorCode::invalid_argument,
+                "the actor named \"" + name + "\" is a " + named.type + ", not a " + type);
+  }
+  const std::lock_guard guard(mutex_);
+  owner::Entry* entry = owner_->import({named.actor, named.owner}, true);
+  if (!entry->owned) send(named.owner, owner::Lent{named.actor, self()});
+  return entry;
+}
+
+void Client::drop_name(const std::string& name, const ObjectId& actor) { send(net::DropName{name, actor}); }
+
+// --- channels and processes
+
+owner::Channel* Client::channel_to(ClientId worker) {
+  const auto it = channels_.find(worker);
+  if (it != channels_.end()) return it->second.get();
+  send(net::RequestChannel{worker});
+  return nullptr;
+}
+
+// Without descriptors the worker is dead: its actor's owner will say where the actor is next.
+void Client::on_channel(const net::ChannelTo& message, std::vector<Fd>& descriptors) {
+  const std::lock_guard guard(mutex_);
+  const auto it = channels_.find(message.worker);
+  OutChannel* channel = it != channels_.end() ? it->second.get()
+                                              : open_channel(message.worker, message.worker_slot, descriptors);
+  if (channel != nullptr) owner_->channel_opened(message.worker, *channel);
+}
+
+void Client::kill_worker(LeaseId lease) { send(net::KillWorker{lease}); }
+
+void Client::wait_for_ending_actors() {
+  const auto deadline = Clock::now() + kEndingGrace;
+  for (;;) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (node_gone_ || !owner_->actors_are_ending()) return;
+    }
+    const std::uint32_t seen = slot().replies.rings.load(std::memory_order_seq_cst);
+    {
+      const std::lock_guard guard(mutex_);
+      if (node_gone_ || !owner_->actors_are_ending()) return;
+    }
+    if (!slot().replies.sleep(seen, std::min(deadline, Clock::now() + std::chrono::milliseconds(20))) &&
+        Clock::now() >= deadline) {
+      return;
+    }
+  }
+}
+
+}  // namespace manta::client

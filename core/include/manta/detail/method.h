@@ -1,0 +1,184 @@
+// Methods and constructors of actors: their signatures, their checks, and how they are called in the worker.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <manta/detail/call_checks.h>
+#include <manta/detail/signature.h>
+#include <manta/function.h>
+#include <manta/remote.h>
+
+namespace manta::detail {
+
+// --- methods
+
+// Result and Parameters of a method of T, or of a function object that takes a T& first.
+template <class T, class M>
+struct MethodOf {
+  static constexpr bool valid = false;
+};
+template <bool Valid, class R, class... Ps>
+struct MethodSignature {
+  static constexpr bool valid = Valid;
+  using Result = R;
+  using Parameters = Types<Ps...>;
+};
+template <class T, class C, class R, class... Ps>
+struct MethodOf<T, R (C::*)(Ps...)> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+template <class T, class C, class R, class... Ps>
+struct MethodOf<T, R (C::*)(Ps...) const> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+template <class T, class C, class R, class... Ps>
+struct MethodOf<T, R (C::*)(Ps...) noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+template <class T, class C, class R, class... Ps>
+struct MethodOf<T, R (C::*)(Ps...) const noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+template <class T, class Result, class Parameters>
+struct MethodOfFunction {
+  static constexpr bool valid = false;
+};
+template <class T, class Result, class Self, class... Ps>
+struct MethodOfFunction<T, Result, Types<Self, Ps...>>
+    : MethodSignature<std::is_lvalue_reference_v<Self> && std::is_convertible_v<T&, Self>, Result, Ps...> {};
+template <class T, class M>
+requires(!std::is_member_pointer_v<M> && SignatureOf<M>::valid)
+struct MethodOf<T, M> : MethodOfFunction<T, typename SignatureOf<M>::Result, typename SignatureOf<M>::Parameters> {};
+
+template <class T, auto F, class File>
+struct MethodCallee {
+  using Parameters = typename MethodOf<T, decltype(F)>::Parameters;
+  template <class... Vs>
+  static decltype(auto) call(Arguments& arguments, Vs&&... values) {
+    return std::invoke(F, *static_cast<T*>(arguments.actor->object), std::forward<Vs>(values)...);
+  }
+  static std::string_view name() { return template_argument_name(pretty()); }
+
+ private:
+  static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
+};
+
+template <class T, class M, class... As>
+consteval bool check_method() {
+  using Method = MethodOf<T, M>;
+  static_assert(Method::valid,
+                "manta: call<&T::method> takes a method of the actor's class (cast overloads to the one you mean), or a "
+                "lambda without captures that takes the actor as T& first");
+  if constexpr (Method::valid) {
+    using Parameters = Given<typename Method::Parameters>;
+    static_assert(Parameters::size <= 32, "manta: a remote method takes at most 32 parameters: use a struct");
+    if constexpr (!parameters_checked<Parameters> || !check_result<typename Method::Result>()) {
+      return false;
+    } else {
+      return arguments_checked<Parameters, As...>;
+    }
+  } else {
+    return false;
+  }
+}
+
+template <class... Ps, class... As>
+EntryHead* call_method_sent(EntryHead* actor, FunctionId method, Types<Ps...>, const As&... arguments) {
+  CallArguments<sizeof...(Ps)> call;
+  std::size_t index = 0;
+  (call.template add<Ps>(index++, arguments), ...);
+  return call_actor({actor, method, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count)});
+}
+
+template <class... Ps, class... As>
+EntryHead* call_method(EntryHead* actor, FunctionId method, Types<Ps...> parameters, As&&... arguments) {
+  return call_method_sent(actor, method, parameters, as_sent<Ps>(std::forward<As>(arguments))...);
+}
+
+// --- constructors
+
+// The type in which an argument of type A travels: text as std::string, a Ref<X> as X, all else as itself.
+template <class A>
+struct Travelling {
+  using type = std::conditional_t<!std::is_same_v<A, std::string> && std::is_convertible_v<A, std::string_view>,
+                                  std::string, A>;
+};
+template <class X>
+struct Travelling<Ref<X>> {
+  using type = X;
+};
+
+template <class T, class... Ps>
+inline constexpr bool constructible = std::is_constructible_v<T, Ps...> || requires { T{std::declval<Ps>()...}; };
+
+template <class T, class... As>
+struct ConstructorOf {
+  using Awaited = Types<typename Travelling<std::decay_t<As>>::type...>;
+  using AsGiven = Types<std::conditional_t<is_ref<std::decay_t<As>>, std::decay_t<As>,
+                                           typename Travelling<std::decay_t<As>>::type>...>;
+  template <class Parameters>
+  struct Fits;
+  template <class... Ps>
+  struct Fits<Types<Ps...>> : std::bool_constant<constructible<T, Ps...>> {};
+  using Parameters = std::conditional_t<Fits<Awaited>::value, Awaited, AsGiven>;
+  static constexpr bool valid = Fits<Parameters>::value;
+};
+
+template <class T>
+struct ClassName {
+  static std::string_view name() { return template_argument_name(NameOf<T, void>::pretty()); }
+
+ private:
+  template <class F, class File>
+  struct NameOf {
+    static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
+  };
+};
+template <class T>
+std::string_view class_name() {
+  return ClassName<T>::name();
+}
+
+template <class T, class File, class Given>
+struct ConstructorCallee;
+template <class T, class File, class... Ps>
+struct ConstructorCallee<T, File, Types<Ps...>> {
+  using Parameters = Types<Ps...>;
+  template <class... Vs>
+  static void call(Arguments& arguments, Vs&&... values) {
+    if constexpr (std::is_constructible_v<T, Ps...>) {
+      arguments.actor->object = new T(std::forward<Vs>(values)...);
+    } else {
+      arguments.actor->object = new T{std::forward<Vs>(values)...};
+    }
+    arguments.actor->destroy = [](void* object) { delete static_cast<T*>(object); };
+  }
+  static std::string_view name() { return class_name<T>(); }
+};
+
+template <class T, class... As>
+consteval bool check_constructor() {
+  static_assert(std::is_class_v<T>, "manta: actor<T> takes a class");
+  using Constructor = ConstructorOf<T, As...>;
+  static_assert(Constructor::valid, "manta: actor<T>(arguments...): T has no constructor that takes these arguments");
+  static_assert(sizeof...(As) <= 32, "manta: an actor's constructor takes at most 32 arguments: use a struct");
+  if constexpr (!Constructor::valid) {
+    return false;
+  } else {
+    return parameters_checked<typename Constructor::Parameters>;
+  }
+}
+
+template <class... Ps, class... As>
+EntryHead* create_actor_sent(FunctionId constructor, const ActorOptions& options, std::string_view type, Types<Ps...>,
+                             const As&... arguments) {
+  CallArguments<sizeof...(Ps)> call;
+  std::size_t index = 0;
+  (call.template add<Ps>(index++, arguments), ...);
+  return create_actor({constructor, options, type, call.values, call.ref_mask,
+                       std::span(call.references.data(), call.ref_count)});
+}
+
+template <class... Ps, class... As>
+EntryHead* create_actor_with(FunctionId constructor, const ActorOptions& options, std::string_view type,
+                             Types<Ps...> parameters, As&&... arguments) {
+  return create_actor_sent(constructor, options, type, parameters, as_sent<Ps>(std::forward<As>(arguments))...);
+}
+
+}  // namespace manta::detail

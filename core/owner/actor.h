@@ -1,0 +1,58 @@
+// One actor as one process knows it: where it is, and what this process has called, in order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <manta/error.h>
+#include <manta/ids.h>
+
+#include "core/owner/entry.h"
+#include "core/sched/resources.h"
+
+namespace manta::owner {
+
+class Channel;
+
+struct ActorLimits {
+  std::int32_t max_restarts = 0;      // -1: for ever
+  std::int32_t max_task_retries = 0;  // of calls that had started when the process died; -1: for ever
+  std::uint32_t max_concurrency = 1;  // methods at a time
+};
+
+struct Actor {
+  enum class State : std::uint8_t {
+    locating,  // borrowed: its owner has been asked where it is, or will say
+    pending,   // owned: waits for arguments, or for a worker
+    starting,  // the constructor is in the worker's ring, or about to be
+    alive,     // calls go into the worker's ring
+    ending,    // no handle is left: the worker runs the destructor and ends
+    dead,      // for good; `error` says why
+  };
+
+  std::uint32_t index = 0;   // this process' number of it: demands of owned ones are stated under it
+  Entry* handle = nullptr;   // null while ending
+  bool owned = false;
+  State state = State::locating;
+  ActorLimits limits;
+  std::int32_t restarts_left = 0;  // -1: for ever
+  ClientId worker;           // where it is, or is being made; none: nowhere yet
+  Channel* channel = nullptr;
+  TaskQueue calls;           // not pushed, in order; a call that waits for its arguments holds up those behind it
+  std::uint64_t open_calls = 0;  // not resolved; together they hold the handle
+  std::uint32_t in_flight = 0;   // records in the ring
+  bool full = false;         // the ring had no room; until a call ends or the next tick
+  Error error{ErrorCode::actor_died, ""};
+
+  // Of owned ones.
+  sched::ResourceSet request;
+  LeaseId lease;
+  bool held_back = false;    // until start_actor: its name is being registered
+  bool demanded = false;     // the node has been told to find it a worker
+  bool pushed = false;       // starting, ending: the record for it is in the ring
+  std::string name;          // under which others find it; empty: none
+  std::vector<ClientId> subscribers;  // who want to know where it is
+};
+
+}  // namespace manta::owner

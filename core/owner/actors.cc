@@ -1,0 +1,332 @@
+// Actors: made on a worker of their own, called in order, started again, ended with their last handle.
+#include <algorithm>
+#include <utility>
+
+#include "core/owner/owner.h"
+
+namespace manta::owner {
+
+using State = Actor::State;
+
+// --- from the program
+
+Entry* Owner::create_actor(NewActor made) {
+  auto actor = std::make_unique<Actor>();
+  Actor& added = *actor;
+  added.index = next_actor_++;
+  added.owned = true;
+  added.state = State::pending;
+  added.limits = made.limits;
+  added.restarts_left = made.limits.max_restarts;
+  added.request = std::move(made.request);
+  added.name = std::move(made.name);
+  added.held_back = made.held_back;
+  actors_.emplace(added.index, std::move(actor));
+  return launch(std::move(made.constructor), Kind::actor, &added);
+}
+
+void Owner::start_actor(Entry& handle) {
+  handle.actor->held_back = false;
+  if (handle.phase == Phase::actor) demand_worker(*handle.actor);
+}
+
+Entry* Owner::call(Entry& handle, NewTask task) {
+  Actor& actor = known_actor(handle);
+  Entry* entry = launch(std::move(task), Kind::call, &actor);
+  if (actor.state == State::dead && entry->phase != Phase::resolved) fail(*entry, Error(actor.error));
+  return entry;
+}
+
+void Owner::kill_actor(Entry& handle, bool restart) {
+  Actor& actor = known_actor(handle);
+  if (actor.state == State::dead) return;
+  if (!actor.owned) return effects_.send(handle.owner, KillActor{handle.id, restart});
+  if (!restart) actor.restarts_left = 0;
+  const std::string status = "was ended by manta::kill";
+  const LeaseId lease = actor.lease;
+  if (lease) effects_.kill_worker(lease);
+  if (lease) {
+    actor_lost(actor, status);
+  } else if (!restart) {
+    actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + " " + status));
+  }
+}
+
+// A borrowed actor becomes known as such when it is first called.
+Actor& Owner::known_actor(Entry& handle) {
+  if (handle.kind == Kind::actor) return *handle.actor;
+  auto made = std::make_unique<Actor>();
+  Actor& actor = *made;
+  actor.index = next_actor_++;
+  actor.handle = &handle;
+  handle.kind = Kind::actor;
+  handle.actor = &actor;
+  actors_.emplace(actor.index, std::move(made));
+  if (handle.phase == Phase::resolved || is_dead(handle.owner)) {
+    actor.state = State::dead;
+    actor.error = lost_with_owner(handle, "has ended");
+  } else {
+    effects_.send(handle.owner, FindActor{handle.id});
+  }
+  return actor;
+}
+
+Actor* Owner::find_actor(DemandIndex index) {
+  const auto it = actors_.find(index);
+  return it == actors_.end() ? nullptr : it->second.get();
+}
+
+// --- its worker
+
+void Owner::demand_worker(Actor& actor) {
+  if (actor.held_back || actor.demanded || actor.state != State::pending) return;
+  actor.demanded = true;
+  effects_.set_demand(actor.index, actor.request, 1);
+}
+
+void Owner::withdraw(Actor& actor) {
+  if (std::exchange(actor.demanded, false)) effects_.set_demand(actor.index, actor.request, 0);
+}
+
+void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Channel& channel) {
+  Actor* actor = find_actor(index);
+  if (actor == nullptr || actor->state != State::pending || !actor->demanded) return effects_.return_lease(lease);
+  actor->lease = lease;
+  actor->worker = worker;
+  actor->channel = &channel;
+  actor->state = State::starting;
+  actor->pushed = false;
+  hold(*actor->handle);  // until its constructor has run
+  construct(*actor);
+}
+
+void Owner::construct(Actor& actor) {
+  if (actor.pushed) return;
+  actor.pushed = actor.channel->push(*actor.handle);
+  if (actor.pushed) ++actor.in_flight;
+}
+
+void Owner::constructed(Entry& handle, Outcome outcome) {
+  Actor& actor = *handle.actor;
+  --actor.in_flight;
+  for (const ObjectId& id : outcome.kept) {
+    if (Entry* kept = find_argument(handle, id)) lend(*kept, actor.worker);
+  }
+  drop_holds(outcome.held);
+  if (outcome.value.failed()) {
+    const Error error = outcome.value.error().with_context("actor " + name_of(handle) + " could not be constructed");
+    effects_.return_lease(std::exchange(actor.lease, {}));
+    actor.worker = {};
+    actor.channel = nullptr;
+    actor_dead(actor, error);
+  } else {
+    actor.state = State::alive;
+    tell_all(actor);
+    dispatch(actor);
+  }
+  unhold(handle);
+}
+
+void Owner::channel_opened(ClientId worker, Channel& channel) {
+  for (const auto& [index, actor] : actors_) {
+    if (actor->worker != worker || actor->channel != nullptr || actor->state != State::alive) continue;
+    actor->channel = &channel;
+    dispatch(*actor);
+  }
+}
+
+// --- calls
+
+void Owner::dispatch(Actor& actor) {
+  while (actor.state == State::alive && actor.channel != nullptr && !actor.full && actor.calls.front != nullptr) {
+    Entry& call = *actor.calls.front;
+    if (call.phase != Phase::queued) return;  // its arguments are not there yet
+    unlink(call);
+    call.phase = Phase::pushed;
+    if (actor.channel->push(call)) {
+      ++actor.in_flight;
+    } else {
+      actor.full = true;
+      enqueue(call, true);
+    }
+  }
+}
+
+// A call of it was resolved. May free the actor.
+void Owner::close_call(Actor& actor) {
+  if (--actor.open_calls == 0) unhold(*actor.handle);
+}
+
+// --- its end
+
+void Owner::handle_gone(Actor& actor) {
+  const bool ends = actor.owned && actor.state != State::dead;
+  if (ends && !actor.name.empty()) effects_.drop_name(actor.name, actor.handle->id);
+  actor.handle = nullptr;
+  if (ends && actor.state == State::alive) {
+    actor.state = State::ending;
+    actor.pushed = false;
+    return end_worker(actor);
+  }
+  if (ends) withdraw(actor);
+  actors_.erase(actor.index);
+}
+
+// The demand goes first, or the node would find it another worker when this one has ended.
+void Owner::end_worker(Actor& actor) {
+  if (actor.pushed) return;
+  actor.pushed = actor.channel->push_end();
+  if (actor.pushed) withdraw(actor);
+}
+
+// Its process is gone. Finished calls were reported before.
+void Owner::actor_lost(Actor& actor, const std::string& status) {
+  Channel* channel = std::exchange(actor.channel, nullptr);
+  actor.worker = {};
+  actor.lease = {};
+  actor.full = false;
+  actor.in_flight = 0;
+  if (actor.state == State::ending) {
+    withdraw(actor);
+    actors_.erase(actor.index);
+    return;
+  }
+  Entry& handle = *actor.handle;
+  hold(handle);
+  const bool constructing = actor.state == State::starting;
+  const bool dead = actor.state == State::dead;  // its owner died first
+  const bool again = !dead && actor.restarts_left != 0;
+  std::vector<Entry*> started;
+  if (channel != nullptr) {
+    while (Entry* entry = channel->take_back_last()) {
+      if (entry->kind == Kind::call) enqueue(*entry, true);  // newest first, so the order is kept
+    }
+    while (Entry* entry = channel->next_lost()) {
+      if (entry->kind == Kind::call) started.push_back(entry);
+    }
+  }
+  std::vector<Entry*> lost;
+  for (auto it = started.rbegin(); it != started.rend(); ++it) {
+    Entry& call = **it;
+    const bool retry = again && (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
+    if (retry) {
+      ++call.attempt;
+      enqueue(call, true);
+    } else {
+      call.phase = Phase::here;  // in no queue and no ring
+      lost.push_back(&call);
+    }
+  }
+  if (dead) {
+    while (actor.calls.front != nullptr) fail(*actor.calls.front, Error(actor.error));
+  } else if (!actor.owned) {
+    actor.state = State::locating;  // its owner will say
+  } else if (again) {
+    if (actor.restarts_left > 0) --actor.restarts_left;
+    ++handle.attempt;
+    actor.state = State::pending;  // it still wants a worker, and will be given one
+  }
+  for (Entry* call : lost) fail(*call, lost_call(*call, actor, status));
+  if (actor.owned && !again && !dead) {
+    const char* advice = actor.limits.max_restarts == 0 ? "; ActorOptions::max_restarts lets it start again" : "";
+    actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + ": its process " + status + advice));
+  }
+  if (constructing) unhold(handle);
+  unhold(handle);
+}
+
+Error Owner::lost_call(const Entry& call, const Actor& actor, const std::string& status) const {
+  const std::string what = "call of " + name_of(call) + ": the actor's process " + status + " while the call ran";
+  if (actor.restarts_left == 0 && actor.state != State::pending) return Error(ErrorCode::actor_died, what);
+  return Error(ErrorCode::unavailable, what + "; the actor starts again: call once more if that does no harm, or let "
+                                              "calls be repeated with ActorOptions::max_task_retries");
+}
+
+// For good.
+void Owner::actor_dead(Actor& actor, const Error& error) {
+  if (actor.state == State::dead) return;
+  Entry& handle = *actor.handle;
+  hold(handle);
+  actor.state = State::dead;
+  actor.error = error;
+  withdraw(actor);
+  if (actor.owned && !actor.name.empty()) effects_.drop_name(actor.name, handle.id);
+  tell_all(actor);
+  while (actor.calls.front != nullptr) fail(*actor.calls.front, Error(actor.error));
+  if (actor.owned) {
+    free_value(handle.value);
+    if (handle.extra) {
+      drop_holds(handle.extra->references);
+      drop_holds(handle.extra->contained);
+    }
+  }
+  unhold(handle);
+}
+
+// Actors that were in, or belonged to, processes that are gone.
+void Owner::lose_actors(const std::function<bool(ClientId)>& gone, const std::string& status) {
+  std::vector<DemandIndex> lost;
+  for (const auto& [index, actor] : actors_) {
+    std::erase_if(actor->subscribers, gone);
+    if (actor->worker && gone(actor->worker)) lost.push_back(index);
+  }
+  for (const DemandIndex index : lost) {
+    if (Actor* actor = find_actor(index)) actor_lost(*actor, status);
+  }
+}
+
+// --- where it is
+
+void Owner::tell(const Actor& actor, ClientId subscriber) {
+  if (actor.state == State::alive) {
+    effects_.send(subscriber, ActorAt{actor.handle->id, actor.worker, actor.restarts_left, actor.limits.max_task_retries});
+  } else if (actor.state == State::dead) {
+    effects_.send(subscriber, ActorGone{actor.handle->id, Value::of(actor.error)});
+  }
+}
+
+void Owner::tell_all(const Actor& actor) {
+  for (const ClientId& subscriber : actor.subscribers) tell(actor, subscriber);
+}
+
+void Owner::located(Entry& handle, const ActorAt& at) {
+  Actor& actor = *handle.actor;
+  if (actor.state == State::dead || is_dead(at.worker)) return;  // its owner hears of that death too, and says more
+  hold(handle);
+  if (actor.worker && actor.worker != at.worker) actor_lost(actor, "has ended");
+  if (actor.worker != at.worker) {
+    actor.worker = at.worker;
+    actor.limits.max_task_retries = at.max_task_retries;
+    actor.restarts_left = at.restarts_left;
+    actor.state = State::alive;
+    actor.channel = effects_.channel_to(at.worker);
+    dispatch(actor);
+  }
+  unhold(handle);
+}
+
+bool Owner::actors_are_ending() const {
+  return std::any_of(actors_.begin(), actors_.end(), [](const auto& a) { return a.second->state == State::ending; });
+}
+
+std::string Owner::check_actors() const {
+  std::map<const Actor*, std::uint64_t> open, pushed;  // looked up, never walked
+  table_.for_each([&](const Entry& entry) {
+    if (entry.kind != Kind::call || entry.phase == Phase::resolved) return;
+    ++open[entry.actor];
+    if (entry.phase == Phase::pushed) ++pushed[entry.actor];
+  });
+  for (const auto& [index, actor] : actors_) {
+    const auto count = [&, a = actor.get()](const auto& of) {
+      const auto it = of.find(a);
+      return it == of.end() ? 0 : it->second;
+    };
+    if (count(open) != actor->open_calls) return "OWN-9: an actor's open calls differ from the table";
+    const bool constructing = actor->state == State::starting && actor->pushed;
+    if (count(pushed) + (constructing ? 1 : 0) != actor->in_flight) return "OWN-9: an actor's calls in flight differ";
+    if (actor->state == State::dead && actor->calls.front != nullptr) return "OWN-9: a dead actor has calls";
+  }
+  return {};
+}
+
+}  // namespace manta::owner
