@@ -330,8 +330,8 @@ TaskContext& Client::context() {
 
 store::Arena& Client::arena() {
   if (!arena_) {
-    auto opened = store::Arena::open(std::move(arena_memory_), page_->store_capacity_bytes, page_->store_used_bytes,
-                                     slot().store_used_bytes);
+    auto opened = store::Arena::open(std::move(arena_memory_), page_->store_capacity_bytes, page_->store,
+                                     slot().store);
     if (!opened) throw_error(opened.error());
     arena_ = std::move(*opened);
   }
@@ -349,6 +349,7 @@ owner::Value Client::make_value(const serial::Writer& value, std::size_t inline_
   auto block = arena().allocate(size);
   if (!block) throw_error(block.error());
   guard.unlock();
+  arena_->prepare(*block);
   value.encode_into(block->data);
   return owner::Value::at({self(), block->offset, size}, value.framed());
 }
