@@ -69,7 +69,9 @@ struct Entry : detail::EntryHead {
   Entry* next = nullptr;       // in the shape's queue, or in the free list
   std::unique_ptr<EntryExtra> extra;
   Lease* lease = nullptr;      // while pushed
-  std::uint32_t position = 0;  // in the lease's ring, modulo 2^32
+  // While pushed: in the lease's ring, modulo 2^32. Of a resolved one with a stored value: when it was used last, by
+  // the owner's count of uses.
+  std::uint32_t position = 0;
   std::uint32_t ref_mask = 0;
   Value value;                 // the arguments until resolved, then the result
 

@@ -64,6 +64,7 @@ Entry* Owner::put(ObjectId id, Value value, std::vector<Entry*> contained) {
   if (!contained.empty()) entry.more().contained = std::move(contained);
   entry.value = std::move(value);
   entry.phase = Phase::resolved;
+  used(entry);
   entry.resolved.store(true, std::memory_order_release);
   return &entry;
 }
@@ -100,6 +101,7 @@ void Owner::release_last(Entry& entry) {
 
 void Owner::free_value(Value& value) {
   if (value.kind() == Value::Kind::stored) effects_.free_stored(value.stored());
+  if (value.kind() == Value::Kind::spilled) effects_.free_spilled(value.spilled());
   value = Value();
 }
 
@@ -194,6 +196,7 @@ void Owner::resolve(Entry& entry, Value value) {
   entry.value = std::move(value);
   count_stored(entry.value, 1);
   entry.phase = Phase::resolved;
+  used(entry);
   entry.resolved.store(true, std::memory_order_release);
   if (entry.watched) effects_.resolved(entry);
   if (!entry.extra) return;

@@ -13,6 +13,8 @@
 //          counts the release_last calls that are still to come for such an entry
 //   OWN-8  while an entry of this process says that its value lies in another process' arena, that memory is kept, also
 //          when the other is dead; arena_unused() then says that it need not be any more
+//   OWN-9  a value goes to the spill file only while no other process and no view in this one may read its block: nobody
+//          has borrowed it, no task that may run has it among its arguments, or a level deeper
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
 // effects and channels must outlive it.
@@ -63,6 +65,10 @@ class OwnerEffects {
   virtual void send(ClientId to, PeerMessage message) = 0;
   // Nothing refers to the block any more.
   virtual void free_stored(const StoredLocation& location) = 0;
+  // The entry's value is spilled and needed: brings it back by Owner::restored, or replaces it by Owner::unreadable.
+  // False: there is no room now; it is asked again at a tick.
+  virtual bool restore(Entry&) { return false; }
+  virtual void free_spilled(const SpilledExtent&) {}
   // The client is dead, and no value that is known here lies in its arena.
   virtual void arena_unused(ClientId) {}
   // A watched entry was resolved.
@@ -109,6 +115,7 @@ struct OwnerConfig {
   std::uint32_t max_in_flight = 1024;   // tasks in one ring
   std::uint32_t max_leases = 1024;      // wanted per shape
   std::uint32_t idle_ticks = 20;        // a lease without work is returned at the idle_ticks-th tick
+  std::uint32_t restore_ticks = 10'000;  // what needs a spilled value fails after so many without room for it
   std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
 };
 
@@ -163,6 +170,21 @@ class Owner {
   // Of these entries, imported from a task's arguments, those still held: the reply must name them.
   std::vector<ObjectId> kept_after_task(const std::vector<Entry*>& imported);
 
+  // --- Spilling. The edge does the I/O.
+  // Entries whose values can be spilled (OWN-9), used longest ago first, until they have so many bytes together; all
+  // there are if they have less. is_read: whether this process has a view of the block.
+  std::vector<Entry*> spillable(std::uint64_t bytes, const std::function<bool(const StoredLocation&)>& is_read) const;
+  // The value's bytes lie in the extent now: frees the block.
+  void spilled(Entry& entry, const SpilledExtent& extent);
+  // They lie in a block again: frees the extent.
+  void restored(Entry& entry, const StoredLocation& location);
+  // They cannot be read back.
+  void unreadable(Entry& entry, Error error);
+  // The value is being read: it is spilled later than others.
+  void used(Entry& entry) {
+    if (entry.owned && entry.phase == Phase::resolved) entry.position = ++uses_;
+  }
+
   Lease* find_lease(LeaseId id);
   const EntryTable& table() const { return table_; }
   // First broken invariant, or "". For tests and the simulator.
@@ -176,6 +198,8 @@ class Owner {
     std::uint64_t queued = 0;
     std::uint32_t wanted = 0;      // as last told to the node
     std::uint32_t low_ticks = 0;   // ticks for which less was needed than wanted
+    bool starved = false;          // no room for arguments that were spilled, until the next tick
+    std::uint32_t starved_ticks = 0;
     std::vector<Lease*> leases;
   };
 
@@ -202,6 +226,10 @@ class Owner {
   void update_demand(ShapeIndex index, bool at_tick = false);
   void after_finish(Lease& lease);
   void drop_lease(Lease& lease, bool give_back);
+  // spilling.cc
+  enum class Arguments : std::uint8_t { present, no_room, task_failed };
+  Arguments restore_arguments(Entry& task);
+  void tick_spilled();
   // borrowing.cc
   void make_findable(Entry& entry);
   void add_borrower(Entry& entry, ClientId client, std::int64_t count);
@@ -220,6 +248,13 @@ class Owner {
   std::set<NodeId> dead_nodes_;  // looked up, never walked
   std::map<ClientId, std::uint64_t> stored_in_;  // values of resolved entries by arena, our own excepted; never walked
   std::uint64_t unfinished_ = 0;
+  std::uint32_t uses_ = 0;
+  struct Unanswered {
+    Entry* entry;  // held
+    ClientId subscriber;
+    std::uint32_t ticks = 0;
+  };
+  std::vector<Unanswered> unanswered_;  // fetched while spilled, and there was no room
   // Work lists instead of recursion: chains of results and of nested values may be long.
   std::vector<Entry*> to_propagate_;
   bool propagating_ = false;
