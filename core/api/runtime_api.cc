@@ -43,7 +43,8 @@ std::size_t wait_any(std::span<EntryHead* const> entries, std::size_t count, Dea
 ValueView read_value(EntryHead* entry) {
   owner::Entry& resolved = entry_of(entry);
   if (resolved.value.failed()) throw_error(resolved.value.error());
-  if (resolved.value.kind() != owner::Value::Kind::stored) {
+  const auto kind = resolved.value.kind();
+  if (kind != owner::Value::Kind::stored && kind != owner::Value::Kind::spilled) {
     return {resolved.value.bytes(), resolved.value.framed(), nullptr};
   }
   Client* retired = Retired::client_of(entry);

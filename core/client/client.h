@@ -29,6 +29,7 @@
 #include "core/client/arenas.h"
 #include "core/client/out_channel.h"
 #include "core/client/pins.h"
+#include "core/client/spilling.h"
 #include "core/client/task_context.h"
 #include "core/net/control_socket.h"
 #include "core/net/messages.h"
@@ -101,6 +102,12 @@ class Client final : owner::OwnerEffects {
   detail::WireRef wire_ref(owner::Entry& entry) { return owner_->export_ref(entry); }  // locked
   // A view of a stored value that holds `entry` (one reference of it passes over) while it is used.
   detail::ValueView view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry);
+  enum class Press : bool { no, yes };  // whether tasks that were not started may be taken back to make room
+  // A block; others leave the store for it if they must. Takes the lock, and may wait for other processes: not in the
+  // thread that reads the node's messages.
+  Result<store::Block> allocate(std::uint64_t size_bytes);
+  // The same without waiting, for a task that is being pushed. Locked.
+  Result<store::Block> allocate_to_push(std::uint64_t size_bytes) { return allocate_now(size_bytes, Press::no); }
   // Encodes a value for the store or the heap. Takes the lock itself.
   owner::Value make_value(const serial::Writer& value, std::size_t inline_limit);
 
@@ -114,6 +121,8 @@ class Client final : owner::OwnerEffects {
   void free_stored(const owner::StoredLocation& location) override;
   void arena_unused(ClientId arena) override;
   void resolved(owner::Entry& entry) override;
+  bool restore(owner::Entry& entry) override;
+  void free_spilled(const owner::SpilledExtent& extent) override;
 
   // client.cc
   void start();
@@ -122,10 +131,21 @@ class Client final : owner::OwnerEffects {
   void on_granted(const net::Granted& granted, std::vector<Fd>& descriptors);
   void on_peer_packet(ClientId from, const std::vector<std::byte>& bytes);
   void node_lost();
+  void keep_own_arena();  // locked
   owner::ShapeIndex shape_of(const TaskOptions& options);
   TaskContext& context();
   void background();
   void wake_background();
+  // spilling.cc
+  bool spills() const;
+  std::uint64_t spill(std::uint64_t bytes, Press press);  // locked
+  Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press);  // locked
+  std::uint64_t ask_for_room(std::uint64_t bytes);
+  void on_room_made(const net::RoomMade& made);
+  void no_more_room();
+  void make_room(const net::MakeRoom& make);
+  void read_back(owner::Entry& entry, const store::Block& block);  // locked
+  void restore_to_read(owner::Entry& entry, std::uint64_t size_bytes);
   // waiting.cc
   bool drain();                 // locked; true: there were results
   bool prepare_sleep();         // locked
@@ -146,6 +166,7 @@ class Client final : owner::OwnerEffects {
   std::unique_ptr<store::Arena> arena_;
   Arenas arenas_;
   Pins pins_;
+  Spilling spilling_;
 
   std::mutex mutex_;
   std::unique_ptr<owner::Owner> owner_;

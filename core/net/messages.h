@@ -56,9 +56,17 @@ struct Shutdown {};  // driver: end everything
 struct ArenaUnused {  // of a dead client: no value that the sender knows lies in it
   ClientId client;
 };
+struct NeedRoom {  // in the store: others are asked to spill; answered by RoomMade
+  std::uint64_t number = 0;
+  std::uint64_t bytes = 0;
+};
+struct MadeRoom {  // answers MakeRoom; free now, or when messages on their way have arrived
+  std::uint64_t id = 0;
+  std::uint64_t bytes = 0;
+};
 
-using ClientMessage =
-    std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown, ArenaUnused>;
+using ClientMessage = std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown,
+                                   ArenaUnused, NeedRoom, MadeRoom>;
 
 // --- from a node to a client
 struct Welcome {  // the first; descriptors: node page, the client's arena
@@ -68,6 +76,7 @@ struct Welcome {  // the first; descriptors: node page, the client's arena
   std::int64_t spin_ns = 0;
   std::string host;
   double num_cpus = 0;
+  std::string spill_directory;
 };
 struct Granted {  // descriptors, if new_channel: ring, the worker's arena
   LeaseId lease;
@@ -106,9 +115,17 @@ struct ClientDied {
   ClientId client;
   std::string status;
 };
+struct MakeRoom {
+  std::uint64_t id = 0;
+  std::uint64_t bytes = 0;
+};
+struct RoomMade {
+  std::uint64_t number = 0;  // of the NeedRoom
+  std::uint64_t bytes = 0;
+};
 
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
-                                 FromPeer, ClientDied>;
+                                 FromPeer, ClientDied, MakeRoom, RoomMade>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena

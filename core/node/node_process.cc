@@ -178,6 +178,7 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
     free_slots_.insert(free_slots_.begin(), client->slot);
     if (used > 0) keep_arena(*client);
     clients_.erase(id);
+    room_.client_gone(id);
     for (auto it = arenas_of_the_dead_.begin(); it != arenas_of_the_dead_.end();) arena_unused((it++)->first, id);
     std::erase_if(channels_, [&](const auto& pair) { return pair.first == id || pair.second == id; });
   }

@@ -55,6 +55,7 @@ void Owner::dispatch(Shape& shape) {
     Lease* lease = pick(shape);
     if (lease == nullptr) return;
     Entry& entry = *shape.front;
+    if (pressed_ticks_ > 0 && lease->in_flight > 0 && has_stored_arguments(entry)) return;
     unlink(entry);
     entry.lease = lease;
     entry.phase = Phase::pushed;

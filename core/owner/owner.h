@@ -115,6 +115,7 @@ struct OwnerConfig {
   std::uint32_t max_in_flight = 1024;   // tasks in one ring
   std::uint32_t max_leases = 1024;      // wanted per shape
   std::uint32_t idle_ticks = 20;        // a lease without work is returned at the idle_ticks-th tick
+  std::uint32_t pressed_ticks = 1'000;  // how long pressed() has an effect
   std::uint32_t restore_ticks = 10'000;  // what needs a spilled value fails after so many without room for it
   std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
 };
@@ -174,6 +175,9 @@ class Owner {
   // Entries whose values can be spilled (OWN-9), used longest ago first, until they have so many bytes together; all
   // there are if they have less. is_read: whether this process has a view of the block.
   std::vector<Entry*> spillable(std::uint64_t bytes, const std::function<bool(const StoredLocation&)>& is_read) const;
+  // The store is full, and not enough can be spilled: tasks with stored arguments that were not started come back from
+  // the rings, so that their arguments can be, and for a while only idle workers are given such tasks.
+  void pressed();
   // The value's bytes lie in the extent now: frees the block.
   void spilled(Entry& entry, const SpilledExtent& extent);
   // They lie in a block again: frees the extent.
@@ -229,6 +233,7 @@ class Owner {
   // spilling.cc
   enum class Arguments : std::uint8_t { present, no_room, task_failed };
   Arguments restore_arguments(Entry& task);
+  static bool has_stored_arguments(const Entry& task);
   void tick_spilled();
   // borrowing.cc
   void make_findable(Entry& entry);
@@ -249,6 +254,7 @@ class Owner {
   std::map<ClientId, std::uint64_t> stored_in_;  // values of resolved entries by arena, our own excepted; never walked
   std::uint64_t unfinished_ = 0;
   std::uint32_t uses_ = 0;
+  std::uint32_t pressed_ticks_ = 0;  // that are left
   struct Unanswered {
     Entry* entry;  // held
     ClientId subscriber;

@@ -11,7 +11,7 @@ std::vector<Entry*> Owner::spillable(std::uint64_t bytes,
                                      const std::function<bool(const StoredLocation&)>& is_read) const {
   // Tasks that may run now. What their arguments contain is covered by them too: a worker may have asked for its value,
   // and reads it, without being in our books. Values further down were lent to it by name.
-  std::set<const Entry*> in_use;
+  std::set<const Entry*> in_use;  // looked up, never walked
   const auto add = [&](const std::vector<Entry*>& entries) { in_use.insert(entries.begin(), entries.end()); };
   std::vector<Entry*> found;
   table_.for_each([&](Entry& entry) {
@@ -38,6 +38,19 @@ std::vector<Entry*> Owner::spillable(std::uint64_t bytes,
   });
   found.erase(enough, found.end());
   return found;
+}
+
+bool Owner::has_stored_arguments(const Entry& task) {
+  if (task.ref_mask == 0) return false;
+  const std::vector<Entry*>& references = task.extra->references;
+  return std::any_of(references.begin(), references.end(), [](const Entry* reference) {
+    return reference->value.kind() == Value::Kind::stored || reference->value.kind() == Value::Kind::spilled;
+  });
+}
+
+void Owner::pressed() {
+  pressed_ticks_ = config_.pressed_ticks;
+  for (const auto& [id, lease] : leases_) take_all_back(*lease);
 }
 
 void Owner::spilled(Entry& entry, const SpilledExtent& extent) {
@@ -81,6 +94,7 @@ void Owner::tick_spilled() {
     return Error(ErrorCode::exhausted, whose + " was spilled, and there is no room in the node's store to bring it back; "
                                        "drop references to objects, or raise InitOptions::store_capacity_bytes");
   };
+  if (pressed_ticks_ > 0) --pressed_ticks_;
   for (const auto& shape : shapes_) {
     if (!std::exchange(shape->starved, false) || ++shape->starved_ticks < config_.restore_ticks) continue;
     shape->starved_ticks = 0;

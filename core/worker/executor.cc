@@ -295,13 +295,9 @@ void Executor::write_value(Channel& channel, Record& record, const serial::Write
 
 bool Executor::write_block(Channel& channel, Record& record, std::size_t size,
                            const std::function<void(std::byte*)>& fill) {
-  store::Block block;
-  {
-    const std::lock_guard guard(client_->lock());
-    auto room = client_->arena().allocate(size);
-    if (!room) return false;
-    block = *room;
-  }
+  const auto room = client_->allocate(size);
+  if (!room) return false;
+  const store::Block& block = *room;
   fill(block.data);
   channel.blocks.emplace_back(&record, block.offset);
   const net::BlockRef ref{client_->self(), block.offset, size};

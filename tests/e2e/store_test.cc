@@ -188,5 +188,5 @@ TEST(Store, ReadersCannotChangeAnObject) {
 
 int main(int argc, char** argv) {
   manta::e2e::prepare_outside();
-  return manta::testing::main(argc, argv, {.num_cpus = 2, .num_gpus = 0, .store_capacity_bytes = 32 << 20});
+  return manta::testing::main(argc, argv, {.num_cpus = 2, .num_gpus = 0, .store_capacity_bytes = 32 << 20, .spill_directory = "none"});
 }

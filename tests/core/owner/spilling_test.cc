@@ -109,6 +109,31 @@ TEST(OwnerSpilling, ArgumentsComeBackBeforeTheTaskIsPushed) {
   EXPECT_EQ(content(*result), "value done");
 }
 
+TEST(OwnerSpilling, UnderPressureOnlyIdleWorkersHaveArgumentsInUse) {
+  RecordedOwner o({.pressed_ticks = 3});
+  std::vector<Entry*> arguments;
+  FakeRing& ring = o.grant(1);
+  for (std::uint64_t n = 1; n <= 4; ++n) {
+    arguments.push_back(o.put(n, block(n)));
+    NewTask task = o.task(10 + n);
+    task.references = {arguments.back()};
+    task.ref_mask = 1;
+    o.submit(std::move(task));
+  }
+  Entry* running = o.start(1);
+  EXPECT_THAT(spillable(o), IsEmpty());
+  o.call([&] { o.owner().pressed(); });
+  EXPECT_THAT(spillable(o), ElementsAre(2, 3, 4));
+  o.submit(20);
+  EXPECT_THAT(ring.unstarted(), IsEmpty());
+  spill(o, arguments[1]);
+  o.finish(running);
+  EXPECT_THAT(ring.unstarted(), ElementsAre(12));
+  EXPECT_THAT(spillable(o), ElementsAre(1, 3, 4));
+  o.tick(3);
+  EXPECT_THAT(ring.unstarted(), ElementsAre(12, 13, 14, 20)) << "it is over";
+}
+
 TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoRoomFailsInTheEnd) {
   RecordedOwner o({.restore_ticks = 5});
   Entry* argument = o.put(1, block(64));
