@@ -58,6 +58,7 @@ TaskId random_id() {
 }  // namespace
 
 std::atomic<Client*> Client::current_{nullptr};
+std::atomic<std::uint64_t> Client::instances_{0};
 
 Client& Client::require() {
   Client* client = current();
@@ -417,6 +418,10 @@ owner::Entry* Client::put(const serial::Writer& writer) {
   owner::Value value = make_value(writer, kStoredFromBytes);
   std::vector<owner::Entry*> contained;
   if (!writer.refs().empty()) contained = held_copies(writer.refs());
+  return put(std::move(value), std::move(contained));
+}
+
+owner::Entry* Client::put(owner::Value value, std::vector<owner::Entry*> contained) {
   const std::lock_guard guard(mutex_);
   TaskContext& putter = context();
   return owner_->put(putter.id.put(putter.puts++), std::move(value), std::move(contained));

@@ -76,6 +76,7 @@ class Client final : owner::OwnerEffects {
 
   owner::Entry* submit(const detail::TaskCall& call);
   owner::Entry* put(const serial::Writer& value);
+  owner::Entry* put(owner::Value value, std::vector<owner::Entry*> contained);
   bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
   std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
   std::size_t next_completion(Completions& completions);
@@ -87,6 +88,7 @@ class Client final : owner::OwnerEffects {
   void remove_completions(Completions& completions);
 
   ClientId self() const { return welcome_.client; }
+  std::uint64_t instance() const { return instance_; }  // of the clients that this process has had, from 1
   const std::string& host() const { return welcome_.host; }
   const net::Welcome& welcome() const { return welcome_; }
   net::NodePage& page() { return *page_; }
@@ -108,6 +110,8 @@ class Client final : owner::OwnerEffects {
   Result<store::Block> allocate(std::uint64_t size_bytes);
   // The same without waiting, for a task that is being pushed. Locked.
   Result<store::Block> allocate_to_push(std::uint64_t size_bytes) { return allocate_now(size_bytes, Press::no); }
+  // Of a block that was just allocated, before it is written; without the lock.
+  void prepare(const store::Block& block) { arena_->prepare(block); }
   // Encodes a value for the store or the heap. Takes the lock itself.
   owner::Value make_value(const serial::Writer& value, std::size_t inline_limit);
 
@@ -157,6 +161,9 @@ class Client final : owner::OwnerEffects {
   bool fits_here(const owner::Entry& entry) const;
 
   static std::atomic<Client*> current_;
+  static std::atomic<std::uint64_t> instances_;
+
+  const std::uint64_t instance_ = ++instances_;
 
   net::ControlSocket node_;
   WorkerHooks* hooks_;
