@@ -30,7 +30,7 @@ struct InPlace {
     Client& client = Client::require();
     if (buffer.runtime_ != client.instance()) {
       throw Error(ErrorCode::invalid_argument,
-                  "put of a buffer that is empty, was moved from, or is of another Runtime: make it with create_buffer");
+                  "put of a buffer that is empty, moved from, or of another Runtime: make it with create_buffer");
     }
     serial::Writer writer;
     const std::shared_ptr<const void> kept_by_block(buffer.bytes_.data(), [](const void*) {});

@@ -96,11 +96,10 @@ class Value {
     stored_ = location;
     std::atomic_ref<Kind>(kind_).store(Kind::stored, std::memory_order_relaxed);
   }
-  // Only for inline_bytes and heap (and none: empty).
+  // Only for inline_bytes and heap (and none: empty); with the lock, or after a look at kind().
   std::span<const std::byte> bytes() const noexcept {
-    const Kind k = kind();
-    if (k == Kind::inline_bytes) return {inline_, size_};
-    if (k == Kind::heap) return {heap_, size_};
+    if (kind_ == Kind::inline_bytes) return {inline_, size_};
+    if (kind_ == Kind::heap) return {heap_, size_};
     return {};
   }
   std::byte* mutable_bytes() noexcept { return kind_ == Kind::inline_bytes ? inline_ : heap_; }

@@ -128,7 +128,7 @@ bool Arena::State::release(std::uint64_t offset, std::uint64_t bytes) {
   return ::madvise(base + offset, bytes, MADV_REMOVE) == 0;
 }
 
-// MADV_COLLAPSE (Linux 6.1) does it whatever /sys/kernel/mm/transparent_hugepage/shmem_enabled says; that is mostly "never".
+// MADV_COLLAPSE (Linux 6.1) does it whatever /sys/kernel/mm/transparent_hugepage/shmem_enabled says (mostly "never").
 bool Arena::State::make_huge(std::uint64_t index) {
   std::byte* place = base + index * kHugePageBytes;
   // Small pages of earlier blocks would be copied.

@@ -10,10 +10,10 @@
 //   STORE-3  a block never moves and never overlaps another live block; blocks are aligned to 64 bytes; blocks of more
 //            than kSharedPageBytes share their pages with no other. Smaller ones must be copied out and never written
 //            through a view: a private copy of the page would hide later blocks in it from that reader
-//   STORE-4  freed pages stay warm up to a bound for all clients of the node together, and a little for each (fresh ones
-//            cost 10 times more to write), the rest goes back
-//   STORE-5  what lies in a whole 2 MiB of a large block is one huge page, where the kernel can: it is made 5 times faster
-//            than 512 small ones, and a reader's first touch is one fault instead of 512
+//   STORE-4  freed pages stay warm up to a bound for all clients of the node together, and a little for each (fresh
+//            ones cost 10 times more to write), the rest goes back
+//   STORE-5  what lies in a whole 2 MiB of a large block is one huge page, where the kernel can: it is made 5 times
+//            faster than 512 small ones, and a reader's first touch is one fault instead of 512
 //
 // The budget of STORE-2 is what guards the machine: a write to a fresh page that the kernel cannot back (a full tmpfs
 // or cgroup) ends the process with SIGBUS or the OOM killer, and cannot be caught cheaply.
