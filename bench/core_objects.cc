@@ -26,6 +26,7 @@ constexpr std::string_view kPutLarge = "put 1 GB numpy array";
 constexpr std::string_view kPutCold = "put 1 GB, the first of the process";
 constexpr std::string_view kCopy = "memcpy of 1 GB into shared memory, touched before";
 constexpr std::string_view kCopyCold = "memcpy of 1 GB into shared memory, fresh";
+constexpr std::string_view kPutInPlace = "put 1 GB, created in place";
 constexpr std::string_view kGetLarge = "get 1 GB numpy array in another process (zero copy)";
 constexpr std::string_view kTouch = "touch every 4 KiB page of that 1 GB array";
 constexpr std::string_view kGetOwn = "get 1 GB numpy array in the owner (zero copy)";
@@ -81,7 +82,7 @@ void large_objects(Harness& harness) {
   const Runtime runtime = harness.start();
   const auto bytes = gigabyte();
   check(get(remote<read>(std::vector{put(Buffer{bytes->data(), 10, bytes})})).sum == 1, "ten bytes");
-  std::vector<Run> puts, first, own, gets, touches;
+  std::vector<Run> puts, first, own, gets, touches, in_place;
   for (int i = -1; i < Harness::kRuns; ++i) {
     const Stopwatch put_watch;
     const Ref<Buffer> ref = put(Buffer{bytes->data(), bytes->size(), bytes});
@@ -96,7 +97,16 @@ void large_objects(Harness& harness) {
     gets.push_back(read_watch.stop(there.get, false));
     touches.push_back(read_watch.stop(there.touch, false));
   }
+  for (int i = 0; i < Harness::kRuns; ++i) {
+    UniqueBuffer buffer = create_buffer(kGigabyte);
+    buffer.bytes()[kGigabyte - 1] = std::byte{7};
+    const Stopwatch watch;
+    const Ref<Buffer> ref = put(std::move(buffer));
+    in_place.push_back(watch.stop(watch.seconds(), false));
+    check(get(ref).data[kGigabyte - 1] == std::byte{7}, "a gigabyte made in place");
+  }
   harness.emit(kPutLarge, "s", puts);
+  harness.emit(kPutInPlace, "s", in_place);
   harness.emit(kPutCold, "s", first);
   harness.emit(kGetLarge, "s", gets);
   harness.emit(kTouch, "s", touches);
@@ -130,7 +140,7 @@ std::vector<Case> object_cases() {
       {{kGetSmall}, small_objects_get},
       {{kPutSmall}, small_objects_put},
       {{kGetRefs}, refs_in_an_object},
-      {{kPutLarge, kPutCold, kGetLarge, kTouch, kGetOwn}, large_objects},
+      {{kPutLarge, kPutCold, kPutInPlace, kGetLarge, kTouch, kGetOwn}, large_objects},
       {{kCopyCold, kCopy}, copies},
   };
 }

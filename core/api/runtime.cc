@@ -113,6 +113,12 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
                                     ? static_cast<std::uint64_t>(options.store_capacity_bytes)
                                     : machine_memory_bytes() / 10 * 3;
   config.store_capacity_bytes = std::max<std::uint64_t>(config.store_capacity_bytes, 1 << 20) / 4096 * 4096;
+  config.spill_directory = options.spill_directory;
+  for (const char* variable : {"MANTA_SPILL_DIR", "TMPDIR"}) {
+    const char* directory = std::getenv(variable);
+    if (config.spill_directory.empty() && directory != nullptr) config.spill_directory = directory;
+  }
+  if (config.spill_directory.empty()) config.spill_directory = "/var/tmp";
   const double spin_us = options.spin.count() >= 0
                              ? static_cast<double>(options.spin.count())
                              : number_of(std::getenv("MANTA_SPIN_US"), "MANTA_SPIN_US").value_or(50);

@@ -61,8 +61,10 @@ std::size_t wait_any(std::span<EntryHead* const> entries, std::size_t count, Dea
 
 ValueView read_value(EntryHead* entry) {
   owner::Entry& resolved = entry_of(entry);
-  if (resolved.value.failed()) throw_error(resolved.value.error());
-  if (resolved.value.kind() != owner::Value::Kind::stored) {
+  using Kind = owner::Value::Kind;
+  const Kind kind = resolved.value.kind();
+  if (kind == Kind::error) throw_error(resolved.value.error());
+  if (kind != Kind::stored && kind != Kind::spilled) {
     return {resolved.value.bytes(), resolved.value.framed(), nullptr};
   }
   Client* retired = Retired::client_of(entry);

@@ -59,6 +59,7 @@ TaskId random_id() {
 }  // namespace
 
 std::atomic<Client*> Client::current_{nullptr};
+std::atomic<std::uint64_t> Client::instances_{0};
 
 Client& Client::require() {
   Client* client = current();
@@ -147,6 +148,11 @@ bool Client::any_live() {
 
 void Client::keep_own_objects() {
   const std::lock_guard guard(mutex_);
+  page_->store.used_bytes = slot().store.used_bytes.load();  // nobody else is left
+  keep_own_arena();
+}
+
+void Client::keep_own_arena() {
   if (!arena_ || arenas_.known(self()) != nullptr) return;
   if (auto memory = arena_->reader_memory()) arenas_.arrived(self(), std::move(*memory));
 }
@@ -222,6 +228,8 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    std::erase(groups_[net::group_of(m.client)], it->second.get());
                    channels_.erase(it);
                  },
+                 [&](const net::MakeRoom& m) { make_room(m); },
+                 [&](const net::RoomMade& m) { on_room_made(m); },
              },
              message);
   slot().replies.wake();  // sleepers look again: there may be new channels, or results that somebody else drained
@@ -257,7 +265,7 @@ void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptor
 void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) {
   auto packet = net::decode_peer_packet(bytes);
   if (!packet) return;
-  const std::lock_guard guard(mutex_);
+  std::unique_lock guard(mutex_);
   drain();  // CLIENT-3
   std::visit(Overloaded{
                  [&](const net::FreeBlock& m) {
@@ -273,10 +281,14 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::KillActor& m) { owner_->receive(from, std::move(m)); },
              },
              *packet);
+  const bool ticks = owner_->busy();  // a spilled value may have been asked for
+  guard.unlock();
+  if (ticks && background_parked_.load(std::memory_order_relaxed)) wake_background();
 }
 
 void Client::node_lost() {
   arenas_.close();
+  no_more_room();
   {
     const std::lock_guard guard(mutex_);
     node_gone_ = true;
@@ -351,8 +363,8 @@ TaskContext& Client::context() {
 
 store::Arena& Client::arena() {
   if (!arena_) {
-    auto opened = store::Arena::open(std::move(arena_memory_), page_->store_capacity_bytes, page_->store_used_bytes,
-                                     slot().store_used_bytes);
+    auto opened = store::Arena::open(std::move(arena_memory_), page_->store_capacity_bytes, page_->store,
+                                     slot().store);
     if (!opened) throw_error(opened.error());
     arena_ = std::move(*opened);
   }
@@ -366,10 +378,9 @@ owner::Value Client::make_value(const serial::Writer& value, std::size_t inline_
     value.encode_into(made.mutable_bytes());
     return made;
   }
-  std::unique_lock guard(mutex_);
-  auto block = arena().allocate(size);
+  auto block = allocate(size);
   if (!block) throw_error(block.error());
-  guard.unlock();
+  arena_->prepare(*block);
   value.encode_into(block->data);
   return owner::Value::at({self(), block->offset, size}, value.framed());
 }
@@ -434,6 +445,10 @@ owner::Entry* Client::put(const serial::Writer& writer) {
   owner::Value value = make_value(writer, kStoredFromBytes);
   std::vector<owner::Entry*> contained;
   if (!writer.refs().empty()) contained = held_copies(writer.refs());
+  return put(std::move(value), std::move(contained));
+}
+
+owner::Entry* Client::put(owner::Value value, std::vector<owner::Entry*> contained) {
   const std::lock_guard guard(mutex_);
   TaskContext& putter = context();
   return owner_->put(putter.id.put(putter.puts++), std::move(value), std::move(contained));
@@ -470,11 +485,36 @@ detail::ValueView Client::view_stored(const owner::StoredLocation& location, boo
 }
 
 detail::ValueView Client::read_value(owner::Entry& entry) {
-  const owner::Value& value = entry.value;
-  if (value.failed()) throw_error(value.error());
-  if (value.kind() != owner::Value::Kind::stored) return {value.bytes(), value.framed(), nullptr};
-  detail::retain(&entry);
-  return view_stored(value.stored(), value.framed(), &entry);
+  using Kind = owner::Value::Kind;
+  std::shared_ptr<const store::ArenaView> view;
+  for (ClientId viewed;;) {
+    std::unique_lock lock(mutex_);  // it may go to the spill file and back, until it is pinned
+    const owner::Value& value = entry.value;
+    if (value.failed()) throw_error(value.error());
+    if (value.kind() == Kind::spilled) {
+      const std::uint64_t size_bytes = value.spilled().size_bytes;
+      lock.unlock();
+      restore_to_read(entry, size_bytes);
+      continue;
+    }
+    if (value.kind() != Kind::stored) return {value.bytes(), value.framed(), nullptr};
+    const owner::StoredLocation at = value.stored();
+    if (viewed != at.arena || view == nullptr) view = arenas_.known(at.arena);
+    if (view == nullptr) {
+      lock.unlock();
+      auto asked = arenas_.view(at.arena);
+      if (!asked) throw_error(asked.error());
+      view = std::move(*asked);
+      viewed = at.arena;
+      continue;
+    }
+    auto data = view->at(at.offset, at.size_bytes);
+    if (!data) throw_error(data.error());
+    owner_->used(entry);
+    detail::retain(&entry);  // never the last one to let go while the lock is held: the caller has one too
+    const std::shared_ptr<owner::Entry> hold(&entry, [](owner::Entry* e) { detail::release(e); });
+    return {{*data, at.size_bytes}, value.framed(), pins_.pin(at, view, hold)};
+  }
 }
 
 }  // namespace manta::client

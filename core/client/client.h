@@ -30,6 +30,7 @@
 #include "core/client/arenas.h"
 #include "core/client/out_channel.h"
 #include "core/client/pins.h"
+#include "core/client/spilling.h"
 #include "core/client/task_context.h"
 #include "core/net/control_socket.h"
 #include "core/net/messages.h"
@@ -77,6 +78,7 @@ class Client final : owner::OwnerEffects {
 
   owner::Entry* submit(const detail::TaskCall& call);
   owner::Entry* put(const serial::Writer& value);
+  owner::Entry* put(owner::Value value, std::vector<owner::Entry*> contained);
   owner::Entry* create_actor(const detail::ActorCall& call);
   owner::Entry* call_actor(const detail::MethodCall& call);
   void kill_actor(owner::Entry& actor, bool restart);
@@ -92,6 +94,7 @@ class Client final : owner::OwnerEffects {
   void remove_completions(Completions& completions);
 
   ClientId self() const { return welcome_.client; }
+  std::uint64_t instance() const { return instance_; }  // of the clients that this process has had, from 1
   const std::string& host() const { return welcome_.host; }
   const net::Welcome& welcome() const { return welcome_; }
   net::NodePage& page() { return *page_; }
@@ -107,6 +110,14 @@ class Client final : owner::OwnerEffects {
   detail::WireRef wire_ref(owner::Entry& entry) { return owner_->export_ref(entry); }  // locked
   // A view of a stored value that holds `entry` (one reference of it passes over) while it is used.
   detail::ValueView view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry);
+  enum class Press : bool { no, yes };  // whether tasks that were not started may be taken back to make room
+  // A block; others leave the store for it if they must. Takes the lock, and may wait for other processes: not in the
+  // thread that reads the node's messages.
+  Result<store::Block> allocate(std::uint64_t size_bytes);
+  // The same without waiting, for a task that is being pushed. Locked.
+  Result<store::Block> allocate_to_push(std::uint64_t size_bytes) { return allocate_now(size_bytes, Press::no); }
+  // Of a block that was just allocated, before it is written; without the lock.
+  void prepare(const store::Block& block) { arena_->prepare(block); }
   // Encodes a value for the store or the heap. Takes the lock itself.
   owner::Value make_value(const serial::Writer& value, std::size_t inline_limit);
 
@@ -123,6 +134,8 @@ class Client final : owner::OwnerEffects {
   void free_stored(const owner::StoredLocation& location) override;
   void arena_unused(ClientId arena) override;
   void resolved(owner::Entry& entry) override;
+  bool restore(owner::Entry& entry) override;
+  void free_spilled(const owner::SpilledExtent& extent) override;
 
   // client.cc
   void start();
@@ -132,6 +145,7 @@ class Client final : owner::OwnerEffects {
   OutChannel* open_channel(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors);
   void on_peer_packet(ClientId from, const std::vector<std::byte>& bytes);
   void node_lost();
+  void keep_own_arena();  // locked
   owner::ShapeIndex shape_of(const TaskOptions& options);
   TaskContext& context();
   void background();
@@ -143,6 +157,16 @@ class Client final : owner::OwnerEffects {
   net::Named ask_for_name(net::ClientMessage question, std::uint64_t request);
   owner::Entry* adopt_named(const net::Named& named, const std::string& name, const std::string& type);
   void wait_for_ending_actors();
+  // spilling.cc
+  bool spills() const;
+  std::uint64_t spill(std::uint64_t bytes, Press press);  // locked
+  Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press);  // locked
+  std::uint64_t ask_for_room(std::uint64_t bytes);
+  void on_room_made(const net::RoomMade& made);
+  void no_more_room();
+  void make_room(const net::MakeRoom& make);
+  void read_back(owner::Entry& entry, const store::Block& block);  // locked
+  void restore_to_read(owner::Entry& entry, std::uint64_t size_bytes);
   // waiting.cc
   bool drain();                 // locked; true: there were results
   bool prepare_sleep();         // locked
@@ -154,6 +178,9 @@ class Client final : owner::OwnerEffects {
   bool fits_here(const owner::Entry& entry) const;
 
   static std::atomic<Client*> current_;
+  static std::atomic<std::uint64_t> instances_;
+
+  const std::uint64_t instance_ = ++instances_;
 
   net::ControlSocket node_;
   WorkerHooks* hooks_;
@@ -163,6 +190,7 @@ class Client final : owner::OwnerEffects {
   std::unique_ptr<store::Arena> arena_;
   Arenas arenas_;
   Pins pins_;
+  Spilling spilling_;
 
   std::mutex mutex_;
   std::unique_ptr<owner::Owner> owner_;

@@ -70,6 +70,9 @@ bool OutChannel::fill(Record& record, const owner::Entry& entry, std::uint64_t& 
       if (part.stored) part.object = client_.wire_ref(reference);
       return part;
     };
+    for (const owner::Entry* reference : entry.extra->references) {
+      if (reference->value.kind() == owner::Value::Kind::spilled) return false;  // making room for this very task
+    }
     const RequestPart values = part_of(entry.value);
     std::size_t size = encoded_size(values);
     for (owner::Entry* reference : entry.extra->references) size += encoded_size(part_of(reference->value));
@@ -98,7 +101,7 @@ bool OutChannel::place(Record& record, std::size_t size, std::uint64_t& block, F
     fill(record.payload);
     return true;
   }
-  auto room = client_.arena().allocate(size);
+  auto room = client_.allocate_to_push(size);
   if (!room) return false;
   fill(room->data);
   block = room->offset;

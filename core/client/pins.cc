@@ -47,4 +47,10 @@ std::shared_ptr<const void> Pins::pin(const owner::StoredLocation& location,
   return pin;
 }
 
+bool Pins::is_read(const owner::StoredLocation& location) const {
+  const std::lock_guard guard(table_->mutex);
+  const auto it = table_->live.find(location);
+  return it != table_->live.end() && !it->second.expired();
+}
+
 }  // namespace manta::client

@@ -22,6 +22,7 @@ class Pins {
   // What keeps the block readable through view; entry is let go with it.
   std::shared_ptr<const void> pin(const owner::StoredLocation& location, std::shared_ptr<const store::ArenaView> view,
                                   std::shared_ptr<owner::Entry> entry);
+  bool is_read(const owner::StoredLocation& location) const;
 
  private:
   struct Pin;

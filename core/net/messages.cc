@@ -44,6 +44,8 @@ owner::Value value_from_wire(WireValue wire) {
       return owner::Value::of(from_wire(std::move(wire.error)));
     case Kind::none:
       return {};
+    case Kind::spilled:  // never sent: the owner brings it back first
+      break;
   }
   throw Error(ErrorCode::invalid_argument, "a value of unknown kind " + std::to_string(wire.kind));
 }

@@ -78,9 +78,18 @@ struct DropName {
   std::string name;
   ObjectId actor;
 };
+struct NeedRoom {  // in the store: others are asked to spill; answered by RoomMade
+  std::uint64_t number = 0;
+  std::uint64_t bytes = 0;
+};
+struct MadeRoom {  // answers MakeRoom; free now, or when messages on their way have arrived
+  std::uint64_t id = 0;
+  std::uint64_t bytes = 0;
+};
 
 using ClientMessage = std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown,
-                                   ArenaUnused, KillWorker, RequestChannel, RegisterName, FindName, DropName>;
+                                   ArenaUnused, KillWorker, RequestChannel, RegisterName, FindName, DropName, NeedRoom,
+                                   MadeRoom>;
 
 // --- from a node to a client
 struct Welcome {  // the first; descriptors: node page, the client's arena
@@ -90,6 +99,7 @@ struct Welcome {  // the first; descriptors: node page, the client's arena
   std::int64_t spin_ns = 0;
   std::string host;
   double num_cpus = 0;
+  std::string spill_directory;
 };
 struct Granted {  // descriptors, if new_channel: ring, the worker's arena
   LeaseId lease;
@@ -128,6 +138,14 @@ struct ClientDied {
   ClientId client;
   std::string status;
 };
+struct MakeRoom {
+  std::uint64_t id = 0;
+  std::uint64_t bytes = 0;
+};
+struct RoomMade {
+  std::uint64_t number = 0;  // of the NeedRoom
+  std::uint64_t bytes = 0;
+};
 
 struct ChannelTo {  // descriptors, unless there is no such worker: ring, the worker's arena
   ClientId worker;
@@ -142,7 +160,7 @@ struct Named {  // who has the name; of RegisterName: somebody else had it befor
 };
 
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
-                                 FromPeer, ClientDied, ChannelTo, Named>;
+                                 FromPeer, ClientDied, ChannelTo, Named, MakeRoom, RoomMade>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena

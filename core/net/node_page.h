@@ -15,11 +15,17 @@
 
 namespace manta::net {
 
+// What the object store takes: of the whole node, and each client's part of it, which the daemon takes off at its end.
+struct StoreCounters {
+  std::atomic<std::uint64_t> used_bytes{0};  // of live blocks
+  std::atomic<std::uint64_t> warm_bytes{0};  // of freed ones that are kept, less what each may keep anyway
+};
+
 // One client's place.
 struct ClientSlot {
   Doorbell replies;  // news for it as a submitter: results of its tasks
   Doorbell tasks;    // news for it as a worker: tasks to run
-  alignas(64) std::atomic<std::uint64_t> store_used_bytes{0};  // of its own arena
+  alignas(64) StoreCounters store;  // of its own arena
 };
 
 struct NodePage {
@@ -28,7 +34,7 @@ struct NodePage {
 
   std::uint64_t magic;
   std::uint64_t store_capacity_bytes;
-  alignas(64) std::atomic<std::uint64_t> store_used_bytes;
+  alignas(64) StoreCounters store;
   alignas(64) std::atomic<bool> others_wait;  // some process wants a lease and has none: idle ones are to be returned
   alignas(64) ClientSlot slots[kSlots];
 };

@@ -15,6 +15,9 @@
 namespace manta::net {
 namespace {
 
+constexpr std::uint64_t kPageBytes = 4096;
+constexpr std::uint64_t kHugePageBytes = 2 << 20;
+constexpr std::uint64_t kAlignedFromBytes = 8 * kHugePageBytes;
 constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 
 tl::unexpected<Error> fail_errno(int error, const std::string& what) {
@@ -69,8 +72,27 @@ Result<Fd> reopen_read_only(int fd) {
 
 Result<std::byte*> map_memory(int fd, std::uint64_t size_bytes, Mapping mapping) {
   const int sharing = mapping == Mapping::shared ? MAP_SHARED : MAP_PRIVATE;
-  void* base = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, sharing | MAP_NORESERVE, fd, 0);
-  if (base == MAP_FAILED) return fail_errno(errno, sized("mapping shared memory", size_bytes));
+  void* place = nullptr;
+  int fixed = 0;
+  if (size_bytes >= kAlignedFromBytes) {  // a range with room for the alignment, then only what is needed of it
+    constexpr int kNothing = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void* range = ::mmap(nullptr, size_bytes + kHugePageBytes, PROT_NONE, kNothing, -1, 0);
+    if (range != MAP_FAILED) {
+      auto* begin = static_cast<std::byte*>(range);
+      const std::uint64_t before = -reinterpret_cast<std::uint64_t>(begin) % kHugePageBytes;
+      const std::uint64_t pages_end = (before + size_bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+      if (before > 0) ::munmap(begin, before);
+      if (pages_end < size_bytes + kHugePageBytes) ::munmap(begin + pages_end, size_bytes + kHugePageBytes - pages_end);
+      place = begin + before;
+      fixed = MAP_FIXED;
+    }
+  }
+  void* base = ::mmap(place, size_bytes, PROT_READ | PROT_WRITE, sharing | fixed | MAP_NORESERVE, fd, 0);
+  if (base == MAP_FAILED) {
+    const int error = errno;
+    if (fixed != 0) ::munmap(place, size_bytes);
+    return fail_errno(error, sized("mapping shared memory", size_bytes));
+  }
   return static_cast<std::byte*>(base);
 }
 

@@ -30,7 +30,8 @@ enum class Mapping : std::uint8_t {
   shared,         // reads and writes what all see
   private_copy,   // reads what all see; a write copies the page for this process alone
 };
-// Maps the first size_bytes, without reserving memory for them.
+// Maps the first size_bytes, without reserving memory for them; large ones at a multiple of 2 MiB, so that huge pages
+// of the memory are huge in the mapping too.
 Result<std::byte*> map_memory(int fd, std::uint64_t size_bytes, Mapping mapping);
 void unmap_memory(void* base, std::uint64_t size_bytes) noexcept;
 

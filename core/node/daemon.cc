@@ -66,6 +66,10 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       start_(std::chrono::steady_clock::now()),
       host_(host_name()),
       driver_(ClientId{1}),
+      room_([this](ClientId to, std::uint64_t id, std::uint64_t bytes) { send(*find(to), net::MakeRoom{id, bytes}); },
+            [this](ClientId asker, std::uint64_t number, std::uint64_t bytes) {
+              if (Client* client = find(asker)) send(*client, net::RoomMade{number, bytes});
+            }),
       head_({.heartbeat_timeout = head::Time::max()}, *this),  // it lives in this very process
       scheduler_(scheduler_config(config_), *this) {
   auto memory = net::create_shared_memory("manta-node", sizeof(net::NodePage));
@@ -125,6 +129,7 @@ void Daemon::welcome(Client& client) {
   message.driver = driver_;
   message.spin_ns = config_.spin_ns;
   message.host = host_;
+  message.spill_directory = config_.spill_directory;
   message.num_cpus = static_cast<double>(config_.total.cpus) / 10'000;
   const int descriptors[] = {page_memory_.get(), client.arena.get()};
   send(client, message, descriptors);
@@ -199,8 +204,20 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                  },
                  [&](const net::FindName& m) { send_named(client, m.request, head_.find_name(m.name)); },
                  [&](const net::DropName& m) { head_.drop_name(m.name, m.actor); },
+                 [&](const net::NeedRoom& m) { need_room(client, m); },
+                 [&](const net::MadeRoom& m) { room_.made(client.id, m.id, m.bytes); },
              },
              message);
+}
+
+// The driver first: mostly it owns what fills the store.
+void Daemon::need_room(const Client& client, const net::NeedRoom& need) {
+  std::deque<ClientId> others;
+  for (const auto& [id, other] : clients_) {
+    if (id == client.id || !other->greeted || other->closed) continue;
+    id == driver_ ? others.push_front(id) : others.push_back(id);
+  }
+  room_.need(client.id, need.number, need.bytes, std::move(others));
 }
 
 void Daemon::send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors) {

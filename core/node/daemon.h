@@ -31,6 +31,7 @@
 #include "core/net/messages.h"
 #include "core/net/node_page.h"
 #include "core/node/node_config.h"
+#include "core/node/room_requests.h"
 #include "core/node/spawner.h"
 #include "core/sched/node_scheduler.h"
 
@@ -72,6 +73,7 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   void watch(Client& client);
   void on_readable(Client& client);
   void handle(Client& client, net::ClientMessage message, const std::vector<Fd>& descriptors);
+  void need_room(const Client& client, const net::NeedRoom& need);
   void handle_hello(Client& client, const net::Hello& hello);
   void send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors = {});
   Result<Fd> make_ring(Client& submitter, Client& worker);
@@ -107,6 +109,7 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   std::map<pid_t, std::string> ended_early_;  // processes that ended before their Hello was read
   std::set<std::pair<ClientId, ClientId>> channels_;  // (submitter, worker)
   std::map<ClientId, DeadArena> arenas_of_the_dead_;
+  RoomRequests room_;
   head::Head head_;
   sched::NodeScheduler scheduler_;
   bool stopping_ = false;

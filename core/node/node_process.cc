@@ -172,11 +172,13 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
     if (client->process > 0) by_process_.erase(client->process);
     net::ClientSlot& slot = page_->slots[client->slot];
     // Its blocks stay readable for whoever refers to them; new objects need not wait for them.
-    const std::uint64_t used = slot.store_used_bytes.exchange(0);
-    page_->store_used_bytes.fetch_sub(used);
+    const std::uint64_t used = slot.store.used_bytes.exchange(0);
+    page_->store.used_bytes.fetch_sub(used);
+    page_->store.warm_bytes.fetch_sub(slot.store.warm_bytes.exchange(0));
     free_slots_.insert(free_slots_.begin(), client->slot);
     if (used > 0) keep_arena(*client);
     clients_.erase(id);
+    room_.client_gone(id);
     for (auto it = arenas_of_the_dead_.begin(); it != arenas_of_the_dead_.end();) arena_unused((it++)->first, id);
     std::erase_if(channels_, [&](const auto& pair) { return pair.first == id || pair.second == id; });
   }

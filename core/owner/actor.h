@@ -43,6 +43,8 @@ struct Actor {
   std::uint64_t open_calls = 0;  // not resolved; together they hold the handle
   std::uint32_t in_flight = 0;   // records in the ring
   bool full = false;         // the ring had no room; until a call ends or the next tick
+  bool starved = false;      // no room for spilled arguments of the next call, until the next tick
+  std::uint32_t starved_ticks = 0;
   Error error{ErrorCode::actor_died, ""};
 
   // Of owned ones.

@@ -102,8 +102,20 @@ void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Cha
 
 void Owner::construct(Actor& actor) {
   if (actor.pushed) return;
-  actor.pushed = actor.channel->push(*actor.handle);
+  Entry& handle = *actor.handle;
+  const Arguments arguments = handle.ref_mask == 0 ? Arguments::present : restore_arguments(handle);
+  if (arguments == Arguments::task_failed) {
+    give_back_worker(actor);
+    return unhold(handle);
+  }
+  actor.pushed = arguments == Arguments::present && actor.channel->push(handle);
   if (actor.pushed) ++actor.in_flight;
+}
+
+void Owner::give_back_worker(Actor& actor) {
+  effects_.return_lease(std::exchange(actor.lease, {}));
+  actor.worker = {};
+  actor.channel = nullptr;
 }
 
 void Owner::constructed(Entry& handle, Outcome outcome) {
@@ -115,9 +127,7 @@ void Owner::constructed(Entry& handle, Outcome outcome) {
   drop_holds(outcome.held);
   if (outcome.value.failed()) {
     const Error error = outcome.value.error().with_context("actor " + name_of(handle) + " could not be constructed");
-    effects_.return_lease(std::exchange(actor.lease, {}));
-    actor.worker = {};
-    actor.channel = nullptr;
+    give_back_worker(actor);
     actor_dead(actor, error);
   } else {
     actor.state = State::alive;
@@ -143,8 +153,12 @@ void Owner::dispatch(Actor& actor) {
     if (call.phase != Phase::queued) return;  // its arguments are not there yet
     unlink(call);
     call.phase = Phase::pushed;
-    if (actor.channel->push(call)) {
+    const Arguments arguments = call.ref_mask == 0 ? Arguments::present : restore_arguments(call);
+    if (arguments == Arguments::task_failed) continue;
+    actor.starved = arguments == Arguments::no_room;
+    if (!actor.starved && actor.channel->push(call)) {
       ++actor.in_flight;
+      actor.starved_ticks = 0;
     } else {
       actor.full = true;
       enqueue(call, true);
@@ -321,10 +335,10 @@ std::string Owner::check_actors() const {
       const auto it = of.find(a);
       return it == of.end() ? 0 : it->second;
     };
-    if (count(open) != actor->open_calls) return "OWN-9: an actor's open calls differ from the table";
+    if (count(open) != actor->open_calls) return "OWN-10: an actor's open calls differ from the table";
     const bool constructing = actor->state == State::starting && actor->pushed;
-    if (count(pushed) + (constructing ? 1 : 0) != actor->in_flight) return "OWN-9: an actor's calls in flight differ";
-    if (actor->state == State::dead && actor->calls.front != nullptr) return "OWN-9: a dead actor has calls";
+    if (count(pushed) + (constructing ? 1 : 0) != actor->in_flight) return "OWN-10: an actor's calls in flight differ";
+    if (actor->state == State::dead && actor->calls.front != nullptr) return "OWN-10: a dead actor has calls";
   }
   return {};
 }

@@ -109,6 +109,11 @@ void Owner::add_borrower(Entry& entry, ClientId client, std::int64_t count) {
 }
 
 void Owner::answer(Entry& entry, ClientId subscriber) {
+  if (entry.value.kind() == Value::Kind::spilled && !effects_.restore(entry) && !entry.value.failed()) {
+    hold(entry);
+    unanswered_.push_back({&entry, subscriber});
+    return;
+  }
   Fetched reply{entry.id, entry.value.clone(), {}};
   if (entry.extra) {
     for (Entry* inside : entry.extra->contained) reply.contained.push_back(export_ref(*inside));

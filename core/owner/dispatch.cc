@@ -58,15 +58,24 @@ Lease* Owner::pick(Shape& shape) {
 }
 
 void Owner::dispatch(Shape& shape) {
-  while (shape.queue.front != nullptr) {
+  std::uint64_t tries = shape.starved ? 0 : shape.queue.size;
+  while (shape.queue.front != nullptr && tries > 0) {
     Lease* lease = pick(shape);
     if (lease == nullptr) return;
     Entry& entry = *shape.queue.front;
+    if (pressed_ticks_ > 0 && lease->in_flight > 0 && has_stored_arguments(entry)) return;
     unlink(entry);
     entry.lease = lease;
     entry.phase = Phase::pushed;
+    const Arguments arguments = entry.ref_mask == 0 ? Arguments::present : restore_arguments(entry);
+    if (arguments == Arguments::no_room) {
+      enqueue(entry, false);  // others may need none, or make some
+      shape.starved = --tries == 0;
+    }
+    if (arguments != Arguments::present) continue;
     if (lease->channel->push(entry)) {
       ++lease->in_flight;
+      shape.starved_ticks = 0;
       continue;
     }
     lease->full = true;
@@ -296,13 +305,14 @@ bool wants_tick(const Actor& actor) {
 // Demand without tasks or leases is left where the tasks ran in the threads that waited for them: it has to be
 // withdrawn too (OWN-5), or the node goes on to ask others for their leases.
 bool Owner::busy() const {
-  return unfinished_ > 0 || !leases_.empty() ||
+  return unfinished_ > 0 || !leases_.empty() || !unanswered_.empty() ||
          std::any_of(actors_.begin(), actors_.end(), [](const auto& actor) { return wants_tick(*actor.second); }) ||
          std::any_of(shapes_.begin(), shapes_.end(), [](const auto& shape) { return shape->wanted > 0; });
 }
 
 void Owner::tick(bool others_wait) {
   for (const auto& [id, lease] : leases_) lease->full = false;
+  tick_spilled();
   for (std::size_t i = 0; i < shapes_.size(); ++i) {
     const auto index = static_cast<ShapeIndex>(i);
     Shape& shape = *shapes_[i];

@@ -89,7 +89,9 @@ struct Entry : detail::EntryHead {
     Lease* lease;              // of a task, while pushed
     Actor* actor;              // of an actor, and of a call until it is resolved
   };
-  std::uint32_t position = 0;  // in the lease's ring, modulo 2^32
+  // While pushed: in the lease's ring, modulo 2^32. Of a resolved one with a stored value: when it was used last, by
+  // the owner's count of uses.
+  std::uint32_t position = 0;
   std::uint32_t ref_mask = 0;
   Value value;                 // the arguments until resolved, then the result
 

@@ -33,7 +33,7 @@ Entry* Owner::launch(NewTask task, Kind kind, Actor* actor) {
   if (kind == Kind::actor) actor->handle = &entry;
   if (kind != Kind::task) entry.actor = actor;
   if (kind == Kind::call) {
-    link(entry, false);  // OWN-9: its place is taken, whether its arguments are there or not
+    link(entry, false);  // OWN-10: its place is taken, whether its arguments are there or not
     if (actor->open_calls++ == 0) hold(*actor->handle);
   }
   if (!task.name.empty()) entry.more().name = std::move(task.name);
@@ -86,6 +86,7 @@ Entry* Owner::put(ObjectId id, Value value, std::vector<Entry*> contained) {
   if (!contained.empty()) entry.more().contained = std::move(contained);
   entry.value = std::move(value);
   entry.phase = Phase::resolved;
+  used(entry);
   entry.resolved.store(true, std::memory_order_release);
   return &entry;
 }
@@ -122,6 +123,7 @@ void Owner::release_last(Entry& entry) {
 
 void Owner::free_value(Value& value) {
   if (value.kind() == Value::Kind::stored) effects_.free_stored(value.stored());
+  if (value.kind() == Value::Kind::spilled) effects_.free_spilled(value.spilled());
   value = Value();
 }
 
@@ -228,6 +230,7 @@ void Owner::resolve(Entry& entry, Value value) {
   entry.value = std::move(value);
   count_stored(entry.value, 1);
   entry.phase = Phase::resolved;
+  used(entry);
   entry.resolved.store(true, std::memory_order_release);
   if (entry.watched) effects_.resolved(entry);
   if (!entry.extra) return;

@@ -13,7 +13,9 @@
 //          counts the release_last calls that are still to come for such an entry
 //   OWN-8  while an entry of this process says that its value lies in another process' arena, that memory is kept, also
 //          when the other is dead; arena_unused() then says that it need not be any more
-//   OWN-9  calls of one process to one actor start in the order in which they were made; a call that had started when
+//   OWN-9  a value goes to the spill file only while no other process and no view in this one may read its block: nobody
+//          has borrowed it, no task that may run has it among its arguments, or a level deeper
+//   OWN-10  calls of one process to one actor start in the order in which they were made; a call that had started when
 //          the actor's process died starts again at most max_task_retries times
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
@@ -77,6 +79,10 @@ class OwnerEffects {
   virtual void send(ClientId to, PeerMessage message) = 0;
   // Nothing refers to the block any more.
   virtual void free_stored(const StoredLocation& location) = 0;
+  // The entry's value is spilled and needed: brings it back by Owner::restored, or replaces it by Owner::unreadable.
+  // False: there is no room now; it is asked again at a tick.
+  virtual bool restore(Entry&) { return false; }
+  virtual void free_spilled(const SpilledExtent&) {}
   // The client is dead, and no value that is known here lies in its arena.
   virtual void arena_unused(ClientId) {}
   // A watched entry was resolved.
@@ -131,6 +137,8 @@ struct OwnerConfig {
   std::uint32_t max_in_flight = 1024;   // tasks in one ring
   std::uint32_t max_leases = 1024;      // wanted per shape
   std::uint32_t idle_ticks = 20;        // a lease without work is returned at the idle_ticks-th tick
+  std::uint32_t pressed_ticks = 1'000;  // how long pressed() has an effect
+  std::uint32_t restore_ticks = 10'000;  // what needs a spilled value fails after so many without room for it
   std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
 };
 
@@ -196,6 +204,24 @@ class Owner {
   // Of these entries, imported from a task's arguments, those still held: the reply must name them.
   std::vector<ObjectId> kept_after_task(const std::vector<Entry*>& imported);
 
+  // --- Spilling. The edge does the I/O.
+  // Entries whose values can be spilled (OWN-9), used longest ago first, until they have so many bytes together; all
+  // there are if they have less. is_read: whether this process has a view of the block.
+  std::vector<Entry*> spillable(std::uint64_t bytes, const std::function<bool(const StoredLocation&)>& is_read) const;
+  // The store is full, and not enough can be spilled: tasks with stored arguments that were not started come back from
+  // the rings, so that their arguments can be, and for a while only idle workers are given such tasks.
+  void pressed();
+  // The value's bytes lie in the extent now: frees the block.
+  void spilled(Entry& entry, const SpilledExtent& extent);
+  // They lie in a block again: frees the extent.
+  void restored(Entry& entry, const StoredLocation& location);
+  // They cannot be read back.
+  void unreadable(Entry& entry, Error error);
+  // The value is being read: it is spilled later than others.
+  void used(Entry& entry) {
+    if (entry.owned && entry.phase == Phase::resolved) entry.position = ++uses_;
+  }
+
   Lease* find_lease(LeaseId id);
   const EntryTable& table() const { return table_; }
   // First broken invariant, or "". For tests and the simulator.
@@ -207,6 +233,8 @@ class Owner {
     TaskQueue queue;
     std::uint32_t wanted = 0;      // as last told to the node
     std::uint32_t low_ticks = 0;   // ticks for which less was needed than wanted
+    bool starved = false;          // no room for arguments that were spilled, until the next tick
+    std::uint32_t starved_ticks = 0;
     std::vector<Lease*> leases;
   };
 
@@ -243,6 +271,7 @@ class Owner {
   void demand_worker(Actor& actor);
   void withdraw(Actor& actor);
   void construct(Actor& actor);
+  void give_back_worker(Actor& actor);
   void constructed(Entry& handle, Outcome outcome);
   void dispatch(Actor& actor);
   void close_call(Actor& actor);
@@ -256,6 +285,11 @@ class Owner {
   void located(Entry& handle, const ActorAt& at);
   Error lost_call(const Entry& call, const Actor& actor, const std::string& status) const;
   std::string check_actors() const;
+  // spilling.cc
+  enum class Arguments : std::uint8_t { present, no_room, task_failed };
+  Arguments restore_arguments(Entry& task);
+  static bool has_stored_arguments(const Entry& task);
+  void tick_spilled();
   // borrowing.cc
   void make_findable(Entry& entry);
   void add_borrower(Entry& entry, ClientId client, std::int64_t count);
@@ -276,6 +310,14 @@ class Owner {
   std::uint64_t unfinished_ = 0;
   std::map<DemandIndex, std::unique_ptr<Actor>> actors_;
   DemandIndex next_actor_ = kFirstActor;
+  std::uint32_t uses_ = 0;
+  std::uint32_t pressed_ticks_ = 0;  // that are left
+  struct Unanswered {
+    Entry* entry;  // held
+    ClientId subscriber;
+    std::uint32_t ticks = 0;
+  };
+  std::vector<Unanswered> unanswered_;  // fetched while spilled, and there was no room
   // Work lists instead of recursion: chains of results and of nested values may be long.
   std::vector<Entry*> to_propagate_;
   bool propagating_ = false;

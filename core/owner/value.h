@@ -1,9 +1,12 @@
 // The encoded value of an object (or of a task's arguments), wherever it lies.
 //
-// Threading: none of its own; immutable once its entry is resolved. Ownership: owns heap bytes and errors. A stored
-// value's block belongs to whoever holds the entry: the owner frees it through its effects, never this class.
+// Threading: none of its own; immutable once its entry is resolved, except that the owner moves a stored value to its
+// spill file and back: who finds one of those kinds without the owner's lock must look again with it. Ownership: owns
+// heap bytes and errors. A stored value's block or extent belongs to whoever holds the entry: the owner frees it through
+// its effects, never this class.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -23,9 +26,16 @@ struct StoredLocation {
   friend auto operator<=>(const StoredLocation&, const StoredLocation&) = default;
 };
 
+// A part of the owning process' spill file.
+struct SpilledExtent {
+  std::uint64_t offset = 0;
+  std::uint64_t size_bytes = 0;
+  friend auto operator<=>(const SpilledExtent&, const SpilledExtent&) = default;
+};
+
 class Value {
  public:
-  enum class Kind : std::uint8_t { none, inline_bytes, heap, stored, error };
+  enum class Kind : std::uint8_t { none, inline_bytes, heap, stored, error, spilled };
   static constexpr std::size_t kInlineBytes = 32;
 
   Value() noexcept : kind_(Kind::none) {}
@@ -71,19 +81,29 @@ class Value {
   }
   ~Value() { drop(); }
 
-  Kind kind() const noexcept { return kind_; }
+  Kind kind() const noexcept { return std::atomic_ref<Kind>(const_cast<Kind&>(kind_)).load(std::memory_order_relaxed); }
   bool framed() const noexcept { return framed_; }
-  bool failed() const noexcept { return kind_ == Kind::error; }
+  bool failed() const noexcept { return kind() == Kind::error; }
   const Error& error() const noexcept { return *error_; }
   const StoredLocation& stored() const noexcept { return stored_; }
-  // Only for inline_bytes and heap (and none: empty).
+  const SpilledExtent& spilled() const noexcept { return spilled_; }
+  // Of a stored value, and back.
+  void move_to(const SpilledExtent& extent) noexcept {
+    spilled_ = extent;
+    std::atomic_ref<Kind>(kind_).store(Kind::spilled, std::memory_order_relaxed);
+  }
+  void move_to(const StoredLocation& location) noexcept {
+    stored_ = location;
+    std::atomic_ref<Kind>(kind_).store(Kind::stored, std::memory_order_relaxed);
+  }
+  // Only for inline_bytes and heap (and none: empty); with the lock, or after a look at kind().
   std::span<const std::byte> bytes() const noexcept {
     if (kind_ == Kind::inline_bytes) return {inline_, size_};
     if (kind_ == Kind::heap) return {heap_, size_};
     return {};
   }
   std::byte* mutable_bytes() noexcept { return kind_ == Kind::inline_bytes ? inline_ : heap_; }
-  // A copy; heap bytes are copied, a stored location is copied as a location.
+  // A copy; heap bytes are copied, a stored location is copied as a location. Not of spilled ones.
   Value clone() const {
     switch (kind_) {
       case Kind::none: return {};
@@ -111,6 +131,7 @@ class Value {
     std::byte inline_[kInlineBytes];
     std::byte* heap_;
     StoredLocation stored_;
+    SpilledExtent spilled_;
     Error* error_;
   };
 };

@@ -74,7 +74,11 @@ void Writer::encode_into(std::byte* dest) const {
     const std::size_t gap = align_up(used) - used;
     std::memset(dest, 0, gap);  // never somebody's old data
     dest += gap;
-    append(buffer.data, buffer.size_bytes);
+    if (buffer.data == dest) {
+      dest += buffer.size_bytes;  // made in place
+    } else {
+      append(buffer.data, buffer.size_bytes);
+    }
   }
 }
 

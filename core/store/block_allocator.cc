@@ -53,8 +53,8 @@ constexpr std::uint64_t slab_bytes(std::uint32_t slot_bytes) {
 
 }  // namespace
 
-BlockAllocator::BlockAllocator(std::uint64_t size_bytes, std::uint64_t warm_limit_bytes, PageHeap::Release release)
-    : heap_(size_bytes / kPageBytes, warm_limit_bytes / kPageBytes, std::move(release)),
+BlockAllocator::BlockAllocator(std::uint64_t size_bytes, PageHeap::KeepWarm keep_warm, PageHeap::Release release)
+    : heap_(size_bytes / kPageBytes, std::move(keep_warm), std::move(release)),
       size_pages_(size_bytes / kPageBytes),
       span_of_page_(make_sparse_array<std::uint32_t>(size_pages_ + 1)) {
   if (span_of_page_ == nullptr) throw std::bad_alloc();
@@ -80,7 +80,8 @@ std::optional<std::uint64_t> BlockAllocator::allocate(std::uint64_t size_bytes) 
 }
 
 std::optional<std::uint64_t> BlockAllocator::allocate_large(std::uint64_t block_bytes) {
-  const auto first_page = heap_.allocate(pages_for(block_bytes));
+  const std::uint64_t alignment = block_bytes >= kAlignedFromBytes ? kHugePageBytes / kPageBytes : 1;
+  const auto first_page = heap_.allocate(pages_for(block_bytes), alignment);
   if (!first_page) return std::nullopt;
   const Span* span = take_span(*first_page, pages_for(block_bytes), block_bytes);
   span_of_page_[*first_page] = span->index + 1;

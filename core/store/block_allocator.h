@@ -19,11 +19,15 @@
 namespace manta::store {
 
 inline constexpr std::uint64_t kSlabBlockBytes = 256 * 1024;  // the largest size class
+// Blocks from kAlignedFromBytes on start at multiples of kHugePageBytes if they can; smaller ones would leave too much
+// room between them.
+inline constexpr std::uint64_t kHugePageBytes = 2 << 20;
+inline constexpr std::uint64_t kAlignedFromBytes = 2 * kHugePageBytes;
 
 class BlockAllocator {
  public:
-  // touched by nobody before: pages are cold at first. release as in PageHeap.
-  BlockAllocator(std::uint64_t size_bytes, std::uint64_t warm_limit_bytes, PageHeap::Release release);
+  // touched by nobody before: pages are cold at first. keep_warm and release as in PageHeap.
+  BlockAllocator(std::uint64_t size_bytes, PageHeap::KeepWarm keep_warm, PageHeap::Release release);
 
   // What a block of that size takes: its size class, or whole pages. size_bytes must be below 2^62.
   static std::uint64_t rounded(std::uint64_t size_bytes);

@@ -7,9 +7,23 @@
 
 namespace manta::store {
 
-PageHeap::PageHeap(std::uint64_t pages, std::uint64_t warm_limit_pages, Release release)
+namespace {
+
+constexpr int kFitsTried = 16;
+
+// The bits of a word for the pages from `page` on, at most up to `end`; page moves on.
+std::uint64_t next_mask(std::uint64_t& page, std::uint64_t end) {
+  const std::uint64_t bit = page % 64;
+  const std::uint64_t count = std::min<std::uint64_t>(64 - bit, end - page);
+  page += count;
+  return (count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1) << bit;
+}
+
+}  // namespace
+
+PageHeap::PageHeap(std::uint64_t pages, KeepWarm keep_warm, Release release)
     : pages_(pages),
-      warm_limit_pages_(warm_limit_pages),
+      keep_warm_(std::move(keep_warm)),
       release_(std::move(release)),
       warm_bits_(make_sparse_array<std::uint64_t>(pages / 64 + 1)) {
   if (warm_bits_ == nullptr) throw std::bad_alloc();
@@ -32,38 +46,71 @@ PageHeap::Runs::iterator PageHeap::erase(Runs::iterator run) {
 std::uint64_t PageHeap::mark(std::uint64_t first_page, std::uint64_t pages, bool warm) {
   std::uint64_t changed = 0;
   for (std::uint64_t page = first_page, end = first_page + pages; page < end;) {
-    const std::uint64_t bit = page % 64;
-    const std::uint64_t count = std::min<std::uint64_t>(64 - bit, end - page);
-    const std::uint64_t mask = (count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1) << bit;
     std::uint64_t& word = warm_bits_[page / 64];
+    const std::uint64_t mask = next_mask(page, end);
     const std::uint64_t before = word;
     word = warm ? before | mask : before & ~mask;
     changed += static_cast<std::uint64_t>(std::popcount(before ^ word));
-    page += count;
   }
   return changed;
 }
 
-std::optional<std::uint64_t> PageHeap::allocate(std::uint64_t pages) {
-  assert(pages > 0);
-  auto fit = warm_by_size_.lower_bound({pages, 0});
-  if (fit == warm_by_size_.end()) {
-    fit = cold_by_size_.lower_bound({pages, 0});
-    if (fit == cold_by_size_.end()) return std::nullopt;
+std::uint64_t PageHeap::count_warm(std::uint64_t first_page, std::uint64_t pages) const {
+  std::uint64_t warm = 0;
+  for (std::uint64_t page = first_page, end = first_page + pages; page < end;) {
+    const std::uint64_t word = warm_bits_[page / 64];
+    warm += static_cast<std::uint64_t>(std::popcount(word & next_mask(page, end)));
   }
-  const auto found = runs_.find(fit->second);
-  const std::uint64_t run_first = found->first;
-  const Run run = found->second;
-  erase(found);
+  return warm;
+}
+
+std::optional<std::uint64_t> PageHeap::place_in(std::uint64_t run_first, const Run& run, std::uint64_t pages,
+                                                std::uint64_t alignment) const {
+  if (run.pages < pages) return std::nullopt;
+  const std::uint64_t last = (run_first + run.pages - pages) / alignment * alignment;
+  const std::uint64_t first = (run_first + alignment - 1) / alignment * alignment;
+  if (last < first) return std::nullopt;
   // Cut from the end that is warm.
   const bool cut_end = run.warm > 0 && !is_warm(run_first) && is_warm(run_first + run.pages - 1);
-  const std::uint64_t rest = run.pages - pages;
-  const std::uint64_t first = cut_end ? run_first + rest : run_first;
-  const std::uint64_t warm = run.warm > 0 ? mark(first, pages, false) : 0;
-  if (rest > 0) insert(cut_end ? run_first : run_first + pages, {rest, run.warm - warm});
-  warm_pages_ -= warm;
+  return cut_end ? last : first;
+}
+
+std::optional<PageHeap::Fit> PageHeap::fit(const BySize& runs, std::uint64_t pages, std::uint64_t alignment) const {
+  int tries = kFitsTried;
+  for (auto it = runs.lower_bound({pages, 0}); it != runs.end() && tries > 0; ++it, --tries) {
+    const auto found = runs_.find(it->second);
+    if (const auto first = place_in(found->first, found->second, pages, alignment)) return Fit{found->first, *first};
+  }
+  const auto it = runs.lower_bound({pages + alignment - 1, 0});  // fits wherever it starts
+  if (it == runs.end()) return std::nullopt;
+  const auto found = runs_.find(it->second);
+  return Fit{found->first, *place_in(found->first, found->second, pages, alignment)};
+}
+
+std::optional<std::uint64_t> PageHeap::allocate(std::uint64_t pages, std::uint64_t alignment) {
+  assert(pages > 0);
+  auto found = fit(warm_by_size_, pages, alignment);
+  if (!found) found = fit(cold_by_size_, pages, alignment);
+  if (!found) return alignment > 1 ? allocate(pages) : std::nullopt;
+  const auto it = runs_.find(found->run_first);
+  const Run run = it->second;
+  erase(it);
+  const std::uint64_t warm = run.warm > 0 ? mark(found->first, pages, false) : 0;
+  const std::uint64_t before = found->first - found->run_first;
+  const std::uint64_t after = run.pages - before - pages;
+  std::uint64_t warm_before = 0;  // of two rests the shorter one is counted
+  if (run.warm > warm) {
+    warm_before = before < after ? count_warm(found->run_first, before)
+                                 : run.warm - warm - count_warm(found->first + pages, after);
+  }
+  if (before > 0) insert(found->run_first, {before, warm_before});
+  if (after > 0) insert(found->first + pages, {after, run.warm - warm - warm_before});
   free_pages_ -= pages;
-  return first;
+  if (warm > 0) {
+    warm_pages_ -= warm;
+    (void)keep_warm_(warm_pages_);
+  }
+  return found->first;
 }
 
 void PageHeap::free(std::uint64_t first_page, std::uint64_t pages, std::uint64_t touched_pages) {
@@ -89,15 +136,16 @@ void PageHeap::free(std::uint64_t first_page, std::uint64_t pages, std::uint64_t
     }
   }
   insert(first_page, run);
-  if (warm_pages_ > warm_limit_pages_) release_surplus();
+  if (touched_pages > 0) release_surplus();
 }
 
 void PageHeap::release_surplus() {
-  while (release_ && warm_pages_ > warm_limit_pages_) {
+  const std::uint64_t limit = keep_warm_(warm_pages_);
+  while (release_ && warm_pages_ > limit) {
     const auto found = runs_.find(by_warmth_.rbegin()->second);
     const std::uint64_t first = found->first;
     Run run = found->second;
-    const std::uint64_t released = release_from_end(first, run, warm_pages_ - warm_limit_pages_);
+    const std::uint64_t released = release_from_end(first, run, warm_pages_ - limit);
     if (released == 0) break;
     erase(found);
     run.warm -= released;

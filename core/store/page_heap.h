@@ -36,10 +36,13 @@ class PageHeap {
   // Gives the memory of these pages back to the kernel. False: it cannot, and need not be asked again.
   using Release = std::function<bool(std::uint64_t first_page, std::uint64_t pages)>;
 
-  PageHeap(std::uint64_t pages, std::uint64_t warm_limit_pages, Release release);
+  // Told how many free pages are warm whenever that has changed; how many of them may stay so.
+  using KeepWarm = std::function<std::uint64_t(std::uint64_t warm_pages)>;
 
-  // The first page of a run; nothing: no run is long enough.
-  std::optional<std::uint64_t> allocate(std::uint64_t pages);
+  PageHeap(std::uint64_t pages, KeepWarm keep_warm, Release release);
+
+  // The first page of a run, a multiple of `alignment` where such a run is found easily; nothing: none is long enough.
+  std::optional<std::uint64_t> allocate(std::uint64_t pages, std::uint64_t alignment = 1);
   // A run from allocate; the first touched_pages of it may have been written.
   void free(std::uint64_t first_page, std::uint64_t pages, std::uint64_t touched_pages);
 
@@ -56,16 +59,25 @@ class PageHeap {
   using BySize = std::set<std::pair<std::uint64_t, std::uint64_t>>;
 
   void insert(std::uint64_t first_page, Run run);
+  // Where in the run so many pages fit, aligned; nothing: they do not.
+  std::optional<std::uint64_t> place_in(std::uint64_t run_first, const Run& run, std::uint64_t pages,
+                                        std::uint64_t alignment) const;
+  struct Fit {
+    std::uint64_t run_first = 0;
+    std::uint64_t first = 0;
+  };
+  std::optional<Fit> fit(const BySize& runs, std::uint64_t pages, std::uint64_t alignment) const;
   Runs::iterator erase(Runs::iterator run);
   bool is_warm(std::uint64_t page) const { return (warm_bits_[page / 64] >> (page % 64)) & 1; }
   // Sets the pages' bits; returns how many changed.
   std::uint64_t mark(std::uint64_t first_page, std::uint64_t pages, bool warm);
+  std::uint64_t count_warm(std::uint64_t first_page, std::uint64_t pages) const;
   // Gives at most `pages` warm pages of the run back, from its end.
   std::uint64_t release_from_end(std::uint64_t first_page, const Run& run, std::uint64_t pages);
   void release_surplus();
 
   std::uint64_t pages_;
-  std::uint64_t warm_limit_pages_;
+  KeepWarm keep_warm_;
   Release release_;
   SparseArray<std::uint64_t> warm_bits_;  // of free pages
   std::uint64_t warm_pages_ = 0;

@@ -374,13 +374,9 @@ void Executor::write_value(Work& work, const serial::Writer& result) {
 }
 
 bool Executor::write_block(Work& work, std::size_t size, const std::function<void(std::byte*)>& fill) {
-  store::Block block;
-  {
-    const std::lock_guard guard(client_->lock());
-    auto room = client_->arena().allocate(size);
-    if (!room) return false;
-    block = *room;
-  }
+  const auto room = client_->allocate(size);
+  if (!room) return false;
+  const store::Block& block = *room;
   fill(block.data);
   work.block = block.offset;
   Record& record = *work.record;

@@ -1,10 +1,12 @@
 // A store of 32 MiB: what does not fit is refused clearly, and there is room again once references are dropped.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <manta/manta.h>
@@ -168,6 +170,39 @@ TEST(Store, DeadWorkersGiveTheirRoomBack) {
   }
 }
 
+// --- made in place
+
+std::size_t count_of(const manta::Buffer& buffer, int value) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < buffer.size_bytes; ++i) count += buffer.data[i] == static_cast<std::byte>(value);
+  return count;
+}
+
+TEST(Store, MadeInPlace) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4095}, std::size_t{4096}, 5 * kMiB + 1}) {
+    manta::UniqueBuffer buffer = manta::create_buffer(size);
+    ASSERT_EQ(buffer.bytes().size(), size);
+    std::fill(buffer.bytes().begin(), buffer.bytes().end(), std::byte{6});
+    const Ref<manta::Buffer> ref = manta::put(std::move(buffer));
+    EXPECT_EQ(manta::get(ref).size_bytes, size);
+    EXPECT_EQ(count_of(manta::get(ref), 6), size);
+    EXPECT_EQ(manta::get(manta::remote<count_of>(ref, 6)), size);
+  }
+}
+
+TEST(Store, MadeInPlaceAndNotPut) {
+  for (int i = 0; i < 20; ++i) {
+    manta::UniqueBuffer buffer = manta::create_buffer(20 * kMiB);
+    buffer.bytes()[7] = std::byte{1};
+    if (i % 2 == 1) buffer = manta::create_buffer(5 * kMiB);
+  }
+  manta::UniqueBuffer held = manta::create_buffer(30 * kMiB);
+  EXPECT_EQ(error_of([] { (void)manta::create_buffer(5 * kMiB); }).code(), ErrorCode::exhausted);
+  manta::UniqueBuffer moved = std::move(held);
+  EXPECT_EQ(error_of([&] { (void)manta::put(std::move(held)); }).code(), ErrorCode::invalid_argument);
+  EXPECT_EQ(error_of([&] { (void)manta::put(manta::UniqueBuffer()); }).code(), ErrorCode::invalid_argument);
+}
+
 // The writer of a private copy harms nobody.
 long scribble(Bytes bytes) {
   for (auto& b : bytes) b = 9;
@@ -188,5 +223,5 @@ TEST(Store, ReadersCannotChangeAnObject) {
 
 int main(int argc, char** argv) {
   manta::e2e::prepare_outside();
-  return manta::testing::main(argc, argv, {.num_cpus = 2, .num_gpus = 0, .store_capacity_bytes = 32 << 20});
+  return manta::testing::main(argc, argv, {.num_cpus = 2, .num_gpus = 0, .store_capacity_bytes = 32 << 20, .spill_directory = "none"});
 }

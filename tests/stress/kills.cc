@@ -310,7 +310,7 @@ struct Holdings {
 
   static Holdings now(int node) {
     return {Family::descriptors(::getpid()), Family::descriptors(node), Family::mappings(::getpid()),
-            Family::mappings(node), manta::client::Client::current()->page().store_used_bytes.load(), Family::count(node)};
+            Family::mappings(node), manta::client::Client::current()->page().store.used_bytes.load(), Family::count(node)};
   }
   void print(const char* when) const {
     std::printf("%s: driver %zu descriptors, %zu mappings; node process %zu descriptors, %zu mappings, %d children; store "

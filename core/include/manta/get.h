@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <manta/buffer.h>
 #include <manta/detail/runtime_api.h>
 #include <manta/error.h>
 #include <manta/ref.h>
@@ -118,5 +119,8 @@ template <class T>
     return Ref<Value>::adopt(detail::put(writer));
   }
 }
+
+// The same for what was made in place (create_buffer), without a copy. Throws Error(invalid_argument) for an empty one.
+[[nodiscard]] Ref<Buffer> put(UniqueBuffer buffer);
 
 }  // namespace manta

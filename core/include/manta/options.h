@@ -44,6 +44,9 @@ struct InitOptions {
   double num_gpus = -1;  // -1: MANTA_NUM_GPUS, else those that the machine has and CUDA_VISIBLE_DEVICES allows
   std::int64_t memory_bytes = -1;        // -1: 70 % of the machine's memory, for TaskOptions::memory_bytes
   std::int64_t store_capacity_bytes = -1;  // -1: 30 % of the machine's memory, taken only as it is used
+  // Where objects go while the store is full: files without a name, one for each process that has some. "none": nowhere,
+  // a full store refuses. Empty: MANTA_SPILL_DIR, else TMPDIR, else /var/tmp.
+  std::string_view spill_directory = {};
   std::array<CustomResource, 8> resources{};
   int max_workers = -1;  // bound on worker processes of the node, blocked ones included; -1: one for each 16 MiB of
                          // memory (the container's, where it has less), at least 64, at most 4096

@@ -49,6 +49,7 @@ std::string content(const Entry& entry) {
   if (!entry.resolved.load()) return "open";
   if (entry.value.failed()) return "error " + std::string(to_string(entry.value.error().code()));
   if (entry.value.kind() == Value::Kind::stored) return "block " + number(entry.value.stored().offset);
+  if (entry.value.kind() == Value::Kind::spilled) return "extent " + number(entry.value.spilled().offset);
   const std::span<const std::byte> bytes = entry.value.bytes();
   return "value " + std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
@@ -188,6 +189,17 @@ void RecordedOwner::send(ClientId to, PeerMessage message) {
 }
 
 void RecordedOwner::free_stored(const StoredLocation& location) { log_.push_back("free " + number(location.offset)); }
+
+bool RecordedOwner::restore(Entry& entry) {
+  if (!room) return false;
+  log_.push_back("restore " + number(entry.id.low));
+  owner_.restored(entry, {kSelf, 1'000'000 + entry.id.low, entry.value.spilled().size_bytes});
+  return true;
+}
+
+void RecordedOwner::free_spilled(const SpilledExtent& extent) {
+  log_.push_back("free extent " + number(extent.offset));
+}
 
 void RecordedOwner::resolved(Entry& entry) { log_.push_back("resolved " + number(entry.id.low)); }
 

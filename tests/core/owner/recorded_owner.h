@@ -85,9 +85,11 @@ class RecordedOwner final : OwnerEffects {
 
   // Effects since the last call: "demand 4", "return 2", "free 64" (a block's offset), "resolved 7", and messages:
   // "to 5: fetch 7", "to 5: value of 7 (lends 8)", "to 5: 7 lent to 6", "to 5: gives back 7, 2 times".
-  // Shapes other than 0: "demand 4 of shape 1".
+  // "restore 7", "free extent 4096". Shapes other than 0: "demand 4 of shape 1".
   std::vector<std::string> log() { return std::exchange(log_, {}); }
   Owner& owner() { return owner_; }
+  // Whether restore finds room; the block it takes is at 1'000'000 more than the object's number.
+  bool room = true;
   std::size_t live() const { return owner_.table().live(); }
 
  private:
@@ -99,6 +101,8 @@ class RecordedOwner final : OwnerEffects {
   void send(ClientId to, PeerMessage message) override;
   void free_stored(const StoredLocation& location) override;
   void resolved(Entry& entry) override;
+  bool restore(Entry& entry) override;
+  void free_spilled(const SpilledExtent& extent) override;
   void check();
 
   std::vector<std::string> log_;

@@ -58,8 +58,8 @@ void measure_blocks(Arena& arena, std::uint64_t size_bytes) {
 int main() {
   using namespace manta::store;
   constexpr std::uint64_t kCapacity = std::uint64_t{2} << 30;
-  std::atomic<std::uint64_t> node_used{0}, own_used{0};
-  auto arena = Arena::open(create_arena_memory(kCapacity).value(), kCapacity, node_used, own_used).value();
+  manta::net::StoreCounters node, own;
+  auto arena = Arena::open(create_arena_memory(kCapacity).value(), kCapacity, node, own).value();
   for (const std::uint64_t size_bytes : {64ull, 1000ull, 10'000ull, 200'000ull, 1'000'000ull}) {
     measure_blocks(*arena, size_bytes);
   }
@@ -67,6 +67,7 @@ int main() {
   const std::vector<std::byte> source(kLarge, std::byte{1});
   const auto fill = [&] {
     const auto block = arena->allocate(kLarge).value();
+    arena->prepare(block);
     std::memcpy(block.data, source.data(), kLarge);
     return block.offset;
   };

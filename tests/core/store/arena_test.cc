@@ -8,12 +8,15 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <thread>
 #include <vector>
 
 #include "core/net/shared_memory.h"
+#include "core/store/block_allocator.h"
 
 namespace manta::store {
 namespace {
@@ -24,9 +27,9 @@ Fd duplicate(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
 // A node with one arena; what a reader maps is what the node would send it.
 struct Node {
-  explicit Node(std::uint64_t capacity_bytes = 64 * kMiB, std::uint64_t warm_bytes = kWarmBytes)
+  explicit Node(std::uint64_t capacity_bytes = 64 * kMiB, std::uint64_t warm_bytes = 256 * kMiB)
       : memory(create_arena_memory(capacity_bytes).value()),
-        arena(Arena::open(duplicate(memory.get()), capacity_bytes, node_used, own_used, warm_bytes).value()) {}
+        arena(Arena::open(duplicate(memory.get()), capacity_bytes, node, own, warm_bytes).value()) {}
 
   std::shared_ptr<const ArenaView> view() const { return ArenaView::open(arena->reader_memory().value()).value(); }
   std::uint64_t resident_bytes() const {
@@ -35,8 +38,8 @@ struct Node {
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
 
-  std::atomic<std::uint64_t> node_used{0};
-  std::atomic<std::uint64_t> own_used{0};
+  net::StoreCounters node;
+  net::StoreCounters own;
   Fd memory;
   std::unique_ptr<Arena> arena;
 };
@@ -139,32 +142,32 @@ TEST(Arena, Store2AFullStoreSaysHowMuchIsInUse) {
 
 TEST(Arena, Store2TheBudgetIsOneForAllClients) {
   Node node(4 * kMiB);
-  std::atomic<std::uint64_t> other_used{0};
-  auto other = Arena::open(create_arena_memory(4 * kMiB).value(), 4 * kMiB, node.node_used, other_used).value();
+  net::StoreCounters others;
+  auto other = Arena::open(create_arena_memory(4 * kMiB).value(), 4 * kMiB, node.node, others).value();
   const Block mine = node.arena->allocate(3 * kMiB).value();
   EXPECT_EQ(other->allocate(2 * kMiB).error().code(), ErrorCode::exhausted);
   EXPECT_TRUE(other->allocate(kMiB));
-  EXPECT_EQ(node.node_used, 4 * kMiB);
-  EXPECT_EQ(node.own_used, 3 * kMiB);
-  EXPECT_EQ(other_used, kMiB);
+  EXPECT_EQ(node.node.used_bytes, 4 * kMiB);
+  EXPECT_EQ(node.own.used_bytes, 3 * kMiB);
+  EXPECT_EQ(others.used_bytes, kMiB);
   node.arena->free(mine.offset);
   EXPECT_TRUE(other->allocate(2 * kMiB));
-  EXPECT_EQ(node.node_used, 3 * kMiB);
+  EXPECT_EQ(node.node.used_bytes, 3 * kMiB);
 }
 
 TEST(Arena, Store2SeveralClientsAtOnceNeverExceedTheBudget) {
   constexpr std::uint64_t kCapacity = 2 * kMiB;
-  std::atomic<std::uint64_t> node_used{0};
+  net::StoreCounters all;
   std::atomic<bool> exceeded{false};
   std::vector<std::thread> clients;
   for (int client = 0; client < 3; ++client) {
     clients.emplace_back([&, client] {
-      std::atomic<std::uint64_t> own_used{0};
-      auto arena = Arena::open(create_arena_memory(kCapacity).value(), kCapacity, node_used, own_used).value();
+      net::StoreCounters own;
+      auto arena = Arena::open(create_arena_memory(kCapacity).value(), kCapacity, all, own).value();
       std::vector<std::uint64_t> offsets;
       for (int i = 0; i < 5000; ++i) {
         const auto block = arena->allocate(static_cast<std::uint64_t>(100 + (i * 7919 * (client + 1)) % 200'000));
-        if (node_used.load() > kCapacity) exceeded = true;
+        if (all.used_bytes.load() > kCapacity) exceeded = true;
         if (block) offsets.push_back(block->offset);
         if (!block || offsets.size() > 20) {
           for (const std::uint64_t offset : offsets) arena->free(offset);
@@ -172,12 +175,12 @@ TEST(Arena, Store2SeveralClientsAtOnceNeverExceedTheBudget) {
         }
       }
       for (const std::uint64_t offset : offsets) arena->free(offset);
-      EXPECT_EQ(own_used, 0u);
+      EXPECT_EQ(own.used_bytes, 0u);
     });
   }
   for (auto& client : clients) client.join();
   EXPECT_FALSE(exceeded);
-  EXPECT_EQ(node_used, 0u);
+  EXPECT_EQ(all.used_bytes, 0u);
 }
 
 RC_GTEST_PROP(ArenaModel, Store2Store3BlocksKeepTheirBytesAndTheBudgetIsExact, ()) {
@@ -209,8 +212,8 @@ RC_GTEST_PROP(ArenaModel, Store2Store3BlocksKeepTheirBytesAndTheBudgetIsExact, (
       live.erase(found);
     }
     RC_ASSERT(node.arena->used_bytes() == booked);
-    RC_ASSERT(node.node_used == booked);
-    RC_ASSERT(node.own_used == booked);
+    RC_ASSERT(node.node.used_bytes == booked);
+    RC_ASSERT(node.own.used_bytes == booked);
     RC_ASSERT(booked <= kCapacity);
   }
 }
@@ -222,10 +225,81 @@ TEST(Arena, Store4FreedPagesStayWarmUpToTheBoundAndTheRestGoesBack) {
   std::memset(block.data, 1, 32 * kMiB);
   EXPECT_EQ(node.resident_bytes(), 32 * kMiB);
   node.arena->free(block.offset);
-  EXPECT_EQ(node.resident_bytes(), kWarm);
+  EXPECT_EQ(node.resident_bytes(), kWarm + kOwnWarmBytes);
   const Block again = node.arena->allocate(kWarm).value();
   std::memset(again.data, 2, kWarm);
-  EXPECT_EQ(node.resident_bytes(), kWarm) << "in the warm ones";
+  EXPECT_EQ(node.resident_bytes(), kWarm + kOwnWarmBytes) << "in the warm ones";
+}
+
+TEST(Arena, Store4TheBoundIsOneForAllClients) {
+  constexpr std::uint64_t kWarm = 8 * kMiB;
+  Node node(64 * kMiB, kWarm);
+  net::StoreCounters others;
+  const Fd memory = create_arena_memory(64 * kMiB).value();
+  auto other = Arena::open(duplicate(memory.get()), 64 * kMiB, node.node, others, kWarm).value();
+  const auto churn = [](Arena& arena, std::uint64_t size) {
+    const Block block = arena.allocate(size).value();
+    std::memset(block.data, 1, size);
+    arena.free(block.offset);
+  };
+  churn(*node.arena, 5 * kMiB + kOwnWarmBytes);
+  EXPECT_EQ(node.own.warm_bytes, 5 * kMiB);
+  churn(*other, 20 * kMiB);
+  EXPECT_EQ(others.warm_bytes, 3 * kMiB) << "what the first one left";
+  EXPECT_EQ(node.node.warm_bytes, kWarm);
+  const Block block = node.arena->allocate(4 * kMiB).value();
+  EXPECT_EQ(node.node.warm_bytes, 4 * kMiB) << "what is used again is not kept any more";
+  churn(*other, 20 * kMiB);
+  EXPECT_EQ(others.warm_bytes, 7 * kMiB);
+  node.arena->free(block.offset);
+  EXPECT_EQ(node.node.warm_bytes, kWarm);
+}
+
+// What the kernel says of huge pages in the mapping that holds the address.
+std::uint64_t huge_bytes_at(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool here = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long begin = 0, end = 0, kib = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      const auto at = reinterpret_cast<std::uintptr_t>(address);
+      here = begin <= at && at < end;
+    }
+    if (here && std::sscanf(line.c_str(), "ShmemPmdMapped: %lu", &kib) == 1) return kib << 10;
+  }
+  return 0;
+}
+
+TEST(Arena, Store5LargeBlocksAreHugePagesForWriterAndReaders) {
+  Node node(256 * kMiB, 32 * kMiB);
+  (void)node.arena->allocate(3 * kMiB).value();
+  const Block block = node.arena->allocate(21 * kMiB).value();
+  EXPECT_EQ(block.offset % kHugePageBytes, 0u);
+  node.arena->prepare(block);
+  std::memset(block.data, 7, block.size_bytes);
+  if (huge_bytes_at(block.data) == 0) GTEST_SKIP() << "this kernel makes none";
+  EXPECT_EQ(huge_bytes_at(block.data), 20 * kMiB);
+  EXPECT_EQ(node.resident_bytes(), 21 * kMiB) << "none reaches beyond the block";
+  const auto view = node.view();
+  const std::byte* read = view->at(block.offset, block.size_bytes).value();
+  const auto is_seven = [](std::byte byte) { return byte == std::byte{7}; };
+  EXPECT_TRUE(std::all_of(read, read + block.size_bytes, is_seven));
+  EXPECT_EQ(huge_bytes_at(read), 20 * kMiB);
+  // A reader's own write copies small pages, and a block that is freed and cut up goes on to work.
+  const_cast<std::byte*>(read)[5 * kMiB] = std::byte{1};
+  EXPECT_EQ(block.data[5 * kMiB], std::byte{7});
+  view->forget(block.offset, block.size_bytes);
+  node.arena->free(block.offset);
+  std::vector<Block> blocks;
+  for (int i = 0; i < 30; ++i) {
+    blocks.push_back(node.arena->allocate(700'000).value());
+    node.arena->prepare(blocks.back());
+    std::memset(blocks.back().data, i, 700'000);
+  }
+  for (int i = 0; i < 30; ++i) {
+    const std::byte* bytes = view->at(blocks[static_cast<std::size_t>(i)].offset, 700'000).value();
+    EXPECT_TRUE(std::all_of(bytes, bytes + 700'000, [i](std::byte b) { return b == static_cast<std::byte>(i); }));
+  }
 }
 
 TEST(Arena, Store4MemoryIsTakenOnlyAsItIsUsed) {
@@ -259,7 +333,7 @@ TEST(ArenaDeathTest, Store1AnUnknownOffsetIsABugOfOurs) {
 TEST(Arena, Store1AnUnknownOffsetIsIgnored) {
   Node node;
   node.arena->free(64);
-  EXPECT_EQ(node.node_used, 0u);
+  EXPECT_EQ(node.node.used_bytes, 0u);
 }
 #endif
 

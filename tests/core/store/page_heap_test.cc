@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace manta::store {
@@ -10,12 +11,16 @@ namespace {
 
 constexpr std::uint64_t kPages = 300;
 
+PageHeap::KeepWarm at_most(std::uint64_t limit) {
+  return [limit](std::uint64_t pages) { return std::min(pages, limit); };
+}
+
 // A heap beside a plain account of every page.
 struct Model {
   enum class Page { cold, warm, used };
 
   explicit Model(std::uint64_t warm_limit, bool can_release = true)
-      : pages(kPages, Page::cold), heap(kPages, warm_limit, [this, can_release](std::uint64_t first, std::uint64_t count) {
+      : pages(kPages, Page::cold), heap(kPages, at_most(warm_limit), [this, can_release](std::uint64_t first, std::uint64_t count) {
           if (!can_release) return false;
           for (std::uint64_t page = first; page < first + count; ++page) {
             RC_ASSERT(pages.at(page) == Page::warm);
@@ -32,10 +37,11 @@ struct Model {
     }
     return false;
   }
-  void allocate(std::uint64_t count) {
-    const auto first = heap.allocate(count);
+  void allocate(std::uint64_t count, std::uint64_t alignment) {
+    const auto first = heap.allocate(count, alignment);
     RC_ASSERT(first.has_value() == has_run(count));
     if (!first) return;
+    if (has_run(count + alignment - 1)) RC_ASSERT(*first % alignment == 0);
     for (std::uint64_t page = *first; page < *first + count; ++page) {
       RC_ASSERT(pages.at(page) != Page::used);
       pages[page] = Page::used;
@@ -64,7 +70,7 @@ RC_GTEST_PROP(PageHeapModel, Store3Store4RunsNeverOverlapMergeAndStayWarmUpToThe
   Model model(limit);
   for (int step = *rc::gen::inRange(0, 200); step > 0; --step) {
     if (model.blocks.empty() || *rc::gen::inRange(0, 100) < 55) {
-      model.allocate(*rc::gen::inRange<std::uint64_t>(1, 40));
+      model.allocate(*rc::gen::inRange<std::uint64_t>(1, 40), *rc::gen::element<std::uint64_t>(1, 1, 8, 32));
     } else {
       model.free(*rc::gen::inRange<std::size_t>(0, model.blocks.size()), *rc::gen::inRange<std::uint64_t>(0, 41));
     }
@@ -78,7 +84,7 @@ RC_GTEST_PROP(PageHeapModel, Store3Store4RunsNeverOverlapMergeAndStayWarmUpToThe
 }
 
 TEST(PageHeap, Store4WarmPagesAreGivenOutFirst) {
-  PageHeap heap(100, 100, [](auto, auto) { return true; });
+  PageHeap heap(100, at_most(100), [](auto, auto) { return true; });
   const auto a = *heap.allocate(10);
   const auto b = *heap.allocate(10);
   const auto c = *heap.allocate(10);
@@ -96,7 +102,7 @@ TEST(PageHeap, Store4WarmPagesAreGivenOutFirst) {
 
 TEST(PageHeap, Store4TheRunWithMostWarmPagesGoesBackFirst) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> released;
-  PageHeap heap(1000, 30, [&](std::uint64_t first, std::uint64_t pages) {
+  PageHeap heap(1000, at_most(30), [&](std::uint64_t first, std::uint64_t pages) {
     released.emplace_back(first, pages);
     return true;
   });
@@ -113,7 +119,7 @@ TEST(PageHeap, Store4TheRunWithMostWarmPagesGoesBackFirst) {
 
 TEST(PageHeap, Store4AKernelThatTakesNothingBackIsAskedOnce) {
   int asked = 0;
-  PageHeap heap(100, 5, [&](auto, auto) { return ++asked, false; });
+  PageHeap heap(100, at_most(5), [&](auto, auto) { return ++asked, false; });
   for (int i = 0; i < 3; ++i) heap.free(*heap.allocate(20), 20, 20);
   EXPECT_EQ(asked, 1);
   EXPECT_EQ(heap.warm_pages(), 20u);

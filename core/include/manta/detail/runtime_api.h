@@ -24,7 +24,8 @@ namespace manta::detail {
 struct EntryHead {
   // References: Ref objects of this process, and holds of the owner itself (queued tasks, outer objects).
   std::atomic<std::uint32_t> refs{0};
-  // Set once, with release, when the value or the error is there; nothing in it changes afterwards.
+  // Set once, with release, when the value or the error is there; nothing in it changes afterwards, but where the
+  // bytes of a large value lie.
   std::atomic<bool> resolved{false};
 };
 

@@ -66,7 +66,8 @@ class Writer final : private cereal::MantaOutputArchive {
   std::size_t encoded_size() const;
   // Writes the encoding to dest (encoded_size() bytes; aligned to kBufferAlignment if readers are to share the
   // buffers). Layout where framed(): u32 stream size, u32 number of buffers, u64 size of each buffer, the stream, then
-  // the buffers, each at the next multiple of kBufferAlignment from dest; gaps are zero. Otherwise the stream alone.
+  // the buffers, each at the next multiple of kBufferAlignment from dest; gaps are zero. Otherwise the stream alone. A
+  // buffer that lies where it would be copied to stays as it is.
   void encode_into(std::byte* dest) const;
   // Whether there is out-of-band data. A reader must be told.
   bool framed() const { return !buffers_.empty(); }

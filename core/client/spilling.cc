@@ -1,0 +1,195 @@
+// Room in a full store: what this process owns goes to its spill file, others are asked to do the same, and back.
+//
+// Reading and writing of the file is done under the client's lock: what nobody uses may not be used meanwhile.
+#include <algorithm>
+#include <thread>
+
+#include "core/client/client.h"
+
+namespace manta::client {
+
+namespace {
+
+constexpr std::chrono::seconds kRoomWithin{20};     // one allocation, all in all
+constexpr std::chrono::seconds kAnswerWithin{5};    // of the node
+constexpr std::chrono::milliseconds kFreeWithin{200};  // what others have spilled is free by then
+constexpr std::chrono::milliseconds kAskAgainAfter{20};
+constexpr int kDryRounds = 3;                       // without anything that could be spilled, before it is an error
+// At least so much at once: each time all objects are looked at.
+std::uint64_t portion(std::uint64_t bytes, std::uint64_t capacity_bytes) {
+  return std::max(bytes, std::min<std::uint64_t>(capacity_bytes / 16, 64 << 20));
+}
+
+}  // namespace
+
+bool Client::spills() const { return welcome_.spill_directory != "none"; }
+
+// Locked. Bytes that are free now, or when messages to their arenas have arrived.
+std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
+  if (!spills()) return 0;
+  const auto is_read = [&](const owner::StoredLocation& at) {
+    return pins_.is_read(at) || (at.arena != self() && arenas_.known(at.arena) == nullptr);
+  };
+  const auto together = [](const std::vector<owner::Entry*>& entries) {
+    std::uint64_t sum = 0;
+    for (const owner::Entry* entry : entries) sum += entry->value.stored().size_bytes;
+    return sum;
+  };
+  std::vector<owner::Entry*> entries = owner_->spillable(bytes, is_read);
+  if (press == Press::yes && together(entries) < bytes) {
+    owner_->pressed();
+    entries = owner_->spillable(bytes, is_read);
+  }
+  std::uint64_t made = 0;
+  for (owner::Entry* entry : entries) {
+    if (!spilling_.file) {
+      auto file = store::SpillFile::open(welcome_.spill_directory);
+      if (!file) {
+        spilling_.failed = file.error();
+        return made;
+      }
+      spilling_.file = std::move(*file);
+    }
+    const owner::StoredLocation at = entry->value.stored();
+    const std::byte* data = nullptr;
+    if (at.arena == self()) {
+      data = arena().at(at.offset);
+    } else if (auto place = arenas_.known(at.arena)->at(at.offset, at.size_bytes)) {
+      data = *place;
+    } else {
+      continue;
+    }
+    auto extent = spilling_.file->write({data, at.size_bytes});
+    if (!extent) {
+      spilling_.failed = extent.error();
+      return made;
+    }
+    owner_->spilled(*entry, *extent);
+    made += at.size_bytes;
+  }
+  if (made > 0) spilling_.failed.reset();
+  return made;
+}
+
+// What others could make. Never in the thread that reads the node's messages.
+std::uint64_t Client::ask_for_room(std::uint64_t bytes) {
+  std::unique_lock lock(spilling_.mutex);
+  const std::uint64_t number = ++spilling_.last_number;
+  spilling_.answers[number] = std::nullopt;
+  lock.unlock();
+  send(net::NeedRoom{number, bytes});
+  lock.lock();
+  spilling_.arrived.wait_for(lock, kAnswerWithin,
+                             [&] { return spilling_.closed || spilling_.answers[number].has_value(); });
+  const std::uint64_t made = spilling_.answers[number].value_or(0);
+  spilling_.answers.erase(number);
+  return made;
+}
+
+void Client::on_room_made(const net::RoomMade& made) {
+  {
+    const std::lock_guard guard(spilling_.mutex);
+    const auto it = spilling_.answers.find(made.number);
+    if (it != spilling_.answers.end()) it->second = made.bytes;
+  }
+  spilling_.arrived.notify_all();
+}
+
+void Client::no_more_room() {
+  {
+    const std::lock_guard guard(spilling_.mutex);
+    spilling_.closed = true;
+  }
+  spilling_.arrived.notify_all();
+}
+
+Result<store::Block> Client::allocate(std::uint64_t size_bytes) {
+  std::unique_lock lock(mutex_);
+  auto block = arena().allocate(size_bytes);
+  if (block || size_bytes > page_->store_capacity_bytes || !spills()) return block;
+  const std::uint64_t wanted = portion(size_bytes, page_->store_capacity_bytes);
+  const Clock::time_point deadline = Clock::now() + kRoomWithin;
+  for (int dry = 0; dry < kDryRounds && Clock::now() < deadline;) {
+    std::uint64_t made = spill(wanted, Press::yes);
+    if (made == 0 && node_gone_) break;
+    if (made == 0) {
+      lock.unlock();
+      made = ask_for_room(wanted);
+      lock.lock();
+    }
+    dry = made == 0 ? dry + 1 : 0;
+    // Frees travel from process to process; where nothing was spilled, some may be on their way nevertheless.
+    const Clock::time_point until = Clock::now() + (made == 0 ? kFreeWithin / 20 : kFreeWithin);
+    for (;;) {
+      block = arena().allocate(size_bytes);
+      if (block || Clock::now() >= until) break;
+      lock.unlock();
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      lock.lock();
+    }
+    if (block) return block;
+  }
+  const std::string why = spilling_.failed ? spilling_.failed->message()
+                                           : "what is in use is read, borrowed or needed by a task that may run, and "
+                                             "cannot be spilled";
+  return fail(ErrorCode::exhausted, block.error().message() + "; " + why);
+}
+
+Result<store::Block> Client::allocate_now(std::uint64_t size_bytes, Press press) {
+  auto block = arena().allocate(size_bytes);
+  if (block || size_bytes > page_->store_capacity_bytes || !spills()) return block;
+  const std::uint64_t wanted = portion(size_bytes, page_->store_capacity_bytes);
+  if (spill(wanted, press) > 0) {
+    block = arena().allocate(size_bytes);
+  } else if (Clock::now() - spilling_.asked_at > kAskAgainAfter) {
+    spilling_.asked_at = Clock::now();
+    send(net::NeedRoom{0, wanted});
+  }
+  return block;
+}
+
+// Locked, into a block of its size.
+void Client::read_back(owner::Entry& entry, const store::Block& block) {
+  auto read = spilling_.file->read(entry.value.spilled(), block.data);
+  if (read) {
+    owner_->restored(entry, {self(), block.offset, block.size_bytes});
+    if (node_gone_) keep_own_arena();
+  } else {
+    arena().free(block.offset);
+    owner_->unreadable(entry, read.error());
+  }
+}
+
+bool Client::restore(owner::Entry& entry) {
+  const auto block = allocate_now(entry.value.spilled().size_bytes, Press::yes);
+  if (!block) return false;
+  arena().prepare(*block);
+  read_back(entry, *block);
+  return !entry.value.failed();
+}
+
+void Client::restore_to_read(owner::Entry& entry, std::uint64_t size_bytes) {
+  const auto block = allocate(size_bytes);
+  if (!block) throw_error(block.error().with_context("an object that was spilled"));
+  arena_->prepare(*block);
+  const std::lock_guard guard(mutex_);
+  if (entry.value.kind() == owner::Value::Kind::spilled) {
+    read_back(entry, *block);
+  } else {  // another thread was faster
+    arena().free(block->offset);
+  }
+}
+
+void Client::free_spilled(const owner::SpilledExtent& extent) { spilling_.file->free(extent); }
+
+void Client::make_room(const net::MakeRoom& make) {
+  std::uint64_t made = 0;
+  {
+    const std::lock_guard guard(mutex_);
+    drain();  // results that nobody has looked at yet are objects too
+    made = spill(make.bytes, Press::yes);
+  }
+  send(net::MadeRoom{make.id, made});
+}
+
+}  // namespace manta::client

@@ -1,0 +1,206 @@
+// Owner: what may be spilled, and what brings it back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/core/owner/recorded_owner.h"
+
+namespace manta::owner {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr ClientId kOther{5};
+constexpr std::uint64_t kAll = ~std::uint64_t{0};
+
+Value block(std::uint64_t offset, ClientId arena = kSelf) { return Value::at({arena, offset, 100'000}, false); }
+bool nobody_reads(const StoredLocation&) { return false; }
+
+std::vector<std::uint64_t> spillable(RecordedOwner& o, std::uint64_t bytes = kAll) {
+  std::vector<std::uint64_t> numbers;
+  for (const Entry* entry : o.owner().spillable(bytes, nobody_reads)) numbers.push_back(entry->id.low);
+  return numbers;
+}
+void spill(RecordedOwner& o, Entry* entry) {
+  o.call([&] { o.owner().spilled(*entry, {entry->id.low * 4096, 100'000}); });
+}
+
+TEST(OwnerSpilling, TheOneUsedLongestAgoFirstAndNoMoreThanAskedFor) {
+  RecordedOwner o;
+  std::vector<Entry*> objects;
+  for (std::uint64_t n = 1; n <= 4; ++n) objects.push_back(o.put(n, block(n)));
+  o.put(9);  // not in the store
+  EXPECT_THAT(spillable(o), ElementsAre(1, 2, 3, 4));
+  o.owner().used(*objects[0]);
+  EXPECT_THAT(spillable(o), ElementsAre(2, 3, 4, 1));
+  EXPECT_THAT(spillable(o, 100'001), ElementsAre(2, 3));
+  EXPECT_THAT(spillable(o, 1), ElementsAre(2));
+  const auto read = [](const StoredLocation& at) { return at.offset == 2; };
+  EXPECT_EQ(o.owner().spillable(1, read).front(), objects[2]);
+}
+
+TEST(OwnerSpilling, TheBlockIsFreedAndTheExtentWithTheLastReference) {
+  RecordedOwner o;
+  Entry* object = o.put(1, block(64));
+  spill(o, object);
+  EXPECT_THAT(o.log(), ElementsAre("free 64"));
+  EXPECT_EQ(content(*object), "extent 4096");
+  EXPECT_THAT(spillable(o), IsEmpty());
+  o.drop(object);
+  EXPECT_THAT(o.log(), ElementsAre("free extent 4096"));
+  EXPECT_EQ(o.live(), 0U);
+}
+
+// OWN-9
+TEST(OwnerSpilling, NotWhatOthersHold) {
+  RecordedOwner o;
+  Entry* object = o.put(1, block(64));
+  o.call([&] { o.owner().lend(*object, kOther); });
+  EXPECT_THAT(spillable(o), IsEmpty());
+  o.receive(kOther, GivenBack{object->id, 1});
+  EXPECT_THAT(spillable(o), ElementsAre(1));
+  Entry* borrowed = o.borrow(7, kOther);
+  o.receive(kOther, Fetched{owner::object(7), block(8, kOther), {}});
+  EXPECT_EQ(content(*borrowed), "block 8");
+  EXPECT_THAT(spillable(o), ElementsAre(1)) << "only what is our own";
+}
+
+// OWN-9
+TEST(OwnerSpilling, NotWhatATaskInARingMayRead) {
+  RecordedOwner o;
+  Entry* deep = o.put(1, block(64));
+  Entry* argument = o.put(2, block(128), {deep});
+  Entry* inside = o.put(3, block(192));
+  NewTask task = o.task(4);
+  task.references = {argument};
+  task.contained = {inside};
+  detail::retain(inside);
+  task.ref_mask = 1;
+  o.submit(std::move(task));
+  EXPECT_THAT(spillable(o), ElementsAre(1, 2, 3)) << "it waits for a lease";
+  o.grant(1);
+  EXPECT_THAT(spillable(o), IsEmpty());
+  o.finish(o.start(1));
+  EXPECT_THAT(spillable(o), ElementsAre(1, 2, 3));
+}
+
+TEST(OwnerSpilling, ArgumentsComeBackBeforeTheTaskIsPushed) {
+  RecordedOwner o;
+  Entry* argument = o.put(1, block(64));
+  spill(o, argument);
+  NewTask task = o.task(2);
+  task.references = {argument};
+  task.ref_mask = 1;
+  Entry* result = o.submit(std::move(task));
+  o.room = false;
+  o.log();
+  FakeRing& ring = o.grant(1);
+  EXPECT_THAT(ring.unstarted(), IsEmpty());
+  o.submit(3);
+  EXPECT_THAT(ring.unstarted(), IsEmpty()) << "until the next tick";
+  o.tick();
+  EXPECT_THAT(ring.unstarted(), ElementsAre(3)) << "others do not wait behind it";
+  o.room = true;
+  o.tick();
+  EXPECT_THAT(o.log(), ::testing::IsSupersetOf({"restore 1", "free extent 4096"}));
+  EXPECT_THAT(ring.unstarted(), ElementsAre(3, 2));
+  o.run_all(1);
+  EXPECT_EQ(content(*result), "value done");
+}
+
+TEST(OwnerSpilling, UnderPressureOnlyIdleWorkersHaveArgumentsInUse) {
+  RecordedOwner o({.pressed_ticks = 3});
+  std::vector<Entry*> arguments;
+  FakeRing& ring = o.grant(1);
+  for (std::uint64_t n = 1; n <= 4; ++n) {
+    arguments.push_back(o.put(n, block(n)));
+    NewTask task = o.task(10 + n);
+    task.references = {arguments.back()};
+    task.ref_mask = 1;
+    o.submit(std::move(task));
+  }
+  Entry* running = o.start(1);
+  EXPECT_THAT(spillable(o), IsEmpty());
+  o.call([&] { o.owner().pressed(); });
+  EXPECT_THAT(spillable(o), ElementsAre(2, 3, 4));
+  o.submit(20);
+  EXPECT_THAT(ring.unstarted(), IsEmpty());
+  spill(o, arguments[1]);
+  o.finish(running);
+  EXPECT_THAT(ring.unstarted(), ElementsAre(12));
+  EXPECT_THAT(spillable(o), ElementsAre(1, 3, 4));
+  o.tick(3);
+  EXPECT_THAT(ring.unstarted(), ElementsAre(12, 13, 14, 20)) << "it is over";
+}
+
+TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoRoomFailsInTheEnd) {
+  RecordedOwner o({.restore_ticks = 5});
+  Entry* argument = o.put(1, block(64));
+  spill(o, argument);
+  NewTask task = o.task(2);
+  task.references = {argument};
+  task.ref_mask = 1;
+  Entry* result = o.submit(std::move(task));
+  o.room = false;
+  o.grant(1);
+  o.tick(10);
+  EXPECT_EQ(content(*result), "error exhausted");
+  EXPECT_EQ(content(*argument), "extent 4096") << "nothing is lost";
+}
+
+TEST(OwnerSpilling, WhoAsksForASpilledValueGetsItWhenThereIsRoom) {
+  RecordedOwner o({.restore_ticks = 5});
+  Entry* object = o.put(1, block(64));
+  o.call([&] { (void)o.owner().export_ref(*object); });
+  spill(o, object);
+  o.room = false;
+  o.log();
+  o.receive(kOther, Fetch{object->id});
+  o.tick(2);
+  EXPECT_THAT(o.log(), IsEmpty());
+  EXPECT_TRUE(o.owner().busy()) << "it is asked again";
+  o.room = true;
+  o.tick();
+  EXPECT_THAT(o.log(), ElementsAre("restore 1", "free extent 4096", "to 5: value of 1"));
+  EXPECT_FALSE(o.owner().busy());
+  spill(o, object);
+  o.room = false;
+  o.log();
+  o.receive(kOther, Fetch{object->id});
+  o.tick(10);
+  EXPECT_THAT(o.log(), ElementsAre("to 5: error of 1"));
+  o.drop(object);
+  EXPECT_EQ(o.live(), 0U);
+}
+
+// OWN-8
+TEST(OwnerSpilling, ADeadProcessMemoryIsNotNeededAnyMore) {
+  RecordedOwner o;
+  Entry* task = o.submit(1);
+  o.grant(1);
+  Outcome outcome;
+  outcome.value = block(64, ClientId{101});
+  o.finish(o.start(1), std::move(outcome));
+  o.call([&] { o.owner().client_died(ClientId{101}, "was killed"); });
+  o.log();
+  spill(o, task);
+  EXPECT_THAT(o.log(), Contains("free 64"));
+  EXPECT_EQ(content(*task), "extent 4096");
+}
+
+TEST(OwnerSpilling, WhatCannotBeReadBackFailsThoseWhoNeedIt) {
+  RecordedOwner o;
+  Entry* argument = o.put(1, block(64));
+  spill(o, argument);
+  o.call([&] { o.owner().unreadable(*argument, Error(ErrorCode::object_lost, "the disk is gone")); });
+  EXPECT_THAT(o.log(), ElementsAre("free 64", "free extent 4096"));
+  EXPECT_EQ(content(*argument), "error object_lost");
+  NewTask task = o.task(2);
+  task.references = {argument};
+  task.ref_mask = 1;
+  EXPECT_EQ(content(*o.submit(std::move(task))), "error object_lost");
+}
+
+}  // namespace
+}  // namespace manta::owner
