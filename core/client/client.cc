@@ -13,6 +13,7 @@
 #include "core/client/function_table.h"
 #include "core/client/task_codec.h"
 #include "core/net/shared_memory.h"
+#include "core/net/wire_resources.h"
 
 namespace manta::client {
 
@@ -29,22 +30,14 @@ Overloaded(F...) -> Overloaded<F...>;
 constexpr std::size_t kLongestInPacket = net::ControlSocket::kMaxPacketBytes - 256;
 constexpr std::size_t kArgumentsInHeapUpTo = net::Record::kPayloadBytes;
 
-net::WireResources to_wire(const sched::ResourceSet& set) {
-  net::WireResources wire;
-  wire.cpus = set.cpus.units();
-  wire.gpus = set.gpus.units();
-  wire.memory_bytes = set.memory_bytes;
-  for (const sched::NamedAmount& named : set.named) wire.named.emplace_back(named.name, named.amount.units());
-  return wire;
-}
-
 std::string function_name(detail::FunctionId id) {
   const detail::FunctionEntry* function = detail::find_function(id);
   return function != nullptr ? std::string(function->name()) : "unknown";
 }
 
-bool same_resources(const TaskOptions& a, const TaskOptions& b) {
-  return a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
+bool same_shape(const TaskOptions& a, const TaskOptions& b) {
+  return a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft && a.num_cpus == b.num_cpus &&
+         a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
          std::equal(a.resources.begin(), a.resources.end(), b.resources.begin(),
                     [](const CustomResource& x, const CustomResource& y) { return x.name.empty() && y.name.empty(); });
 }
@@ -70,7 +63,10 @@ Client& Client::require() {
 }
 
 Client::Client(net::ControlSocket node, WorkerHooks* hooks)
-    : node_(std::move(node)), hooks_(hooks), arenas_([this](ClientId arena) { send(net::RequestArena{arena}); }) {}
+    : node_(std::move(node)),
+      hooks_(hooks),
+      arenas_([this](ClientId arena) { send(net::RequestArena{arena}); }),
+      remote_blocks_([this](std::uint64_t id, const owner::StoredLocation& at) { send(net::PullBlock{id, at}); }) {}
 
 std::unique_ptr<Client> Client::connect(net::ControlSocket node, WorkerHooks* hooks) {
   std::unique_ptr<Client> client(new Client(std::move(node), hooks));
@@ -83,6 +79,7 @@ std::unique_ptr<Client> Client::connect(net::ControlSocket node, WorkerHooks* ho
     throw Error(ErrorCode::internal, "the node's first message is not a welcome");
   }
   client->welcome_ = *welcome;
+  client->nodes_ = welcome->nodes;
   auto page = net::map_memory(packet->descriptors[0].get(), sizeof(net::NodePage), net::Mapping::shared);
   if (!page) throw_error(page.error());
   client->page_ = reinterpret_cast<net::NodePage*>(*page);
@@ -171,6 +168,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::LeaseEnded& m) {
                    const std::lock_guard guard(mutex_);
                    drain();
+                   if (node_of(m.lease) != node_of(self())) return remote_lease_ended(m.lease, m.status);
                    owner_->lease_ended(m.lease, m.status);
                  },
                  [&](const net::Infeasible& m) {
@@ -180,7 +178,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::AskBack& m) {
                    const std::lock_guard guard(mutex_);
                    drain();
-                   owner_->ask_back(static_cast<owner::ShapeIndex>(m.shape), m.count);
+                   owner_->ask_back(static_cast<owner::ShapeIndex>(m.shape), m.count, m.node);
                  },
                  [&](const net::OpenChannel& m) {
                    if (descriptors.size() != 2 || hooks_ == nullptr) return;
@@ -205,6 +203,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::ClientDied& m) {
                    const std::lock_guard guard(mutex_);
                    drain();
+                   if (is_remote(m.client)) remote_worker_died(m.client, m.status);
                    owner_->client_died(m.client, m.status);
                    const auto it = channels_.find(m.client);
                    if (it == channels_.end()) return;
@@ -212,12 +211,26 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    std::erase(groups_[net::group_of(m.client)], it->second.get());
                    channels_.erase(it);
                  },
+                 [&](const net::NodeJoined& m) {
+                   const std::lock_guard guard(mutex_);
+                   nodes_.push_back(m.node);
+                 },
+                 [&](const net::NodeDied& m) {
+                   const std::lock_guard guard(mutex_);
+                   drain();
+                   std::erase_if(nodes_, [&](const auto& node) { return node.node == m.node; });
+                   owner_->node_died(m.node, "was on " + m.status);
+                 },
+                 [&](const net::BlockPulled& m) {
+                   remote_blocks_.arrived(m.id, m.why, descriptors.empty() ? Fd() : std::move(descriptors[0]));
+                 },
              },
              message);
   slot().replies.wake();  // sleepers look again: there may be new channels, or results that somebody else drained
 }
 
 void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptors) {
+  if (is_remote(granted.worker)) return on_granted_elsewhere(granted);
   if (granted.new_channel) {
     if (descriptors.size() != 2 || granted.worker_slot >= net::NodePage::kSlots) return;
     arenas_.arrived(granted.worker, std::move(descriptors[1]));
@@ -241,6 +254,14 @@ void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptor
 void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) {
   auto packet = net::decode_peer_packet(bytes);
   if (!packet) return;
+  if (auto* task = std::get_if<net::RunTask>(&*packet)) {
+    if (hooks_ != nullptr) hooks_->run_task(from, std::move(*task));
+    return;
+  }
+  if (std::holds_alternative<net::TakeBackTasks>(*packet)) {
+    if (hooks_ != nullptr) hooks_->take_back_tasks(from);
+    return;
+  }
   const std::lock_guard guard(mutex_);
   drain();  // CLIENT-3
   std::visit(Overloaded{
@@ -251,12 +272,17 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::Fetched& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::Lent& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::GivenBack& m) { owner_->receive(from, std::move(m)); },
+                 [&](const net::TaskDone& m) { on_task_done(from, m); },
+                 [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
+                 [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },
+                 [&](const auto&) {},
              },
              *packet);
 }
 
 void Client::node_lost() {
   arenas_.close();
+  remote_blocks_.close();
   {
     const std::lock_guard guard(mutex_);
     node_gone_ = true;
@@ -267,6 +293,7 @@ void Client::node_lost() {
     active_.clear();
     for (auto& group : groups_) group.clear();
     channels_.clear();
+    remote_channels_.clear();
   }
   slot().replies.wake();
   if (hooks_ != nullptr) ::_exit(0);  // a worker without its node has nothing to live for
@@ -275,18 +302,24 @@ void Client::node_lost() {
 // --- owner::OwnerEffects (locked)
 
 void Client::set_demand(owner::ShapeIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) {
-  send(net::SetDemand{shape, to_wire(request), wanted});
+  send(net::SetDemand{shape, net::wire_of(request), wanted, owner_->where_of(shape)});
 }
 
 void Client::return_lease(LeaseId lease) {
   for (const auto& [worker, channel] : channels_) {
     if (channel->lease == lease) channel->lease = {};
   }
+  for (const auto& [worker, channel] : remote_channels_) {
+    if (channel->lease == lease) channel->lease = {};
+  }
   send(net::ReturnLease{lease});
 }
 
 void Client::send(ClientId to, owner::PeerMessage message) {
-  net::PeerPacket packet = std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message);
+  send_to_peer(to, std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message));
+}
+
+void Client::send_to_peer(ClientId to, const net::PeerPacket& packet) {
   std::vector<std::byte> bytes = net::encode(packet);
   if (bytes.size() <= kLongestInPacket) return send(net::ToPeer{to, std::move(bytes)});
   auto memory = net::create_shared_memory("manta-message", bytes.size());
@@ -354,10 +387,10 @@ owner::Value Client::make_value(const serial::Writer& value, std::size_t inline_
 }
 
 owner::ShapeIndex Client::shape_of(const TaskOptions& options) {
-  if (have_last_shape_ && same_resources(options, last_options_)) return last_shape_;
+  if (have_last_shape_ && same_shape(options, last_options_)) return last_shape_;
   auto request = sched::request_of(options);
   if (!request) throw_error(request.error());
-  last_shape_ = owner_->shape_of(*request);
+  last_shape_ = owner_->shape_of(*request, {options.placement, options.node, options.node_soft});
   last_options_ = options;
   have_last_shape_ = true;
   return last_shape_;
@@ -435,6 +468,7 @@ void Client::last_reference_gone(owner::Entry& entry) {
 
 detail::ValueView Client::view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry) {
   const std::shared_ptr<owner::Entry> hold(entry, [](owner::Entry* e) { detail::release(e); });
+  if (is_remote(location.arena)) return view_elsewhere(location, framed, hold);
   auto view = arenas_.view(location.arena);
   if (!view) throw_error(view.error());
   auto data = (*view)->at(location.offset, location.size_bytes);

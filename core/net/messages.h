@@ -14,6 +14,7 @@
 #include <manta/ids.h>
 
 #include "core/owner/messages.h"
+#include "core/sched/resources.h"
 
 namespace manta::net {
 
@@ -35,6 +36,7 @@ struct SetDemand {
   std::uint32_t shape = 0;
   WireResources request;
   std::uint32_t wanted = 0;
+  sched::Where where;
 };
 struct ReturnLease {
   LeaseId lease;
@@ -56,11 +58,20 @@ struct Shutdown {};  // driver: end everything
 struct ArenaUnused {  // of a dead client: no value that the sender knows lies in it
   ClientId client;
 };
+struct PullBlock {  // bring a block of another node here; answered by BlockPulled
+  std::uint64_t id = 0;  // the client's own
+  owner::StoredLocation location;
+};
 
-using ClientMessage =
-    std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown, ArenaUnused>;
+using ClientMessage = std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer,
+                                   Shutdown, ArenaUnused, PullBlock>;
 
 // --- from a node to a client
+struct NodeOfCluster {
+  NodeId node;
+  std::string host;
+  WireResources total;
+};
 struct Welcome {  // the first; descriptors: node page, the client's arena
   ClientId client;
   std::uint32_t slot = 0;
@@ -68,6 +79,8 @@ struct Welcome {  // the first; descriptors: node page, the client's arena
   std::int64_t spin_ns = 0;
   std::string host;
   double num_cpus = 0;
+  std::vector<NodeOfCluster> nodes;
+  std::string address;  // where this node accepts others; empty: nowhere
 };
 struct Granted {  // descriptors, if new_channel: ring, the worker's arena
   LeaseId lease;
@@ -87,6 +100,7 @@ struct Infeasible {
 struct AskBack {
   std::uint32_t shape = 0;
   std::uint32_t count = 0;
+  NodeId node;  // that has the leases
 };
 struct OpenChannel {  // to a worker; descriptors: ring, the submitter's arena
   ClientId submitter;
@@ -106,15 +120,53 @@ struct ClientDied {
   ClientId client;
   std::string status;
 };
+struct NodeJoined {
+  NodeOfCluster node;
+};
+struct NodeDied {  // after the deaths of its clients
+  NodeId node;
+  std::string status;
+};
+struct BlockPulled {  // descriptor: memory that holds the block; none: it is lost, and why
+  std::uint64_t id = 0;
+  std::string why;
+};
 
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
-                                 FromPeer, ClientDied>;
+                                 FromPeer, ClientDied, NodeJoined, NodeDied, BlockPulled>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena
   std::uint64_t offset = 0;
 };
-using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock>;
+// Tasks for a worker of another node, and what it answers: the ring's records as messages. A submitter counts its tasks
+// per worker up in `position`; the worker runs them in that order.
+struct RunTask {
+  std::uint64_t position = 0;
+  std::uint64_t function = 0;
+  TaskId task;
+  std::uint16_t attempt = 0;
+  std::uint32_t ref_mask = 0;
+  std::uint32_t cpus = 0;  // ten-thousandths
+  bool framed = false;     // the value starts with a frame
+  bool parts = false;      // the payload is a list of parts, with references
+  bool stored = false;     // the payload is at `location`
+  owner::StoredLocation location;
+  std::vector<std::byte> payload;
+};
+struct TaskDone {
+  std::uint64_t position = 0;
+  std::vector<std::byte> reply;  // as client/task_codec.h encodes reply parts
+};
+struct TakeBackTasks {};  // submitter: send back what has not started
+struct TasksReturned {    // worker: these have not started and will not
+  std::vector<std::uint64_t> positions;
+};
+struct WorkerBlocked {  // the running task starts or ends to wait
+  bool blocked = false;
+};
+using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, RunTask, TaskDone,
+                                TakeBackTasks, TasksReturned, WorkerBlocked>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

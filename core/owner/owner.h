@@ -65,6 +65,8 @@ class OwnerEffects {
   virtual void free_stored(const StoredLocation& location) = 0;
   // The client is dead, and no value that is known here lies in its arena.
   virtual void arena_unused(ClientId) {}
+  // No entry says any more that its value lies there, in another process' arena.
+  virtual void stored_unused(const StoredLocation&) {}
   // A watched entry was resolved.
   virtual void resolved(Entry& entry) = 0;
 };
@@ -120,7 +122,8 @@ class Owner {
   ClientId self() const { return self_; }
 
   // --- From the program. Returned entries carry one reference for the caller.
-  ShapeIndex shape_of(const sched::ResourceSet& request);
+  ShapeIndex shape_of(const sched::ResourceSet& request, const sched::Where& where = {});
+  const sched::Where& where_of(ShapeIndex shape) const { return shapes_[shape]->where; }
   const sched::ResourceSet& request_of(ShapeIndex shape) const { return shapes_[shape]->request; }
   Entry* submit(NewTask task);
   Entry* put(ObjectId id, Value value, std::vector<Entry*> contained);
@@ -143,7 +146,10 @@ class Owner {
   // The worker is gone or the lease revoked. Finished tasks were reported before. status: why, for people.
   void lease_ended(LeaseId lease, const std::string& status);
   void infeasible(ShapeIndex shape, const std::string& why);
-  void ask_back(ShapeIndex shape, std::uint32_t count);
+  // node: whose leases; none: any.
+  void ask_back(ShapeIndex shape, std::uint32_t count, NodeId node = {});
+  // A pushed task has not started and comes back; a channel that cannot take back at once says so later.
+  void came_back(Entry& entry);
   void client_died(ClientId client, const std::string& status);
   // All processes of the node, also those whose birth was never announced: an owner may have lent to them already.
   void node_died(NodeId node, const std::string& status);
@@ -171,6 +177,7 @@ class Owner {
  private:
   struct Shape {
     sched::ResourceSet request;
+    sched::Where where;
     Entry* front = nullptr;
     Entry* back = nullptr;
     std::uint64_t queued = 0;

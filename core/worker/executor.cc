@@ -69,13 +69,18 @@ void Executor::apply_news() {
       net::RingMemory::unmap((*it)->memory);
       channels_.erase(it);
     }
+    (void)remote_.take(item.opened.submitter);
     client_->send(net::ChannelClosed{item.opened.submitter});
   }
 }
 
 void Executor::blocked(bool blocked) {
-  if (current_ == nullptr) return;
-  current_->ring.set_blocked(blocked);
+  if (current_ == nullptr && !remote_submitter_) return;
+  if (current_ != nullptr) {
+    current_->ring.set_blocked(blocked);
+  } else {
+    remote_blocked(blocked);
+  }
   client_->send(net::Blocked{blocked});
 }
 
@@ -103,7 +108,7 @@ void Executor::run(Client& client) {
     if (found) continue;
     const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
     bell.take();
-    if (!prepare_sleep() || have_news_.load(std::memory_order_seq_cst)) continue;
+    if (!prepare_sleep() || have_news_.load(std::memory_order_seq_cst) || remote_.waiting()) continue;
     bell.sleep(seen, Client::Clock::time_point::max());
   }
 }
@@ -122,6 +127,7 @@ bool Executor::run_ready() {
       ran = true;
     }
   }
+  if (remote_.waiting()) ran = run_remote() || ran;
   return ran;
 }
 
@@ -216,6 +222,10 @@ void Executor::read_input(const Record& record, client::TaskContext& context, cl
     input.values = {bytes, framed, nullptr};
     return;
   }
+  read_parts(bytes, context, input);
+}
+
+void Executor::read_parts(std::span<const std::byte> bytes, client::TaskContext& context, client::TaskInput& input) {
   const client::RequestPart values = client::take_part(bytes);
   if (values.stored) {
     input.values = {read_block(values.location.arena, values.location.offset, values.location.size_bytes, input),
@@ -245,11 +255,12 @@ void Executor::read_input(const Record& record, client::TaskContext& context, cl
 // Bytes in another process' arena that its owner keeps until the reply.
 std::span<const std::byte> Executor::read_block(ClientId arena, std::uint64_t offset, std::uint64_t size,
                                                 client::TaskInput& input) {
-  auto view = client_->arenas().view(arena);
-  if (!view) throw_error(view.error());
-  auto data = (*view)->at(offset, size);
+  using Keepalive = std::shared_ptr<const void>;
+  Keepalive memory;
+  auto data = client_->stored_bytes({arena, offset, size}, memory);
   if (!data) throw_error(data.error());
-  input.keepalive = *view;
+  // The arguments may lie in one block, and name another that holds the values.
+  input.keepalive = input.keepalive ? std::make_shared<std::pair<Keepalive, Keepalive>>(input.keepalive, memory) : memory;
   return {*data, size};
 }
 

@@ -20,6 +20,7 @@
 #include "core/client/run_task.h"
 #include "core/net/task_ring.h"
 #include "core/net/task_ring_inl.h"
+#include "core/worker/remote_tasks.h"
 
 namespace manta::worker {
 
@@ -31,6 +32,8 @@ class Executor final : public client::WorkerHooks {
   void open_channel(const net::OpenChannel& message, Fd ring) override;
   void close_channel(ClientId submitter) override;
   void blocked(bool blocked) override;
+  void run_task(ClientId submitter, net::RunTask task) override;
+  void take_back_tasks(ClientId submitter) override;
 
  private:
   struct Channel {
@@ -57,12 +60,19 @@ class Executor final : public client::WorkerHooks {
   void write_error(Channel& channel, net::Record& record, const Error& error, bool user_exception,
                    std::vector<ObjectId> kept);
   bool write_block(Channel& channel, net::Record& record, std::size_t size, const std::function<void(std::byte*)>& fill);
+  void read_parts(std::span<const std::byte> bytes, client::TaskContext& context, client::TaskInput& input);
+  // remote_tasks.cc
+  bool run_remote();
+  void execute_remote(ClientId submitter, const net::RunTask& task);
+  void remote_blocked(bool blocked);
   std::vector<ObjectId> settle_imports(client::TaskContext& context);
   void set_threads(std::uint32_t cpus);
 
   client::Client* client_ = nullptr;
   std::vector<std::unique_ptr<Channel>> channels_;
   Channel* current_ = nullptr;  // whose task runs
+  RemoteTasks remote_;
+  ClientId remote_submitter_;   // whose task runs, if it came as a message
   std::uint32_t thread_cpus_ = 0;
   std::mutex news_mutex_;
   std::vector<News> news_;
