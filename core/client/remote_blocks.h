@@ -2,6 +2,8 @@
 //
 //   BLOCKS-1  a block is brought here once for all who read it meanwhile, and kept until forget()
 //   BLOCKS-2  where a location turns out to be lost is one place: the error that get() returns
+//   BLOCKS-3  a place is used again after its object was freed: a copy is kept only while an entry of this process, which
+//             holds the object, says that its value lies there
 //
 // Threading: any thread; get() blocks. Ownership: copies live with their readers, and until they are forgotten.
 #pragma once

@@ -28,8 +28,10 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-bool same(const net::WireResources& a, const net::WireResources& b) {
-  return a.cpus == b.cpus && a.gpus == b.gpus && a.memory_bytes == b.memory_bytes && a.named == b.named;
+bool same(const link::View& a, const link::View& b) {
+  const net::WireResources &x = a.available, &y = b.available;
+  return x.cpus == y.cpus && x.gpus == y.gpus && x.memory_bytes == y.memory_bytes && x.named == y.named &&
+         a.held == b.held;
 }
 
 }  // namespace
@@ -38,8 +40,8 @@ Cluster::Cluster(boost::asio::io_context& io, ClusterEvents& events, const NodeC
     : io_(io),
       events_(events),
       own_{kHead, "", config.total},
-      available_(config.total),
-      published_(config.total),
+      view_{kHead, config.total, {}},
+      published_(view_),
       publish_timer_(io) {}
 
 Cluster::~Cluster() {
@@ -124,7 +126,7 @@ std::unique_ptr<Cluster> Cluster::join(boost::asio::io_context& io, const NodeCo
 void Cluster::start() {
   started_ = true;
   for (const auto& node : first_nodes_) events_.node_up(node);
-  for (const auto& view : first_views_) events_.view_changed(view.node, view.available);
+  for (const auto& view : first_views_) events_.view_changed(view);
   for (const auto& frame : std::exchange(early_, {})) frame();
 }
 
@@ -154,12 +156,12 @@ void Cluster::introduced(NodeId id, Member& member, const link::Join& join) {
   }
   member.introduction.cancel();
   member.node = {id, join.host, join.total};
-  member.available = join.total;
-  link::Joined joined{id, driver_, {own_}, {{kHead, available_}}};
+  member.view = {id, join.total, {}};
+  link::Joined joined{id, driver_, {own_}, {view_}};
   for (const auto& [other, known] : members_) {
     if (other == id || !known->node.node) continue;
     joined.nodes.push_back(known->node);
-    joined.views.push_back({other, known->available});
+    joined.views.push_back(known->view);
   }
   tell(id, joined);
   to_all_but(id, link::NodeUp{member.node});
@@ -201,9 +203,9 @@ void Cluster::on_membership(NodeId from, link::Membership message) {
                    },
                    [&](link::View& m) {
                      if (m.node != from) return;  // CLUSTER-3
-                     it->second->available = m.available;
+                     it->second->view = m;
                      to_all_but(from, m);
-                     events_.view_changed(from, m.available);
+                     events_.view_changed(m);
                    },
                    [&](const auto&) {},
                },
@@ -223,7 +225,7 @@ void Cluster::on_membership(NodeId from, link::Membership message) {
                    [&](const link::NodeUp& m) { events_.node_up(m.node); },
                    [&](const link::NodeDown& m) { events_.node_down(m.node, m.status); },
                    [&](const link::ClientDown& m) { events_.client_down(m.client, m.status); },
-                   [&](const link::View& m) { events_.view_changed(m.node, m.available); },
+                   [&](const link::View& m) { events_.view_changed(m); },
                    [&](const auto&) {},
                },
                message);
@@ -269,21 +271,20 @@ void Cluster::to_all_but(NodeId except, const link::Membership& message) {
   }
 }
 
-void Cluster::publish(const net::WireResources& available) {
-  available_ = available;
-  if (publish_waits_ || same(available_, published_)) return;
+void Cluster::publish(net::WireResources available, std::vector<link::Held> held) {
+  view_ = {self_, std::move(available), std::move(held)};
+  if (publish_waits_ || same(view_, published_)) return;
   publish_waits_ = true;
   publish_timer_.expires_after(kPublishEvery);
   publish_timer_.async_wait([this](error_code error) {
     publish_waits_ = false;
-    if (!error && !same(available_, published_)) send_view();
+    if (!error && !same(view_, published_)) send_view();
   });
 }
 
 void Cluster::send_view() {
-  published_ = available_;
-  const link::View view{self_, available_};
-  is_head() ? to_all_but(self_, view) : tell(kHead, view);
+  published_ = view_;
+  is_head() ? to_all_but(self_, view_) : tell(kHead, view_);
 }
 
 void Cluster::leave(const std::string& last_words) {

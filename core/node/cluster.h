@@ -32,7 +32,7 @@ class ClusterEvents {
   virtual void node_down(NodeId node, const std::string& status) = 0;
   virtual void client_up(ClientId client) = 0;  // the head's node alone
   virtual void client_down(ClientId client, const std::string& status) = 0;
-  virtual void view_changed(NodeId node, const net::WireResources& available) = 0;
+  virtual void view_changed(const link::View& view) = 0;
   virtual void message(NodeId from, link::Message message) = 0;
   // Of a node that joined: its link to the head is gone. orderly: the job is over.
   virtual void head_gone(bool orderly, const std::string& why) = 0;
@@ -62,7 +62,7 @@ class Cluster {
   // The head's node: to one other. Others: to the head.
   void tell(NodeId to, const link::Membership& message);
   // What this node has left, for the others; sent when it has changed, at most every kPublishEvery.
-  void publish(const net::WireResources& available);
+  void publish(net::WireResources available, std::vector<link::Held> held);
   // Says goodbye on all links and runs the loop until that is sent, for a short time.
   void leave(const std::string& last_words);
 
@@ -70,7 +70,7 @@ class Cluster {
   struct Member {
     std::shared_ptr<net::TlsLink> link;
     net::NodeOfCluster node;
-    net::WireResources available;
+    link::View view;
     boost::asio::steady_timer introduction;  // until it has said who it is
     explicit Member(boost::asio::io_context& io) : introduction(io) {}
   };
@@ -100,7 +100,7 @@ class Cluster {
   bool started_ = false;
   bool leaving_ = false;
   std::vector<std::function<void()>> early_;  // frames that came before start()
-  net::WireResources available_, published_;
+  link::View view_, published_;
   boost::asio::steady_timer publish_timer_;
   bool publish_waits_ = false;
   std::size_t refusals_ = 0;

@@ -77,12 +77,13 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects, ClusterEven
   void node_down(NodeId node, const std::string& status) override;
   void client_up(ClientId client) override;
   void client_down(ClientId client, const std::string& status) override;
-  void view_changed(NodeId node, const net::WireResources& available) override;
+  void view_changed(const link::View& view) override;
   void message(NodeId from, link::Message message) override;
   void head_gone(bool orderly, const std::string& why) override;
   // --- sched::ClusterSchedulerEffects (daemon_cluster.cc)
   void set_share(NodeId node, ClientId client, sched::ShapeIndex shape, const sched::ResourceSet& request,
                  std::uint32_t wanted) override;
+  std::uint32_t held_here(ClientId client, sched::ShapeIndex shape) override { return scheduler_.held(client, shape); }
   void refuse(ClientId client, sched::ShapeIndex shape, const std::string& why) override;
 
   Result<Client*> add_client(ClientId id, net::ControlSocket socket);

@@ -217,13 +217,21 @@ void Daemon::for_client(NodeId from, const link::ForClient& m) {
   send(*client, *message);
 }
 
-void Daemon::view_changed(NodeId node, const net::WireResources& available) {
-  placing_->view(node, net::resources_of(available));
+void Daemon::view_changed(const link::View& view) {
+  std::map<sched::ClusterScheduler::Key, std::uint32_t> held;
+  for (const link::Held& h : view.held) {
+    if (node_of(h.client) == self_) held[{h.client, h.shape}] = h.leases;
+  }
+  placing_->view(view.node, net::resources_of(view.available), std::move(held));
   look_at_views();
 }
 
 void Daemon::look_at_views() {
-  cluster_->publish(net::wire_of(scheduler_.ledger().available()));
+  std::vector<link::Held> held;
+  for (const ClientId client : foreign_submitters_) {
+    for (const auto& [shape, leases] : scheduler_.held_by(client)) held.push_back({client, shape, leases});
+  }
+  cluster_->publish(net::wire_of(scheduler_.ledger().available()), std::move(held));
   if (replan_waits_) return;
   replan_waits_ = true;
   replan_timer_.expires_after(kReplanEvery);

@@ -22,9 +22,16 @@ inline constexpr std::uint8_t kVersion = 1;
 inline constexpr std::uint8_t kMembershipFrame = 16;
 inline constexpr std::uint8_t kRelayedFrame = 17;
 
-struct View {  // what a node has left
+struct Held {  // leases that a client of another node has, those included whose worker is being started
+  ClientId client;
+  std::uint32_t shape = 0;
+  std::uint32_t leases = 0;
+  friend bool operator==(const Held&, const Held&) = default;
+};
+struct View {  // what a node has left, and what others hold
   NodeId node;
   net::WireResources available;
+  std::vector<Held> held;
 };
 
 // --- Membership

@@ -40,7 +40,7 @@ double used_part(const ResourceSet& total, const ResourceSet& available) {
 }  // namespace
 
 void ClusterScheduler::node_joined(NodeId id, const std::string& host, const ResourceSet& total) {
-  nodes_.insert_or_assign(id, Node{host, total, total});
+  nodes_.insert_or_assign(id, Node{host, total, total, {}});
   replan();
 }
 
@@ -54,9 +54,11 @@ void ClusterScheduler::node_left(NodeId id) {
   replan();
 }
 
-void ClusterScheduler::view(NodeId id, const ResourceSet& available) {
+void ClusterScheduler::view(NodeId id, const ResourceSet& available, std::map<Key, std::uint32_t> held) {
   const auto it = nodes_.find(id);
-  if (it != nodes_.end()) it->second.available = available;
+  if (it == nodes_.end()) return;
+  it->second.available = available;
+  it->second.held = std::move(held);
 }
 
 void ClusterScheduler::set_demand(ClientId client, ShapeIndex shape, const ResourceSet& request, const Where& where,
@@ -113,13 +115,17 @@ std::uint32_t ClusterScheduler::share(NodeId node, ClientId client, ShapeIndex s
   return share == it->second.shares.end() ? 0 : share->second;
 }
 
-std::vector<ClusterScheduler::Candidate> ClusterScheduler::candidates(const Demand& demand) const {
+std::vector<ClusterScheduler::Candidate> ClusterScheduler::candidates(const Key& key, const Demand& demand) const {
   std::vector<Candidate> found;
   for (const auto& [id, node] : nodes_) {
     if (times(node.total, demand.request) == 0) continue;
-    const auto held = demand.held.find(id);
-    const std::uint64_t has = held == demand.held.end() ? 0 : held->second;
-    found.push_back({id, has + times(node.available, demand.request), used_part(node.total, node.available), 0});
+    // What it said last, and what has been heard since: either may be the newer.
+    const auto heard = demand.held.find(id);
+    const auto said = node.held.find(key);
+    std::uint64_t has = heard == demand.held.end() ? 0 : heard->second;
+    if (said != node.held.end()) has = std::max<std::uint64_t>(has, said->second);
+    if (id == self_) has = effects_.held_here(key.first, key.second);
+    found.push_back({id, has, has + times(node.available, demand.request), used_part(node.total, node.available), 0});
   }
   if (!demand.where.node) return found;
   const auto elsewhere = [&](const Candidate& c) { return c.node != demand.where.node; };
@@ -128,16 +134,21 @@ std::vector<ClusterScheduler::Candidate> ClusterScheduler::candidates(const Dema
   return found;
 }
 
-// This node while it has room, then others, the fullest first; what fits nowhere now waits here, or evenly elsewhere.
+// What is held already stays where it is. Then this node while it has room, then others, the fullest first; what fits
+// nowhere now waits here, or evenly elsewhere.
 void ClusterScheduler::pack(const Demand& demand, std::vector<Candidate>& nodes) const {
   std::sort(nodes.begin(), nodes.end(), [&](const Candidate& a, const Candidate& b) {
     if ((a.node == self_) != (b.node == self_)) return a.node == self_;
     return a.used != b.used ? a.used > b.used : a.node < b.node;
   });
   std::uint32_t left = demand.wanted;
-  for (Candidate& node : nodes) {
-    node.share = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, node.room));
-    left -= node.share;
+  for (const bool only_held : {true, false}) {
+    for (Candidate& node : nodes) {
+      const std::uint64_t up_to = only_held ? node.held : node.room;
+      const auto more = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, up_to - node.share));
+      node.share += more;
+      left -= more;
+    }
   }
   if (nodes.front().node == self_) {
     nodes.front().share += left;
@@ -167,7 +178,7 @@ void ClusterScheduler::spread(const Demand& demand, std::vector<Candidate>& node
 void ClusterScheduler::plan(const Key& key) {
   Demand& demand = demands_.at(key);
   std::vector<Candidate> nodes;
-  if (demand.wanted > 0) nodes = candidates(demand);
+  if (demand.wanted > 0) nodes = candidates(key, demand);
   if (demand.wanted > 0 && nodes.empty()) {
     const std::string why = why_nowhere(demand);
     for (const auto& [node, share] : std::exchange(demand.shares, {})) {

@@ -30,6 +30,8 @@ class ClusterSchedulerEffects {
   virtual ~ClusterSchedulerEffects() = default;
   virtual void set_share(NodeId node, ClientId client, ShapeIndex shape, const ResourceSet& request,
                          std::uint32_t wanted) = 0;
+  // Leases that this node has granted, those included for which a worker is being started.
+  virtual std::uint32_t held_here(ClientId client, ShapeIndex shape) = 0;
   // No live node that Where allows could ever run it. The demand is void.
   virtual void refuse(ClientId client, ShapeIndex shape, const std::string& why) = 0;
 };
@@ -42,8 +44,9 @@ class ClusterScheduler {
   void node_joined(NodeId node, const std::string& host, const ResourceSet& total);
   // What it had to grant goes to others.
   void node_left(NodeId node);
-  // What a node has left. Changes no share: replan() does.
-  void view(NodeId node, const ResourceSet& available);
+  // What a node has left, and what it has granted to clients of this one, as held_here. Changes no share: replan() does.
+  using Key = std::pair<ClientId, ShapeIndex>;
+  void view(NodeId node, const ResourceSet& available, std::map<Key, std::uint32_t> held = {});
   void set_demand(ClientId client, ShapeIndex shape, const ResourceSet& request, const Where& where,
                   std::uint32_t wanted);
   void client_left(ClientId client);
@@ -56,11 +59,11 @@ class ClusterScheduler {
   std::uint32_t share(NodeId node, ClientId client, ShapeIndex shape) const;
 
  private:
-  using Key = std::pair<ClientId, ShapeIndex>;
   struct Node {
     std::string host;
     ResourceSet total;
     ResourceSet available;
+    std::map<Key, std::uint32_t> held;
   };
   struct Demand {
     ResourceSet request;
@@ -71,13 +74,14 @@ class ClusterScheduler {
   };
   struct Candidate {
     NodeId node;
-    std::uint64_t room = 0;  // leases held there, and those that fit besides
+    std::uint64_t held = 0;  // leases there
+    std::uint64_t room = 0;  // those, and what fits besides
     double used = 0;         // of the node, from 0 to 1
     std::uint32_t share = 0;
   };
 
   void plan(const Key& key);
-  std::vector<Candidate> candidates(const Demand& demand) const;
+  std::vector<Candidate> candidates(const Key& key, const Demand& demand) const;
   void pack(const Demand& demand, std::vector<Candidate>& nodes) const;
   void spread(const Demand& demand, std::vector<Candidate>& nodes) const;
   std::string why_nowhere(const Demand& demand) const;

@@ -51,6 +51,11 @@ int dies(int cell) {
 }
 int counts(int cell) { return static_cast<int>(++outside()[static_cast<std::size_t>(cell)]); }
 
+int meet(int all) {
+  ++outside()[200];
+  return await_cell(200, all) ? 1 : 0;
+}
+
 class ClusterTasks : public ClusterTest {
  protected:
   TaskOptions there(const std::string& name = "second") { return {.node = id_of(name)}; }
@@ -58,6 +63,16 @@ class ClusterTasks : public ClusterTest {
   static Error error_of(Ref<R>& ref) {
     auto result = try_get(ref);
     return result ? Error(ErrorCode::internal, "no error") : result.error();
+  }
+  // Until all CPUs of the node have a worker that has started: not what the tests of placement are about.
+  void warm_up(const std::string& name, int cpus) {
+    const std::size_t before = static_cast<std::size_t>(outside()[200]);
+    std::vector<Ref<int>> refs;
+    for (int i = 0; i < cpus; ++i) {
+      refs.push_back(remote<meet>.options({.node = name == "head" ? NodeId{1} : id_of(name)})(
+          static_cast<int>(before) + cpus));
+    }
+    for (auto& ref : refs) (void)get(ref);
   }
   static std::map<std::string, int> count(std::vector<Ref<std::string>>& refs) {
     std::map<std::string, int> seen;
@@ -113,6 +128,20 @@ TEST_F(ClusterTasks, ReferencesTravelAndAreCounted) {
   }
 }
 
+// A freed object's place is used again: nobody may read the old value.
+TEST_F(ClusterTasks, PlacesAreUsedAgain) {
+  start();
+  join("second");
+  for (int i = 0; i < 30; ++i) {
+    auto mine = put(numbers(20'000, i));
+    EXPECT_EQ(get(remote<sum>.options(there())(mine)), expected_sum(20'000, i));
+    auto theirs = remote<numbers>.options(there())(20'000, 100 + i);
+    EXPECT_EQ(get(remote<sum>(theirs)), expected_sum(20'000, 100 + i));
+    EXPECT_EQ(get(theirs).front(), 100 + i);
+    EXPECT_EQ(get(remote<sum_inside>.options(there())(std::vector{mine})), expected_sum(20'000, i));
+  }
+}
+
 TEST_F(ClusterTasks, ThreeNodesThroughTheHead) {
   start();
   join("second");
@@ -157,23 +186,25 @@ TEST_F(ClusterTasks, NoTaskWaitsBehindAnotherForEver) {
 TEST_F(ClusterTasks, PackThenSpread) {
   start(2);
   join("second", 2);
+  warm_up("second", 2);  // not this node: it would hold leases of another shape for a while, and have no room
   std::vector<Ref<std::string>> few, many;
   for (int i = 0; i < 2; ++i) few.push_back(remote<where>(30));
   EXPECT_EQ(count(few), (std::map<std::string, int>{{"head", 2}}));
-  for (int i = 0; i < 24; ++i) many.push_back(remote<where>(30));
-  const auto seen = count(many);
-  EXPECT_GE(seen.at("second"), 6);
-  EXPECT_GE(seen.at("head"), 6);
+  for (int i = 0; i < 40; ++i) many.push_back(remote<where>(20));
+  auto seen = count(many);
+  EXPECT_GE(seen["second"], 8);
+  EXPECT_GE(seen["head"], 8);
 }
 
 TEST_F(ClusterTasks, Spread) {
   start(2);
   join("second", 2);
   join("third", 2);
+  for (const char* name : {"head", "second", "third"}) warm_up(name, 2);
   std::vector<Ref<std::string>> refs;
-  for (int i = 0; i < 30; ++i) refs.push_back(remote<where>.options({.placement = Placement::spread})(20));
-  const auto seen = count(refs);
-  for (const char* name : {"head", "second", "third"}) EXPECT_GE(seen.at(name), 5) << name;
+  for (int i = 0; i < 60; ++i) refs.push_back(remote<where>.options({.placement = Placement::spread})(20));
+  auto seen = count(refs);
+  for (const char* name : {"head", "second", "third"}) EXPECT_GE(seen[name], 8) << name;
 }
 
 TEST_F(ClusterTasks, ResourcesThatOnlyAnotherNodeHas) {

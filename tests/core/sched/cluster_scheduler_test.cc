@@ -29,12 +29,14 @@ class Recorded : public ClusterSchedulerEffects {
     if (wanted == 0) shares[{client, shape}].erase(node);
     ++calls;
   }
+  std::uint32_t held_here(ClientId, ShapeIndex) override { return held; }
   void refuse(ClientId client, ShapeIndex shape, const std::string& why) override {
     refused[{client, shape}] = why;
   }
   std::map<std::pair<ClientId, ShapeIndex>, std::map<NodeId, std::uint32_t>> shares;
   std::map<std::pair<ClientId, ShapeIndex>, std::string> refused;
   int calls = 0;
+  std::uint32_t held = 0;
 };
 
 class ClusterSchedulerTest : public testing::Test {
@@ -71,7 +73,7 @@ TEST_F(ClusterSchedulerTest, WhatFitsNowhereWaitsAtHome) {
 
 TEST_F(ClusterSchedulerTest, LeasesHeldCountAsRoom) {
   want(6);
-  for (std::uint64_t n = 1; n <= 4; ++n) scheduler.granted({(kSelf.value << 40) + n}, kClient, 0);
+  effects.held = 4;
   for (std::uint64_t n = 1; n <= 2; ++n) scheduler.granted({(kB.value << 40) + n}, kClient, 0);
   scheduler.view(kSelf, cpus(0));
   scheduler.view(kB, cpus(2));
@@ -83,6 +85,21 @@ TEST_F(ClusterSchedulerTest, LeasesHeldCountAsRoom) {
   scheduler.lease_over({(kB.value << 40) + 1});
   scheduler.lease_over({(kB.value << 40) + 2});
   EXPECT_EQ(want(4), (Shares{{kSelf, 4}}));
+}
+
+// A worker is being started there for it: what that takes is gone from what is left, and no lease is known yet.
+TEST_F(ClusterSchedulerTest, WhatIsBookedThereStaysThere) {
+  scheduler.view(kSelf, cpus(0));
+  scheduler.view(kC, cpus(0));
+  EXPECT_EQ(want(2), (Shares{{kB, 2}}));
+  scheduler.view(kB, cpus(2), {{{kClient, 0}, 2}});
+  scheduler.view(kSelf, cpus(1));
+  scheduler.replan();
+  EXPECT_EQ((effects.shares[{kClient, 0}]), (Shares{{kB, 2}}));  // although there is room at home again
+  scheduler.view(kSelf, cpus(0));
+  scheduler.view(kB, cpus(0), {{{kClient, 0}, 2}});
+  scheduler.replan();
+  EXPECT_EQ((effects.shares[{kClient, 0}]), (Shares{{kB, 2}}));
 }
 
 TEST_F(ClusterSchedulerTest, WhatWaitsMovesWhereThereIsRoom) {
