@@ -12,6 +12,7 @@ find_package(Threads REQUIRED)
 find_package(Boost 1.74 REQUIRED)  # headers only: Asio, Beast, PFR
 find_package(cereal REQUIRED)
 find_package(tl-expected REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)  # links between nodes: TLS 1.3 with pre-shared keys
 if(MANTA_BUILD_TESTS)
   find_package(GTest REQUIRED)
   find_package(rapidcheck REQUIRED)

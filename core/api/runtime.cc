@@ -24,6 +24,7 @@
 #include "core/client/client.h"
 #include "core/client/retired.h"
 #include "core/gpu/devices.h"
+#include "core/net/tls_link.h"
 #include "core/node/daemon.h"
 #include "core/node/spawner.h"
 #include "core/sched/resources.h"
@@ -47,15 +48,46 @@ std::optional<double> number_of(const char* text, const std::string& what) {
   return value;
 }
 
-// --manta-NAME=value on the command line, then MANTA_NAME in the environment.
-std::optional<double> setting(int argc, char** argv, const std::string& flag, const char* variable) {
+// --manta-NAME=value on the command line; null: not given.
+const char* flag_value(int argc, char** argv, const std::string& flag) {
   const std::string prefix = "--manta-" + flag + "=";
   for (int i = 1; i < argc && argv != nullptr && argv[i] != nullptr; ++i) {
-    if (std::strncmp(argv[i], prefix.c_str(), prefix.size()) == 0) {
-      return number_of(argv[i] + prefix.size(), prefix.substr(0, prefix.size() - 1));
-    }
+    if (std::strncmp(argv[i], prefix.c_str(), prefix.size()) == 0) return argv[i] + prefix.size();
   }
-  return number_of(std::getenv(variable), variable);
+  return nullptr;
+}
+
+// There, then MANTA_NAME in the environment.
+std::optional<double> setting(int argc, char** argv, const std::string& flag, const char* variable) {
+  const char* given = flag_value(argc, argv, flag);
+  return given != nullptr ? number_of(given, "--manta-" + flag) : number_of(std::getenv(variable), variable);
+}
+std::string text_setting(int argc, char** argv, const std::string& flag, const char* variable) {
+  const char* given = flag_value(argc, argv, flag);
+  if (given == nullptr) given = std::getenv(variable);
+  return given != nullptr ? given : "";
+}
+
+// Where others may join this node, or where it joins, and the secret for either.
+void configure_cluster(node::NodeConfig& config, int argc, char** argv, const InitOptions& options) {
+  config.join = text_setting(argc, argv, "join", "MANTA_JOIN");
+  if (config.join.empty()) {
+    config.listen = options.listen.empty() ? text_setting(argc, argv, "listen", "MANTA_LISTEN") : options.listen;
+  }
+  if (config.join.empty() && config.listen.empty()) return;
+  for (const std::string& address : {config.join, config.listen}) {
+    if (address.empty()) continue;
+    if (auto parts = net::split_address(address); !parts) throw_error(parts.error());
+  }
+  const char* file = std::getenv("MANTA_SECRET_FILE");
+  if (file == nullptr || *file == '\0') {
+    throw Error(ErrorCode::invalid_argument,
+                "nodes of a cluster need a secret, and MANTA_SECRET_FILE names none; make one with `openssl rand -hex 32 "
+                "> FILE && chmod 600 FILE`, give the same file to every node, and set MANTA_SECRET_FILE to it");
+  }
+  auto secret = net::read_secret(file);
+  if (!secret) throw_error(secret.error());
+  config.secret = *secret;
 }
 
 double usable_cpus() {
@@ -137,6 +169,7 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
                 std::string("MANTA_ZYGOTE is \"") + zygote + "\", but must be \"fork\" or \"exec\"");
   }
   config.exec_workers = zygote != nullptr && std::strcmp(zygote, "exec") == 0;
+  configure_cluster(config, argc, argv, options);
   return config;
 }
 
@@ -155,6 +188,14 @@ void take_role() {
   std::vector<int> keep = node::open_descriptors();
   std::erase(keep, number);
   node::run_node_process(std::move(control), ::getppid(), &worker::worker_main, std::move(keep));
+}
+
+// A node that joins has no driver: this process waits for the node's end, which is its own.
+[[noreturn]] void be_a_node(pid_t node) {
+  int status = 0;
+  while (::waitpid(node, &status, 0) < 0 && errno == EINTR) {
+  }
+  std::exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
 pid_t fork_node(net::ControlSocket& ours, net::ControlSocket& theirs, std::vector<int> keep) {
@@ -191,6 +232,18 @@ double Runtime::num_cpus() const { return impl_ ? impl_->num_cpus : 0; }
 double Runtime::num_gpus() const { return impl_ ? impl_->num_gpus : 0; }
 void Runtime::shutdown() { impl_.reset(); }
 
+std::vector<NodeInfo> Runtime::nodes() const {
+  std::vector<NodeInfo> nodes;
+  if (!impl_) return nodes;
+  for (const net::NodeOfCluster& node : impl_->client->nodes()) {
+    nodes.push_back({node.node, node.host, static_cast<double>(node.total.cpus) / 10'000,
+                     static_cast<double>(node.total.gpus) / 10'000});
+  }
+  return nodes;
+}
+
+std::string Runtime::address() const { return impl_ ? impl_->client->welcome().address : std::string(); }
+
 Runtime init(int argc, char** argv, const InitOptions& options) {
   take_role();
   if (Client::current() != nullptr) {
@@ -218,6 +271,7 @@ Runtime init(int argc, char** argv, const InitOptions& options) {
   writer.encode_into(bytes.data());
   auto sent = pair->first.send(bytes);
   if (!sent) throw Error(ErrorCode::unavailable, "the node process ended at once; look above for its message");
+  if (!config.join.empty()) be_a_node(std::exchange(impl->node, 0));
   impl->client = Client::connect(std::move(pair->first), nullptr);
   return Runtime(std::move(impl));
 }

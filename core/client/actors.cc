@@ -131,6 +131,7 @@ void Client::drop_name(const std::string& name, const ObjectId& actor) { send(ne
 // --- channels and processes
 
 owner::Channel* Client::channel_to(ClientId worker) {
+  if (is_remote(worker)) return &remote_channel(worker);
   const auto it = channels_.find(worker);
   if (it != channels_.end()) return it->second.get();
   send(net::RequestChannel{worker});

@@ -13,39 +13,24 @@
 #include "core/client/function_table.h"
 #include "core/client/task_codec.h"
 #include "core/net/shared_memory.h"
+#include "core/net/wire_resources.h"
 
 namespace manta::client {
 
 namespace {
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
-
 // Longer messages to other processes travel as memory.
 constexpr std::size_t kLongestInPacket = net::ControlSocket::kMaxPacketBytes - 256;
 constexpr std::size_t kArgumentsInHeapUpTo = net::Record::kPayloadBytes;
-
-net::WireResources to_wire(const sched::ResourceSet& set) {
-  net::WireResources wire;
-  wire.cpus = set.cpus.units();
-  wire.gpus = set.gpus.units();
-  wire.memory_bytes = set.memory_bytes;
-  wire.own_worker = set.own_worker;
-  for (const sched::NamedAmount& named : set.named) wire.named.emplace_back(named.name, named.amount.units());
-  return wire;
-}
 
 std::string function_name(detail::FunctionId id) {
   const detail::FunctionEntry* function = detail::find_function(id);
   return function != nullptr ? std::string(function->name()) : "unknown";
 }
 
-bool same_resources(const TaskOptions& a, const TaskOptions& b) {
-  return a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
+bool same_shape(const TaskOptions& a, const TaskOptions& b) {
+  return a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft && a.num_cpus == b.num_cpus &&
+         a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
          std::equal(a.resources.begin(), a.resources.end(), b.resources.begin(),
                     [](const CustomResource& x, const CustomResource& y) { return x.name.empty() && y.name.empty(); });
 }
@@ -72,7 +57,10 @@ Client& Client::require() {
 }
 
 Client::Client(net::ControlSocket node, WorkerHooks* hooks)
-    : node_(std::move(node)), hooks_(hooks), arenas_([this](ClientId arena) { send(net::RequestArena{arena}); }) {}
+    : node_(std::move(node)),
+      hooks_(hooks),
+      arenas_([this](ClientId arena) { send(net::RequestArena{arena}); }),
+      remote_blocks_([this](std::uint64_t id, const owner::StoredLocation& at) { send(net::PullBlock{id, at}); }) {}
 
 std::unique_ptr<Client> Client::connect(net::ControlSocket node, WorkerHooks* hooks) {
   std::unique_ptr<Client> client(new Client(std::move(node), hooks));
@@ -85,6 +73,7 @@ std::unique_ptr<Client> Client::connect(net::ControlSocket node, WorkerHooks* ho
     throw Error(ErrorCode::internal, "the node's first message is not a welcome");
   }
   client->welcome_ = *welcome;
+  client->nodes_ = welcome->nodes;
   auto page = net::map_memory(packet->descriptors[0].get(), sizeof(net::NodePage), net::Mapping::shared);
   if (!page) throw_error(page.error());
   client->page_ = reinterpret_cast<net::NodePage*>(*page);
@@ -159,167 +148,27 @@ void Client::keep_own_arena() {
 
 void Client::send(const net::ClientMessage& message) { (void)node_.send(net::encode(message)); }
 
-// --- messages from the node
-
-void Client::read_messages() {
-  for (;;) {
-    auto packet = node_.receive();
-    if (!packet) break;
-    auto message = net::decode_node_message(packet->bytes);
-    if (!message) break;
-    handle(std::move(*message), packet->descriptors);
-  }
-  node_lost();
-}
-
-void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
-  std::visit(Overloaded{
-                 [&](const net::Welcome&) {},
-                 [&](const net::Granted& m) { on_granted(m, descriptors); },
-                 [&](const net::LeaseEnded& m) {
-                   const std::lock_guard guard(mutex_);
-                   drain();
-                   owner_->lease_ended(m.lease, m.status);
-                 },
-                 [&](const net::Infeasible& m) {
-                   const std::lock_guard guard(mutex_);
-                   owner_->infeasible(m.shape, m.why);
-                 },
-                 [&](const net::AskBack& m) {
-                   const std::lock_guard guard(mutex_);
-                   drain();
-                   owner_->ask_back(m.shape, m.count);
-                 },
-                 [&](const net::OpenChannel& m) {
-                   if (descriptors.size() != 2 || hooks_ == nullptr) return;
-                   arenas_.arrived(m.submitter, std::move(descriptors[1]));
-                   hooks_->open_channel(m, std::move(descriptors[0]));
-                 },
-                 [&](const net::CloseChannel& m) {
-                   if (hooks_ != nullptr) hooks_->close_channel(m.submitter);
-                 },
-                 [&](const net::ArenaOf& m) {
-                   arenas_.arrived(m.client, descriptors.empty() ? Fd() : std::move(descriptors[0]));
-                 },
-                 [&](const net::FromPeer& m) {
-                   if (descriptors.empty()) return on_peer_packet(m.client, m.message);
-                   const auto size = net::fixed_size_of(descriptors[0].get());
-                   const auto base = size ? net::map_memory(descriptors[0].get(), *size, net::Mapping::shared)
-                                          : tl::unexpected<Error>(size.error());
-                   if (!base) return;
-                   on_peer_packet(m.client, {*base, *base + *size});
-                   net::unmap_memory(*base, *size);
-                 },
-                 [&](const net::ChannelTo& m) { on_channel(m, descriptors); },
-                 [&](const net::Named& m) {
-                   const std::lock_guard guard(mutex_);
-                   const auto it = names_asked_.find(m.request);
-                   if (it != names_asked_.end()) it->second = m;
-                   names_answered_.notify_all();
-                 },
-                 [&](const net::ClientDied& m) {
-                   if (hooks_ != nullptr) hooks_->client_died(m.client);
-                   const std::lock_guard guard(mutex_);
-                   drain();
-                   owner_->client_died(m.client, m.status);
-                   const auto it = channels_.find(m.client);
-                   if (it == channels_.end()) return;
-                   std::erase(active_, it->second.get());
-                   std::erase(groups_[net::group_of(m.client)], it->second.get());
-                   channels_.erase(it);
-                 },
-                 [&](const net::MakeRoom& m) { make_room(m); },
-                 [&](const net::RoomMade& m) { on_room_made(m); },
-             },
-             message);
-  slot().replies.wake();  // sleepers look again: there may be new channels, or results that somebody else drained
-}
-
-OutChannel* Client::open_channel(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors) {
-  if (descriptors.size() != 2 || worker_slot >= net::NodePage::kSlots) return nullptr;
-  arenas_.arrived(worker, std::move(descriptors[1]));
-  auto ring = net::RingMemory::attach(descriptors[0].get());
-  if (!ring) return nullptr;
-  auto channel = std::make_unique<OutChannel>(*this, worker, **ring, page_->slots[worker_slot]);
-  (void)channel->stop_looking();  // CLIENT-2: what is pushed first may be pushed while the threads that wait sleep
-  groups_[net::group_of(worker)].push_back(channel.get());
-  return (channels_[worker] = std::move(channel)).get();
-}
-
-void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptors) {
-  std::unique_lock guard(mutex_);
-  if (granted.new_channel) (void)open_channel(granted.worker, granted.worker_slot, descriptors);
-  const auto it = channels_.find(granted.worker);
-  if (it == channels_.end()) return send(net::ReturnLease{granted.lease});
-  it->second->lease = granted.lease;
-  if (granted.shape >= owner::kFirstActor) {
-    owner_->actor_granted(granted.shape, granted.lease, granted.worker, *it->second);
-    guard.unlock();
-    return wake_background();
-  }
-  const auto shape = static_cast<owner::ShapeIndex>(granted.shape);
-  it->second->set_task_cpus(static_cast<std::uint32_t>(owner_->request_of(shape).cpus.units()));
-  owner_->lease_granted(granted.lease, granted.worker, shape, *it->second);
-}
-
-void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) {
-  auto packet = net::decode_peer_packet(bytes);
-  if (!packet) return;
-  std::unique_lock guard(mutex_);
-  drain();  // CLIENT-3
-  std::visit(Overloaded{
-                 [&](const net::FreeBlock& m) {
-                   if (arena_) arena_->free(m.offset);
-                 },
-                 [&](owner::Fetch& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::Fetched& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::Lent& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::GivenBack& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::FindActor& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::ActorAt& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::ActorGone& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::KillActor& m) { owner_->receive(from, std::move(m)); },
-             },
-             *packet);
-  const bool ticks = owner_->busy();  // a spilled value may have been asked for
-  guard.unlock();
-  if (ticks && background_parked_.load(std::memory_order_relaxed)) wake_background();
-}
-
-void Client::node_lost() {
-  arenas_.close();
-  no_more_room();
-  {
-    const std::lock_guard guard(mutex_);
-    node_gone_ = true;
-    drain();
-    end_ = Error(ErrorCode::unavailable, current() == this ? "the node process has ended, and with it all workers"
-                                                           : "the runtime has ended");
-    owner_->fail_all(*end_);
-    active_.clear();
-    for (auto& group : groups_) group.clear();
-    channels_.clear();
-    names_answered_.notify_all();
-  }
-  slot().replies.wake();
-  if (hooks_ != nullptr) ::_exit(0);  // a worker without its node has nothing to live for
-}
-
 // --- owner::OwnerEffects (locked)
 
 void Client::set_demand(owner::DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) {
-  send(net::SetDemand{index, to_wire(request), wanted});
+  send(net::SetDemand{index, net::wire_of(request), wanted, owner_->where_of(index)});
 }
 
 void Client::return_lease(LeaseId lease) {
   for (const auto& [worker, channel] : channels_) {
     if (channel->lease == lease) channel->lease = {};
   }
+  for (const auto& [worker, channel] : remote_channels_) {
+    if (channel->lease == lease) channel->lease = {};
+  }
   send(net::ReturnLease{lease});
 }
 
 void Client::send(ClientId to, owner::PeerMessage message) {
-  net::PeerPacket packet = std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message);
+  send_to_peer(to, std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message));
+}
+
+void Client::send_to_peer(ClientId to, const net::PeerPacket& packet) {
   std::vector<std::byte> bytes = net::encode(packet);
   if (bytes.size() <= kLongestInPacket) return send(net::ToPeer{to, std::move(bytes)});
   auto memory = net::create_shared_memory("manta-message", bytes.size());
@@ -386,10 +235,10 @@ owner::Value Client::make_value(const serial::Writer& value, std::size_t inline_
 }
 
 owner::ShapeIndex Client::shape_of(const TaskOptions& options) {
-  if (have_last_shape_ && same_resources(options, last_options_)) return last_shape_;
+  if (have_last_shape_ && same_shape(options, last_options_)) return last_shape_;
   auto request = sched::request_of(options);
   if (!request) throw_error(request.error());
-  last_shape_ = owner_->shape_of(*request);
+  last_shape_ = owner_->shape_of(*request, {options.placement, options.node, options.node_soft});
   last_options_ = options;
   have_last_shape_ = true;
   return last_shape_;
@@ -477,6 +326,7 @@ void Client::last_reference_gone(owner::Entry& entry) {
 
 detail::ValueView Client::view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry) {
   const std::shared_ptr<owner::Entry> hold(entry, [](owner::Entry* e) { detail::release(e); });
+  if (is_remote(location.arena)) return view_elsewhere(location, framed, hold);
   auto view = arenas_.view(location.arena);
   if (!view) throw_error(view.error());
   auto data = (*view)->at(location.offset, location.size_bytes);
@@ -499,6 +349,12 @@ detail::ValueView Client::read_value(owner::Entry& entry) {
     }
     if (value.kind() != Kind::stored) return {value.bytes(), value.framed(), nullptr};
     const owner::StoredLocation at = value.stored();
+    if (is_remote(at.arena)) {
+      const bool framed = value.framed();
+      lock.unlock();
+      detail::retain(&entry);
+      return view_stored(at, framed, &entry);
+    }
     if (viewed != at.arena || view == nullptr) view = arenas_.known(at.arena);
     if (view == nullptr) {
       lock.unlock();

@@ -31,6 +31,8 @@
 #include "core/client/out_channel.h"
 #include "core/client/pins.h"
 #include "core/client/spilling.h"
+#include "core/client/remote_blocks.h"
+#include "core/client/remote_channel.h"
 #include "core/client/task_context.h"
 #include "core/net/control_socket.h"
 #include "core/net/messages.h"
@@ -49,6 +51,9 @@ class WorkerHooks {
   virtual void client_died(ClientId client) = 0;
   // The running task starts or ends to wait (its own thread).
   virtual void blocked(bool blocked) = 0;
+  // Of a submitter on another node: a task to run; send back what has not started.
+  virtual void run_task(ClientId submitter, net::RunTask task) = 0;
+  virtual void take_back_tasks(ClientId submitter) = 0;
 };
 
 class Completions;
@@ -100,7 +105,11 @@ class Client final : owner::OwnerEffects {
   net::NodePage& page() { return *page_; }
   net::ClientSlot& slot() { return page_->slots[welcome_.slot]; }
   Arenas& arenas() { return arenas_; }
+  std::vector<net::NodeOfCluster> nodes();
+  // Bytes of a stored value, wherever it lies; keepalive: of the memory. Blocks. Errors: object_lost.
+  Result<const std::byte*> stored_bytes(const owner::StoredLocation& location, std::shared_ptr<const void>& keepalive);
   void send(const net::ClientMessage& message);
+  void send_to_peer(ClientId to, const net::PeerPacket& packet);  // in the order of the calls
 
   // --- for the executor and the channels; the caller holds lock() where it says so
   std::mutex& lock() { return mutex_; }
@@ -133,19 +142,33 @@ class Client final : owner::OwnerEffects {
   void send(ClientId to, owner::PeerMessage message) override;
   void free_stored(const owner::StoredLocation& location) override;
   void arena_unused(ClientId arena) override;
+  void stored_unused(const owner::StoredLocation& location) override;
   void resolved(owner::Entry& entry) override;
   bool restore(owner::Entry& entry) override;
   void free_spilled(const owner::SpilledExtent& extent) override;
 
-  // client.cc
   void start();
+  // messages.cc
   void read_messages();
   void handle(net::NodeMessage message, std::vector<Fd>& descriptors);
   void on_granted(const net::Granted& granted, std::vector<Fd>& descriptors);
+  void on_client_died(const net::ClientDied& died);
   OutChannel* open_channel(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors);
   void on_peer_packet(ClientId from, const std::vector<std::byte>& bytes);
   void node_lost();
+  // client.cc
   void keep_own_arena();  // locked
+  // remote.cc
+  bool is_remote(ClientId client) const { return node_of(client) != node_of(self()); }
+  detail::ValueView view_elsewhere(const owner::StoredLocation& location, bool framed,
+                                   std::shared_ptr<owner::Entry> hold);
+  RemoteChannel& remote_channel(ClientId worker);  // locked
+  void on_granted_elsewhere(const net::Granted& granted);
+  void on_task_done(ClientId worker, const net::TaskDone& done);            // locked
+  void on_tasks_returned(ClientId worker, const net::TasksReturned& tasks);  // locked
+  void on_worker_blocked(ClientId worker, bool blocked);                    // locked
+  void remote_lease_ended(LeaseId lease, const std::string& status);        // locked
+  void remote_worker_died(ClientId worker, const std::string& status);      // locked
   owner::ShapeIndex shape_of(const TaskOptions& options);
   TaskContext& context();
   void background();
@@ -189,12 +212,15 @@ class Client final : owner::OwnerEffects {
   Fd arena_memory_;
   std::unique_ptr<store::Arena> arena_;
   Arenas arenas_;
+  RemoteBlocks remote_blocks_;
+  std::vector<net::NodeOfCluster> nodes_;  // alive; under mutex_
   Pins pins_;
   Spilling spilling_;
 
   std::mutex mutex_;
   std::unique_ptr<owner::Owner> owner_;
   std::map<ClientId, std::unique_ptr<OutChannel>> channels_;
+  std::map<ClientId, std::unique_ptr<RemoteChannel>> remote_channels_;
   std::array<std::vector<OutChannel*>, 64> groups_;
   std::vector<OutChannel*> active_;
   std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_;

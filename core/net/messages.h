@@ -14,6 +14,7 @@
 #include <manta/ids.h>
 
 #include "core/owner/messages.h"
+#include "core/sched/resources.h"
 
 namespace manta::net {
 
@@ -36,6 +37,7 @@ struct SetDemand {
   std::uint32_t shape = 0;
   WireResources request;
   std::uint32_t wanted = 0;
+  sched::Where where;
 };
 struct ReturnLease {
   LeaseId lease;
@@ -86,12 +88,21 @@ struct MadeRoom {  // answers MakeRoom; free now, or when messages on their way 
   std::uint64_t id = 0;
   std::uint64_t bytes = 0;
 };
+struct PullBlock {  // bring a block of another node here; answered by BlockPulled
+  std::uint64_t id = 0;  // the client's own
+  owner::StoredLocation location;
+};
 
 using ClientMessage = std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown,
                                    ArenaUnused, KillWorker, RequestChannel, RegisterName, FindName, DropName, NeedRoom,
-                                   MadeRoom>;
+                                   MadeRoom, PullBlock>;
 
 // --- from a node to a client
+struct NodeOfCluster {
+  NodeId node;
+  std::string host;
+  WireResources total;
+};
 struct Welcome {  // the first; descriptors: node page, the client's arena
   ClientId client;
   std::uint32_t slot = 0;
@@ -100,6 +111,8 @@ struct Welcome {  // the first; descriptors: node page, the client's arena
   std::string host;
   double num_cpus = 0;
   std::string spill_directory;
+  std::vector<NodeOfCluster> nodes;
+  std::string address;  // where this node accepts others; empty: nowhere
 };
 struct Granted {  // descriptors, if new_channel: ring, the worker's arena
   LeaseId lease;
@@ -119,6 +132,7 @@ struct Infeasible {
 struct AskBack {
   std::uint32_t shape = 0;
   std::uint32_t count = 0;
+  NodeId node;  // that has the leases
 };
 struct OpenChannel {  // to a worker; descriptors: ring, the submitter's arena
   ClientId submitter;
@@ -158,16 +172,58 @@ struct Named {  // who has the name; of RegisterName: somebody else had it befor
   ClientId owner;
   std::string type;
 };
+struct NodeJoined {
+  NodeOfCluster node;
+};
+struct NodeDied {  // after the deaths of its clients
+  NodeId node;
+  std::string status;
+};
+struct BlockPulled {  // descriptor: memory that holds the block; none: it is lost, and why
+  std::uint64_t id = 0;
+  std::string why;
+};
 
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
-                                 FromPeer, ClientDied, ChannelTo, Named, MakeRoom, RoomMade>;
+                                 FromPeer, ClientDied, ChannelTo, Named, MakeRoom, RoomMade, NodeJoined, NodeDied,
+                                 BlockPulled>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena
   std::uint64_t offset = 0;
 };
+// Tasks for a worker of another node, and what it answers: the ring's records as messages. A submitter counts its tasks
+// per worker up in `position`; the worker runs them in that order.
+enum class TaskKind : std::uint8_t { task, construct, method, end };
+struct RunTask {
+  std::uint64_t position = 0;
+  TaskKind kind = TaskKind::task;
+  std::uint32_t concurrency = 1;  // of the actor that is constructed
+  std::uint64_t function = 0;
+  TaskId task;
+  std::uint16_t attempt = 0;
+  std::uint32_t ref_mask = 0;
+  std::uint32_t cpus = 0;  // ten-thousandths
+  bool framed = false;     // the value starts with a frame
+  bool parts = false;      // the payload is a list of parts, with references
+  bool stored = false;     // the payload is at `location`
+  owner::StoredLocation location;
+  std::vector<std::byte> payload;
+};
+struct TaskDone {
+  std::uint64_t position = 0;
+  std::vector<std::byte> reply;  // as client/task_codec.h encodes reply parts
+};
+struct TakeBackTasks {};  // submitter: send back what has not started
+struct TasksReturned {    // worker: these have not started and will not
+  std::vector<std::uint64_t> positions;
+};
+struct WorkerBlocked {  // the running task starts or ends to wait
+  bool blocked = false;
+};
 using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
-                                owner::ActorAt, owner::ActorGone, owner::KillActor>;
+                                owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks,
+                                TasksReturned, WorkerBlocked>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

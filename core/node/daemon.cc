@@ -14,6 +14,7 @@
 
 #include "core/net/shared_memory.h"
 #include "core/net/task_ring.h"
+#include "core/net/wire_resources.h"
 #include "core/node/daemon_client.h"
 #include "core/store/arena.h"
 
@@ -21,7 +22,6 @@ namespace manta::node {
 
 namespace {
 
-constexpr NodeId kThisNode{1};
 constexpr std::size_t kMaxBacklogBytes = 256 << 20;
 
 template <class... F>
@@ -31,20 +31,10 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-sched::ResourceSet from_wire(const net::WireResources& wire) {
-  sched::ResourceSet set;
-  set.cpus = sched::Amount::from_units(wire.cpus);
-  set.gpus = sched::Amount::from_units(wire.gpus);
-  set.memory_bytes = wire.memory_bytes;
-  set.own_worker = wire.own_worker;
-  for (const auto& [name, units] : wire.named) set.named.push_back({name, sched::Amount::from_units(units)});
-  return set;
-}
-
-sched::NodeSchedulerConfig scheduler_config(const NodeConfig& config) {
+sched::NodeSchedulerConfig scheduler_config(const NodeConfig& config, NodeId node) {
   sched::NodeSchedulerConfig c;
-  c.total = from_wire(config.total);
-  c.first_client_id = 2;  // 1 is the driver
+  c.total = net::resources_of(config.total);
+  c.first_client_id = client_of(node, 2).value;  // 1 is the driver
   c.max_workers = config.max_workers;
   c.warm_workers = config.warm_workers;
   return c;
@@ -65,13 +55,16 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       timer_(io_),
       start_(std::chrono::steady_clock::now()),
       host_(host_name()),
-      driver_(ClientId{1}),
+      self_(Cluster::kHead),
+      replan_timer_(io_),
+      driver_(client_of(Cluster::kHead, 1)),
       room_([this](ClientId to, std::uint64_t id, std::uint64_t bytes) { send(*find(to), net::MakeRoom{id, bytes}); },
             [this](ClientId asker, std::uint64_t number, std::uint64_t bytes) {
               if (Client* client = find(asker)) send(*client, net::RoomMade{number, bytes});
             }),
-      head_({.heartbeat_timeout = head::Time::max()}, *this),  // it lives in this very process
-      scheduler_(scheduler_config(config_), *this) {
+      head_({.heartbeat_timeout = head::Time::max()}, *this),  // links have heartbeats of their own
+      launcher_(std::move(driver)),
+      scheduler_(((cluster_ = make_cluster()), scheduler_config(config_, self_)), *this) {
   auto memory = net::create_shared_memory("manta-node", sizeof(net::NodePage));
   if (!memory) throw_error(memory.error());
   auto base = net::map_memory(memory->get(), sizeof(net::NodePage), net::Mapping::shared);
@@ -83,12 +76,16 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
   for (std::uint32_t slot = net::NodePage::kSlots; slot-- > 0;) free_slots_.push_back(slot);
 
   // The node's own head: joins cannot fail, ids are fresh.
-  (void)head_.node_joined(kThisNode, from_wire(config_.total), host_, now());
-  auto client = add_client(driver_, std::move(driver));
-  if (!client) throw_error(client.error());
-  welcome(**client);
-  (void)head_.client_joined(driver_, kThisNode, head::ClientKind::driver, now());
-  scheduler_.driver_joined(driver_, now());
+  (void)head_.node_joined(self_, net::resources_of(config_.total), host_, now());
+  nodes_.push_back({self_, host_, config_.total});
+  if (config_.join.empty()) {
+    auto client = add_client(driver_, std::move(launcher_));
+    if (!client) throw_error(client.error());
+    welcome(**client);
+    (void)head_.client_joined(driver_, self_, head::ClientKind::driver, now());
+    scheduler_.driver_joined(driver_, now());
+  }
+  if (cluster_) start_cluster();
   scheduler_.start(now());
 }
 
@@ -131,6 +128,8 @@ void Daemon::welcome(Client& client) {
   message.host = host_;
   message.spill_directory = config_.spill_directory;
   message.num_cpus = static_cast<double>(config_.total.cpus) / 10'000;
+  message.nodes = nodes_;
+  if (cluster_) message.address = cluster_->address();
   const int descriptors[] = {page_memory_.get(), client.arena.get()};
   send(client, message, descriptors);
   client.arena.reset();  // from here on nobody but the client can write to it
@@ -169,43 +168,39 @@ void Daemon::on_readable(Client& client) {
 void Daemon::handle(Client& client, net::ClientMessage message, const std::vector<Fd>& descriptors) {
   std::visit(Overloaded{
                  [&](const net::Hello& m) { handle_hello(client, m); },
-                 [&](const net::SetDemand& m) {
-                   scheduler_.set_demand(client.id, m.shape, from_wire(m.request), m.wanted, now());
-                 },
-                 [&](const net::ReturnLease& m) { scheduler_.return_lease(client.id, m.lease, now()); },
+                 [&](const net::SetDemand& m) { place_demand(client, m); },
+                 [&](const net::ReturnLease& m) { return_lease(client.id, m.lease); },
                  [&](const net::Blocked& m) {
                    m.blocked ? scheduler_.blocked(client.id, now()) : scheduler_.unblocked(client.id, now());
                  },
                  [&](const net::ChannelClosed& m) { scheduler_.channel_closed(client.id, m.submitter, now()); },
                  [&](const net::RequestArena& m) {
-                   const Client* owner = find(m.client);
-                   const auto it = arenas_of_the_dead_.find(m.client);
-                   const int fd = owner != nullptr                    ? owner->arena_for_readers.get()
-                                  : it != arenas_of_the_dead_.end() ? it->second.memory.get()
-                                                                      : -1;
+                   const int fd = arena_of(m.client);
                    send(client, net::ArenaOf{m.client}, {&fd, fd >= 0 ? 1u : 0u});
                  },
                  [&](net::ToPeer& m) {
                    const int fd = descriptors.empty() ? -1 : descriptors[0].get();
                    Client* to = find(m.client);
-                   if (to != nullptr) send(*to, net::FromPeer{client.id, std::move(m.message)}, {&fd, fd >= 0 ? 1u : 0u});
+                   if (to != nullptr) {
+                     send(*to, net::FromPeer{client.id, std::move(m.message)}, {&fd, fd >= 0 ? 1u : 0u});
+                   } else if (cluster_ && node_of(m.client) != self_) {
+                     to_foreign_peer(client.id, m.client, std::move(m.message), fd);
+                   }
                  },
                  [&](const net::Shutdown&) {
                    if (client.id == driver_) stop();
                  },
                  [&](const net::ArenaUnused& m) { arena_unused(m.client, client.id); },
-                 [&](const net::KillWorker& m) {
-                   if (const ClientId worker = scheduler_.worker_of(client.id, m.lease)) kill_worker(worker);
-                 },
+                 [&](const net::KillWorker& m) { kill_leased(client.id, m); },
                  [&](const net::RequestChannel& m) { send_channel(client, m.worker); },
-                 [&](const net::RegisterName& m) {
-                   const head::Named* taken = head_.register_name(m.name, {m.actor, client.id, m.type});
-                   send_named(client, m.request, taken);
-                 },
-                 [&](const net::FindName& m) { send_named(client, m.request, head_.find_name(m.name)); },
-                 [&](const net::DropName& m) { head_.drop_name(m.name, m.actor); },
+                 [&](const net::RegisterName& m) { on_name(client.id, m); },
+                 [&](const net::FindName& m) { on_name(client.id, m); },
+                 [&](const net::DropName& m) { on_name(client.id, m); },
                  [&](const net::NeedRoom& m) { need_room(client, m); },
                  [&](const net::MadeRoom& m) { room_.made(client.id, m.id, m.bytes); },
+                 [&](const net::PullBlock& m) {
+                   if (transfers_) transfers_->pull(client.id, m.id, m.location);
+                 },
              },
              message);
 }
@@ -264,7 +259,11 @@ void Daemon::flush(Client& client) {
 void Daemon::grant(ClientId submitter, const sched::Grant& grant) {
   Client* from = find(submitter);
   Client* worker = find(grant.worker);
+  if (worker != nullptr && from == nullptr && node_of(submitter) != self_) {
+    return to_client(submitter, net::Granted{grant.lease, grant.worker, grant.shape, 0, false});
+  }
   if (from == nullptr || worker == nullptr) return;
+  if (placing_) placing_->granted(grant.lease, submitter, grant.shape);
   net::Granted granted{grant.lease, grant.worker, grant.shape, worker->slot, false};
   if (!channels_.emplace(submitter, grant.worker).second) {
     send(*from, granted);
@@ -310,23 +309,45 @@ void Daemon::send_channel(Client& client, ClientId worker_id) {
   send(client, answer, descriptors);
 }
 
-void Daemon::send_named(Client& client, std::uint64_t request, const head::Named* named) {
-  net::Named answer;
-  answer.request = request;
-  if (named != nullptr) answer = {request, true, named->actor, named->owner, named->type};
-  send(client, answer);
+void Daemon::kill_leased(ClientId submitter, const net::KillWorker& m) {
+  if (cluster_ && node_of(m.lease) != self_) return relay(submitter, node_of(m.lease), m);
+  if (const ClientId worker = scheduler_.worker_of(submitter, m.lease)) kill_worker(worker);
 }
 
+// Names are the head's.
+template <class Message>
+void Daemon::on_name(ClientId client, const Message& m) {
+  if (cluster_ && !cluster_->is_head()) return relay(client, Cluster::kHead, m);
+  if constexpr (std::is_same_v<Message, net::DropName>) {
+    head_.drop_name(m.name, m.actor);
+  } else {
+    const head::Named* named = nullptr;
+    if constexpr (std::is_same_v<Message, net::RegisterName>) {
+      named = head_.register_name(m.name, {m.actor, client, m.type});
+    } else {
+      named = head_.find_name(m.name);
+    }
+    net::Named answer;
+    answer.request = m.request;
+    if (named != nullptr) answer = {m.request, true, named->actor, named->owner, named->type};
+    to_client(client, answer);
+  }
+}
+template void Daemon::on_name(ClientId client, const net::RegisterName& m);
+template void Daemon::on_name(ClientId client, const net::FindName& m);
+template void Daemon::on_name(ClientId client, const net::DropName& m);
+
 void Daemon::lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd, const std::string& status) {
-  if (Client* client = find(submitter)) send(*client, net::LeaseEnded{lease, status});
+  if (placing_) placing_->lease_over(lease);
+  to_client(submitter, net::LeaseEnded{lease, status});
 }
 
 void Daemon::infeasible(ClientId submitter, sched::ShapeIndex shape, const std::string& why) {
-  if (Client* client = find(submitter)) send(*client, net::Infeasible{shape, why});
+  to_client(submitter, net::Infeasible{shape, why});
 }
 
 void Daemon::ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t count) {
-  if (Client* client = find(submitter)) send(*client, net::AskBack{shape, count});
+  to_client(submitter, net::AskBack{shape, count, cluster_ ? self_ : NodeId{}});
 }
 
 void Daemon::close_channel(ClientId worker, ClientId submitter) {
@@ -334,20 +355,26 @@ void Daemon::close_channel(ClientId worker, ClientId submitter) {
   if (Client* client = find(worker)) send(*client, net::CloseChannel{submitter});
 }
 
-void Daemon::announce_client_death(NodeId, ClientId dead, const std::string& status) {
+void Daemon::announce_client_death(NodeId to, ClientId dead, const std::string& status) {
+  if (to != self_) {
+    if (cluster_ && cluster_->is_head()) cluster_->tell(to, link::ClientDown{dead, status});
+    return;
+  }
+  if (node_of(dead) != self_) foreign_client_gone(dead, status);
   for (const auto& [id, client] : clients_) {
     if (id != dead && client->greeted) send(*client, net::ClientDied{dead, status});
   }
 }
 
-void Daemon::end_job(NodeId, ClientId driver) {
-  if (driver == driver_) stop();
+void Daemon::end_job(NodeId to, ClientId driver) {
+  if (to == self_ && driver == driver_) stop();
 }
 
 void Daemon::schedule_tick() {
   const sched::Time at = now();
   const sched::Time next = std::min(scheduler_.tick(at), head_.tick(at));
   page_->others_wait.store(scheduler_.starving(), std::memory_order_relaxed);
+  if (placing_) look_at_views();
   if (next == sched::Time::max() || stopping_) {
     timer_.cancel();
     return;

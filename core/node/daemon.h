@@ -1,5 +1,6 @@
-// The node process of an embedded run: daemon and head on one loop. It owns the workers, the store's memory and the
-// clean-up; it carries no task and no object.
+// The node process: daemon, and on the driver's node the head, on one loop. It owns the workers, the store's memory and
+// the clean-up; it carries no task and no object of its own node. In a cluster (daemon_cluster.cc) it also carries what
+// its clients say to those of other nodes, and objects that they read from there.
 //
 //   NODE-1  when the driver is gone, by whatever death, so are all processes below this one, and then this one
 //   NODE-2  a dead client is announced after everything that it sent was delivered
@@ -30,21 +31,26 @@
 #include "core/net/control_socket.h"
 #include "core/net/messages.h"
 #include "core/net/node_page.h"
+#include "core/node/cluster.h"
 #include "core/node/node_config.h"
 #include "core/node/room_requests.h"
 #include "core/node/spawner.h"
+#include "core/node/transfers.h"
+#include "core/sched/cluster_scheduler.h"
 #include "core/sched/node_scheduler.h"
 
 namespace manta::node {
 
-class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
+class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects, ClusterEvents, sched::ClusterSchedulerEffects {
  public:
   // The spawner has started. driver: this end of the driver's socket, from which `config` was read.
   Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner);
   ~Daemon() override;
 
-  // Serves until the driver is gone or asks for the end; then ends all children.
+  // Serves until the driver is gone or asks for the end, or the cluster is gone; then ends all children.
   void run();
+  // For the process, after run().
+  int exit_status() const { return exit_status_; }
   // When this process is gone, so is everything here.
   void end_with(pid_t process);
 
@@ -65,8 +71,21 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   void close_channel(ClientId worker, ClientId submitter) override;
   // --- head::HeadEffects
   void announce_client_death(NodeId to, ClientId client, const std::string& status) override;
-  void announce_node_death(NodeId, NodeId, const std::string&) override {}
+  void announce_node_death(NodeId to, NodeId dead, const std::string& status) override;
   void end_job(NodeId to, ClientId driver) override;
+  // --- ClusterEvents (daemon_cluster.cc)
+  void node_up(const net::NodeOfCluster& node) override;
+  void node_down(NodeId node, const std::string& status) override;
+  void client_up(ClientId client) override;
+  void client_down(ClientId client, const std::string& status) override;
+  void view_changed(const link::View& view) override;
+  void message(NodeId from, link::Message message) override;
+  void head_gone(bool orderly, const std::string& why) override;
+  // --- sched::ClusterSchedulerEffects (daemon_cluster.cc)
+  void set_share(NodeId node, ClientId client, sched::ShapeIndex shape, const sched::ResourceSet& request,
+                 std::uint32_t wanted) override;
+  std::uint32_t held_here(ClientId client, sched::ShapeIndex shape) override { return scheduler_.held(client, shape); }
+  void refuse(ClientId client, sched::ShapeIndex shape, const std::string& why) override;
 
   Result<Client*> add_client(ClientId id, net::ControlSocket socket);
   void welcome(Client& client);
@@ -78,7 +97,10 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   void send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors = {});
   Result<Fd> make_ring(Client& submitter, Client& worker);
   void send_channel(Client& client, ClientId worker);
-  void send_named(Client& client, std::uint64_t request, const head::Named* named);
+  void kill_leased(ClientId submitter, const net::KillWorker& m);
+  template <class Message>
+  void on_name(ClientId client, const Message& m);
+  void relay(ClientId client, NodeId to, const net::ClientMessage& message);
   void flush(Client& client);
   void flush_later(Client& client, bool full);
   void socket_closed(Client& client);
@@ -92,6 +114,22 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   std::chrono::nanoseconds now() const;
   Client* find(ClientId id);
 
+  // daemon_cluster.cc
+  std::unique_ptr<Cluster> make_cluster();
+  void start_cluster();
+  void place_demand(Client& client, const net::SetDemand& demand);
+  void return_lease(ClientId client, LeaseId lease);
+  void to_client(ClientId client, const net::NodeMessage& message);  // of this node or another
+  void from_foreign_client(NodeId from, const link::FromClient& message);
+  void for_client(NodeId from, const link::ForClient& message);
+  void to_foreign_peer(ClientId from, ClientId to, std::vector<std::byte> message, int memory);
+  void from_foreign_peer(ClientId from, ClientId to, std::vector<std::byte> message);
+  void client_started(ClientId client);
+  void client_ended(ClientId client, const std::string& status);
+  void foreign_client_gone(ClientId client, const std::string& status);
+  void look_at_views();
+  int arena_of(ClientId client);  // for readers; -1: unknown
+
   NodeConfig config_;
   boost::asio::io_context io_;
   std::unique_ptr<Spawner> spawner_;
@@ -103,6 +141,15 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   net::NodePage* page_ = nullptr;
   std::vector<std::uint32_t> free_slots_;
   std::string host_;
+  NodeId self_;
+  std::unique_ptr<Cluster> cluster_;  // null: nobody may join
+  std::unique_ptr<sched::ClusterScheduler> placing_;
+  std::unique_ptr<Transfers> transfers_;
+  std::vector<net::NodeOfCluster> nodes_;  // alive
+  std::set<ClientId> foreign_submitters_;
+  boost::asio::steady_timer replan_timer_;
+  bool replan_waits_ = false;
+  int exit_status_ = 0;
   ClientId driver_;
   std::map<ClientId, std::unique_ptr<Client>> clients_;
   std::map<pid_t, ClientId> by_process_;
@@ -111,6 +158,7 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects {
   std::map<ClientId, DeadArena> arenas_of_the_dead_;
   RoomRequests room_;
   head::Head head_;
+  net::ControlSocket launcher_;  // of a node that joined: the program that was started; then watched for its end
   sched::NodeScheduler scheduler_;
   bool stopping_ = false;
 };

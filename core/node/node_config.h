@@ -19,6 +19,10 @@ struct NodeConfig {
   std::string spill_directory;
   // Device i of the node, as CUDA_VISIBLE_DEVICES names it ("3", "GPU-8f2c...").
   std::vector<std::string> gpu_names;
+  // Where other nodes may join, and where this one joins, "HOST:PORT"; at most one of them, else both empty.
+  std::string listen;
+  std::string join;
+  std::string secret;  // of the cluster
 };
 
 }  // namespace manta::node

@@ -128,7 +128,7 @@ void Daemon::handle_hello(Client& client, const net::Hello& hello) {
     return;
   }
   by_process_[client.process] = client.id;
-  (void)head_.client_joined(client.id, NodeId{1}, head::ClientKind::worker, now());
+  client_started(client.id);
   scheduler_.worker_started(client.id, now());
 }
 
@@ -184,7 +184,7 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
   }
   if (greeted) {
     scheduler_.client_left(id, status, now());
-    head_.client_left(id, status, now());
+    client_ended(id, status);
   } else {
     scheduler_.worker_failed(id, status, now());
   }
@@ -197,6 +197,9 @@ void Daemon::keep_arena(Client& client) {
   for (const auto& [id, other] : clients_) {
     if (other->greeted) dead.users.insert(id);
   }
+  for (const auto& node : nodes_) {  // each other node stands for its clients
+    if (node.node != self_) dead.users.insert(client_of(node.node, 0));
+  }
   arenas_of_the_dead_[client.id] = std::move(dead);
 }
 
@@ -204,7 +207,9 @@ void Daemon::arena_unused(ClientId arena, ClientId user) {
   const auto it = arenas_of_the_dead_.find(arena);
   if (it == arenas_of_the_dead_.end()) return;
   it->second.users.erase(user);
-  if (it->second.users.empty()) arenas_of_the_dead_.erase(it);
+  if (!it->second.users.empty()) return;
+  arenas_of_the_dead_.erase(it);
+  if (cluster_ && node_of(arena) != self_) cluster_->send(node_of(arena), link::ArenaUnused{arena});
 }
 
 void Daemon::reap() {
@@ -255,6 +260,7 @@ void Daemon::run() {
   watch_children();
   schedule_tick();
   io_.run();
+  if (cluster_) cluster_->leave(cluster_->is_head() ? "the job is over" : "its program was ended");
   end_children();
 }
 
@@ -282,12 +288,12 @@ void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, s
     daemon.end_with(driver_process);  // its socket alone could be kept open by a child that the program forked
     daemon.end_with(guard);
     daemon.run();
+    ::_exit(daemon.exit_status());
   } catch (const std::exception& error) {
     const std::string text = std::string("manta: the node process cannot go on: ") + error.what() + "\n";
     (void)!::write(2, text.data(), text.size());
     ::_exit(1);
   }
-  ::_exit(0);
 }
 
 }  // namespace manta::node

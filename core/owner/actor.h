@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include <manta/ids.h>
 
 #include "core/owner/entry.h"
+#include "core/owner/messages.h"
 #include "core/sched/resources.h"
 
 namespace manta::owner {
@@ -42,6 +44,7 @@ struct Actor {
   TaskQueue calls;           // not pushed, in order; a call that waits for its arguments holds up those behind it
   std::uint64_t open_calls = 0;  // not resolved; together they hold the handle
   std::uint32_t in_flight = 0;   // records in the ring
+  bool killed = false;       // its process is about to end: nothing more goes into its ring
   bool full = false;         // the ring had no room; until a call ends or the next tick
   bool starved = false;      // no room for spilled arguments of the next call, until the next tick
   std::uint32_t starved_ticks = 0;
@@ -50,11 +53,14 @@ struct Actor {
   // Of owned ones.
   sched::ResourceSet request;
   LeaseId lease;
+  bool constructing = false;  // a worker has been granted, its constructor has not ended; holds the handle
   bool held_back = false;    // until start_actor: its name is being registered
   bool demanded = false;     // the node has been told to find it a worker
   bool pushed = false;       // starting, ending: the record for it is in the ring
   std::string name;          // under which others find it; empty: none
   std::vector<ClientId> subscribers;  // who want to know where it is
+
+  std::optional<ActorAt> next_place;  // of a borrowed one: told before the old process' death
 };
 
 }  // namespace manta::owner

@@ -41,15 +41,12 @@ void Owner::kill_actor(Entry& handle, bool restart) {
   Actor& actor = known_actor(handle);
   if (actor.state == State::dead) return;
   if (!actor.owned) return effects_.send(handle.owner, KillActor{handle.id, restart});
-  if (!restart) actor.restarts_left = 0;
-  const std::string status = "was ended by manta::kill";
-  const LeaseId lease = actor.lease;
-  if (lease) effects_.kill_worker(lease);
-  if (lease) {
-    actor_lost(actor, status);
-  } else if (!restart) {
-    actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + " " + status));
+  // What had started then fails when the process is gone.
+  if (actor.lease) {
+    effects_.kill_worker(actor.lease);
+    actor.killed = true;
   }
+  if (!restart) actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + " was ended by manta::kill"));
 }
 
 // A borrowed actor becomes known as such when it is first called.
@@ -96,7 +93,8 @@ void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Cha
   actor->channel = &channel;
   actor->state = State::starting;
   actor->pushed = false;
-  hold(*actor->handle);  // until its constructor has run
+  actor->constructing = true;
+  hold(*actor->handle);
   construct(*actor);
 }
 
@@ -106,6 +104,7 @@ void Owner::construct(Actor& actor) {
   const Arguments arguments = handle.ref_mask == 0 ? Arguments::present : restore_arguments(handle);
   if (arguments == Arguments::task_failed) {
     give_back_worker(actor);
+    actor.constructing = false;
     return unhold(handle);
   }
   actor.pushed = arguments == Arguments::present && actor.channel->push(handle);
@@ -125,7 +124,10 @@ void Owner::constructed(Entry& handle, Outcome outcome) {
     if (Entry* kept = find_argument(handle, id)) lend(*kept, actor.worker);
   }
   drop_holds(outcome.held);
-  if (outcome.value.failed()) {
+  actor.constructing = false;
+  if (actor.state == State::dead) {
+    // Killed meanwhile: the process is about to end.
+  } else if (outcome.value.failed()) {
     const Error error = outcome.value.error().with_context("actor " + name_of(handle) + " could not be constructed");
     give_back_worker(actor);
     actor_dead(actor, error);
@@ -148,7 +150,8 @@ void Owner::channel_opened(ClientId worker, Channel& channel) {
 // --- calls
 
 void Owner::dispatch(Actor& actor) {
-  while (actor.state == State::alive && actor.channel != nullptr && !actor.full && actor.calls.front != nullptr) {
+  if (actor.state != State::alive || actor.channel == nullptr || actor.killed) return;
+  while (!actor.full && actor.calls.front != nullptr) {
     Entry& call = *actor.calls.front;
     if (call.phase != Phase::queued) return;  // its arguments are not there yet
     unlink(call);
@@ -199,6 +202,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   actor.worker = {};
   actor.lease = {};
   actor.full = false;
+  actor.killed = false;
   actor.in_flight = 0;
   if (actor.state == State::ending) {
     withdraw(actor);
@@ -207,7 +211,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   }
   Entry& handle = *actor.handle;
   hold(handle);
-  const bool constructing = actor.state == State::starting;
+  const bool constructing = std::exchange(actor.constructing, false);
   const bool dead = actor.state == State::dead;  // its owner died first
   const bool again = !dead && actor.restarts_left != 0;
   std::vector<Entry*> started;
@@ -246,6 +250,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
     actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + ": its process " + status + advice));
   }
   if (constructing) unhold(handle);
+  if (const auto next = std::exchange(actor.next_place, {})) located(handle, *next);
   unhold(handle);
 }
 
@@ -293,7 +298,8 @@ void Owner::lose_actors(const std::function<bool(ClientId)>& gone, const std::st
 
 void Owner::tell(const Actor& actor, ClientId subscriber) {
   if (actor.state == State::alive) {
-    effects_.send(subscriber, ActorAt{actor.handle->id, actor.worker, actor.restarts_left, actor.limits.max_task_retries});
+    effects_.send(subscriber, ActorAt{actor.handle->id, actor.worker, actor.restarts_left,
+                                      actor.limits.max_task_retries, actor.limits.max_concurrency});
   } else if (actor.state == State::dead) {
     effects_.send(subscriber, ActorGone{actor.handle->id, Value::of(actor.error)});
   }
@@ -306,16 +312,19 @@ void Owner::tell_all(const Actor& actor) {
 void Owner::located(Entry& handle, const ActorAt& at) {
   Actor& actor = *handle.actor;
   if (actor.state == State::dead || is_dead(at.worker)) return;  // its owner hears of that death too, and says more
-  hold(handle);
-  if (actor.worker && actor.worker != at.worker) actor_lost(actor, "has ended");
-  if (actor.worker != at.worker) {
-    actor.worker = at.worker;
-    actor.limits.max_task_retries = at.max_task_retries;
-    actor.restarts_left = at.restarts_left;
-    actor.state = State::alive;
-    actor.channel = effects_.channel_to(at.worker);
-    dispatch(actor);
+  if (actor.worker == at.worker) return;
+  if (actor.worker) {
+    actor.next_place = at;
+    return;
   }
+  hold(handle);
+  actor.worker = at.worker;
+  actor.limits.max_task_retries = at.max_task_retries;
+  actor.limits.max_concurrency = at.max_concurrency;
+  actor.restarts_left = at.restarts_left;
+  actor.state = State::alive;
+  actor.channel = effects_.channel_to(at.worker);
+  dispatch(actor);
   unhold(handle);
 }
 
@@ -336,7 +345,7 @@ std::string Owner::check_actors() const {
       return it == of.end() ? 0 : it->second;
     };
     if (count(open) != actor->open_calls) return "OWN-10: an actor's open calls differ from the table";
-    const bool constructing = actor->state == State::starting && actor->pushed;
+    const bool constructing = actor->constructing && actor->pushed;
     if (count(pushed) + (constructing ? 1 : 0) != actor->in_flight) return "OWN-10: an actor's calls in flight differ";
     if (actor->state == State::dead && actor->calls.front != nullptr) return "OWN-10: a dead actor has calls";
   }

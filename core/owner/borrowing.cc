@@ -16,8 +16,6 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-NodeId node_of(ClientId client) { return {client.value >> 40}; }  // the upper 24 bits
-
 }  // namespace
 
 Entry* Owner::import(const detail::WireRef& ref, bool lent) {

@@ -8,11 +8,12 @@
 
 namespace manta::owner {
 
-ShapeIndex Owner::shape_of(const sched::ResourceSet& request) {
+ShapeIndex Owner::shape_of(const sched::ResourceSet& request, const sched::Where& where) {
   for (std::size_t i = 0; i < shapes_.size(); ++i) {
-    if (shapes_[i]->request == request) return static_cast<ShapeIndex>(i);
+    if (shapes_[i]->request == request && shapes_[i]->where == where) return static_cast<ShapeIndex>(i);
   }
   auto shape = std::make_unique<Shape>();
+  shape->where = where;
   shape->request = request;
   shapes_.push_back(std::move(shape));
   return static_cast<ShapeIndex>(shapes_.size() - 1);
@@ -227,7 +228,21 @@ void Owner::infeasible(DemandIndex demand, const std::string& why) {
   drop_holds(refused);
 }
 
-void Owner::ask_back(DemandIndex demand, std::uint32_t count) {
+void Owner::came_back(Entry& entry) {
+  if (entry.phase != Phase::pushed) return;  // OWN-6
+  const ShapeIndex index = entry.shape;
+  Lease* lease = entry.lease;
+  enqueue(entry, true);
+  if (lease != nullptr) {
+    --lease->in_flight;
+    lease->full = false;
+    after_finish(*lease);
+  }
+  dispatch(*shapes_[index]);
+  update_demand(index);
+}
+
+void Owner::ask_back(DemandIndex demand, std::uint32_t count, NodeId node) {
   if (demand >= shapes_.size()) return;
   const auto index = static_cast<ShapeIndex>(demand);
   Shape& shape = *shapes_[index];
@@ -236,6 +251,7 @@ void Owner::ask_back(DemandIndex demand, std::uint32_t count) {
     for (Lease* lease : leases) {
       if (count == 0) break;
       if (lease->blocked || lease->yielding || (pass == 0 && lease->in_flight > 0)) continue;
+      if (node && node_of(lease->worker) != node) continue;
       --count;
       lease->yielding = true;
       take_all_back(*lease);

@@ -43,6 +43,7 @@ struct ActorAt {
   ClientId worker;
   std::int32_t restarts_left = 0;
   std::int32_t max_task_retries = 0;
+  std::uint32_t max_concurrency = 1;
 };
 struct ActorGone {  // for good
   ObjectId actor;

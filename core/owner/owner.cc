@@ -132,6 +132,7 @@ void Owner::count_stored(const Value& value, int change) {
   const ClientId arena = value.stored().arena;
   std::uint64_t& count = stored_in_[arena];
   count += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
+  if (change < 0) effects_.stored_unused(value.stored());
   if (count != 0) return;
   stored_in_.erase(arena);
   if (dead_.contains(arena)) effects_.arena_unused(arena);

@@ -85,6 +85,8 @@ class OwnerEffects {
   virtual void free_spilled(const SpilledExtent&) {}
   // The client is dead, and no value that is known here lies in its arena.
   virtual void arena_unused(ClientId) {}
+  // No entry says any more that its value lies there, in another process' arena.
+  virtual void stored_unused(const StoredLocation&) {}
   // A watched entry was resolved.
   virtual void resolved(Entry& entry) = 0;
 };
@@ -150,7 +152,9 @@ class Owner {
   ClientId self() const { return self_; }
 
   // --- From the program. Returned entries carry one reference for the caller.
-  ShapeIndex shape_of(const sched::ResourceSet& request);
+  ShapeIndex shape_of(const sched::ResourceSet& request, const sched::Where& where = {});
+  // Of a resource shape; an actor goes where there is room.
+  sched::Where where_of(DemandIndex index) const { return index < shapes_.size() ? shapes_[index]->where : sched::Where{}; }
   const sched::ResourceSet& request_of(ShapeIndex shape) const { return shapes_[shape]->request; }
   Entry* submit(NewTask task);
   Entry* put(ObjectId id, Value value, std::vector<Entry*> contained);
@@ -182,7 +186,10 @@ class Owner {
   // The worker is gone or the lease revoked. Finished tasks were reported before. status: why, for people.
   void lease_ended(LeaseId lease, const std::string& status);
   void infeasible(DemandIndex index, const std::string& why);
-  void ask_back(DemandIndex index, std::uint32_t count);
+  // node: whose leases; none: any.
+  void ask_back(DemandIndex index, std::uint32_t count, NodeId node = {});
+  // A pushed task has not started and comes back; a channel that cannot take back at once says so later.
+  void came_back(Entry& entry);
   void client_died(ClientId client, const std::string& status);
   // All processes of the node, also those whose birth was never announced: an owner may have lent to them already.
   void node_died(NodeId node, const std::string& status);
@@ -230,6 +237,7 @@ class Owner {
  private:
   struct Shape {
     sched::ResourceSet request;
+    sched::Where where;
     TaskQueue queue;
     std::uint32_t wanted = 0;      // as last told to the node
     std::uint32_t low_ticks = 0;   // ticks for which less was needed than wanted

@@ -23,7 +23,8 @@ std::vector<Entry*> Owner::spillable(std::uint64_t bytes,
         if (reference->extra) add(reference->extra->contained);
       }
     }
-    const bool has_block = entry.owned && entry.phase == Phase::resolved && entry.value.kind() == Value::Kind::stored;
+    const bool has_block = entry.owned && entry.phase == Phase::resolved && entry.value.kind() == Value::Kind::stored &&
+                           node_of(entry.value.stored().arena) == node_of(self_);
     if (has_block && !(entry.extra && !entry.extra->borrowers.empty()) && !is_read(entry.value.stored())) {
       found.push_back(&entry);
     }

@@ -146,6 +146,23 @@ Demand* NodeScheduler::find_demand(ClientId submitter, ShapeIndex shape) {
   return demand == client->second.demands.end() ? nullptr : &demand->second;
 }
 
+std::vector<std::pair<ShapeIndex, std::uint32_t>> NodeScheduler::held_by(ClientId id) const {
+  std::vector<std::pair<ShapeIndex, std::uint32_t>> all;
+  const auto client = clients_.find(id);
+  if (client == clients_.end()) return all;
+  for (const auto& [shape, demand] : client->second.demands) {
+    if (const std::uint32_t n = demand.leases() + demand.booked; n > 0) all.emplace_back(shape, n);
+  }
+  return all;
+}
+
+std::uint32_t NodeScheduler::held(ClientId id, ShapeIndex shape) const {
+  const auto client = clients_.find(id);
+  if (client == clients_.end()) return 0;
+  const auto demand = client->second.demands.find(shape);
+  return demand == client->second.demands.end() ? 0 : demand->second.leases() + demand->second.booked;
+}
+
 void NodeScheduler::set_demand(ClientId submitter, ShapeIndex index, const ResourceSet& request, std::uint32_t wanted,
                                Time now) {
   const auto client = clients_.find(submitter);

@@ -107,6 +107,9 @@ class NodeScheduler {
   // When tick wants to be called; any event may change it. kNever: no need.
   Time next_tick() const;
 
+  // Per shape of the client, if any: leases that it has, those included for which a worker is being started.
+  std::vector<std::pair<ShapeIndex, std::uint32_t>> held_by(ClientId client) const;
+  std::uint32_t held(ClientId client, ShapeIndex shape) const;
   // A demand waits and has no lease at all.
   bool starving() const { return !queue_.empty() && queue_.fronts().begin()->second->held() == 0; }
   // Why the oldest waiting demand of the client is not granted; empty if none waits. For `manta why` and errors.

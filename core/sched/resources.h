@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <manta/error.h>
+#include <manta/ids.h>
 #include <manta/options.h>
 
 namespace manta::sched {
@@ -63,6 +64,14 @@ struct ResourceSet {
   friend auto operator<=>(const ResourceSet&, const ResourceSet&) = default;
   // "CPU: 1, GPU: 0.5, memory: 2.0 GiB, license: 1"; "nothing" where all is zero.
   std::string to_string() const;
+};
+
+// On which node a task may run. Part of a shape's identity at its submitter.
+struct Where {
+  Placement policy = Placement::pack;
+  NodeId node;        // none: any
+  bool soft = false;  // another one where that one is dead or can never run it
+  friend auto operator<=>(const Where&, const Where&) = default;
 };
 
 // Checks and converts what the user wrote. invalid_argument names the field (num_gpus of 1.5: "whole GPUs above 1").

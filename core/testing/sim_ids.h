@@ -12,7 +12,6 @@ using Address = detail::Id64<struct AddressTag>;
 
 inline constexpr Address kHead{0};
 inline constexpr std::uint64_t kNodeBit = std::uint64_t{1} << 63;
-inline constexpr unsigned kNodeShift = 40;  // a ClientId has its node in the upper 24 bits
 inline constexpr std::uint64_t kFirstDriver = std::uint64_t{1} << 32;
 
 constexpr Address address_of(ClientId client) { return {client.value}; }
@@ -21,7 +20,7 @@ constexpr bool is_node(Address a) { return (a.value & kNodeBit) != 0; }
 constexpr bool is_client(Address a) { return a != kHead && !is_node(a); }
 // The machine that it runs on; the head's is 0.
 constexpr NodeId node_of(Address a) { return {is_node(a) ? a.value & ~kNodeBit : a.value >> kNodeShift}; }
-constexpr NodeId node_of(ClientId client) { return {client.value >> kNodeShift}; }
+using manta::node_of;
 constexpr ClientId client_of(Address a) { return {a.value}; }
 
 }  // namespace manta::sim

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "core/worker/executor.h"
@@ -9,28 +10,20 @@
 namespace manta::worker {
 
 // False: a method is called, but there is no object; `error` says so.
-bool Executor::attach_actor(const Work& work, client::TaskContext& context, detail::ActorInstance& made, Error& error) {
-  const std::uint8_t flags = work.record->flags;
-  if ((flags & net::Record::kConstruct) != 0) {
-    context.actor = &made;
-  } else if ((flags & net::Record::kMethod) != 0) {
-    if (actor_.object == nullptr) {
-      error = Error(ErrorCode::actor_died, "the process hosts no actor");
-      return false;
-    }
-    context.actor = &actor_;
-  }
-  return true;
+bool Executor::attach_actor(net::TaskKind kind, client::TaskContext& context, detail::ActorInstance& made, Error& error) {
+  if (kind == net::TaskKind::construct) context.actor = &made;
+  if (kind != net::TaskKind::method) return true;
+  context.actor = &actor_;
+  if (actor_.object == nullptr) error = Error(ErrorCode::actor_died, "the process hosts no actor");
+  return actor_.object != nullptr;
 }
 
-// made: null where the constructor failed; the process then is a worker like any other.
-void Executor::constructed(const Work& work, const detail::ActorInstance* made) {
-  std::atomic<std::uint32_t>& concurrency = work.channel->memory->concurrency;
-  if (made == nullptr) return concurrency.store(1, std::memory_order_relaxed);
-  actor_ = *made;
-  actor_owner_ = work.channel->submitter;
-  actor_cpus_ = work.channel->memory->task_cpus.load(std::memory_order_relaxed);
-  concurrency_ = concurrency.load(std::memory_order_relaxed);
+// From now on the process is the actor's. (Where the constructor fails, it stays a worker like any other.)
+void Executor::host(const Hosted& actor) {
+  actor_ = actor.instance;
+  actor_owner_ = actor.owner;
+  actor_cpus_ = actor.cpus;
+  concurrency_ = std::max(actor.concurrency, 1u);
   for (const auto& channel : channels_) channel->memory->concurrency.store(concurrency_, std::memory_order_relaxed);
   if (concurrency_ <= 1) return;
   concurrent_ = true;
@@ -39,7 +32,7 @@ void Executor::constructed(const Work& work, const detail::ActorInstance* made) 
 
 // EXEC-4.
 void Executor::end_with_actor(bool destroy) {
-  if (destroy) {
+  if (destroy && actor_.object != nullptr) {
     try {
       actor_.destroy(actor_.object);
     } catch (const std::exception& error) {

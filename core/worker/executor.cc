@@ -75,6 +75,7 @@ void Executor::apply_news() {
       continue;
     }
     close(item.channel.submitter);
+    (void)remote_.take(item.channel.submitter);
     if (item.kind == News::Kind::close) client_->send(net::ChannelClosed{item.channel.submitter});
   }
 }
@@ -112,8 +113,11 @@ void Executor::erase(Channel& channel) {
 
 void Executor::blocked(bool blocked) {
   if (concurrent_.load(std::memory_order_relaxed)) return;  // other methods may run
-  if (running_ring == nullptr) return;
-  if (actor_.object == nullptr) running_ring->set_blocked(blocked);  // an actor's callers wait for it, whatever it does
+  if (running_ring == nullptr) {
+    remote_blocked(blocked);
+  } else if (actor_.object == nullptr) {
+    running_ring->set_blocked(blocked);  // an actor's callers wait for it, whatever it does
+  }
   client_->send(net::Blocked{blocked});
 }
 
@@ -146,7 +150,7 @@ void Executor::loop() {
     if (found) continue;
     const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
     bell.take();
-    if (!prepare_sleep() || have_news_.load(std::memory_order_seq_cst)) continue;
+    if (!prepare_sleep() || have_news_.load(std::memory_order_seq_cst) || remote_.waiting()) continue;
     bell.sleep(seen, Client::Clock::time_point::max());
   }
 }
@@ -163,6 +167,7 @@ bool Executor::next(Work& work) {
         ++served_;
         ++channel.running;
         work = {&channel, record, std::nullopt};
+        if (concurrent_.load(std::memory_order_relaxed)) leave_others_to_look();
         return true;
       }
     }
@@ -170,6 +175,13 @@ bool Executor::next(Work& work) {
     served_ = 0;
   }
   return false;
+}
+
+// This thread looks no more, but others of it may sleep: publishers ring from now on, or one is woken.
+void Executor::leave_others_to_look() {
+  bool quiet = true;
+  for (const auto& channel : channels_) quiet = channel->ring.stop_looking() && quiet;
+  if (!quiet) client_->slot().tasks.wake();
 }
 
 bool Executor::run_ready() {
@@ -180,6 +192,7 @@ bool Executor::run_ready() {
     running_ring = nullptr;
     if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
   }
+  if (remote_.waiting()) ran = run_remote() || ran;
   return ran;
 }
 
@@ -217,10 +230,13 @@ void Executor::execute(Work& work) {
     work.channel->ring.finish(record, true);
     end_with_actor(true);
   }
+  const net::TaskKind kind = (record.flags & Record::kMethod) != 0      ? net::TaskKind::method
+                             : (record.flags & Record::kConstruct) != 0 ? net::TaskKind::construct
+                                                                        : net::TaskKind::task;
+  net::RingMemory& memory = *work.channel->memory;
   client::TaskContext context;
   context.id = record.task;
-  context.cpus = (record.flags & Record::kMethod) != 0 ? actor_cpus_
-                                                       : work.channel->memory->task_cpus.load(std::memory_order_relaxed);
+  context.cpus = kind == net::TaskKind::method ? actor_cpus_ : memory.task_cpus.load(std::memory_order_relaxed);
   set_threads(context.cpus);
   client::TaskInput input;
   serial::Writer result;
@@ -229,14 +245,17 @@ void Executor::execute(Work& work) {
   bool user_exception = false;
   bool ok = false;
   try {
-    if (attach_actor(work, context, made, error)) {
+    if (attach_actor(kind, context, made, error)) {
       read_input(record, context, input);
       ok = client::run_task(*client_, context, input, result, error, user_exception);
     }
   } catch (const Error& failed) {
     error = failed.with_context("arguments of a task");
   }
-  if ((record.flags & Record::kConstruct) != 0) constructed(work, ok ? &made : nullptr);
+  if (kind == net::TaskKind::construct) {
+    if (!ok) memory.concurrency.store(1, std::memory_order_relaxed);
+    if (ok) host({made, work.channel->submitter, context.cpus, memory.concurrency.load(std::memory_order_relaxed)});
+  }
   input = {};
   std::vector<ObjectId> kept;
   if (!context.imported.empty()) kept = settle_imports(context);
@@ -295,6 +314,10 @@ void Executor::read_input(const Record& record, client::TaskContext& context, cl
     input.values = {bytes, framed, nullptr};
     return;
   }
+  read_parts(bytes, context, input);
+}
+
+void Executor::read_parts(std::span<const std::byte> bytes, client::TaskContext& context, client::TaskInput& input) {
   const client::RequestPart values = client::take_part(bytes);
   if (values.stored) {
     input.values = {read_block(values.location.arena, values.location.offset, values.location.size_bytes, input),
@@ -324,11 +347,12 @@ void Executor::read_input(const Record& record, client::TaskContext& context, cl
 // Bytes in another process' arena that its owner keeps until the reply.
 std::span<const std::byte> Executor::read_block(ClientId arena, std::uint64_t offset, std::uint64_t size,
                                                 client::TaskInput& input) {
-  auto view = client_->arenas().view(arena);
-  if (!view) throw_error(view.error());
-  auto data = (*view)->at(offset, size);
+  using Keepalive = std::shared_ptr<const void>;
+  Keepalive memory;
+  auto data = client_->stored_bytes({arena, offset, size}, memory);
   if (!data) throw_error(data.error());
-  input.keepalive = *view;
+  // The arguments may lie in one block, and name another that holds the values.
+  input.keepalive = input.keepalive ? std::make_shared<std::pair<Keepalive, Keepalive>>(input.keepalive, memory) : memory;
   return {*data, size};
 }
 

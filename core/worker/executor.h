@@ -29,6 +29,7 @@
 #include "core/client/run_task.h"
 #include "core/net/task_ring.h"
 #include "core/net/task_ring_inl.h"
+#include "core/worker/remote_tasks.h"
 
 namespace manta::worker {
 
@@ -41,6 +42,8 @@ class Executor final : public client::WorkerHooks {
   void close_channel(ClientId submitter) override;
   void client_died(ClientId client) override;
   void blocked(bool blocked) override;
+  void run_task(ClientId submitter, net::RunTask task) override;
+  void take_back_tasks(ClientId submitter) override;
 
  private:
   struct Channel {
@@ -70,14 +73,21 @@ class Executor final : public client::WorkerHooks {
   void close(ClientId submitter);
   void erase(Channel& channel);
   bool next(Work& work);
+  void leave_others_to_look();
   bool run_ready();
   bool prepare_sleep();
   void free_taken_blocks(Channel& channel);
   void execute(Work& work);
   void finish(Work& work);
   // actor.cc
-  bool attach_actor(const Work& work, client::TaskContext& context, detail::ActorInstance& made, Error& error);
-  void constructed(const Work& work, const detail::ActorInstance* made);
+  struct Hosted {
+    detail::ActorInstance instance;
+    ClientId owner;
+    std::uint32_t cpus = 0;
+    std::uint32_t concurrency = 1;
+  };
+  bool attach_actor(net::TaskKind kind, client::TaskContext& context, detail::ActorInstance& made, Error& error);
+  void host(const Hosted& actor);
   [[noreturn]] void end_with_actor(bool destroy);
   void read_input(const net::Record& record, client::TaskContext& context, client::TaskInput& input);
   std::span<const std::byte> read_block(ClientId arena, std::uint64_t offset, std::uint64_t size,
@@ -86,11 +96,17 @@ class Executor final : public client::WorkerHooks {
   void write_parts(Work& work, client::ReplyParts parts);
   void write_error(Work& work, const Error& error, bool user_exception, std::vector<ObjectId> kept);
   bool write_block(Work& work, std::size_t size, const std::function<void(std::byte*)>& fill);
+  void read_parts(std::span<const std::byte> bytes, client::TaskContext& context, client::TaskInput& input);
+  // remote_tasks.cc
+  bool run_remote();
+  void execute_remote(ClientId submitter, const net::RunTask& task);
+  void remote_blocked(bool blocked);
   std::vector<ObjectId> settle_imports(client::TaskContext& context);
   void set_threads(std::uint32_t cpus);
 
   client::Client* client_ = nullptr;
   std::vector<std::unique_ptr<Channel>> channels_;
+  RemoteTasks remote_;
   std::size_t turn_ = 0;      // the channel that is served, and how many records of it in a row
   std::uint32_t served_ = 0;
   detail::ActorInstance actor_;  // none: object is null

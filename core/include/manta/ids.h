@@ -34,6 +34,12 @@ using NodeId = detail::Id64<struct NodeTag>;
 // The right to run tasks of one resource shape on one worker, granted by a node to a submitter.
 using LeaseId = detail::Id64<struct LeaseTag>;
 
+// Clients and leases are numbered within their node.
+inline constexpr unsigned kNodeShift = 40;
+constexpr ClientId client_of(NodeId node, std::uint64_t number) { return {node.value << kNodeShift | number}; }
+constexpr NodeId node_of(ClientId client) { return {client.value >> kNodeShift}; }
+constexpr NodeId node_of(LeaseId lease) { return {lease.value >> kNodeShift}; }
+
 // A task, and the object that is its result: 128 bits derived from (parent task, index of the child in the parent), so
 // that a repeated attempt of the parent names its children alike. Objects made by `put` are derived in the same way
 // from another index space.

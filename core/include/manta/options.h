@@ -6,7 +6,15 @@
 #include <cstdint>
 #include <string_view>
 
+#include <manta/ids.h>
+
 namespace manta {
+
+// Which node of a cluster a task goes to.
+enum class Placement : std::uint8_t {
+  pack,    // the submitter's own while it has room, then others, the fullest first
+  spread,  // evenly over all
+};
 
 // An amount of a resource that the user names, for example {"license", 1}.
 struct CustomResource {
@@ -24,6 +32,9 @@ struct TaskOptions {
   int max_retries = 3;             // attempts after the first, counted only when the task had started; -1: for ever
   bool retry_exceptions = false;   // whether an exception of user code counts as a reason to retry
   std::string_view name = {};      // shown to people instead of the function's name
+  Placement placement = Placement::pack;
+  NodeId node = {};                // only there: one of Runtime::nodes()
+  bool node_soft = false;          // elsewhere if that node is dead or can never run it
 };
 
 // How an actor is placed, called and started again. Trivially destructible, like TaskOptions.
@@ -52,6 +63,9 @@ struct InitOptions {
                          // memory (the container's, where it has less), at least 64, at most 4096
   // How long a waiting thread polls before it sleeps. -1: MANTA_SPIN_US, else 50 us. 0 gives the processor away at once.
   std::chrono::microseconds spin{-1};
+  // "HOST:PORT" at which other nodes may join, port 0: any. Empty: --manta-listen, MANTA_LISTEN, else nowhere. Needs the
+  // cluster's secret in the file that MANTA_SECRET_FILE names.
+  std::string_view listen = {};
 };
 
 // For wait(): how many results, and for how long.

@@ -2,10 +2,21 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
+#include <manta/ids.h>
 #include <manta/options.h>
 
 namespace manta {
+
+// A node of the cluster, and what it offers.
+struct NodeInfo {
+  NodeId id;
+  std::string host;
+  double num_cpus = 0;
+  double num_gpus = 0;
+};
 
 // A running Manta; when it ends, so do the node process and the workers, and tasks that have not finished are dropped.
 //
@@ -20,6 +31,10 @@ class Runtime {
   // CPUs and GPUs that the node offers.
   double num_cpus() const;
   double num_gpus() const;
+  // The nodes that are alive, this one first. Any thread.
+  std::vector<NodeInfo> nodes() const;
+  // Where other nodes can join: "127.0.0.1:41234". Empty: nowhere.
+  std::string address() const;
   // Ends it now; the destructor then does nothing.
   void shutdown();
 

@@ -1,0 +1,199 @@
+// What a process' client does for each message of its node and of other processes.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/client/client.h"
+#include "core/net/shared_memory.h"
+
+namespace manta::client {
+
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace
+
+void Client::read_messages() {
+  for (;;) {
+    auto packet = node_.receive();
+    if (!packet) break;
+    auto message = net::decode_node_message(packet->bytes);
+    if (!message) break;
+    handle(std::move(*message), packet->descriptors);
+  }
+  node_lost();
+}
+
+void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
+  std::visit(Overloaded{
+                 [&](const net::Welcome&) {},
+                 [&](const net::Granted& m) { on_granted(m, descriptors); },
+                 [&](const net::LeaseEnded& m) {
+                   const std::lock_guard guard(mutex_);
+                   drain();
+                   if (node_of(m.lease) != node_of(self())) return remote_lease_ended(m.lease, m.status);
+                   owner_->lease_ended(m.lease, m.status);
+                 },
+                 [&](const net::Infeasible& m) {
+                   const std::lock_guard guard(mutex_);
+                   owner_->infeasible(m.shape, m.why);
+                 },
+                 [&](const net::AskBack& m) {
+                   const std::lock_guard guard(mutex_);
+                   drain();
+                   owner_->ask_back(m.shape, m.count, m.node);
+                 },
+                 [&](const net::OpenChannel& m) {
+                   if (descriptors.size() != 2 || hooks_ == nullptr) return;
+                   arenas_.arrived(m.submitter, std::move(descriptors[1]));
+                   hooks_->open_channel(m, std::move(descriptors[0]));
+                 },
+                 [&](const net::CloseChannel& m) {
+                   if (hooks_ != nullptr) hooks_->close_channel(m.submitter);
+                 },
+                 [&](const net::ArenaOf& m) {
+                   arenas_.arrived(m.client, descriptors.empty() ? Fd() : std::move(descriptors[0]));
+                 },
+                 [&](const net::FromPeer& m) {
+                   if (descriptors.empty()) return on_peer_packet(m.client, m.message);
+                   const auto size = net::fixed_size_of(descriptors[0].get());
+                   const auto base = size ? net::map_memory(descriptors[0].get(), *size, net::Mapping::shared)
+                                          : tl::unexpected<Error>(size.error());
+                   if (!base) return;
+                   on_peer_packet(m.client, {*base, *base + *size});
+                   net::unmap_memory(*base, *size);
+                 },
+                 [&](const net::ChannelTo& m) { on_channel(m, descriptors); },
+                 [&](const net::Named& m) {
+                   const std::lock_guard guard(mutex_);
+                   const auto it = names_asked_.find(m.request);
+                   if (it != names_asked_.end()) it->second = m;
+                   names_answered_.notify_all();
+                 },
+                 [&](const net::ClientDied& m) { on_client_died(m); },
+                 [&](const net::MakeRoom& m) { make_room(m); },
+                 [&](const net::RoomMade& m) { on_room_made(m); },
+                 [&](const net::NodeJoined& m) {
+                   const std::lock_guard guard(mutex_);
+                   nodes_.push_back(m.node);
+                 },
+                 [&](const net::NodeDied& m) {
+                   const std::lock_guard guard(mutex_);
+                   drain();
+                   std::erase_if(nodes_, [&](const auto& node) { return node.node == m.node; });
+                   owner_->node_died(m.node, "was on " + m.status);
+                 },
+                 [&](const net::BlockPulled& m) {
+                   remote_blocks_.arrived(m.id, m.why, descriptors.empty() ? Fd() : std::move(descriptors[0]));
+                 },
+             },
+             message);
+  slot().replies.wake();  // sleepers look again: there may be new channels, or results that somebody else drained
+}
+
+void Client::on_client_died(const net::ClientDied& died) {
+  if (hooks_ != nullptr) hooks_->client_died(died.client);
+  const std::lock_guard guard(mutex_);
+  drain();
+  if (is_remote(died.client)) remote_worker_died(died.client, died.status);
+  owner_->client_died(died.client, died.status);
+  remote_channels_.erase(died.client);
+  const auto it = channels_.find(died.client);
+  if (it == channels_.end()) return;
+  std::erase(active_, it->second.get());
+  std::erase(groups_[net::group_of(died.client)], it->second.get());
+  channels_.erase(it);
+}
+
+OutChannel* Client::open_channel(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors) {
+  if (descriptors.size() != 2 || worker_slot >= net::NodePage::kSlots) return nullptr;
+  arenas_.arrived(worker, std::move(descriptors[1]));
+  auto ring = net::RingMemory::attach(descriptors[0].get());
+  if (!ring) return nullptr;
+  auto channel = std::make_unique<OutChannel>(*this, worker, **ring, page_->slots[worker_slot]);
+  (void)channel->stop_looking();  // CLIENT-2: what is pushed first may be pushed while the threads that wait sleep
+  groups_[net::group_of(worker)].push_back(channel.get());
+  return (channels_[worker] = std::move(channel)).get();
+}
+
+void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptors) {
+  if (is_remote(granted.worker)) return on_granted_elsewhere(granted);
+  std::unique_lock guard(mutex_);
+  if (granted.new_channel) (void)open_channel(granted.worker, granted.worker_slot, descriptors);
+  const auto it = channels_.find(granted.worker);
+  if (it == channels_.end()) return send(net::ReturnLease{granted.lease});
+  it->second->lease = granted.lease;
+  if (granted.shape >= owner::kFirstActor) {
+    owner_->actor_granted(granted.shape, granted.lease, granted.worker, *it->second);
+    guard.unlock();
+    return wake_background();
+  }
+  const auto shape = static_cast<owner::ShapeIndex>(granted.shape);
+  it->second->set_task_cpus(static_cast<std::uint32_t>(owner_->request_of(shape).cpus.units()));
+  owner_->lease_granted(granted.lease, granted.worker, shape, *it->second);
+}
+
+void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) {
+  auto packet = net::decode_peer_packet(bytes);
+  if (!packet) return;
+  if (auto* task = std::get_if<net::RunTask>(&*packet)) {
+    if (hooks_ != nullptr) hooks_->run_task(from, std::move(*task));
+    return;
+  }
+  if (std::holds_alternative<net::TakeBackTasks>(*packet)) {
+    if (hooks_ != nullptr) hooks_->take_back_tasks(from);
+    return;
+  }
+  std::unique_lock guard(mutex_);
+  drain();  // CLIENT-3
+  std::visit(Overloaded{
+                 [&](const net::FreeBlock& m) {
+                   if (arena_) arena_->free(m.offset);
+                 },
+                 [&](owner::Fetch& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::Fetched& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::Lent& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::GivenBack& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::FindActor& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::ActorAt& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::ActorGone& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::KillActor& m) { owner_->receive(from, std::move(m)); },
+                 [&](const net::TaskDone& m) { on_task_done(from, m); },
+                 [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
+                 [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },
+                 [&](const auto&) {},  // the executor's
+             },
+             *packet);
+  const bool ticks = owner_->busy();  // a spilled value may have been asked for
+  guard.unlock();
+  if (ticks && background_parked_.load(std::memory_order_relaxed)) wake_background();
+}
+
+void Client::node_lost() {
+  arenas_.close();
+  no_more_room();
+  remote_blocks_.close();
+  {
+    const std::lock_guard guard(mutex_);
+    node_gone_ = true;
+    drain();
+    end_ = Error(ErrorCode::unavailable, current() == this ? "the node process has ended, and with it all workers"
+                                                           : "the runtime has ended");
+    owner_->fail_all(*end_);
+    active_.clear();
+    for (auto& group : groups_) group.clear();
+    channels_.clear();
+    names_answered_.notify_all();
+    remote_channels_.clear();
+  }
+  slot().replies.wake();
+  if (hooks_ != nullptr) ::_exit(0);  // a worker without its node has nothing to live for
+}
+
+}  // namespace manta::client

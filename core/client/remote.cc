@@ -1,0 +1,109 @@
+// What a client has to do with other nodes: leases and tasks there, and stored values that lie there.
+#include "core/client/client.h"
+
+namespace manta::client {
+
+std::vector<net::NodeOfCluster> Client::nodes() {
+  const std::lock_guard guard(mutex_);
+  return nodes_;
+}
+
+// --- stored values
+
+void Client::stored_unused(const owner::StoredLocation& location) {
+  if (is_remote(location.arena)) remote_blocks_.forget(location);
+}
+
+Result<const std::byte*> Client::stored_bytes(const owner::StoredLocation& location,
+                                              std::shared_ptr<const void>& keepalive) {
+  if (is_remote(location.arena)) {
+    auto copy = remote_blocks_.get(location);
+    remote_blocks_.forget(location);
+    if (!copy) return tl::unexpected<Error>(copy.error());
+    keepalive = *copy;
+    return (*copy)->data;
+  }
+  auto view = arenas_.view(location.arena);
+  if (!view) return tl::unexpected<Error>(view.error());
+  keepalive = *view;
+  return (*view)->at(location.offset, location.size_bytes);
+}
+
+detail::ValueView Client::view_elsewhere(const owner::StoredLocation& location, bool framed,
+                                         std::shared_ptr<owner::Entry> hold) {
+  auto copy = remote_blocks_.get(location);
+  // An argument's entry does not know the value's place, so nobody would say that the copy is old (BLOCKS-3).
+  const bool known = hold->resolved.load(std::memory_order_acquire) &&
+                     hold->value.kind() == owner::Value::Kind::stored && hold->value.stored() == location;
+  if (!known) remote_blocks_.forget(location);
+  if (!copy) throw_error(copy.error().with_context("object " + hold->id.to_string()));
+  struct Pin {
+    std::shared_ptr<const BlockCopy> copy;
+    std::shared_ptr<owner::Entry> hold;
+  };
+  const std::byte* data = (*copy)->data;
+  return {{data, location.size_bytes}, framed, std::make_shared<Pin>(Pin{std::move(*copy), std::move(hold)})};
+}
+
+// --- leases and tasks
+
+RemoteChannel& Client::remote_channel(ClientId worker) {
+  auto& channel = remote_channels_[worker];
+  if (!channel) channel = std::make_unique<RemoteChannel>(*this, worker);
+  return *channel;
+}
+
+void Client::on_granted_elsewhere(const net::Granted& granted) {
+  std::unique_lock guard(mutex_);
+  RemoteChannel* channel = &remote_channel(granted.worker);
+  channel->lease = granted.lease;
+  if (granted.shape >= owner::kFirstActor) {
+    owner_->actor_granted(granted.shape, granted.lease, granted.worker, *channel);
+    guard.unlock();
+    return wake_background();
+  }
+  const auto shape = static_cast<owner::ShapeIndex>(granted.shape);
+  channel->task_cpus = static_cast<std::uint32_t>(owner_->request_of(shape).cpus.units());
+  owner_->lease_granted(granted.lease, granted.worker, shape, *channel);
+}
+
+void Client::on_task_done(ClientId worker, const net::TaskDone& done) {
+  const auto it = remote_channels_.find(worker);
+  if (it == remote_channels_.end()) return;
+  owner::Outcome outcome;
+  if (owner::Entry* entry = it->second->finished(done, outcome)) owner_->finished(*entry, std::move(outcome));
+}
+
+void Client::on_tasks_returned(ClientId worker, const net::TasksReturned& tasks) {
+  const auto it = remote_channels_.find(worker);
+  if (it == remote_channels_.end()) return;
+  RemoteChannel& channel = *it->second;
+  channel.answered();
+  // The newest first, each to the front: the order is kept.
+  for (auto position = tasks.positions.rbegin(); position != tasks.positions.rend(); ++position) {
+    if (owner::Entry* entry = channel.returned(*position)) owner_->came_back(*entry);
+  }
+}
+
+void Client::on_worker_blocked(ClientId worker, bool blocked) {
+  const auto it = remote_channels_.find(worker);
+  if (it != remote_channels_.end() && it->second->lease) owner_->set_blocked(it->second->lease, blocked);
+}
+
+void Client::remote_lease_ended(LeaseId lease, const std::string& status) {
+  for (const auto& [worker, channel] : remote_channels_) {
+    if (channel->lease != lease) continue;
+    channel->lose();
+    channel->lease = {};
+  }
+  owner_->lease_ended(lease, status);
+}
+
+void Client::remote_worker_died(ClientId worker, const std::string& status) {
+  const auto it = remote_channels_.find(worker);
+  if (it == remote_channels_.end()) return;
+  it->second->lose();
+  if (it->second->lease) remote_lease_ended(it->second->lease, status);
+}
+
+}  // namespace manta::client

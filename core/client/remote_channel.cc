@@ -1,0 +1,119 @@
+#include "core/client/remote_channel.h"
+
+#include <cstring>
+
+#include "core/client/client.h"
+#include "core/client/task_codec.h"
+
+namespace manta::client {
+
+namespace {
+
+// Longer arguments are read by the worker's node from this process' arena.
+constexpr std::size_t kInMessageUpTo = 1 << 20;
+
+}  // namespace
+
+bool RemoteChannel::push(owner::Entry& entry) {
+  if (lost_ || outstanding_.size() >= kWindow) return false;
+  net::RunTask task;
+  task.position = next_;
+  task.function = entry.function.value;
+  task.task = entry.id;
+  task.attempt = entry.attempt;
+  task.ref_mask = entry.ref_mask;
+  task.cpus = task_cpus;
+  if (entry.kind == owner::Kind::call) {
+    task.kind = net::TaskKind::method;
+    at_a_time_ = entry.actor->limits.max_concurrency;
+  } else if (entry.kind == owner::Kind::actor) {
+    task.kind = net::TaskKind::construct;
+    task.concurrency = entry.actor->limits.max_concurrency;
+    task.cpus = static_cast<std::uint32_t>(entry.actor->request.cpus.units());
+  }
+  task.framed = entry.value.framed();
+  if (entry.ref_mask != 0) {
+    task.parts = true;
+    const RequestPart values = part_of(entry.value);
+    std::size_t size = encoded_size(values);
+    for (owner::Entry* reference : entry.extra->references) size += encoded_size(part_of(reference->value));
+    task.payload.resize(size);
+    std::byte* to = encode(values, task.payload.data());
+    for (owner::Entry* reference : entry.extra->references) {
+      RequestPart part = part_of(reference->value);
+      if (part.stored) part.object = client_.wire_ref(*reference);
+      to = encode(part, to);
+    }
+  } else if (entry.value.kind() == owner::Value::Kind::stored) {
+    const owner::StoredLocation& at = entry.value.stored();
+    if (at.arena == client_.self() && at.size_bytes <= kInMessageUpTo) {
+      const std::byte* data = client_.arena().at(at.offset);
+      task.payload.assign(data, data + at.size_bytes);
+    } else {
+      task.stored = true;
+      task.location = at;
+    }
+  } else {
+    const std::span<const std::byte> bytes = entry.value.bytes();
+    task.payload.assign(bytes.begin(), bytes.end());
+  }
+  outstanding_[next_++] = &entry;
+  client_.send_to_peer(worker_, std::move(task));
+  return true;
+}
+
+owner::Entry* RemoteChannel::take_back_last() {
+  if (lost_) {
+    if (outstanding_.size() <= at_a_time_) return nullptr;  // REMOTE-1
+    const auto last = std::prev(outstanding_.end());
+    owner::Entry* entry = last->second;
+    outstanding_.erase(last);
+    return entry;
+  }
+  if (!asked_ && outstanding_.size() > 1) {
+    asked_ = true;
+    client_.send_to_peer(worker_, net::TakeBackTasks{});
+  }
+  return nullptr;
+}
+
+owner::Entry* RemoteChannel::next_lost() {
+  if (outstanding_.empty()) return nullptr;
+  owner::Entry* entry = outstanding_.begin()->second;
+  outstanding_.erase(outstanding_.begin());
+  return entry;
+}
+
+bool RemoteChannel::push_end() {
+  net::RunTask task;
+  task.position = next_++;
+  task.kind = net::TaskKind::end;
+  client_.send_to_peer(worker_, std::move(task));
+  return true;
+}
+
+owner::Entry* RemoteChannel::returned(std::uint64_t position) {
+  const auto it = outstanding_.find(position);
+  if (it == outstanding_.end()) return nullptr;
+  owner::Entry* entry = it->second;
+  outstanding_.erase(it);
+  return entry;
+}
+
+owner::Entry* RemoteChannel::finished(const net::TaskDone& done, owner::Outcome& outcome) {
+  owner::Entry* entry = returned(done.position);
+  if (entry == nullptr) return nullptr;
+  try {
+    ReplyParts reply = decode_reply(done.reply);
+    outcome.value = reply.failed ? owner::Value::of(net::from_wire(std::move(reply.error))) : value_of(reply.value);
+    outcome.user_exception = reply.user_exception;
+    outcome.contained = std::move(reply.contained);
+    outcome.kept = std::move(reply.kept);
+  } catch (const Error& error) {
+    outcome = {};
+    outcome.value = owner::Value::of(error.with_context("result of a task of another node"));
+  }
+  return entry;
+}
+
+}  // namespace manta::client

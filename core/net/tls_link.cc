@@ -1,0 +1,341 @@
+#include "core/net/tls_link.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+
+namespace manta::net {
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr std::uint8_t kBeat = 0;
+constexpr std::uint8_t kLastWords = 1;
+constexpr std::size_t kLengthBytes = 4;
+constexpr std::size_t kHeadBytes = kLengthBytes + 2;
+constexpr std::size_t kReadBytes = 64 << 10;
+constexpr std::size_t kWriteBytes = 256 << 10;
+constexpr std::size_t kMaxLastWords = 1000;
+
+std::string name_of(const tcp::endpoint& endpoint) {
+  const std::string host = endpoint.address().to_string();
+  return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
+}
+
+// A connection that is not a link yet, and the time it has.
+struct Beginning {
+  Beginning(TlsLink::Stream s, TlsLink::Made m)
+      : stream(std::move(s)), deadline(stream.get_executor()), made(std::move(m)) {}
+  TlsLink::Stream stream;
+  asio::steady_timer deadline;
+  TlsLink::Made made;
+  bool too_late = false;
+};
+
+void give_up_after(const std::shared_ptr<Beginning>& beginning, std::chrono::milliseconds time) {
+  beginning->deadline.expires_after(time);
+  beginning->deadline.async_wait([weak = std::weak_ptr(beginning)](error_code error) {
+    const auto b = weak.lock();
+    if (error || !b) return;
+    b->too_late = true;
+    error_code ignored;
+    b->stream.lowest_layer().close(ignored);
+  });
+}
+
+}  // namespace
+
+Result<std::pair<std::string, std::string>> split_address(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
+    return fail(ErrorCode::invalid_argument, "\"" + address + "\" is no address of the form HOST:PORT");
+  }
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  return std::pair(host, address.substr(colon + 1));
+}
+
+// --- beginnings
+
+void TlsLink::connect(asio::io_context& io, asio::ssl::context& context, const std::string& host,
+                      const std::string& port, LinkLimits limits, Made made) {
+  const std::string name = host + ":" + port;
+  error_code error;
+  tcp::resolver resolver(io);
+  const auto endpoints = resolver.resolve(host, port, error);  // names of hosts: blocks; addresses: does not
+  if (error) {
+    asio::post(io, [made = std::move(made), name, error] {
+      made(fail(ErrorCode::unavailable, name + " cannot be found: " + error.message()));
+    });
+    return;
+  }
+  auto beginning = std::make_shared<Beginning>(Stream(io, context), std::move(made));
+  give_up_after(beginning, limits.handshake);
+  asio::async_connect(beginning->stream.lowest_layer(), endpoints,
+                      [beginning, name, limits](error_code failed, const tcp::endpoint&) {
+                        beginning->deadline.cancel();
+                        if (failed) {
+                          beginning->made(fail(ErrorCode::unavailable,
+                                               name + " does not answer: " +
+                                                   (beginning->too_late ? "no connection in time" : failed.message())));
+                          return;
+                        }
+                        shake_hands(std::move(beginning->stream), asio::ssl::stream_base::client, limits,
+                                    std::move(beginning->made));
+                      });
+}
+
+void TlsLink::accept(tcp::socket socket, asio::ssl::context& context, LinkLimits limits, Made made) {
+  shake_hands(Stream(std::move(socket), context), asio::ssl::stream_base::server, limits, std::move(made));
+}
+
+void TlsLink::shake_hands(Stream stream, asio::ssl::stream_base::handshake_type side, LinkLimits limits, Made made) {
+  error_code ignored;
+  const std::string peer = name_of(stream.lowest_layer().remote_endpoint(ignored));
+  stream.lowest_layer().set_option(tcp::no_delay(true), ignored);
+  auto beginning = std::make_shared<Beginning>(std::move(stream), std::move(made));
+  give_up_after(beginning, limits.handshake);
+  beginning->stream.async_handshake(side, [beginning, peer, limits](error_code error) {
+    beginning->deadline.cancel();
+    if (beginning->too_late) {
+      return beginning->made(fail(ErrorCode::unavailable, peer + " did not finish its handshake in time"));
+    }
+    if (!error && SSL_session_reused(beginning->stream.native_handle()) != 1) {
+      error = asio::error::make_error_code(asio::error::no_permission);  // LINK-1: some key, but not ours
+    }
+    if (error) {
+      return beginning->made(fail(ErrorCode::invalid_argument,
+                                  "no link with " + peer + ": it has another cluster secret (MANTA_SECRET_FILE) or none, "
+                                  "or is no Manta node (" + error.message() + ")"));
+    }
+    beginning->made(std::shared_ptr<TlsLink>(new TlsLink(std::move(beginning->stream), peer, limits)));
+  });
+}
+
+TlsLink::TlsLink(Stream stream, std::string peer, LinkLimits limits)
+    : stream_(std::move(stream)), peer_(std::move(peer)), limits_(limits), timer_(stream_.get_executor()) {}
+
+void TlsLink::start(OnFrame on_frame, OnEnd on_end) {
+  on_frame_ = std::move(on_frame);
+  on_end_ = std::move(on_end);
+  in_.resize(kReadBytes);
+  heard_ = last_beat_ = Clock::now();
+  read();
+  beat();
+}
+
+// --- sending
+
+void TlsLink::send(std::uint8_t kind, std::span<const std::byte> payload) {
+  if (!leaving_) queue(kind, payload);
+}
+
+void TlsLink::queue(std::uint8_t kind, std::span<const std::byte> payload) {
+  if (!open_) return;
+  const std::size_t size = kHeadBytes + payload.size();
+  if (size > limits_.max_frame_bytes) return end({false, "a message of " + std::to_string(size) + " bytes is too long"});
+  if (queued_bytes_ + size > limits_.max_queued_bytes) {
+    return end({false, "it does not read: " + std::to_string(queued_bytes_) + " bytes wait"});  // LINK-3
+  }
+  std::vector<std::byte> frame(size);
+  const auto length = static_cast<std::uint32_t>(size - kLengthBytes);
+  std::memcpy(frame.data(), &length, sizeof length);
+  frame[4] = std::byte{kVersion};
+  frame[5] = std::byte{kind};
+  if (!payload.empty()) std::memcpy(frame.data() + kHeadBytes, payload.data(), payload.size());
+  queued_bytes_ += size;
+  queue_.push_back(std::move(frame));
+  if (!writing_) write();
+}
+
+// Small frames go out together: one record and one system call for many.
+void TlsLink::write() {
+  out_.clear();
+  do {
+    const std::vector<std::byte>& next = queue_.front();
+    out_.insert(out_.end(), next.begin(), next.end());
+    queue_.pop_front();
+  } while (!queue_.empty() && out_.size() + queue_.front().size() <= kWriteBytes);
+  writing_ = true;
+  sent_since_beat_ = true;
+  asio::async_write(stream_, asio::buffer(out_), [self = shared_from_this()](error_code error, std::size_t) {
+    self->writing_ = false;
+    if (!self->open_) return;
+    self->queued_bytes_ -= self->out_.size();
+    if (error) return self->end({false, "the connection broke: " + error.message()});
+    if (!self->queue_.empty()) return self->write();
+    if (self->out_.capacity() > 2 * kWriteBytes) std::vector<std::byte>().swap(self->out_);
+    if (self->leaving_) {
+      error_code ignored;
+      self->stream_.lowest_layer().shutdown(tcp::socket::shutdown_send, ignored);
+    }
+  });
+}
+
+void TlsLink::leave(const std::string& last_words) {
+  if (!open_ || leaving_) return;
+  leaving_ = true;
+  queue(kLastWords, std::as_bytes(std::span(last_words).first(std::min(last_words.size(), kMaxLastWords))));
+}
+
+// --- receiving
+
+void TlsLink::read() {
+  stream_.async_read_some(asio::buffer(in_.data() + in_end_, in_.size() - in_end_),
+                          [self = shared_from_this()](error_code error, std::size_t n) {
+                            if (!self->open_) return;
+                            if (error) return self->end({false, "the connection broke: " + error.message()});
+                            self->in_end_ += n;
+                            self->heard_ = Clock::now();
+                            self->take_frames();
+                            if (self->open_) self->read();
+                          });
+}
+
+void TlsLink::take_frames() {
+  std::size_t wanted = kHeadBytes;
+  while (in_end_ - in_begin_ >= kHeadBytes) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, in_.data() + in_begin_, sizeof length);
+    const auto version = std::to_integer<std::uint8_t>(in_[in_begin_ + 4]);
+    const auto kind = std::to_integer<std::uint8_t>(in_[in_begin_ + 5]);
+    wanted = kLengthBytes + std::size_t{length};
+    if (version != kVersion) {
+      return end({false, "it speaks version " + std::to_string(version) + " of the links' format, this program speaks " +
+                             std::to_string(kVersion)});
+    }
+    if (wanted < kHeadBytes || wanted > limits_.max_frame_bytes) {
+      return end({false, "it announced a frame of " + std::to_string(wanted) + " bytes"});
+    }
+    if (in_end_ - in_begin_ < wanted) break;
+    const std::byte* payload = in_.data() + in_begin_ + kHeadBytes;
+    std::vector<std::byte> bytes(payload, payload + (wanted - kHeadBytes));
+    in_begin_ += wanted;
+    wanted = kHeadBytes;
+    if (kind == kLastWords) {
+      return end({true, {reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kMaxLastWords)}});
+    }
+    if (kind < kFirstKind) continue;
+    on_frame_(kind, std::move(bytes));
+    if (!open_) return;
+  }
+  // Room for the rest of what has begun; memory for a large frame is taken as its bytes come (LINK-3).
+  if (in_begin_ > 0) {
+    std::memmove(in_.data(), in_.data() + in_begin_, in_end_ - in_begin_);
+    in_end_ -= in_begin_;
+    in_begin_ = 0;
+  }
+  if (in_end_ == in_.size()) in_.resize(std::min(std::max(wanted, kReadBytes), 2 * in_.size()));
+  if (in_end_ == 0 && in_.size() > 16 * kReadBytes) {
+    std::vector<std::byte>(kReadBytes).swap(in_);
+  }
+}
+
+// --- life
+
+void TlsLink::beat() {
+  const auto now = Clock::now();
+  if (now - last_beat_ > limits_.beat + limits_.silence / 2) heard_ = now;  // LINK-4: we stood still ourselves
+  last_beat_ = now;
+  if (now - heard_ >= limits_.silence) {
+    return end({false, "it gave no sign of life for " + std::to_string(limits_.silence.count()) + " ms"});
+  }
+  if (!sent_since_beat_ && !leaving_) queue(kBeat, {});
+  sent_since_beat_ = writing_;
+  timer_.expires_after(limits_.beat);
+  timer_.async_wait([self = shared_from_this()](error_code error) {
+    if (!error && self->open_) self->beat();
+  });
+}
+
+void TlsLink::close() {
+  if (!open_) return;
+  open_ = false;
+  timer_.cancel();
+  error_code ignored;
+  stream_.lowest_layer().close(ignored);
+  queue_.clear();
+  asio::post(stream_.get_executor(), [self = shared_from_this()] {  // they may be on the stack
+    self->on_frame_ = nullptr;
+    self->on_end_ = nullptr;
+  });
+}
+
+void TlsLink::end(End how) {
+  if (!open_) return;
+  asio::post(stream_.get_executor(), [on_end = on_end_, how = std::move(how)] {
+    if (on_end) on_end(how);
+  });
+  close();
+}
+
+// --- listening
+
+TlsListener::TlsListener(asio::io_context& io, std::unique_ptr<asio::ssl::context> context, LinkLimits limits,
+                         std::function<void(std::shared_ptr<TlsLink>)> made, std::function<void(const Error&)> refused)
+    : io_(io),
+      context_(std::move(context)),
+      limits_(limits),
+      made_(std::move(made)),
+      refused_(std::move(refused)),
+      acceptor_(io),
+      pause_(io) {}
+
+Result<std::string> TlsListener::listen(const std::string& address) {
+  auto parts = split_address(address);
+  if (!parts) return tl::unexpected<Error>(parts.error());
+  error_code error;
+  tcp::resolver resolver(io_);
+  const auto endpoints = resolver.resolve(parts->first, parts->second, tcp::resolver::passive, error);
+  if (!error) {
+    const tcp::endpoint endpoint = *endpoints.begin();
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  }
+  if (error) return fail(ErrorCode::unavailable, "cannot listen at " + address + ": " + error.message());
+  accept();
+  return name_of(acceptor_.local_endpoint());
+}
+
+void TlsListener::accept() {
+  if (accepting_ || !acceptor_.is_open() || handshakes_ >= limits_.max_handshakes) return;  // LINK-2
+  accepting_ = true;
+  acceptor_.async_accept([this](error_code error, tcp::socket socket) {
+    if (error == asio::error::operation_aborted) return;
+    accepting_ = false;
+    if (error) {  // no descriptors left, for example
+      pause_.expires_after(std::chrono::milliseconds(100));
+      pause_.async_wait([this](error_code cancelled) {
+        if (!cancelled) accept();
+      });
+      return;
+    }
+    ++handshakes_;
+    TlsLink::accept(std::move(socket), *context_, limits_, [this](Result<std::shared_ptr<TlsLink>> link) {
+      --handshakes_;
+      if (link) {
+        made_(std::move(*link));
+      } else {
+        refused_(link.error());
+      }
+      accept();
+    });
+    accept();
+  });
+}
+
+void TlsListener::close() {
+  error_code ignored;
+  acceptor_.close(ignored);
+}
+
+}  // namespace manta::net

@@ -1,0 +1,88 @@
+// Objects that processes of this node read from other nodes, and the other way around.
+//
+// The reader's daemon asks the daemon that holds the arena; that sends the block in chunks, a window of them at a time,
+// so that a link carries other messages in between. The copy is memory of its own that the reader maps; it counts
+// towards nobody's budget of the store.
+//
+//   PULL-1  every pull is answered once: with the whole block, or with why it is lost
+//   PULL-2  at most kWindow chunks of a pull are under way, and kAtOnce pulls to a node; the others wait their turn
+//   PULL-3  the block is held by its reader's reference at the owner, not here
+//
+// Threading: the daemon's loop. Ownership: owns mappings of what is under way.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/base/fd.h"
+#include "core/node/link_messages.h"
+#include "core/store/arena.h"
+
+namespace manta::node {
+
+class Transfers {
+ public:
+  static constexpr std::size_t kChunkBytes = 256 << 10;
+  static constexpr std::size_t kWindow = 16;
+  static constexpr std::size_t kAtOnce = 4;
+
+  struct Edge {
+    std::function<void(NodeId to, const link::Message& message)> send;
+    // A descriptor of the client's arena, for readers; -1: unknown.
+    std::function<int(ClientId arena)> arena;
+    // memory: the block; -1: it is lost, and why.
+    std::function<void(ClientId client, std::uint64_t id, const std::string& why, int memory)> pulled;
+  };
+  explicit Transfers(Edge edge) : edge_(std::move(edge)) {}
+  ~Transfers();
+
+  // A client of this node wants the block; id: its own.
+  void pull(ClientId client, std::uint64_t id, const owner::StoredLocation& location);
+  void client_left(ClientId client);
+  void node_left(NodeId node, const std::string& status);
+
+  // From other nodes.
+  void serve(NodeId from, std::uint64_t id, const owner::StoredLocation& location);
+  void chunk(NodeId from, std::uint64_t id, std::span<const std::byte> bytes);
+  void more(NodeId from, std::uint64_t id);
+  void failed(NodeId from, std::uint64_t id, const std::string& why);
+
+ private:
+  struct Incoming {
+    ClientId client;
+    std::uint64_t id = 0;  // the client's
+    NodeId from;
+    Fd memory;
+    std::byte* base = nullptr;
+    std::uint64_t size_bytes = 0;
+    std::uint64_t received = 0;
+  };
+  struct Outgoing {
+    std::shared_ptr<const store::ArenaView> view;
+    const std::byte* next = nullptr;
+    std::uint64_t left = 0;
+    bool started = false;
+  };
+  using Map = std::map<std::uint64_t, Incoming>;
+
+  void end(Map::iterator pull, const std::string& why);
+  void send_chunk(NodeId to, std::uint64_t id);
+  void start_next(NodeId to);
+
+  Edge edge_;
+  std::uint64_t next_ = 1;
+  Map incoming_;
+  struct Queue {
+    std::size_t started = 0;
+    std::deque<std::uint64_t> waiting;
+  };
+  std::map<std::pair<NodeId, std::uint64_t>, Outgoing> outgoing_;
+  std::map<NodeId, Queue> queues_;
+  std::map<NodeId, std::string> lost_;  // dead nodes, and how they died
+};
+
+}  // namespace manta::node

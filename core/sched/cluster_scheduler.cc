@@ -1,0 +1,241 @@
+#include "core/sched/cluster_scheduler.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace manta::sched {
+
+namespace {
+
+constexpr std::uint64_t kUnbounded = std::numeric_limits<std::uint32_t>::max();
+
+Amount amount_of(const ResourceSet& set, const std::string& name) {
+  const auto it = std::find_if(set.named.begin(), set.named.end(), [&](const NamedAmount& n) { return n.name == name; });
+  return it == set.named.end() ? Amount() : it->amount;
+}
+
+// How often the request fits; GPUs by their sum.
+std::uint64_t times(const ResourceSet& available, const ResourceSet& request) {
+  std::uint64_t n = kUnbounded;
+  const auto limit = [&](std::int64_t have, std::int64_t asked) {
+    if (asked > 0) n = std::min(n, static_cast<std::uint64_t>(std::max<std::int64_t>(have, 0) / asked));
+  };
+  limit(available.cpus.units(), request.cpus.units());
+  limit(available.gpus.units(), request.gpus.units());
+  limit(static_cast<std::int64_t>(available.memory_bytes), static_cast<std::int64_t>(request.memory_bytes));
+  for (const NamedAmount& named : request.named) limit(amount_of(available, named.name).units(), named.amount.units());
+  return n;
+}
+
+double used_part(const ResourceSet& total, const ResourceSet& available) {
+  double most = 0;
+  const auto part = [&](Amount all, Amount left) {
+    if (!all.zero()) most = std::max(most, 1 - left.to_double() / all.to_double());
+  };
+  part(total.cpus, available.cpus);
+  part(total.gpus, available.gpus);
+  return most;
+}
+
+}  // namespace
+
+void ClusterScheduler::node_joined(NodeId id, const std::string& host, const ResourceSet& total) {
+  nodes_.insert_or_assign(id, Node{host, total, total, {}});
+  replan();
+}
+
+void ClusterScheduler::node_left(NodeId id) {
+  nodes_.erase(id);
+  for (auto& [key, demand] : demands_) {
+    demand.shares.erase(id);
+    demand.held.erase(id);
+  }
+  std::erase_if(leases_, [&](const auto& lease) { return node_of(lease.first) == id; });
+  replan();
+}
+
+void ClusterScheduler::view(NodeId id, const ResourceSet& available, std::map<Key, std::uint32_t> held) {
+  const auto it = nodes_.find(id);
+  if (it == nodes_.end()) return;
+  it->second.available = available;
+  it->second.held = std::move(held);
+}
+
+void ClusterScheduler::set_demand(ClientId client, ShapeIndex shape, const ResourceSet& request, const Where& where,
+                                  std::uint32_t wanted) {
+  const Key key{client, shape};
+  const auto [it, fresh] = demands_.try_emplace(key);
+  if (it->second.wanted == 0 && wanted > 0 && where.policy == Placement::spread) ++turn_;
+  it->second.request = request;
+  it->second.where = where;
+  it->second.wanted = wanted;
+  plan(key);
+}
+
+void ClusterScheduler::client_left(ClientId client) {
+  std::erase_if(demands_, [&](const auto& demand) { return demand.first.first == client; });
+  std::erase_if(leases_, [&](const auto& lease) { return lease.second.first == client; });
+}
+
+void ClusterScheduler::granted(LeaseId lease, ClientId client, ShapeIndex shape) {
+  const auto it = demands_.find({client, shape});
+  if (it == demands_.end() || !leases_.try_emplace(lease, it->first).second) return;
+  ++it->second.held[node_of(lease)];
+}
+
+void ClusterScheduler::lease_over(LeaseId lease) {
+  const auto it = leases_.find(lease);
+  if (it == leases_.end()) return;
+  const Key key = it->second;
+  leases_.erase(it);
+  const auto demand = demands_.find(key);
+  if (demand == demands_.end()) return;
+  const auto held = demand->second.held.find(node_of(lease));
+  if (held != demand->second.held.end() && --held->second == 0) demand->second.held.erase(held);
+  drop_if_unused(key);
+}
+
+void ClusterScheduler::drop_if_unused(const Key& key) {
+  const auto it = demands_.find(key);
+  if (it != demands_.end() && it->second.wanted == 0 && it->second.held.empty()) demands_.erase(it);
+}
+
+void ClusterScheduler::replan() {
+  std::vector<Key> keys;
+  for (const auto& [key, demand] : demands_) {
+    if (demand.wanted > 0) keys.push_back(key);
+  }
+  for (const Key& key : keys) plan(key);
+}
+
+std::uint32_t ClusterScheduler::share(NodeId node, ClientId client, ShapeIndex shape) const {
+  const auto it = demands_.find({client, shape});
+  if (it == demands_.end()) return 0;
+  const auto share = it->second.shares.find(node);
+  return share == it->second.shares.end() ? 0 : share->second;
+}
+
+std::vector<ClusterScheduler::Candidate> ClusterScheduler::candidates(const Key& key, const Demand& demand) const {
+  std::vector<Candidate> found;
+  for (const auto& [id, node] : nodes_) {
+    if (times(node.total, demand.request) == 0) continue;
+    // What it said last, and what has been heard since: either may be the newer.
+    const auto heard = demand.held.find(id);
+    const auto said = node.held.find(key);
+    std::uint64_t has = heard == demand.held.end() ? 0 : heard->second;
+    if (said != node.held.end()) has = std::max<std::uint64_t>(has, said->second);
+    if (id == self_) has = effects_.held_here(key.first, key.second);
+    found.push_back({id, has, has + times(node.available, demand.request), used_part(node.total, node.available), 0});
+  }
+  if (!demand.where.node) return found;
+  const auto elsewhere = [&](const Candidate& c) { return c.node != demand.where.node; };
+  const bool there = !std::all_of(found.begin(), found.end(), elsewhere);
+  if (there || !demand.where.soft) std::erase_if(found, elsewhere);
+  return found;
+}
+
+// What is held already stays where it is. Then this node while it has room, then others, the fullest first; what fits
+// nowhere now waits here, or evenly elsewhere.
+void ClusterScheduler::pack(const Demand& demand, std::vector<Candidate>& nodes) const {
+  std::sort(nodes.begin(), nodes.end(), [&](const Candidate& a, const Candidate& b) {
+    if ((a.node == self_) != (b.node == self_)) return a.node == self_;
+    return a.used != b.used ? a.used > b.used : a.node < b.node;
+  });
+  std::uint32_t left = demand.wanted;
+  for (const bool only_held : {true, false}) {
+    for (Candidate& node : nodes) {
+      const std::uint64_t up_to = only_held ? node.held : node.room;
+      const auto more = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, up_to - node.share));
+      node.share += more;
+      left -= more;
+    }
+  }
+  if (nodes.front().node == self_) {
+    nodes.front().share += left;
+  } else {
+    for (std::uint32_t i = 0; i < left; ++i) ++nodes[i % nodes.size()].share;
+  }
+}
+
+// Each lease to the node with the fewest of them that has room; where none has, to the one with the fewest.
+void ClusterScheduler::spread(const Demand& demand, std::vector<Candidate>& nodes) const {
+  std::rotate(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(turn_ % nodes.size()), nodes.end());
+  // Where it has leases already they stay, as far as that is even.
+  std::stable_sort(nodes.begin(), nodes.end(), [&](const Candidate& a, const Candidate& b) {
+    return demand.held.contains(a.node) && !demand.held.contains(b.node);
+  });
+  for (std::uint32_t i = 0; i < demand.wanted; ++i) {
+    Candidate* best = nullptr;
+    for (Candidate& node : nodes) {
+      const bool room = node.share < node.room;
+      const bool best_room = best != nullptr && best->share < best->room;
+      if (best == nullptr || (room && !best_room) || (room == best_room && node.share < best->share)) best = &node;
+    }
+    ++best->share;
+  }
+}
+
+void ClusterScheduler::plan(const Key& key) {
+  Demand& demand = demands_.at(key);
+  std::vector<Candidate> nodes;
+  if (demand.wanted > 0) nodes = candidates(key, demand);
+  if (demand.wanted > 0 && nodes.empty()) {
+    const std::string why = why_nowhere(demand);
+    for (const auto& [node, share] : std::exchange(demand.shares, {})) {
+      effects_.set_share(node, key.first, key.second, demand.request, 0);
+    }
+    demand.wanted = 0;
+    drop_if_unused(key);
+    effects_.refuse(key.first, key.second, why);
+    return;
+  }
+  if (!nodes.empty()) demand.where.policy == Placement::spread ? spread(demand, nodes) : pack(demand, nodes);
+  std::map<NodeId, std::uint32_t> shares;
+  for (const Candidate& node : nodes) {
+    if (node.share > 0) shares[node.node] = node.share;
+  }
+  // What is given up first, so that nobody is granted more than is wanted.
+  std::vector<std::pair<NodeId, std::uint32_t>> less, more;
+  for (const auto& [node, before] : demand.shares) {
+    const auto now = shares.find(node);
+    if (now == shares.end()) {
+      less.emplace_back(node, 0);
+    } else if (now->second < before) {
+      less.emplace_back(node, now->second);
+    }
+  }
+  for (const auto& [node, now] : shares) {
+    const auto before = demand.shares.find(node);
+    if (before == demand.shares.end() || before->second < now) more.emplace_back(node, now);
+  }
+  demand.shares = std::move(shares);
+  const ResourceSet request = demand.request;
+  drop_if_unused(key);
+  for (const auto& changes : {less, more}) {
+    for (const auto& [node, share] : changes) effects_.set_share(node, key.first, key.second, request, share);
+  }
+}
+
+std::string ClusterScheduler::why_nowhere(const Demand& demand) const {
+  const std::string needs = demand.request.to_string();
+  const auto offer = [](NodeId id, const Node& node) {
+    return node.host + " (node " + std::to_string(id.value) + ", which has " + node.total.to_string() + ")";
+  };
+  if (demand.where.node) {
+    const auto it = nodes_.find(demand.where.node);
+    if (it == nodes_.end()) {
+      return "node " + std::to_string(demand.where.node.value) +
+             ", to which TaskOptions::node binds it, is not alive; name one of Runtime::nodes(), or set node_soft";
+    }
+    return offer(it->first, it->second) + ", to which TaskOptions::node binds it, can never run a task that needs " +
+           needs + "; ask for less, or set node_soft";
+  }
+  std::string text = "no live node can ever run a task that needs " + needs + "; asked: ";
+  for (const auto& [id, node] : nodes_) {
+    if (text.back() != ' ') text += ", ";
+    text += offer(id, node);
+  }
+  return text + "; ask for less, or add a node that has it";
+}
+
+}  // namespace manta::sched

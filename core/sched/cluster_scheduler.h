@@ -1,0 +1,98 @@
+// At a submitter's own node: which nodes are to grant its leases. Sans-I/O.
+//
+// A demand is a level (how many leases a client wants of a shape); this splits it into one level per node and changes
+// the split as nodes come, go and fill up. Each node grants by its own NodeScheduler. What is known of other nodes is a
+// little old; a share that cannot be granted waits in that node's queue until the next view moves it.
+//
+//   CSCHED-1  the shares of a demand sum up to what is wanted, or the demand is refused
+//   CSCHED-2  a share goes only to a live node that could ever run the shape, and that Where allows
+//   CSCHED-3  the same events give the same shares (no clock, no chance)
+//
+// Threading: one thread. Ownership: effects must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <manta/ids.h>
+
+#include "core/sched/resources.h"
+#include "core/sched/shape.h"
+
+namespace manta::sched {
+
+// Called at the end of an event; they may call granted() and lease_over().
+class ClusterSchedulerEffects {
+ public:
+  virtual ~ClusterSchedulerEffects() = default;
+  virtual void set_share(NodeId node, ClientId client, ShapeIndex shape, const ResourceSet& request,
+                         std::uint32_t wanted) = 0;
+  // Leases that this node has granted, those included for which a worker is being started.
+  virtual std::uint32_t held_here(ClientId client, ShapeIndex shape) = 0;
+  // No live node that Where allows could ever run it. The demand is void.
+  virtual void refuse(ClientId client, ShapeIndex shape, const std::string& why) = 0;
+};
+
+class ClusterScheduler {
+ public:
+  ClusterScheduler(NodeId self, ClusterSchedulerEffects& effects) : self_(self), effects_(effects) {}
+
+  // This node too.
+  void node_joined(NodeId node, const std::string& host, const ResourceSet& total);
+  // What it had to grant goes to others.
+  void node_left(NodeId node);
+  // What a node has left, and what it has granted to clients of this one, as held_here. Changes no share: replan() does.
+  using Key = std::pair<ClientId, ShapeIndex>;
+  void view(NodeId node, const ResourceSet& available, std::map<Key, std::uint32_t> held = {});
+  void set_demand(ClientId client, ShapeIndex shape, const ResourceSet& request, const Where& where,
+                  std::uint32_t wanted);
+  void client_left(ClientId client);
+  // A client has the lease, or no more (returned, or ended). The lease's id names the node.
+  void granted(LeaseId lease, ClientId client, ShapeIndex shape);
+  void lease_over(LeaseId lease);
+  // Splits all demands anew.
+  void replan();
+
+  std::uint32_t share(NodeId node, ClientId client, ShapeIndex shape) const;
+
+ private:
+  struct Node {
+    std::string host;
+    ResourceSet total;
+    ResourceSet available;
+    std::map<Key, std::uint32_t> held;
+  };
+  struct Demand {
+    ResourceSet request;
+    Where where;
+    std::uint32_t wanted = 0;
+    std::map<NodeId, std::uint32_t> shares;
+    std::map<NodeId, std::uint32_t> held;
+  };
+  struct Candidate {
+    NodeId node;
+    std::uint64_t held = 0;  // leases there
+    std::uint64_t room = 0;  // those, and what fits besides
+    double used = 0;         // of the node, from 0 to 1
+    std::uint32_t share = 0;
+  };
+
+  void plan(const Key& key);
+  std::vector<Candidate> candidates(const Key& key, const Demand& demand) const;
+  void pack(const Demand& demand, std::vector<Candidate>& nodes) const;
+  void spread(const Demand& demand, std::vector<Candidate>& nodes) const;
+  std::string why_nowhere(const Demand& demand) const;
+  void drop_if_unused(const Key& key);
+
+  NodeId self_;
+  ClusterSchedulerEffects& effects_;
+  std::map<NodeId, Node> nodes_;  // alive
+  std::map<Key, Demand> demands_;
+  std::map<LeaseId, Key> leases_;
+  std::uint64_t turn_ = 0;  // of demands that spread: where the first lease goes
+};
+
+}  // namespace manta::sched

@@ -1,0 +1,101 @@
+// The executor's part for submitters on other nodes: the same tasks, as messages instead of records.
+#include <cstdio>
+#include <stdio_ext.h>
+
+#include "core/worker/executor.h"
+
+namespace manta::worker {
+
+namespace {
+thread_local ClientId remote_submitter;  // whose task this thread runs
+}
+
+void Executor::run_task(ClientId submitter, net::RunTask task) {
+  const std::uint64_t position = task.position;
+  if (remote_.push(submitter, std::move(task))) {
+    client::Client::current()->slot().tasks.wake();
+  } else {
+    client::Client::current()->send_to_peer(submitter, net::TasksReturned{{position}});
+  }
+}
+
+void Executor::take_back_tasks(ClientId submitter) {
+  client::Client::current()->send_to_peer(submitter, net::TasksReturned{remote_.take(submitter)});
+}
+
+// An actor's callers wait for it, whatever it does.
+void Executor::remote_blocked(bool blocked) {
+  if (!remote_submitter || actor_.object != nullptr) return;
+  remote_.set_blocked(blocked);
+  // First that it waits, so that what comes back goes elsewhere.
+  client_->send_to_peer(remote_submitter, net::WorkerBlocked{blocked});
+  if (blocked) take_back_tasks(remote_submitter);
+}
+
+bool Executor::run_remote() {
+  bool ran = false;
+  while (!have_news_.load(std::memory_order_relaxed)) {
+    auto task = remote_.pop();
+    if (!task) break;
+    remote_submitter = task->submitter;
+    execute_remote(task->submitter, task->run);
+    remote_submitter = {};
+    if (::__fpending(stdout) != 0) std::fflush(stdout);
+    ran = true;
+  }
+  return ran;
+}
+
+void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
+  if (task.kind == net::TaskKind::end) end_with_actor(true);
+  client::TaskContext context;
+  context.id = task.task;
+  context.cpus = task.kind == net::TaskKind::method ? actor_cpus_ : task.cpus;
+  set_threads(context.cpus);
+  detail::ActorInstance made;
+  client::TaskInput input;
+  serial::Writer result;
+  Error error(ErrorCode::internal, "");
+  client::ReplyParts reply;
+  bool ok = false;
+  try {
+    input.function.value = task.function;
+    input.ref_mask = task.ref_mask;
+    input.attempt = task.attempt;
+    std::span<const std::byte> bytes(task.payload);
+    if (task.stored) bytes = read_block(task.location.arena, task.location.offset, task.location.size_bytes, input);
+    if (task.parts) {
+      read_parts(bytes, context, input);
+    } else {
+      input.values = {bytes, task.framed, nullptr};
+    }
+    ok = attach_actor(task.kind, context, made, error) &&
+         client::run_task(*client_, context, input, result, error, reply.user_exception);
+  } catch (const Error& failed) {
+    error = failed.with_context("arguments of a task");
+  }
+  if (task.kind == net::TaskKind::construct && ok) host({made, submitter, task.cpus, task.concurrency});
+  input = {};
+  if (!context.imported.empty()) reply.kept = settle_imports(context);
+  try {
+    if (ok) {
+      reply.value = client::reply_value(client_->make_value(result, client::kStoredFromBytes));
+      const std::lock_guard guard(client_->lock());
+      for (detail::EntryHead* head : result.refs()) {
+        auto& entry = static_cast<owner::Entry&>(*head);
+        reply.contained.push_back(client_->owner().export_ref(entry));
+        client_->owner().lend(entry, submitter);  // EXEC-2
+      }
+    }
+  } catch (const Error& failed) {
+    ok = false;
+    error = failed.with_context("result of a task");
+  }
+  if (!ok) {
+    reply.failed = true;
+    reply.error = net::to_wire(error);
+  }
+  client_->send_to_peer(submitter, net::TaskDone{task.position, client::encode(reply)});
+}
+
+}  // namespace manta::worker
