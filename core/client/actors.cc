@@ -35,6 +35,7 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
     if (owner::Entry* found = find_actor(actor.name, std::string(call.type))) return found;
   }
   actor.request = std::move(*request);
+  actor.where = {call.options.placement, call.options.node, call.options.node_soft};
   actor.held_back = !actor.name.empty();
   actor.constructor = new_task(call.constructor, call.values, call.ref_mask, call.references);
   const std::string name = actor.name;

@@ -128,7 +128,7 @@ void Head::bury(const std::vector<NodeId>& dead, const std::string& status) {
   }
   for (const Dead& entry : buried) {
     for (const auto& [client, kind] : entry.clients) {
-      announce_end(client, kind, "its node " + std::to_string(entry.node.value) + " died: " + status);
+      announce_end(client, kind, "ended with its node " + std::to_string(entry.node.value) + ": " + status);
     }
     for (const auto& [to, node] : nodes_) {
       effects_.announce_node_death(to, entry.node, status);

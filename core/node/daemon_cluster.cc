@@ -1,4 +1,5 @@
 // The daemon as one of a cluster: what its clients want of other nodes, and other nodes' clients of it.
+#include <malloc.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -44,6 +45,11 @@ std::unique_ptr<Cluster> Daemon::make_cluster() {
 }
 
 void Daemon::start_cluster() {
+#ifdef __GLIBC__
+  // Chunks of objects come and go: their pages stay, instead of being faulted in anew for each.
+  (void)::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  (void)::mallopt(M_TRIM_THRESHOLD, 128 << 20);
+#endif
   placing_ = std::make_unique<sched::ClusterScheduler>(self_, static_cast<sched::ClusterSchedulerEffects&>(*this));
   placing_->node_joined(self_, host_, net::resources_of(config_.total));
   transfers_ = std::make_unique<Transfers>(

@@ -57,14 +57,14 @@ void Transfers::node_left(NodeId node, const std::string& status) {
 }
 
 void Transfers::chunk(NodeId from, std::uint64_t id, std::span<const std::byte> bytes) {
+  edge_.send(from, link::PullMore{id});  // also for what nobody waits for any more: its place is free
   const auto it = incoming_.find(id);
   if (it == incoming_.end() || it->second.from != from) return;
   Incoming& pull = it->second;
   if (bytes.size() > pull.size_bytes - pull.received) return end(it, "its node sent more than it has");
   std::memcpy(pull.base + pull.received, bytes.data(), bytes.size());
   pull.received += bytes.size();
-  if (pull.received == pull.size_bytes) return end(it, "");
-  edge_.send(from, link::PullMore{id});
+  if (pull.received == pull.size_bytes) end(it, "");
 }
 
 void Transfers::failed(NodeId from, std::uint64_t id, const std::string& why) {
@@ -100,23 +100,25 @@ void Transfers::start_next(NodeId to) {
 }
 
 void Transfers::more(NodeId from, std::uint64_t id) {
+  const auto it = outgoing_.find({from, id});
+  if (it == outgoing_.end() || it->second.under_way == 0) return;
+  --it->second.under_way;
   send_chunk(from, id);
+  if (it->second.left > 0 || it->second.under_way > 0) return;
+  outgoing_.erase(it);
+  --queues_[from].started;
   start_next(from);
 }
 
 void Transfers::send_chunk(NodeId to, std::uint64_t id) {
   const auto it = outgoing_.find({to, id});
-  if (it == outgoing_.end() || !it->second.started) return;
+  if (it == outgoing_.end() || !it->second.started || it->second.left == 0) return;
   Outgoing& out = it->second;
   const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(out.left, kChunkBytes));
   link::Chunk chunk{id, {out.next, out.next + size}};
   out.next += size;
   out.left -= size;
-  const std::shared_ptr<const store::ArenaView> keep = out.view;
-  if (out.left == 0) {
-    outgoing_.erase(it);
-    --queues_[to].started;
-  }
+  ++out.under_way;
   edge_.send(to, chunk);
 }
 

@@ -66,6 +66,7 @@ class Transfers {
     const std::byte* next = nullptr;
     std::uint64_t left = 0;
     bool started = false;
+    std::size_t under_way = 0;  // chunks sent and not taken
   };
   using Map = std::map<std::uint64_t, Incoming>;
 

@@ -52,6 +52,7 @@ struct Actor {
 
   // Of owned ones.
   sched::ResourceSet request;
+  sched::Where where;
   LeaseId lease;
   bool constructing = false;  // a worker has been granted, its constructor has not ended; holds the handle
   bool held_back = false;    // until start_actor: its name is being registered

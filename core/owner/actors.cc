@@ -19,6 +19,7 @@ Entry* Owner::create_actor(NewActor made) {
   added.limits = made.limits;
   added.restarts_left = made.limits.max_restarts;
   added.request = std::move(made.request);
+  added.where = made.where;
   added.name = std::move(made.name);
   added.held_back = made.held_back;
   actors_.emplace(added.index, std::move(actor));
@@ -66,6 +67,12 @@ Actor& Owner::known_actor(Entry& handle) {
     effects_.send(handle.owner, FindActor{handle.id});
   }
   return actor;
+}
+
+sched::Where Owner::where_of(DemandIndex index) const {
+  if (index < shapes_.size()) return shapes_[index]->where;
+  const auto it = actors_.find(index);
+  return it == actors_.end() ? sched::Where{} : it->second->where;
 }
 
 Actor* Owner::find_actor(DemandIndex index) {

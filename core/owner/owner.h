@@ -107,6 +107,7 @@ struct NewTask {
 struct NewActor {
   NewTask constructor;  // shape and retries do not count
   sched::ResourceSet request;
+  sched::Where where;
   ActorLimits limits;
   std::string name;        // under which others find it; empty: none
   bool held_back = false;  // start_actor() follows, or the handle is dropped
@@ -153,8 +154,7 @@ class Owner {
 
   // --- From the program. Returned entries carry one reference for the caller.
   ShapeIndex shape_of(const sched::ResourceSet& request, const sched::Where& where = {});
-  // Of a resource shape; an actor goes where there is room.
-  sched::Where where_of(DemandIndex index) const { return index < shapes_.size() ? shapes_[index]->where : sched::Where{}; }
+  sched::Where where_of(DemandIndex index) const;
   const sched::ResourceSet& request_of(ShapeIndex shape) const { return shapes_[shape]->request; }
   Entry* submit(NewTask task);
   Entry* put(ObjectId id, Value value, std::vector<Entry*> contained);

@@ -116,6 +116,11 @@ std::string where() {
   ::gethostname(name, sizeof name - 1);
   return node_name() + " on " + name;
 }
+struct Tally {
+  int add(int n) { return total += n; }
+  std::string host() const { return where(); }
+  int total = 0;
+};
 std::vector<double> made(std::size_t n) {
   std::vector<double> all(n);
   std::iota(all.begin(), all.end(), 0.0);
@@ -200,6 +205,19 @@ TEST_F(TwoHosts, CableIsCut) {
   EXPECT_LT(Clock::now() - start, 3s * slowness());
   EXPECT_EQ(runtime_->nodes().size(), 1U);
   EXPECT_EQ(other_->status(5s * slowness()), 1);  // the other side has noticed too
+}
+
+TEST_F(TwoHosts, AnActorIsCalledAndMovesWhenItsHostIsKilled) {
+  const auto bound = actor<Tally>.options({.node = NodeId{2}})();
+  const auto moves = actor<Tally>.options(
+      {.max_restarts = 1, .max_task_retries = 1, .node = NodeId{2}, .node_soft = true})();
+  for (int i = 1; i <= 100; ++i) ASSERT_EQ(get(bound.call<&Tally::add>(1)), i);
+  EXPECT_EQ(get(moves.call<&Tally::host>()), "other on other-host");
+  ::kill(other_->pid(), SIGKILL);
+  std::string host = "other on other-host";
+  while (host == "other on other-host") host = get(moves.call<&Tally::host>());  // until it is dead
+  EXPECT_EQ(host, "head on this-host");
+  EXPECT_EQ(try_get(bound.call<&Tally::add>(1)).error().code(), ErrorCode::actor_died);
 }
 
 TEST_F(TwoHosts, HostIsKilled) {

@@ -47,6 +47,9 @@ struct ActorOptions {
   int max_task_retries = 0;          // how often a call that had started then is repeated; -1: for ever
   int max_concurrency = 1;           // methods that run at a time; above 1 each in a thread of its own, in no order
   std::string_view name = {};        // under which find_actor<T>(name) finds it while it lives; empty: none
+  Placement placement = Placement::pack;
+  NodeId node = {};                  // only there: one of Runtime::nodes()
+  bool node_soft = false;            // elsewhere if that node is dead or can never run it
   bool get_if_exists = false;        // where an actor has the name: that one, instead of an error
 };
 

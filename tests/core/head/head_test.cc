@@ -123,11 +123,11 @@ TEST(Head, HEAD3_ANodeWithoutHeartbeatIsDeadAndItsClientsBeforeIt) {
   EXPECT_EQ(it.head.tick(999 * kMs), 1000 * kMs);
   EXPECT_THAT(it.log(), IsEmpty());
   EXPECT_EQ(it.head.tick(1000 * kMs), 1600 * kMs);
-  EXPECT_THAT(it.log(), ElementsAre("1: client 5 died, its node 2 died: no heartbeat for 1 s",
-                                    "4: client 5 died, its node 2 died: no heartbeat for 1 s",
+  EXPECT_THAT(it.log(), ElementsAre("1: client 5 died, ended with its node 2: no heartbeat for 1 s",
+                                    "4: client 5 died, ended with its node 2: no heartbeat for 1 s",
                                     "1: node 2 died, no heartbeat for 1 s", "4: node 2 died, no heartbeat for 1 s",
-                                    "1: client 6 died, its node 3 died: no heartbeat for 1 s",
-                                    "4: client 6 died, its node 3 died: no heartbeat for 1 s",
+                                    "1: client 6 died, ended with its node 3: no heartbeat for 1 s",
+                                    "4: client 6 died, ended with its node 3: no heartbeat for 1 s",
                                     "1: node 3 died, no heartbeat for 1 s", "4: node 3 died, no heartbeat for 1 s"));
   it.head.heartbeat(NodeId{2}, 1100 * kMs);
   EXPECT_EQ(it.node(2, 1100 * kMs).error().code(), ErrorCode::invalid_argument) << "it must come back as another one";
@@ -144,7 +144,7 @@ TEST(Head, HEAD4_AJobEndsOnceWithItsDriverOrTheDriversNode) {
               ElementsAre("1: client 5 died, done", "2: client 5 died, done", "1: job 5 ends", "2: job 5 ends"));
   it.head.node_left(NodeId{2}, "lost", Time{0});
   EXPECT_THAT(it.log(),
-              ElementsAre("1: client 6 died, its node 2 died: lost", "1: job 6 ends", "1: node 2 died, lost"));
+              ElementsAre("1: client 6 died, ended with its node 2: lost", "1: job 6 ends", "1: node 2 died, lost"));
   it.head.client_left(ClientId{5}, "done", Time{0});
   it.head.client_left(ClientId{6}, "done", Time{0});
   EXPECT_THAT(it.log(), IsEmpty());

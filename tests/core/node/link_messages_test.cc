@@ -1,0 +1,61 @@
+// What other nodes send is checked before it is believed.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "core/node/link_messages.h"
+
+namespace manta::node::link {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+Bytes some(std::size_t n) { return Bytes(n, std::byte{42}); }
+
+std::vector<Message> messages() {
+  const ClientId client = client_of(NodeId{3}, 7);
+  return {FromClient{client, some(10)}, ForClient{client, some(5000)}, Peer{client, client, {}}, ArenaUnused{client},
+          Pull{9, {client, 64, 1 << 20}}, Chunk{9, some(100'000)}, PullMore{9}, PullFailed{9, "why"}};
+}
+
+TEST(LinkMessages, RoundTrip) {
+  for (const Message& message : messages()) {
+    const Bytes bytes = encode(NodeId{2}, NodeId{3}, message);
+    const auto relayed = decode_relayed(bytes);
+    ASSERT_TRUE(relayed);
+    EXPECT_EQ(relayed->from, NodeId{2});
+    EXPECT_EQ(relayed->to, NodeId{3});
+    const auto again = decode_message(relayed->message);
+    ASSERT_TRUE(again) << again.error().what();
+    EXPECT_EQ(again->index(), message.index());
+    EXPECT_EQ(encode(NodeId{2}, NodeId{3}, *again), bytes);
+  }
+  const Membership joined = Joined{NodeId{2}, client_of(NodeId{1}, 1), {{NodeId{1}, "host", {}}}, {{NodeId{1}, {}, {}}}};
+  EXPECT_EQ(decode_membership(encode(joined))->index(), joined.index());
+}
+
+TEST(LinkMessages, DamagedOnesAreRefusedOrHarmless) {
+  std::mt19937 random(7);
+  for (const Message& message : messages()) {
+    const Bytes bytes = encode(NodeId{2}, NodeId{3}, message);
+    for (std::size_t n = 0; n < bytes.size(); n += 1 + bytes.size() / 100) {
+      Bytes cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
+      if (const auto relayed = decode_relayed(cut)) (void)decode_message(relayed->message);
+    }
+    for (int i = 0; i < 300; ++i) {
+      Bytes damaged = bytes;
+      for (int k = 0; k < 3; ++k) damaged[random() % std::min<std::size_t>(damaged.size(), 64)] = std::byte(random());
+      if (const auto relayed = decode_relayed(damaged)) (void)decode_message(relayed->message);
+      (void)decode_membership(damaged);
+    }
+  }
+  for (int i = 0; i < 2000; ++i) {
+    Bytes noise(random() % 200);
+    for (auto& b : noise) b = static_cast<std::byte>(random() % (i % 2 == 0 ? 4 : 256));
+    (void)decode_membership(noise);
+    (void)decode_message(noise);
+  }
+}
+
+}  // namespace
+}  // namespace manta::node::link
