@@ -1,0 +1,11 @@
+// EXPECT: manta: argument 1 does not convert
+#include <string>
+
+#include <manta/manta.h>
+
+struct Counter {
+  int add(int by) { return value += by; }
+  int value = 0;
+};
+
+auto call(const manta::Actor<Counter>& counter) { return counter.call<&Counter::add>(std::string("one")); }
