@@ -63,8 +63,8 @@ ValueView read_value(EntryHead* entry) {
   owner::Entry& resolved = entry_of(entry);
   using Kind = owner::Value::Kind;
   const Kind kind = resolved.value.kind();
-  if (kind == Kind::error) throw_error(resolved.value.error());
-  if (kind != Kind::stored && kind != Kind::spilled) {
+  // These stay as they are; what is stored may move, or be lost and made again.
+  if (kind == Kind::inline_bytes || kind == Kind::heap) {
     return {resolved.value.bytes(), resolved.value.framed(), nullptr};
   }
   Client* retired = Retired::client_of(entry);

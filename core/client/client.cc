@@ -340,6 +340,11 @@ detail::ValueView Client::read_value(owner::Entry& entry) {
   for (ClientId viewed;;) {
     std::unique_lock lock(mutex_);  // it may go to the spill file and back, until it is pinned
     const owner::Value& value = entry.value;
+    if (!entry.resolved.load(std::memory_order_relaxed)) {  // lost since, with its node: it is made again
+      lock.unlock();
+      wait_resolved(entry, detail::Deadline::max());
+      continue;
+    }
     if (value.failed()) throw_error(value.error());
     if (value.kind() == Kind::spilled) {
       const std::uint64_t size_bytes = value.spilled().size_bytes;
@@ -353,7 +358,12 @@ detail::ValueView Client::read_value(owner::Entry& entry) {
       const bool framed = value.framed();
       lock.unlock();
       detail::retain(&entry);
-      return view_stored(at, framed, &entry);
+      try {
+        return view_stored(at, framed, &entry);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::object_lost || !moved_on(entry, at)) throw;
+        continue;
+      }
     }
     if (viewed != at.arena || view == nullptr) view = arenas_.known(at.arena);
     if (view == nullptr) {

@@ -162,6 +162,7 @@ class Client final : owner::OwnerEffects {
   bool is_remote(ClientId client) const { return node_of(client) != node_of(self()); }
   detail::ValueView view_elsewhere(const owner::StoredLocation& location, bool framed,
                                    std::shared_ptr<owner::Entry> hold);
+  bool moved_on(const owner::Entry& entry, const owner::StoredLocation& from);
   RemoteChannel& remote_channel(ClientId worker);  // locked
   void on_granted_elsewhere(const net::Granted& granted);
   void on_task_done(ClientId worker, const net::TaskDone& done);            // locked

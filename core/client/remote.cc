@@ -1,4 +1,7 @@
 // What a client has to do with other nodes: leases and tasks there, and stored values that lie there.
+#include <algorithm>
+#include <thread>
+
 #include "core/client/client.h"
 
 namespace manta::client {
@@ -43,6 +46,24 @@ detail::ValueView Client::view_elsewhere(const owner::StoredLocation& location, 
   };
   const std::byte* data = (*copy)->data;
   return {{data, location.size_bytes}, framed, std::make_shared<Pin>(Pin{std::move(*copy), std::move(hold)})};
+}
+
+// A block could not be had. True: because its node is dead, of which this process has heard by now, and the entry no
+// longer says that the value lies there.
+bool Client::moved_on(const owner::Entry& entry, const owner::StoredLocation& from) {
+  const auto deadline = Clock::now() + std::chrono::seconds(2);
+  for (;;) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (node_gone_) return false;
+      if (entry.value.kind() != owner::Value::Kind::stored || entry.value.stored() != from) return true;
+      const bool alive = std::any_of(nodes_.begin(), nodes_.end(),
+                                     [&](const auto& node) { return node.node == node_of(from.arena); });
+      if (alive && Clock::now() >= deadline - std::chrono::milliseconds(1500)) return false;
+    }
+    if (Clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 // --- leases and tasks

@@ -106,8 +106,8 @@ void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Cha
 }
 
 void Owner::construct(Actor& actor) {
-  if (actor.pushed) return;
   Entry& handle = *actor.handle;
+  if (actor.pushed || handle.phase == Phase::waiting) return;  // for arguments that are made again
   const Arguments arguments = handle.ref_mask == 0 ? Arguments::present : restore_arguments(handle);
   if (arguments == Arguments::task_failed) {
     give_back_worker(actor);
@@ -165,6 +165,7 @@ void Owner::dispatch(Actor& actor) {
     call.phase = Phase::pushed;
     const Arguments arguments = call.ref_mask == 0 ? Arguments::present : restore_arguments(call);
     if (arguments == Arguments::task_failed) continue;
+    if (arguments == Arguments::awaited) return link(call, true);
     actor.starved = arguments == Arguments::no_room;
     if (!actor.starved && actor.channel->push(call)) {
       ++actor.in_flight;

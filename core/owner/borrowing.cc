@@ -207,6 +207,7 @@ void Owner::client_died(ClientId client, const std::string& status) {
 void Owner::node_died(NodeId node, const std::string& status) {
   bury([&](ClientId client) { return node_of(client) == node; }, status);
   dead_nodes_.insert(node);
+  lose_values(node, status);
 }
 
 void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status) {

@@ -281,6 +281,13 @@ void Owner::want(Entry& first) {
       entry.wanted = true;
       unlink(entry);
       enqueue(entry, true);
+    } else if (entry.phase == Phase::lost) {
+      if (rebuild(entry)) {
+        entry.wanted = true;
+        ready(entry);
+      } else {
+        todo.push_back(&entry);  // for what it waits for
+      }
     } else if (entry.phase == Phase::waiting) {
       entry.wanted = true;
       for (Entry* reference : entry.extra->references) todo.push_back(reference);

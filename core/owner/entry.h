@@ -33,6 +33,7 @@ enum class Phase : std::uint8_t {
   here,      // runs in this process, in the thread that waits for it
   borrowed,  // another process owns it, the value has not come yet
   resolved,  // value or error is there
+  lost,      // its value went with a node; it is made again when somebody wants it
   actor,     // an owned actor whose arguments are there: see Actor::state
 };
 
@@ -45,6 +46,13 @@ struct TaskQueue {
 
 // What few entries need; made on demand.
 struct EntryExtra {
+  // What made a result that lies on another node, to make it again if that one dies (OWN-11).
+  struct Lineage {
+    Value arguments;
+    std::vector<Entry*> references;
+    std::vector<Entry*> contained;
+  };
+  std::unique_ptr<Lineage> lineage;
   std::vector<Entry*> references;  // arguments given as references, in order; held
   std::vector<Entry*> contained;   // references inside the value (of the arguments, later of the result); held
   std::vector<Entry*> dependents;  // tasks of this owner that wait for this object

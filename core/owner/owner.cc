@@ -150,6 +150,7 @@ void Owner::free_entry(Entry& entry) {
     table_.free(entry);
     return;
   }
+  drop_lineage(entry);
   std::vector<Entry*> references = std::move(entry.extra->references);  // of an actor's constructor
   std::vector<Entry*> contained = std::move(entry.extra->contained);
   std::vector<Entry*> dependents = std::move(entry.extra->dependents);  // of a borrowed one that never came
@@ -192,8 +193,13 @@ void Owner::finished(Entry& entry, Outcome outcome) {
     enqueue(entry, true);
     dispatch(*shapes_[entry.shape]);
     update_demand(entry.shape);
+  } else if (lost_argument(entry, outcome)) {
+    free_value(outcome.value);
+    drop_holds(inside);
+    (void)await_references(entry);
+    for (Entry* reference : entry.extra->references) want(*reference);
   } else {
-    free_value(entry.value);
+    if (!keep_lineage(entry, outcome.value)) free_value(entry.value);
     if (!inside.empty()) entry.more();
     if (entry.extra) {
       drop_holds(entry.extra->references);
@@ -209,6 +215,14 @@ void Owner::finished(Entry& entry, Outcome outcome) {
     dispatch(*actor);
     close_call(*actor);
   }
+}
+
+// The task could not read an argument, which is to be made again: it has not started.
+bool Owner::lost_argument(const Entry& task, const Outcome& outcome) {
+  return task.kind == Kind::task && outcome.value.failed() && !outcome.user_exception &&
+         outcome.value.error().code() == ErrorCode::object_lost && task.extra &&
+         std::any_of(task.extra->references.begin(), task.extra->references.end(),
+                     [](const Entry* reference) { return reference->phase != Phase::resolved; });
 }
 
 // A reference among the task's arguments, or inside them.
@@ -318,6 +332,12 @@ void Owner::fail_all(const Error& error) {
       open.push_back(&entry);
     }
   });
+  table_.for_each([&](Entry& entry) {
+    if (entry.phase != Phase::lost) return;
+    entry.value = Value::of(error);
+    entry.phase = Phase::resolved;
+    entry.resolved.store(true, std::memory_order_release);
+  });
   for (Entry* entry : open) {
     if (entry->phase != Phase::resolved && entry->phase != Phase::here) fail(*entry, error);
   }
@@ -331,7 +351,9 @@ std::string Owner::check_invariants() const {
   std::map<const Lease*, std::uint64_t> pushed;  // looked up, never walked
   std::string broken;
   table_.for_each([&](Entry& entry) {
-    if (entry.owned && entry.phase != Phase::resolved && entry.kind != Kind::actor) ++open;
+    if (entry.owned && entry.phase != Phase::resolved && entry.phase != Phase::lost && entry.kind != Kind::actor) {
+      ++open;
+    }
     if (entry.phase == Phase::pushed && entry.kind == Kind::task) ++pushed[entry.lease];
     if (entry.refs.load() == 0 && entry.late_goodbyes == 0) broken = "OWN-3: live entry without references";
   });

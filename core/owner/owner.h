@@ -17,6 +17,8 @@
 //          has borrowed it, no task that may run has it among its arguments, or a level deeper
 //   OWN-10  calls of one process to one actor start in the order in which they were made; a call that had started when
 //          the actor's process died starts again at most max_task_retries times
+//   OWN-11  a stored result of another node that dies is made again by its task, with the arguments that it had, when it
+//           is wanted and as often as max_retries allows; whoever borrowed it asks again
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
 // effects and channels must outlive it.
@@ -249,6 +251,7 @@ class Owner {
   // owner.cc
   Entry* launch(NewTask task, Kind kind, Actor* actor);
   void ready(Entry& entry);
+  static bool lost_argument(const Entry& task, const Outcome& outcome);
   static Entry* find_argument(const Entry& task, const ObjectId& id);
   void resolve(Entry& entry, Value value);
   void fail(Entry& entry, const Error& error);
@@ -273,6 +276,13 @@ class Owner {
   void update_demand(ShapeIndex index, bool at_tick = false);
   void after_finish(Lease& lease);
   void drop_lease(Lease& lease, bool give_back);
+  // lineage.cc
+  bool keep_lineage(Entry& entry, const Value& result);
+  void drop_lineage(Entry& entry);
+  void lose_values(NodeId node, const std::string& status);
+  void lose_value(Entry& entry, const std::string& status);
+  bool rebuild(Entry& entry);
+  bool await_references(Entry& task);
   // actors.cc
   Actor& known_actor(Entry& handle);
   Actor* find_actor(DemandIndex index);
@@ -294,7 +304,7 @@ class Owner {
   Error lost_call(const Entry& call, const Actor& actor, const std::string& status) const;
   std::string check_actors() const;
   // spilling.cc
-  enum class Arguments : std::uint8_t { present, no_room, task_failed };
+  enum class Arguments : std::uint8_t { present, no_room, awaited, task_failed };
   Arguments restore_arguments(Entry& task);
   static bool has_stored_arguments(const Entry& task);
   void tick_spilled();

@@ -77,6 +77,10 @@ void Owner::unreadable(Entry& entry, Error error) {
 
 // Of a task that is about to be pushed: its lease does not count it yet.
 Owner::Arguments Owner::restore_arguments(Entry& task) {
+  if (await_references(task)) {  // lost since
+    for (Entry* reference : std::vector(task.extra->references)) want(*reference);
+    return Arguments::awaited;
+  }
   for (Entry* reference : task.extra->references) {
     if (reference->value.kind() == Value::Kind::spilled && !effects_.restore(*reference) &&
         !reference->value.failed()) {
