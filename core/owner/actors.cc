@@ -138,19 +138,27 @@ void Owner::constructed(Entry& handle, Outcome outcome) {
 }
 
 void Owner::channel_opened(ClientId worker, Channel& channel) {
+  std::vector<DemandIndex> there;
   for (const auto& [index, actor] : actors_) {
     if (actor->worker != worker || actor->channel != nullptr || actor->state != State::alive) continue;
     actor->channel = &channel;
-    dispatch(*actor);
+    there.push_back(index);
+  }
+  for (const DemandIndex index : there) {
+    if (Actor* actor = find_actor(index)) dispatch(*actor);
   }
 }
 
 // --- calls
 
+// May free the actor, as its last call may fail here: an argument that was spilled cannot be read.
 void Owner::dispatch(Actor& actor) {
+  if (actor.state != State::alive || actor.calls.front == nullptr) return;
+  Entry& handle = *actor.handle;
+  hold(handle);
   while (actor.state == State::alive && actor.channel != nullptr && !actor.full && actor.calls.front != nullptr) {
     Entry& call = *actor.calls.front;
-    if (call.phase != Phase::queued) return;  // its arguments are not there yet
+    if (call.phase != Phase::queued) break;  // its arguments are not there yet
     unlink(call);
     call.phase = Phase::pushed;
     const Arguments arguments = call.ref_mask == 0 ? Arguments::present : restore_arguments(call);
@@ -164,6 +172,7 @@ void Owner::dispatch(Actor& actor) {
       enqueue(call, true);
     }
   }
+  unhold(handle);
 }
 
 // A call of it was resolved. May free the actor.
@@ -251,7 +260,8 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
 
 Error Owner::lost_call(const Entry& call, const Actor& actor, const std::string& status) const {
   const std::string what = "call of " + name_of(call) + ": the actor's process " + status + " while the call ran";
-  if (actor.restarts_left == 0 && actor.state != State::pending) return Error(ErrorCode::actor_died, what);
+  const bool ended = actor.state == State::dead || (actor.restarts_left == 0 && actor.state != State::pending);
+  if (ended) return Error(ErrorCode::actor_died, what);
   return Error(ErrorCode::unavailable, what + "; the actor starts again: call once more if that does no harm, or let "
                                               "calls be repeated with ActorOptions::max_task_retries");
 }
@@ -299,6 +309,8 @@ void Owner::tell(const Actor& actor, ClientId subscriber) {
   }
 }
 
+// Whoever asked once is told until it dies: its books say nothing about that, as it may have given one loan back and
+// call by another, before either is announced.
 void Owner::tell_all(const Actor& actor) {
   for (const ClientId& subscriber : actor.subscribers) tell(actor, subscriber);
 }
