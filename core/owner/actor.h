@@ -50,6 +50,7 @@ struct Actor {
   // Of owned ones.
   sched::ResourceSet request;
   LeaseId lease;
+  bool killed = false;       // not to start again
   bool held_back = false;    // until start_actor: its name is being registered
   bool demanded = false;     // the node has been told to find it a worker
   bool pushed = false;       // starting, ending: the record for it is in the ring

@@ -41,7 +41,10 @@ void Owner::kill_actor(Entry& handle, bool restart) {
   Actor& actor = known_actor(handle);
   if (actor.state == State::dead) return;
   if (!actor.owned) return effects_.send(handle.owner, KillActor{handle.id, restart});
-  if (!restart) actor.restarts_left = 0;
+  if (!restart) {
+    actor.restarts_left = 0;
+    actor.killed = true;
+  }
   const std::string status = "was ended by manta::kill";
   const LeaseId lease = actor.lease;
   if (lease) effects_.kill_worker(lease);
@@ -218,16 +221,18 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   hold(handle);
   const bool constructing = actor.state == State::starting;
   const bool dead = actor.state == State::dead;  // its owner died first
-  const bool again = !dead && actor.restarts_left != 0;
+  bool never_made = constructing && !actor.pushed;  // costs no restart, as an attempt that had not started costs none
   std::vector<Entry*> started;
   if (channel != nullptr) {
     while (Entry* entry = channel->take_back_last()) {
       if (entry->kind == Kind::call) enqueue(*entry, true);  // newest first, so the order is kept
+      never_made = never_made || entry->kind == Kind::actor;
     }
     while (Entry* entry = channel->next_lost()) {
       if (entry->kind == Kind::call) started.push_back(entry);
     }
   }
+  const bool again = !dead && (actor.restarts_left != 0 || (never_made && !actor.killed));
   std::vector<Entry*> lost;
   for (auto it = started.rbegin(); it != started.rend(); ++it) {
     Entry& call = **it;
@@ -245,8 +250,8 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   } else if (!actor.owned) {
     actor.state = State::locating;  // its owner will say
   } else if (again) {
-    if (actor.restarts_left > 0) --actor.restarts_left;
-    ++handle.attempt;
+    if (actor.restarts_left > 0 && !never_made) --actor.restarts_left;
+    if (!never_made) ++handle.attempt;
     actor.state = State::pending;  // it still wants a worker, and will be given one
   }
   for (Entry* call : lost) fail(*call, lost_call(*call, actor, status));
@@ -295,7 +300,13 @@ void Owner::lose_actors(const std::function<bool(ClientId)>& gone, const std::st
     if (actor->worker && gone(actor->worker)) lost.push_back(index);
   }
   for (const DemandIndex index : lost) {
-    if (Actor* actor = find_actor(index)) actor_lost(*actor, status);
+    Actor* actor = find_actor(index);
+    if (actor == nullptr) continue;
+    actor_lost(*actor, status);
+    actor = find_actor(index);
+    if (actor == nullptr || actor->state != State::locating || gone(actor->handle->owner)) continue;
+    // It will say so when it moves. But it may have ended, if nobody had entered us in its owner's books.
+    effects_.send(actor->handle->owner, FindActor{actor->handle->id});
   }
 }
 

@@ -23,7 +23,9 @@ World::World(const SimOptions& o, SimNetwork::Deliver deliver)
       random(o.seed),
       oracle(trace, store),
       network(schedule, random, o.network_delay, std::move(deliver)),
-      tasks_left(o.tasks) {}
+      tasks_left(o.tasks),
+      actors_left(o.actors),
+      calls_left(o.calls) {}
 
 World::~World() = default;
 

@@ -307,15 +307,22 @@ TEST(OwnerActors, RetriedCallsKeepTheirPlace) {
   EXPECT_THAT(construct(o, 3).unstarted(), ElementsAre(3, 4, 5));
 }
 
-TEST(OwnerActors, DeathWhileConstructingCountsAsARestart) {
+TEST(OwnerActors, OnlyAConstructorThatHadStartedCountsAsARestart) {
   RecordedOwner o;
   Entry* handle = o.create(1, {.max_restarts = 1});
   const Entry* call = o.call_method(handle, 2);
+  o.grant_actor(7);
+  o.worker_died(7);
+  o.grant_actor(8, 0, 0);  // no room in the ring
+  o.worker_died(8);
   o.grant_actor(1);
   o.start(1);
   o.worker_died(1);
+  o.grant_actor(9);
+  o.worker_died(9);
   EXPECT_EQ(content(*call), "open");
-  o.grant_actor(2);  // and here it has not even started
+  o.grant_actor(2);
+  o.start(2);
   o.log();
   o.worker_died(2);
   EXPECT_EQ(content(*call), "error actor_died");
@@ -343,6 +350,17 @@ TEST(OwnerActors, KillEndsItForGoodUnlessItIsToRestart) {
   kill(o, handle);
   o.worker_died(2);  // OWN-6
   EXPECT_THAT(o.log(), IsEmpty());
+}
+
+TEST(OwnerActors, KillBeforeTheConstructorHasStarted) {
+  for (const bool restart : {false, true}) {
+    RecordedOwner o;
+    Entry* handle = o.create(1);
+    const Entry* call = o.call_method(handle, 2);
+    o.grant_actor(1);
+    kill(o, handle, restart);
+    EXPECT_EQ(content(*call), restart ? "open" : "error actor_died");
+  }
 }
 
 TEST(OwnerActors, KillBeforeThereIsAWorker) {

@@ -87,7 +87,9 @@ TEST(OwnerBorrowedActors, AfterItsWorkersDeathItsOwnerSaysWhereItIsNext) {
   o.receive(kAnn, at(kFirst, 1, 0));
   EXPECT_EQ(first->phase, Phase::pushed);
   o.call_method(handle, 3);
+  o.log();
   dies(o, kFirst);
+  EXPECT_THAT(o.log(), ElementsAre("to 5: where is 1")) << "or it would never hear, had it ended meanwhile";
   o.receive(kAnn, at(kFirst, 1, 0));
   EXPECT_EQ(first->phase, Phase::queued) << "that worker is dead";
   o.receive(kAnn, at(kSecond, 0, 0));
