@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/planted_bug.h"
 #include "core/owner/owner.h"
 
 namespace manta::owner {
@@ -134,7 +135,7 @@ void Owner::constructed(Entry& handle, Outcome outcome) {
     actor_dead(actor, error);
   } else {
     actor.state = State::alive;
-    tell_all(actor);
+    if (!planted_bug(12) || handle.attempt == 0) tell_all(actor);
     dispatch(actor);
   }
   unhold(handle);
@@ -239,7 +240,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
     const bool retry = again && (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
     if (retry) {
       ++call.attempt;
-      enqueue(call, true);
+      enqueue(call, !planted_bug(11));
     } else {
       call.phase = Phase::here;  // in no queue and no ring
       lost.push_back(&call);

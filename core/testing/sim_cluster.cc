@@ -70,6 +70,7 @@ SimResult SimCluster::run() {
   result.events = events_;
   result.tasks = world_.oracle.tasks();
   result.runs = world_.oracle.runs();
+  result.calls = world_.oracle.calls();
   result.virtual_time = world_.now();
   return result;
 }

@@ -26,7 +26,8 @@ Oracle::Record* Oracle::find(const ObjectName& name) {
 const Oracle::Record* Oracle::find(const ObjectName& name) const { return const_cast<Oracle*>(this)->find(name); }
 
 std::string Oracle::describe(const Record& record) const {
-  return (record.is_actor ? "actor " : record.actor != 0 ? "call " : record.task ? "task " : "put ") + record.key.id.to_string() + " of " + name_of_client(record.key.owner.value);
+  const char* kind = record.is_actor ? "actor " : record.actor != 0 ? "call " : record.task ? "task " : "put ";
+  return kind + record.key.id.to_string() + " of " + name_of_client(record.key.owner.value);
 }
 
 std::uint64_t Oracle::submitted(ObjectKey key, int max_retries, bool retry_exceptions) {
@@ -55,7 +56,9 @@ std::uint64_t Oracle::started(std::uint64_t task, ClientId worker, bool wanted) 
   Record& record = records_[task - 1];
   if (record.is_actor) check_actor_start(record, actors_.at(task), worker);
   if (record.actor != 0 && wanted) check_call_start(task, worker);
-  if (wanted && record.state != State::open && !record.is_actor) fail("OWN-1: " + describe(record) + " starts although it is resolved");
+  if (wanted && record.state != State::open && !record.is_actor) {
+    fail("OWN-1: " + describe(record) + " starts although it is resolved");
+  }
   if (wanted && record.last_run != 0) {
     const Run& before = runs_[record.last_run - 1];
     if (before.state == RunState::running && alive(before.worker)) {
@@ -98,6 +101,7 @@ void Oracle::resolved(std::uint64_t task, const owner::Entry& entry, bool excuse
     return;
   }
   record.state = State::value;
+  if (record.actor != 0) ++calls_;
   Payload payload;
   if (decode(entry.value, store_, payload)) record.value_run = payload.run;
   check_value(record, entry.value, record.key.owner);

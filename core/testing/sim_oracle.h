@@ -110,6 +110,7 @@ class Oracle {
   bool tolerates_leaks() const { return !tolerated_.empty(); }
 
   std::uint64_t tasks() const { return tasks_; }
+  std::uint64_t calls() const { return calls_; }  // that returned a value
   std::uint64_t runs() const { return runs_.size(); }
 
  private:
@@ -183,6 +184,7 @@ class Oracle {
   std::set<ObjectKey> tolerated_;
   std::uint64_t sweep_ = 1;
   std::uint64_t tasks_ = 0;
+  std::uint64_t calls_ = 0;
 };
 
 }  // namespace manta::sim

@@ -109,7 +109,9 @@ void Oracle::check_call_error(const Record& call, ErrorCode code) {
     last = run.state;
     const bool counts = !doomed_.contains(run.worker) && reachable(caller);
     if (counts && last == RunState::returned) return fail("OWN-1: " + what + " although it returned a value");
-    if (counts && last == RunState::running && alive(run.worker)) return fail("OWN-1: " + what + " although it still runs");
+    if (counts && last == RunState::running && alive(run.worker)) {
+      return fail("OWN-1: " + what + " although it still runs");
+    }
   }
   const bool lost = life.deaths > 0 || life.killed || !reachable(actor.key.owner) || unsure(caller, actor.key.id);
   const bool refused = actor.starts == 0 && life.has_references;  // an argument of its constructor failed
@@ -120,6 +122,7 @@ void Oracle::check_call_error(const Record& call, ErrorCode code) {
       }
       return;
     case ErrorCode::unavailable:
+      if (refused) return;
       if (!lost || call.starts == 0) return fail("OWN-1: " + what + " without having been lost");
       if (call.max_retries < 0 || call.starts <= static_cast<std::uint32_t>(call.max_retries)) {
         fail("OWN-2: " + what + " with retries left");

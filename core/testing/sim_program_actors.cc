@@ -25,7 +25,7 @@ bool Program::use_actors() {
   if (handles.empty() || choice == 0) return create_actor();
   // Adding what a call returns may drop the variable.
   owner::Entry* handle = process_.copy(variables_[handles[random_.below(handles.size())]]).entry;
-  if (choice == 1 && random_.chance(40)) {
+  if (choice == 1 && random_.chance(40) && attempt_ < 4) {  // a method might kill its own actor, and again, and again
     process_.kill_actor(process_.adopt(handle), random_.chance(60));
   } else {
     call_some(*handle);
