@@ -332,8 +332,9 @@ std::string SimProcess::why_not_quiet() const {
   if (!kept_.empty() || goodbyes_ > 0) return "OWN-3: " + who + " holds kept references";
   if (!orphaned_ && owner_->busy()) return "OWN-5: " + who + " holds leases";
   for (const auto& [shape, wanted] : wanted_) {
-    const bool may_live = shape >= owner::kFirstActor && world_.oracle.tolerates_leaks();  // an actor whose handle leaks
-    if (wanted > 0 && !orphaned_ && !may_live) return "OWN-5: " + who + " still wants leases of shape " + std::to_string(shape);
+    if (wanted == 0 || orphaned_) continue;
+    if (shape >= owner::kFirstActor && world_.oracle.tolerates_leaks()) continue;  // an actor whose handle leaks
+    return "OWN-5: " + who + " still wants leases of shape " + std::to_string(shape);
   }
   return what_is_left();
 }

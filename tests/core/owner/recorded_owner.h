@@ -97,7 +97,8 @@ class RecordedOwner final : OwnerEffects {
   // Effects since the last call: "demand 4", "return 2", "free 64" (a block's offset), "resolved 7", and messages:
   // "to 5: fetch 7", "to 5: value of 7 (lends 8)", "to 5: 7 lent to 6", "to 5: gives back 7, 2 times".
   // "restore 7", "free extent 4096". Of actors: "demand 1 for actor 0", "kill worker of 2" (a lease), "channel to 101",
-  // "drop name x of 7", "to 5: where is 7", "to 5: 7 is at 101", "to 5: 7 is gone", "to 5: kill 7". Shapes other than 0: "demand 4 of shape 1".
+  // "drop name x of 7", "to 5: where is 7", "to 5: 7 is at 101", "to 5: 7 is gone", "to 5: kill 7".
+  // Shapes other than 0: "demand 4 of shape 1".
   std::vector<std::string> log() { return std::exchange(log_, {}); }
   Owner& owner() { return owner_; }
   // Whether restore finds room; the block it takes is at 1'000'000 more than the object's number.
