@@ -19,6 +19,9 @@
 //   9       owner  a goodbye that comes after the entry was held again frees it        OWN-7
 //   10      owner  a lease that was asked back is forgotten, not returned, when its
 //                  last task ends                                                      OWN-5
+//   11      owner  calls that had started when their actor's process died go behind
+//                  those that had not                                                  OWN-10
+//   12      owner  who calls an actor is not told where it starts again                OWN-1
 #pragma once
 
 namespace manta {

@@ -340,7 +340,8 @@ detail::ValueView Client::read_value(owner::Entry& entry) {
   for (ClientId viewed;;) {
     std::unique_lock lock(mutex_);  // it may go to the spill file and back, until it is pinned
     const owner::Value& value = entry.value;
-    if (!entry.resolved.load(std::memory_order_relaxed)) {  // lost since, with its node: it is made again
+    const bool arguments = entry.phase == owner::Phase::here;  // of a task that is about to run here
+    if (!arguments && !entry.resolved.load(std::memory_order_relaxed)) {  // lost since, with its node: made again
       lock.unlock();
       wait_resolved(entry, detail::Deadline::max());
       continue;

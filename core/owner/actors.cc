@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/planted_bug.h"
 #include "core/owner/owner.h"
 
 namespace manta::owner {
@@ -43,7 +44,7 @@ void Owner::kill_actor(Entry& handle, bool restart) {
   if (actor.state == State::dead) return;
   if (!actor.owned) return effects_.send(handle.owner, KillActor{handle.id, restart});
   // What had started then fails when the process is gone.
-  if (actor.lease) {
+  if (actor.lease && !actor.killed) {
     effects_.kill_worker(actor.lease);
     actor.killed = true;
   }
@@ -140,32 +141,42 @@ void Owner::constructed(Entry& handle, Outcome outcome) {
     actor_dead(actor, error);
   } else {
     actor.state = State::alive;
-    tell_all(actor);
+    if (!planted_bug(12) || handle.attempt == 0) tell_all(actor);
     dispatch(actor);
   }
   unhold(handle);
 }
 
 void Owner::channel_opened(ClientId worker, Channel& channel) {
+  std::vector<DemandIndex> there;
   for (const auto& [index, actor] : actors_) {
     if (actor->worker != worker || actor->channel != nullptr || actor->state != State::alive) continue;
     actor->channel = &channel;
-    dispatch(*actor);
+    there.push_back(index);
+  }
+  for (const DemandIndex index : there) {
+    if (Actor* actor = find_actor(index)) dispatch(*actor);
   }
 }
 
 // --- calls
 
+// May free the actor, as its last call may fail here: an argument that was spilled cannot be read.
 void Owner::dispatch(Actor& actor) {
-  if (actor.state != State::alive || actor.channel == nullptr || actor.killed) return;
-  while (!actor.full && actor.calls.front != nullptr) {
+  if (actor.state != State::alive || actor.killed || actor.calls.front == nullptr) return;
+  Entry& handle = *actor.handle;
+  hold(handle);
+  while (actor.state == State::alive && actor.channel != nullptr && !actor.full && actor.calls.front != nullptr) {
     Entry& call = *actor.calls.front;
-    if (call.phase != Phase::queued) return;  // its arguments are not there yet
+    if (call.phase != Phase::queued) break;  // its arguments are not there yet
     unlink(call);
     call.phase = Phase::pushed;
     const Arguments arguments = call.ref_mask == 0 ? Arguments::present : restore_arguments(call);
     if (arguments == Arguments::task_failed) continue;
-    if (arguments == Arguments::awaited) return link(call, true);
+    if (arguments == Arguments::awaited) {
+      link(call, true);
+      break;
+    }
     actor.starved = arguments == Arguments::no_room;
     if (!actor.starved && actor.channel->push(call)) {
       ++actor.in_flight;
@@ -175,6 +186,7 @@ void Owner::dispatch(Actor& actor) {
       enqueue(call, true);
     }
   }
+  unhold(handle);
 }
 
 // A call of it was resolved. May free the actor.
@@ -221,23 +233,25 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   hold(handle);
   const bool constructing = std::exchange(actor.constructing, false);
   const bool dead = actor.state == State::dead;  // its owner died first
-  const bool again = !dead && actor.restarts_left != 0;
+  bool never_made = constructing && !actor.pushed;  // costs no restart, as an attempt that had not started costs none
   std::vector<Entry*> started;
   if (channel != nullptr) {
     while (Entry* entry = channel->take_back_last()) {
       if (entry->kind == Kind::call) enqueue(*entry, true);  // newest first, so the order is kept
+      never_made = never_made || entry->kind == Kind::actor;
     }
     while (Entry* entry = channel->next_lost()) {
       if (entry->kind == Kind::call) started.push_back(entry);
     }
   }
+  const bool again = !dead && (actor.restarts_left != 0 || never_made);
   std::vector<Entry*> lost;
   for (auto it = started.rbegin(); it != started.rend(); ++it) {
     Entry& call = **it;
     const bool retry = again && (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
     if (retry) {
       ++call.attempt;
-      enqueue(call, true);
+      enqueue(call, !planted_bug(11));
     } else {
       call.phase = Phase::here;  // in no queue and no ring
       lost.push_back(&call);
@@ -248,8 +262,8 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   } else if (!actor.owned) {
     actor.state = State::locating;  // its owner will say
   } else if (again) {
-    if (actor.restarts_left > 0) --actor.restarts_left;
-    ++handle.attempt;
+    if (actor.restarts_left > 0 && !never_made) --actor.restarts_left;
+    if (!never_made) ++handle.attempt;
     actor.state = State::pending;  // it still wants a worker, and will be given one
   }
   for (Entry* call : lost) fail(*call, lost_call(*call, actor, status));
@@ -264,7 +278,8 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
 
 Error Owner::lost_call(const Entry& call, const Actor& actor, const std::string& status) const {
   const std::string what = "call of " + name_of(call) + ": the actor's process " + status + " while the call ran";
-  if (actor.restarts_left == 0 && actor.state != State::pending) return Error(ErrorCode::actor_died, what);
+  const bool ended = actor.state == State::dead || (actor.restarts_left == 0 && actor.state != State::pending);
+  if (ended) return Error(ErrorCode::actor_died, what);
   return Error(ErrorCode::unavailable, what + "; the actor starts again: call once more if that does no harm, or let "
                                               "calls be repeated with ActorOptions::max_task_retries");
 }
@@ -298,7 +313,13 @@ void Owner::lose_actors(const std::function<bool(ClientId)>& gone, const std::st
     if (actor->worker && gone(actor->worker)) lost.push_back(index);
   }
   for (const DemandIndex index : lost) {
-    if (Actor* actor = find_actor(index)) actor_lost(*actor, status);
+    Actor* actor = find_actor(index);
+    if (actor == nullptr) continue;
+    actor_lost(*actor, status);
+    actor = find_actor(index);
+    if (actor == nullptr || actor->state != State::locating || gone(actor->handle->owner)) continue;
+    // It will say so when it moves. But it may have ended, if nobody had entered us in its owner's books.
+    effects_.send(actor->handle->owner, FindActor{actor->handle->id});
   }
 }
 
@@ -313,6 +334,8 @@ void Owner::tell(const Actor& actor, ClientId subscriber) {
   }
 }
 
+// Whoever asked once is told until it dies: its books say nothing about that, as it may have given one loan back and
+// call by another, before either is announced.
 void Owner::tell_all(const Actor& actor) {
   for (const ClientId& subscriber : actor.subscribers) tell(actor, subscriber);
 }

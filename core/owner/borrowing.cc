@@ -102,7 +102,6 @@ void Owner::add_borrower(Entry& entry, ClientId client, std::int64_t count) {
   it->count += count;
   if (it->count != 0 && !(planted_bug(7) && count < 0)) return;
   borrowers.erase(it);
-  if (entry.kind == Kind::actor) std::erase(entry.actor->subscribers, client);
   if (borrowers.empty()) unhold(entry);
 }
 

@@ -360,12 +360,19 @@ void Owner::tick(bool others_wait) {
     if (give_way || lease->idle_ticks >= config_.idle_ticks) idle.push_back(lease.get());
   }
   for (Lease* lease : idle) drop_lease(*lease, true);
+  std::vector<DemandIndex> waiting;
   for (const auto& [number, actor] : actors_) {
-    if (!wants_tick(*actor)) continue;
+    if (wants_tick(*actor)) waiting.push_back(number);
+  }
+  for (const DemandIndex number : waiting) {
+    Actor* actor = find_actor(number);  // or it went with another
+    if (actor == nullptr) continue;
     actor->full = false;
-    if (actor->state == Actor::State::starting) construct(*actor);
-    if (actor->state == Actor::State::ending) end_worker(*actor);
-    dispatch(*actor);
+    switch (actor->state) {
+      case Actor::State::starting: construct(*actor); break;
+      case Actor::State::ending: end_worker(*actor); break;
+      default: dispatch(*actor); break;
+    }
   }
 }
 

@@ -276,7 +276,8 @@ void Owner::resolve(Entry& entry, Value value) {
 void Owner::fail(Entry& entry, const Error& error) {
   if (entry.kind == Kind::actor) return actor_dead(*entry.actor, error);
   Actor* actor = entry.kind == Kind::call ? entry.actor : nullptr;
-  if (entry.phase == Phase::queued || (entry.phase == Phase::waiting && actor != nullptr)) unlink(entry);
+  const bool held_up_others = entry.phase == Phase::waiting && actor != nullptr;
+  if (entry.phase == Phase::queued || held_up_others) unlink(entry);
   if (actor == nullptr && entry.lease != nullptr) {
     --entry.lease->in_flight;
     entry.lease = nullptr;
@@ -294,6 +295,7 @@ void Owner::fail(Entry& entry, const Error& error) {
   }
   resolve(entry, Value::of(copy));
   unhold(entry);
+  if (held_up_others) dispatch(*actor);
   if (actor != nullptr) close_call(*actor);
 }
 
@@ -317,8 +319,11 @@ std::string Owner::name_of(const Entry& entry) const {
 }
 
 void Owner::fail_all(const Error& error) {
+  std::vector<Entry*> constructing;
   for (auto it = actors_.begin(); it != actors_.end();) {
     Actor& actor = *it->second;
+    if (std::exchange(actor.constructing, false)) constructing.push_back(actor.handle);
+    actor.lease = {};
     actor.worker = {};
     actor.channel = nullptr;
     actor.in_flight = 0;
@@ -342,6 +347,7 @@ void Owner::fail_all(const Error& error) {
     if (entry->phase != Phase::resolved && entry->phase != Phase::here) fail(*entry, error);
   }
   drop_holds(open);
+  drop_holds(constructing);
   while (!leases_.empty()) drop_lease(*leases_.begin()->second, false);
   for (const auto& shape : shapes_) shape->wanted = 0;
 }

@@ -23,7 +23,9 @@ World::World(const SimOptions& o, SimNetwork::Deliver deliver)
       random(o.seed),
       oracle(trace, store),
       network(schedule, random, o.network_delay, std::move(deliver)),
-      tasks_left(o.tasks) {}
+      tasks_left(o.tasks),
+      actors_left(o.actors),
+      calls_left(o.calls) {}
 
 World::~World() = default;
 
@@ -68,6 +70,7 @@ SimResult SimCluster::run() {
   result.events = events_;
   result.tasks = world_.oracle.tasks();
   result.runs = world_.oracle.runs();
+  result.calls = world_.oracle.calls();
   result.virtual_time = world_.now();
   return result;
 }

@@ -5,9 +5,10 @@
 //   sim::SimResult result = cluster.run();
 //   EXPECT_EQ(result.failure, "") << result.trace;
 //
-// Random programs run, processes and machines die, and an Oracle checks that every task resolves exactly once and
-// rightly, that only started attempts count, that nothing is freed that somebody can reach, that resources are conserved
-// and no worker is leased twice, that everything ends and nothing is left behind. The same seed gives the same hash.
+// Random programs run, with tasks and actors; processes and machines die, and an Oracle checks that every task and call
+// resolves exactly once and rightly, that only started attempts count, that calls start in order, that nothing is freed
+// and no actor ended that somebody can reach, that resources are conserved and no worker is leased twice, that all
+// ends and nothing is left behind. The same seed gives the same hash.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,7 @@ struct SimResult {
   std::uint64_t events = 0;
   std::uint64_t tasks = 0;
   std::uint64_t runs = 0;
+  std::uint64_t calls = 0;  // of actors' methods that returned a value to their caller
   Time virtual_time{0};
 };
 

@@ -40,9 +40,8 @@ void doubt(World& world, ClientId holder, const ObjectKey& key) {
   }
 }
 
-void doubt_what_it_covered(World& world, const SimProcess& dead,
-                           const std::map<LeaseId, std::shared_ptr<SimRing>>& rings) {
-  for (const auto& [lease, ring] : rings) {
+void doubt_what_it_covered(World& world, const SimProcess& dead) {
+  for (const std::shared_ptr<SimRing>& ring : dead.all_rings_out()) {
     SimProcess* worker = world.find(ring->worker);
     if (worker == nullptr || !worker->alive()) continue;
     ring->for_each_open([&](const RingRecord& record) {

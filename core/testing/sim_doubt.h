@@ -1,9 +1,6 @@
 // Which references nobody vouches for any more, when a process dies that should have told their owner.
 #pragma once
 
-#include <map>
-#include <memory>
-
 #include "core/testing/sim_messages.h"
 #include "core/testing/sim_oracle.h"
 #include "core/testing/sim_ring.h"
@@ -17,8 +14,7 @@ struct World;
 void doubt(World& world, ClientId holder, const ObjectKey& key);
 
 // A submitter dies: it covered the arguments of its running tasks, and had yet to announce what finished ones kept.
-void doubt_what_it_covered(World& world, const SimProcess& dead,
-                           const std::map<LeaseId, std::shared_ptr<SimRing>>& rings);
+void doubt_what_it_covered(World& world, const SimProcess& dead);
 
 // A message went down with a machine, or came from one that counts as dead.
 void doubt_what_was_lost(World& world, const Message& message);

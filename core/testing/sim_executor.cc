@@ -76,7 +76,7 @@ void SimExecutor::schedule(Time delay) {
 }
 
 void SimExecutor::step() {
-  if (!process_.alive()) return;
+  if (!process_.alive() || leaving_) return;
   if (stack_.empty() && !claim_from_rings()) return;
   Frame& frame = *stack_.back();
   if (frame.waits) {
@@ -127,7 +127,7 @@ bool SimExecutor::claim_awaited(Frame& frame) {
   const auto& ring = stack_.front()->ring;
   if (!ring || world_.random.chance(15)) return false;
   for (owner::Entry* entry : frame.program->awaited()) {
-    if (entry->resolved.load() || !entry->owned) continue;
+    if (entry->resolved.load() || !entry->owned || entry->kind != owner::Kind::task) continue;
     if (!fits_inside(process_.request_of(*entry), ring->request)) continue;
     if (!process_.owner().claim(*entry)) continue;
     set_blocked(false);
@@ -144,6 +144,10 @@ bool SimExecutor::claim_from_rings() {
   for (const auto& ring : rings) {
     RingRecord* record = ring->claim();
     if (record == nullptr) continue;
+    if (record->end) {
+      take_end(*ring, *record);
+      return false;
+    }
     begin_leased(ring, *record);
     return true;
   }
@@ -222,19 +226,48 @@ void SimExecutor::begin_here(owner::Entry& entry) {
 
 // --- ending
 
+// Calls hold the handle, so there are none left.
+void SimExecutor::take_end(SimRing& ring, RingRecord& record) {
+  record.state = RingRecord::State::taken;
+  if (!hosts_actor_of(ring.submitter)) return world_.oracle.fail("OWN-10: an actor is ended that is not here");
+  for (const auto& other : process_.rings_in()) {
+    const bool excused =
+        !world_.oracle.reachable(other->submitter) || world_.oracle.unsure_of_actor(other->submitter, actor_);
+    if (other->has_ready() && !excused) world_.oracle.fail("OWN-3: an actor is ended while calls wait for it");
+  }
+  world_.oracle.ended(actor_);
+  end_actor();
+}
+
+void SimExecutor::end_actor() {
+  ends_ = true;
+  if (stack_.empty()) leave();
+}
+
+void SimExecutor::leave() {
+  if (std::exchange(leaving_, true)) return;
+  world_.trace.record("%c ends with its actor", process_.id());
+  world_.schedule.after(Time(1), [this] { process_.end("ended with its actor"); });
+}
+
 void SimExecutor::end_frame() {
   const std::unique_ptr<Frame> frame = std::move(stack_.back());
   stack_.pop_back();
   ending_ = frame.get();
   if (frame->ring) {
     end_leased(*frame);
-    if (frame->ring->closed) process_.send_to_node(message::ChannelClosed{frame->ring->submitter});
+    if (hosts_actor_of(frame->ring->submitter)) {
+      ends_ = ends_ || frame->ring->closed;
+    } else if (frame->ring->closed && frame->ring->lease) {
+      process_.send_to_node(message::ChannelClosed{frame->ring->submitter});
+    }
   } else if (frame->entry != nullptr) {
     end_here(*frame);
   } else {
     end_main(*frame);
   }
   ending_ = nullptr;
+  if (stack_.empty() && ends_) return leave();
   if (stack_.empty()) return schedule(world_.random_time(std::chrono::microseconds(10)));
   if (process_.alive()) wait(*stack_.back());
   schedule(Time(1000));
@@ -255,6 +288,12 @@ owner::Outcome SimExecutor::outcome_of(Frame& frame, std::vector<owner::Entry*>&
   }
   Payload payload{frame.run, id, {}};
   std::vector<ObjectKey> keys;
+  if (frame.record != nullptr && frame.record->kind == owner::Kind::actor) {
+    world_.trace.record("%c: actor %o is there", process_.id(), id);
+    world_.oracle.returned(frame.run, {});
+    outcome.value = encode(payload, world_.store, {});  // nobody reads it
+    return outcome;
+  }
   for (const std::size_t i : frame.program->results()) {
     contained.push_back(frame.program->variables()[i].entry);
     payload.refs.push_back(process_.export_ref(*contained.back()));
@@ -274,6 +313,13 @@ void SimExecutor::end_leased(Frame& frame) {
   const bool listening = !ring.closed;  // as far as the worker knows
   std::vector<owner::Entry*> contained;
   record.outcome = outcome_of(frame, contained);
+  if (record.kind == owner::Kind::actor) {
+    world_.oracle.constructed(record.task, frame.program->threw());
+    if (!frame.program->threw()) {
+      actor_ = record.task;
+      actor_owner_ = ring.submitter;
+    }
+  }
   if (listening) process_.owner().lend_contained(contained, ring.submitter);
   for (const detail::WireRef& ref : record.outcome.contained) {
     if (world_.oracle.unsure(process_.id(), ref.object)) record.unsure.push_back(ref.object);

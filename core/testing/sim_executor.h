@@ -28,6 +28,11 @@ class SimExecutor {
   void wake();  // something happened that it may wait for
   void stop() { stack_.clear(); }
   bool idle() const { return stack_.empty(); }
+  // The process hosts one actor at most, and ends with it.
+  bool hosts_actor() const { return actor_ != 0; }
+  bool hosts_actor_of(ClientId owner) const { return actor_ != 0 && actor_owner_ == owner; }
+  std::uint64_t actor() const { return actor_; }  // the Oracle's number
+  void end_actor();  // after the method that runs
   ClientId submitter() const;  // of the leased task that runs; none: no task does
   std::string what_runs() const;
   // Everything that the programs on the stack hold, and what was imported for them.
@@ -53,6 +58,8 @@ class SimExecutor {
   bool claim_awaited(Frame& frame);
   void begin_leased(std::shared_ptr<SimRing> ring, RingRecord& record);
   void begin_here(owner::Entry& entry);
+  void take_end(SimRing& ring, RingRecord& record);
+  void leave();
   void import(Frame& frame, const detail::WireRef& ref, ClientId from, std::vector<Variable>& variables);
   std::vector<Variable> import_all(Frame& frame, const owner::Value& arguments,
                                    const std::vector<const owner::Value*>& references, ClientId from, bool excused);
@@ -70,6 +77,10 @@ class SimExecutor {
   Frame* ending_ = nullptr;  // no longer on the stack
   Time scheduled_ = Time::max();
   bool blocked_ = false;
+  std::uint64_t actor_ = 0;
+  ClientId actor_owner_;
+  bool ends_ = false;     // the process, as soon as nothing runs
+  bool leaving_ = false;
   std::uint64_t waits_ = 0;
 };
 

@@ -36,6 +36,12 @@ struct KeepAlive {
 struct ChannelClosed {
   ClientId submitter;
 };
+struct KillWorker {  // that its actor lives on
+  LeaseId lease;
+};
+struct RequestChannel {  // to an actor's worker
+  ClientId worker;
+};
 struct Exited {  // the last of a process: how its node notices the end
   std::string status;
 };
@@ -60,6 +66,10 @@ struct AskBack {
   std::uint32_t count = 0;
 };
 struct OpenChannel {
+  std::shared_ptr<SimRing> ring;
+};
+struct ChannelTo {  // null: no such worker, or there is one
+  ClientId worker;
   std::shared_ptr<SimRing> ring;
 };
 struct DropChannel {
@@ -122,7 +132,8 @@ struct EndJob {
 
 using Message =
     std::variant<message::Joined, message::SetDemand, message::ReturnLease, message::Blocked, message::KeepAlive,
-                 message::ChannelClosed, message::Exited, message::Granted, message::LeaseEnded, message::Infeasible,
+                 message::ChannelClosed, message::KillWorker, message::RequestChannel, message::ChannelTo,
+                 message::Exited, message::Granted, message::LeaseEnded, message::Infeasible,
                  message::AskBack, message::OpenChannel, message::DropChannel, message::CloseChannel,
                  message::ClientDied, message::NodeDied, message::Undeliverable, message::Peer, message::Mail, message::NodeJoined,
                  message::Heartbeat, message::ClientJoined, message::ClientLeft, message::ClientDeath,

@@ -48,6 +48,7 @@ class SimNode final : public sched::NodeSchedulerEffects {
   void route(ClientId from, ClientId to, Message message);
   void on_client_death(const message::ClientDeath& death);
   void send(ClientId to, Message message);
+  void open_channel(ClientId caller, ClientId worker);
   void after_event();
   void heartbeat();
 
@@ -59,6 +60,8 @@ class SimNode final : public sched::NodeSchedulerEffects {
   std::map<std::pair<ClientId, sched::ShapeIndex>, sched::ResourceSet> requests_;
   std::map<ClientId, std::shared_ptr<SimRing>> leases_;  // by worker
   std::map<ClientId, std::vector<sched::GpuShare>> gpus_;  // that a worker was started with
+  std::set<ClientId> used_;  // workers that have had a lease
+  std::set<std::pair<ClientId, ClientId>> channels_;  // callers of actors, and the workers
   LeaseId last_ended_;  // as its submitter was told
   Time tick_at_ = Time::max();
 };

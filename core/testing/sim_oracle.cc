@@ -26,7 +26,8 @@ Oracle::Record* Oracle::find(const ObjectName& name) {
 const Oracle::Record* Oracle::find(const ObjectName& name) const { return const_cast<Oracle*>(this)->find(name); }
 
 std::string Oracle::describe(const Record& record) const {
-  return (record.task ? "task " : "put ") + record.key.id.to_string() + " of " + name_of_client(record.key.owner.value);
+  const char* kind = record.is_actor ? "actor " : record.actor != 0 ? "call " : record.task ? "task " : "put ";
+  return kind + record.key.id.to_string() + " of " + name_of_client(record.key.owner.value);
 }
 
 std::uint64_t Oracle::submitted(ObjectKey key, int max_retries, bool retry_exceptions) {
@@ -53,13 +54,17 @@ void Oracle::named(std::uint64_t object, ObjectId id) {
 
 std::uint64_t Oracle::started(std::uint64_t task, ClientId worker, bool wanted) {
   Record& record = records_[task - 1];
-  if (wanted && record.state != State::open) fail("OWN-1: " + describe(record) + " starts although it is resolved");
+  if (record.is_actor) check_actor_start(record, actors_.at(task), worker);
+  if (record.actor != 0 && wanted) check_call_start(task, worker);
+  if (wanted && record.state != State::open && !record.is_actor) {
+    fail("OWN-1: " + describe(record) + " starts although it is resolved");
+  }
   if (wanted && record.last_run != 0) {
     const Run& before = runs_[record.last_run - 1];
     if (before.state == RunState::running && alive(before.worker)) {
       fail("OWN-4: " + describe(record) + " starts while its last attempt still runs");
     }
-    if (before.state == RunState::returned) {
+    if (before.state == RunState::returned && !record.is_actor && !doomed_.contains(before.worker)) {
       fail("OWN-1: " + describe(record) + " starts again although it has returned a value");
     }
   }
@@ -96,6 +101,7 @@ void Oracle::resolved(std::uint64_t task, const owner::Entry& entry, bool excuse
     return;
   }
   record.state = State::value;
+  if (record.actor != 0) ++calls_;
   Payload payload;
   if (decode(entry.value, store_, payload)) record.value_run = payload.run;
   check_value(record, entry.value, record.key.owner);
@@ -104,6 +110,7 @@ void Oracle::resolved(std::uint64_t task, const owner::Entry& entry, bool excuse
 
 void Oracle::check_task_error(const Record& record, ErrorCode code, bool excused) {
   if (excused) return;
+  if (record.actor != 0) return check_call_error(record, code);
   const std::string what = describe(record) + " failed with " + std::string(to_string(code));
   if (record.last_run == 0) return fail("OWN-1: " + what + " without having started");
   const Run& run = runs_[record.last_run - 1];
@@ -162,7 +169,7 @@ void Oracle::got(ClientId reader, const ObjectName& name, const owner::Value& va
 bool Oracle::error_explained(ClientId reader, const ObjectName& name, ErrorCode code) const {
   const Record* record = find(name);
   if (record != nullptr && record->state == State::error && record->code == code) return true;
-  if (cut_off_.contains(node_of(reader))) return true;
+  if (cut_off_.contains(node_of(reader)) || doomed_.contains(reader)) return true;
   return code == ErrorCode::object_lost && (!reachable(name.key.owner) || unsure(reader, name.key.id));
 }
 
@@ -181,6 +188,9 @@ void Oracle::check_reachable(ClientId holder, const ObjectName& name) {
   if (record == nullptr) return fail("a process holds an object that was never made: " + name.key.id.to_string());
   if (record->seen_in_sweep == sweep_) return;
   record->seen_in_sweep = sweep_;
+  if (record->is_actor && actors_.at(static_cast<std::uint64_t>(record - records_.data()) + 1).ended) {
+    return fail("OWN-3: " + describe(*record) + " was ended while " + name_of_client(holder.value) + " can reach it");
+  }
   if (record->entry->phase == owner::Phase::unused || record->entry->id != record->key.id) {
     return fail("OWN-3: " + describe(*record) + " was freed while " + name_of_client(holder.value) + " can reach it");
   }

@@ -15,7 +15,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 
-#include "core/owner/entry.h"
+#include "core/owner/actor.h"
 #include "core/testing/sim_trace.h"
 #include "core/testing/sim_value.h"
 
@@ -51,11 +51,13 @@ class Oracle {
 
   // --- processes
   void born(ClientId client) { alive_.insert(client); }
-  void died(ClientId client) { alive_.erase(client); }
+  void died(ClientId client);
   bool alive(ClientId client) const { return alive_.contains(client); }
   // From here on the machine's processes are dead for everybody else, whether they know it or not.
   void cut_off(NodeId node) { cut_off_.insert(node); }
   bool reachable(ClientId client) const;
+  // It is being killed: what it is told and holds no longer counts.
+  void doom(ClientId client);
 
   // --- objects and tasks. Numbers of tasks and puts are one series, from 1; runs another.
   std::uint64_t submitted(ObjectKey key, int max_retries, bool retry_exceptions);
@@ -74,6 +76,21 @@ class Oracle {
   // A process reads the object.
   void got(ClientId reader, const ObjectName& name, const owner::Value& value);
 
+  // --- actors, numbered as objects. Calls are tasks, and so are constructors as far as they run.
+  std::uint64_t created(ObjectKey key, const owner::ActorLimits& limits, bool has_references);
+  std::uint64_t called(ObjectKey key, const ObjectName& actor);
+  bool is_actor(const ObjectName& name) const;
+  void constructed(std::uint64_t actor, bool threw);
+  void ended(std::uint64_t actor) { actors_.at(actor).ended = true; }  // its last handle is said to be gone
+  void killed(const ObjectName& actor);
+  // It is at rest: nobody has a handle any more.
+  bool must_end(std::uint64_t actor) const;
+  bool unsure_of_actor(ClientId caller, std::uint64_t actor) const {
+    return unsure(caller, records_[actor - 1].key.id);
+  }
+  // Some actor of it cannot be made at all.
+  void refused(ClientId owner) { refused_.insert(owner); }
+
   // Nothing that anybody may still wait for: resolved, and so is all that it leads to.
   bool settled(const ObjectName& name) const { return settled(name, 0); }
   // A living process can reach the object: its owner must have it, and all inside it.
@@ -83,7 +100,9 @@ class Oracle {
   // --- allowances
   void make_unsure(ClientId holder, ObjectId object) { unsure_.insert({holder, object}); }
   void make_sure(ClientId holder, ObjectId object) { unsure_.erase({holder, object}); }
-  bool unsure(ClientId holder, ObjectId object) const { return unsure_.contains({holder, object}); }
+  bool unsure(ClientId holder, ObjectId object) const {
+    return unsure_.contains({holder, object}) || doomed_.contains(holder);
+  }
   void tolerate_leak(ObjectKey key) { tolerated_.insert(key); }
   bool tolerates_leak(const ObjectKey& key) const { return tolerated_.contains(key); }
   // With everything inside the tolerated ones.
@@ -91,6 +110,7 @@ class Oracle {
   bool tolerates_leaks() const { return !tolerated_.empty(); }
 
   std::uint64_t tasks() const { return tasks_; }
+  std::uint64_t calls() const { return calls_; }  // that returned a value
   std::uint64_t runs() const { return runs_.size(); }
 
  private:
@@ -109,6 +129,8 @@ class Oracle {
     ErrorCode code = ErrorCode::internal;
     std::uint64_t value_run = 0;
     std::uint64_t seen_in_sweep = 0;
+    bool is_actor = false;
+    std::uint64_t actor = 0;  // whose method it is
     std::vector<ObjectKey> contained;
   };
   struct Run {
@@ -116,6 +138,16 @@ class Oracle {
     ClientId worker;
     RunState state = RunState::running;
     std::vector<ObjectKey> contained;
+  };
+  struct ActorLife {
+    ClientId host;             // where it was constructed last
+    bool has_references = false;
+    std::int32_t max_task_retries = 0;
+    std::uint32_t deaths = 0;  // of hosts
+    bool threw = false;
+    bool killed = false;
+    bool ended = false;
+    std::map<ClientId, std::vector<std::uint64_t>> calls;  // by caller, in order
   };
   struct KeyHash {
     std::size_t operator()(const ObjectKey& k) const { return k.id.low ^ detail::mix64(k.owner.value); }
@@ -131,6 +163,9 @@ class Oracle {
   bool settled(const ObjectName& name, int depth) const;
   bool error_explained(ClientId reader, const ObjectName& name, ErrorCode code) const;
   void check_value(const Record& record, const owner::Value& value, ClientId reader);
+  void check_actor_start(const Record& actor, ActorLife& life, ClientId worker);
+  void check_call_start(std::uint64_t call, ClientId worker);
+  void check_call_error(const Record& call, ErrorCode code);
   void check_task_error(const Record& record, ErrorCode code, bool excused);
   std::string describe(const Record& record) const;
 
@@ -138,14 +173,18 @@ class Oracle {
   const SimStore& store_;
   std::string failure_;
   std::set<ClientId> alive_;
+  std::set<ClientId> doomed_;
+  std::set<ClientId> refused_;
   std::set<NodeId> cut_off_;
   std::vector<Record> records_;
   std::vector<Run> runs_;
+  std::map<std::uint64_t, ActorLife> actors_;
   boost::unordered_flat_map<ObjectKey, std::uint64_t, KeyHash> by_key_;  // looked up, never walked
   boost::unordered_flat_set<std::pair<ClientId, ObjectId>, HoldHash> unsure_;
   std::set<ObjectKey> tolerated_;
   std::uint64_t sweep_ = 1;
   std::uint64_t tasks_ = 0;
+  std::uint64_t calls_ = 0;
 };
 
 }  // namespace manta::sim

@@ -40,11 +40,10 @@ void SimProcess::end(const std::string& status, bool tell_node) {
   if (!alive()) return;
   world_.trace.record("%c ends", id_);
   world_.oracle.died(id_);
-  doubt_what_it_covered(world_, *this, rings_out_);
+  doubt_what_it_covered(world_, *this);
   world_.store.forget_owner(id_);
   executor_.stop();
-  for (const auto& [lease, ring] : rings_out_) ring->submitter_edge = nullptr;
-  rings_out_.clear();
+  forget_rings();
   rings_in_.clear();
   kept_.clear();
   owner_.reset();
@@ -53,8 +52,7 @@ void SimProcess::end(const std::string& status, bool tell_node) {
 
 void SimProcess::orphan() {
   drain({});
-  for (const auto& [lease, ring] : rings_out_) ring->submitter_edge = nullptr;
-  rings_out_.clear();
+  forget_rings();
   orphaned_ = true;
   fail_open_work();
   after_event();
@@ -91,20 +89,17 @@ void SimProcess::deliver(Message message) {
                  },
                  [&](const message::Infeasible& m) {
                    world_.trace.record("%c: shape %u cannot run", id_, m.shape);
-                   infeasible_[static_cast<owner::ShapeIndex>(m.shape)] = true;
-                   wanted_[static_cast<owner::ShapeIndex>(m.shape)] = 0;
-                   owner_->infeasible(static_cast<owner::ShapeIndex>(m.shape), m.why);
+                   if (m.shape < owner::kFirstActor) infeasible_[static_cast<owner::ShapeIndex>(m.shape)] = true;
+                   if (m.shape >= owner::kFirstActor) world_.oracle.refused(id_);
+                   wanted_[m.shape] = 0;
+                   owner_->infeasible(m.shape, m.why);
                  },
                  [&](const message::AskBack& m) {
                    world_.trace.record("%c: asked for %u leases of shape %u", id_, m.count, m.shape);
-                   owner_->ask_back(static_cast<owner::ShapeIndex>(m.shape), m.count);
+                   owner_->ask_back(m.shape, m.count);
                  },
-                 [&](const message::ClientDied& m) {
-                   world_.trace.record("%c hears that %c died", id_, m.client);
-                   drain(m.client);
-                   owner_->client_died(m.client, m.status);
-                   if (world_.random.chance(10)) owner_->client_died(m.client, m.status);  // OWN-6
-                 },
+                 [&](const message::ClientDied& m) { on_death(m); },
+                 [&](const message::ChannelTo& m) { on_channel(m); },
                  [&](const message::NodeDied& m) { owner_->node_died(m.node, "was on a machine that stopped"); },
                  [&](message::Peer& m) { on_peer(m); },
                  [&](const message::Mail& m) { on_mail(m); },
@@ -126,11 +121,17 @@ void SimProcess::on_granted(const message::Granted& granted) {
   world_.trace.record("%c: granted %l on %c, shape %u", id_, granted.lease, granted.worker, granted.shape);
   granted.ring->submitter_edge = this;
   rings_out_[granted.lease] = granted.ring;
+  if (granted.ring->of_actor) {
+    return owner_->actor_granted(granted.shape, granted.lease, granted.worker, *granted.ring);
+  }
   owner_->lease_granted(granted.lease, granted.worker, static_cast<owner::ShapeIndex>(granted.shape), *granted.ring);
 }
 
 void SimProcess::on_peer(message::Peer& peer) {
-  drain(peer.from);
+  const bool of_actor = std::holds_alternative<owner::ActorAt>(peer.message) ||
+                        std::holds_alternative<owner::ActorGone>(peer.message) ||
+                        std::holds_alternative<owner::KillActor>(peer.message);
+  drain(of_actor ? ClientId{} : peer.from);
   if (auto* fetched = std::get_if<owner::Fetched>(&peer.message)) {
     world_.trace.record("%c: %o fetched from %c", id_, fetched->object, peer.from);
     for (const detail::WireRef& ref : fetched->contained) {
@@ -142,6 +143,14 @@ void SimProcess::on_peer(message::Peer& peer) {
     world_.trace.record("%c: %o lent to %c by %c", id_, lent->object, lent->client, peer.from);
   } else if (const auto* back = std::get_if<owner::GivenBack>(&peer.message)) {
     world_.trace.record("%c: %o given back by %c, %u times", id_, back->object, peer.from, back->count);
+  } else if (const auto* find = std::get_if<owner::FindActor>(&peer.message)) {
+    world_.trace.record("%c: where actor %o is, asks %c", id_, find->actor, peer.from);
+  } else if (const auto* at = std::get_if<owner::ActorAt>(&peer.message)) {
+    world_.trace.record("%c: actor %o is at %c, says %c", id_, at->actor, at->worker, peer.from);
+  } else if (const auto* gone = std::get_if<owner::ActorGone>(&peer.message)) {
+    world_.trace.record("%c: actor %o is gone, says %c", id_, gone->actor, peer.from);
+  } else if (const auto* kill = std::get_if<owner::KillActor>(&peer.message)) {
+    world_.trace.record("%c: actor %o is to be killed for %c, restart %u", id_, kill->actor, peer.from, kill->restart);
   }
   owner_->receive(peer.from, peer.message);
 }
@@ -157,6 +166,7 @@ void SimProcess::note_arrival(const detail::WireRef& ref, bool unsure) {
 }
 
 void SimProcess::close_channels(ClientId submitter) {
+  if (executor_.hosts_actor_of(submitter)) return executor_.end_actor();
   for (const auto& ring : rings_in_) {
     if (ring->submitter == submitter) ring->closed = true;
   }
@@ -179,6 +189,11 @@ void SimProcess::poke() {
 
 void SimProcess::drain(ClientId worker) {
   const auto rings = rings_out_;  // results may end leases
+  const auto channels = channels_;
+  for (const auto& [callee, ring] : channels) {
+    RingRecord record;
+    while ((!worker || callee == worker) && ring->pop_done(record)) take_result(record);
+  }
   for (const auto& [lease, ring] : rings) {
     if (worker && ring->worker != worker) continue;
     RingRecord record;
@@ -218,10 +233,6 @@ void SimProcess::published(SimRing& ring) {
 }
 
 // --- what the owner does
-
-void SimProcess::kill_worker(LeaseId) {}
-owner::Channel* SimProcess::channel_to(ClientId) { return nullptr; }
-void SimProcess::drop_name(const std::string&, const ObjectId&) {}
 
 void SimProcess::set_demand(owner::DemandIndex shape, const sched::ResourceSet& request, std::uint32_t wanted) {
   world_.trace.record("%c wants %u leases of shape %u", id_, wanted, shape);
@@ -296,7 +307,7 @@ void SimProcess::after_event() {
     world_.oracle.fail(broken + ", in " + name_of_client(id_.value));
   }
   for (const auto& [lease, ring] : rings_out_) {
-    if (owner_->find_lease(lease) != nullptr) continue;
+    if (ring->of_actor || owner_->find_lease(lease) != nullptr) continue;
     world_.oracle.fail("OWN-5: " + name_of_client(id_.value) + " has forgotten its lease on " +
                        name_of_client(ring->worker.value));
   }
@@ -313,11 +324,16 @@ std::string SimProcess::why_not_quiet() const {
   if (!alive()) return {};
   const std::string who = name_of_client(id_.value);
   if (!executor_.idle()) return "OWN-1: " + who + " still runs " + executor_.what_runs();
+  if (executor_.hosts_actor() && world_.oracle.must_end(executor_.actor())) {
+    return "OWN-3: " + who + " still hosts an actor";
+  }
   if (owner_->unfinished() > 0) return "OWN-1: " + who + " has unfinished tasks";
   if (!kept_.empty() || goodbyes_ > 0) return "OWN-3: " + who + " holds kept references";
   if (!orphaned_ && owner_->busy()) return "OWN-5: " + who + " holds leases";
   for (const auto& [shape, wanted] : wanted_) {
-    if (wanted > 0 && !orphaned_) return "OWN-5: " + who + " still wants leases of shape " + std::to_string(shape);
+    if (wanted == 0 || orphaned_) continue;
+    if (shape >= owner::kFirstActor && world_.oracle.tolerates_leaks()) continue;  // an actor whose handle leaks
+    return "OWN-5: " + who + " still wants leases of shape " + std::to_string(shape);
   }
   return what_is_left();
 }

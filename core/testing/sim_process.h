@@ -57,6 +57,10 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   // --- for programs
   owner::Owner& owner() { return *owner_; }
   Variable submit(owner::NewTask task, bool stored_arguments);
+  Variable create_actor(owner::NewActor actor);
+  Variable call(const Variable& handle, owner::NewTask task);
+  void kill_actor(const Variable& handle, bool restart);
+  bool can_call(const Variable& handle) const;
   Variable put(ObjectId id, std::vector<owner::Entry*> contained, bool stored);
   Variable import(const detail::WireRef& ref);
   detail::WireRef export_ref(owner::Entry& entry);
@@ -73,6 +77,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void note_arrival(const detail::WireRef& ref, bool unsure);
   const sched::ResourceSet& request_of(const owner::Entry& entry) const { return requests_[entry.shape]; }
   std::uint64_t task_of(const owner::Entry& entry) const;
+  std::vector<std::shared_ptr<SimRing>> all_rings_out() const;
   std::vector<std::shared_ptr<SimRing>>& rings_in() { return rings_in_; }
   void after_event();
 
@@ -97,8 +102,10 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void on_peer(message::Peer& peer);
   void on_mail(const message::Mail& mail);
   void on_granted(const message::Granted& granted);
+  void on_channel(const message::ChannelTo& message);
+  void on_death(const message::ClientDied& death);
+  void forget_rings();
   void close_channels(ClientId submitter);
-  void disown_rings();
   bool excused(const owner::Entry& entry, std::uint64_t task) const;
   void schedule_goodbye(owner::Entry& entry);
   void tick();
@@ -111,10 +118,11 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   std::unique_ptr<owner::Owner> owner_;
   SimExecutor executor_;
   std::map<LeaseId, std::shared_ptr<SimRing>> rings_out_;
+  std::map<ClientId, std::shared_ptr<SimRing>> channels_;  // to actors of others, by worker
   std::vector<std::shared_ptr<SimRing>> rings_in_;
   std::vector<Variable> kept_;
   std::vector<sched::ResourceSet> requests_;     // by the owner's shape
-  std::map<owner::ShapeIndex, std::uint32_t> wanted_;  // as last told to the node
+  std::map<owner::DemandIndex, std::uint32_t> wanted_;  // as last told to the node
   std::map<owner::ShapeIndex, bool> infeasible_;
   boost::unordered_flat_map<const owner::Entry*, std::uint64_t> tasks_;  // looked up, never walked
   boost::unordered_flat_map<std::uint64_t, std::vector<ObjectId>> references_;  // of tasks, by the Oracle's number

@@ -10,8 +10,9 @@ namespace manta::sim {
 Variable SimProcess::adopt(owner::Entry* entry) {
   if (entry->resolved.load() && entry->value.failed()) failed_[entry->id] = entry->value.error().code();
   entry->watched = true;
-  if (!entry->owned) return {entry, {entry->owner, entry->id}, 0};
-  return {entry, {id_, entry->id}, task_of(*entry)};
+  Variable variable{entry, {entry->owned ? id_ : entry->owner, entry->id}, entry->owned ? task_of(*entry) : 0};
+  variable.actor = world_.oracle.is_actor(variable.name());
+  return variable;
 }
 
 Variable SimProcess::copy(const Variable& variable) {

@@ -34,6 +34,7 @@ Program::Step Program::step() {
   }
   pause_ = Time(1000);
   if (ops_left_ == 0) return end();
+  if (world_.options.actors > 0 && random_.chance(30) && use_actors()) return Step::pause;
   --ops_left_;
   if (kind_.driver && world_.tasks_left > 0 && ops_left_ == 0 && !world_.winding_down) ops_left_ = 5;
   const bool may_submit = kind_.depth < world_.options.depth && world_.tasks_left > 0 && !world_.winding_down;
@@ -79,10 +80,11 @@ Program::Step Program::end() {
 }
 
 // Some of the variables, each with one more reference.
-std::vector<owner::Entry*> Program::pick(std::size_t most) {
+std::vector<owner::Entry*> Program::pick(std::size_t most, bool handles) {
   std::vector<owner::Entry*> picked;
   for (std::size_t n = random_.below(most + 1); n > 0 && !variables_.empty(); --n) {
     const Variable& variable = variables_[random_.below(variables_.size())];
+    if (variable.actor && !handles) continue;
     picked.push_back(process_.copy(variable).entry);
   }
   return picked;
@@ -104,7 +106,7 @@ void Program::submit_one() {
   task.shape = process_.owner().shape_of(world_.shapes[shape].request);
   task.max_retries = static_cast<std::int16_t>(random_.chance(10) ? -1 : random_.below(world_.options.max_retries + 1));
   task.retry_exceptions = random_.chance(30);
-  task.references = pick(random_.chance(50) ? 2 : 0);
+  task.references = pick(random_.chance(50) ? 2 : 0, false);
   task.contained = pick(random_.chance(40) ? 2 : 0);
   const std::vector<owner::Entry*> given = task.references;  // submit holds them for itself
   const Variable result = process_.submit(std::move(task), random_.chance(10));
@@ -143,7 +145,7 @@ Program::Step Program::wait_some() {
   for (std::size_t n = std::min(most, variables_.size()), at = variables_.empty() ? 0 : random_.below(variables_.size());
        n > 0; --n, ++at) {
     const Variable& variable = variables_[at % variables_.size()];
-    if (!variable.entry->resolved.load() && !kind_.may_wait) continue;
+    if (variable.actor || (!variable.entry->resolved.load() && !kind_.may_wait)) continue;
     open.push_back(variable.entry);
   }
   if (open.empty()) return Step::pause;

@@ -18,6 +18,7 @@ struct Variable {
   owner::Entry* entry = nullptr;
   ObjectKey key;
   std::uint64_t number = 0;  // the Oracle's, of the process' own objects
+  bool actor = false;        // a handle
 
   ObjectName name() const { return {key, number}; }
 };
@@ -71,7 +72,12 @@ class Program {
   void drop_one();
   void hand_out();
   void add(Variable variable);
-  std::vector<owner::Entry*> pick(std::size_t most);
+  std::vector<owner::Entry*> pick(std::size_t most, bool handles = true);
+  // sim_program_actors.cc
+  bool use_actors();
+  bool create_actor();
+  void call_some(owner::Entry& handle);
+  std::vector<owner::Entry*> pick_arguments(std::size_t most);
 
   World& world_;
   SimProcess& process_;

@@ -11,6 +11,7 @@ bool SimRing::push(owner::Entry& entry) {
   if (records_.size() >= capacity_) return false;
   RingRecord record;
   record.entry = &entry;
+  record.kind = entry.kind;
   record.id = entry.id;
   record.function = entry.function;
   record.attempt = entry.attempt;
@@ -25,9 +26,17 @@ bool SimRing::push(owner::Entry& entry) {
   return true;
 }
 
+bool SimRing::push_end() {
+  free_passed();
+  if (records_.size() >= capacity_) return false;
+  records_.emplace_back().end = true;
+  submitter_edge->published(*this);
+  return true;
+}
+
 owner::Entry* SimRing::take_back_last() {
   for (std::size_t i = records_.size(); i-- > 0;) {
-    if (records_[i].state != State::ready) continue;
+    if (records_[i].state != State::ready || records_[i].end) continue;
     records_[i].state = State::taken;
     return records_[i].entry;
   }
@@ -95,7 +104,7 @@ RingRecord* SimRing::claim() {
 
 bool SimRing::idle() const {
   for (const RingRecord& record : records_) {
-    if (record.state != State::taken) return false;
+    if (record.state != State::taken && !record.end) return false;
   }
   return true;
 }

@@ -14,6 +14,8 @@ namespace manta::sim {
 struct RingRecord {
   enum class State : std::uint8_t { ready, claimed, done, taken };
   State state = State::ready;
+  owner::Kind kind = owner::Kind::task;  // actor: its constructor
+  bool end = false;               // of the worker's actor; the rest is empty
   owner::Entry* entry = nullptr;  // the submitter's business
   std::uint64_t task = 0;         // of the Oracle
   TaskId id;
@@ -41,7 +43,7 @@ class SimRing final : public owner::Channel {
   owner::Entry* take_back_last() override;
   bool take_back(owner::Entry& entry) override;
   owner::Entry* next_lost() override;
-  bool push_end() override { return false; }
+  bool push_end() override;
 
   // --- the submitter's edge
   // Fills what is the simulator's in the record that push is about to publish, and hears of publishing.
@@ -66,7 +68,7 @@ class SimRing final : public owner::Channel {
     }
   }
 
-  bool idle() const;  // nothing ready, claimed or done
+  bool idle() const;  // nothing ready, claimed or done; an end that nobody took does not count
 
   const LeaseId lease;
   const ClientId submitter;
@@ -74,6 +76,7 @@ class SimRing final : public owner::Channel {
   const sched::ResourceSet request;  // what the lease was granted for
   bool worker_blocked = false;
   bool closed = false;          // the submitter is gone: the worker skips the rest
+  bool of_actor = false;        // the lease is an actor's, or there is none: another caller's
   bool submitter_sees_blocked = false;
 
  private:

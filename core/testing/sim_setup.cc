@@ -38,6 +38,10 @@ SimOptions SimOptions::from_seed(std::uint64_t seed) {
   if (o.nodes > 1 && r.chance(10)) o.stalls = 1;
   if (r.chance(15)) o.start_failures = static_cast<std::uint32_t>(r.between(5, 40));
   o.chaos_end = std::chrono::milliseconds(r.between(10, 150));
+  if (r.chance(60)) {
+    o.actors = static_cast<std::uint32_t>(r.between(1, 12));
+    o.calls = static_cast<std::uint32_t>(r.between(10, 120));
+  }
   return o;
 }
 
@@ -107,6 +111,7 @@ void SimCluster::kill_some(bool worker) {
   for (const auto& [id, process] : world_.processes) {
     if (!process->alive() || (process->role() == SimProcess::Role::worker) != worker) continue;
     candidates.push_back(process.get());
+    if (process->executor().hosts_actor()) candidates.insert(candidates.end(), 2, process.get());
     if (!process->program_ended()) candidates.insert(candidates.end(), 3, process.get());  // rather in the middle
   }
   if (candidates.empty()) return;

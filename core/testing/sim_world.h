@@ -32,6 +32,8 @@ struct SimOptions {
   std::uint32_t ring_capacity = 64;
   std::uint32_t max_in_flight = 1024;
   std::uint32_t max_retries = 3;    // drawn up to this; -1 now and then
+  std::uint32_t actors = 0;         // in the whole run, about
+  std::uint32_t calls = 0;          // of their methods
   std::uint32_t warm_workers = 0;
   std::uint32_t max_workers = 200;
   Time idle_worker_life = std::chrono::seconds(5);
@@ -74,6 +76,8 @@ struct World {
   SimNetwork network;
   std::vector<RequestShape> shapes;
   std::uint32_t tasks_left;
+  std::uint32_t actors_left;
+  std::uint32_t calls_left;
   std::set<NodeId> known_nodes;  // to the head, which announces the death of no others
   bool winding_down = false;  // programs submit no more and drop what they kept
 

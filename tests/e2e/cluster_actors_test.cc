@@ -52,7 +52,6 @@ class ClusterActors : public ClusterTest {
  protected:
   void SetUp() override {
     ClusterTest::SetUp();
-    outside().clear();
     start(2);
     second_ = &join("second", 2);
   }

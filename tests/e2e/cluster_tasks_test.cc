@@ -305,6 +305,8 @@ TEST_F(ClusterTasks, ObjectsOfADeadNodeAreMadeAgain) {
   const auto unused = remote<counted>.options(soft)(402, first);
   std::vector<Ref<Numbers>> all{third, unused};
   ASSERT_EQ(wait(all, {.count = 2}), 2U);
+  EXPECT_EQ(outside()[401], 1);
+  EXPECT_EQ(outside()[402], 1);
   session.look();
   ::kill(session.named("manta-node").at(0), SIGKILL);
   ASSERT_TRUE(await_nodes(*runtime_, 1));

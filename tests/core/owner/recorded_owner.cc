@@ -104,7 +104,7 @@ Entry* FakeRing::next_lost() {
 }
 
 bool FakeRing::push_end() {
-  if (unstarted_.size() == capacity_) return false;
+  if (unstarted_.size() + started_.size() >= capacity_) return false;
   ended_ = true;
   return true;
 }
@@ -141,6 +141,36 @@ void RecordedOwner::drop(Entry* entry) {
   if (entry->refs.fetch_sub(1) == 1) call([&] { owner_.release_last(*entry); });
 }
 
+NewActor RecordedOwner::actor(std::uint64_t n, ActorLimits limits) const {
+  NewActor actor;
+  actor.constructor = task(n);
+  actor.request = cpus(1);
+  actor.limits = limits;
+  return actor;
+}
+
+Entry* RecordedOwner::create(NewActor actor) {
+  for (Entry* inside : actor.constructor.contained) detail::retain(inside);
+  return call([&] { return owner_.create_actor(std::move(actor)); });
+}
+
+Entry* RecordedOwner::call_method(Entry* handle, NewTask task) {
+  for (Entry* inside : task.contained) detail::retain(inside);
+  Entry* entry = call([&] { return owner_.call(*handle, std::move(task)); });
+  entry->watched = true;
+  return entry;
+}
+
+FakeRing& RecordedOwner::grant_actor(std::uint64_t lease, std::uint32_t index, std::size_t capacity) {
+  FakeRing& ring = *(rings_[lease] = std::make_unique<FakeRing>(capacity));
+  call([&] { owner_.actor_granted(kFirstActor + index, LeaseId{lease}, ClientId{100 + lease}, ring); });
+  return ring;
+}
+
+FakeRing& RecordedOwner::connect(ClientId worker) {
+  return *(channels_[worker] = std::make_unique<FakeRing>(1024));
+}
+
 FakeRing& RecordedOwner::grant(std::uint64_t lease, std::size_t capacity, ShapeIndex shape) {
   FakeRing& ring = *(rings_[lease] = std::make_unique<FakeRing>(capacity));
   call([&] { owner_.lease_granted(LeaseId{lease}, ClientId{100 + lease}, shape, ring); });
@@ -149,6 +179,7 @@ FakeRing& RecordedOwner::grant(std::uint64_t lease, std::size_t capacity, ShapeI
 
 void RecordedOwner::finish(Entry* entry, Outcome outcome) {
   for (const auto& [lease, ring] : rings_) ring->forget(*entry);
+  for (const auto& [worker, ring] : channels_) ring->forget(*entry);
   call([&] { owner_.finished(*entry, std::move(outcome)); });
 }
 
@@ -174,6 +205,8 @@ void RecordedOwner::set_demand(DemandIndex index, const sched::ResourceSet& requ
 void RecordedOwner::kill_worker(LeaseId lease) { log_.push_back("kill worker of " + number(lease.value)); }
 
 Channel* RecordedOwner::channel_to(ClientId worker) {
+  const auto it = channels_.find(worker);
+  if (it != channels_.end()) return it->second.get();
   log_.push_back("channel to " + number(worker.value));
   return nullptr;
 }

@@ -61,11 +61,22 @@ class RecordedOwner final : OwnerEffects {
   // A reference of another process' object, lent to this one.
   Entry* borrow(std::uint64_t n, ClientId owner);
   void drop(Entry* entry);
+  // An actor's handle, with one reference for the test.
+  NewActor actor(std::uint64_t n, ActorLimits limits = {}) const;
+  Entry* create(NewActor actor);
+  Entry* create(std::uint64_t n, ActorLimits limits = {}) { return create(actor(n, limits)); }
+  // Calls a method. With one reference for the test, and watched.
+  Entry* call_method(Entry* handle, std::uint64_t n) { return call_method(handle, task(n)); }
+  Entry* call_method(Entry* handle, NewTask task);
   // Drops the count, as Ref does outside the lock; the goodbye is for the test to say.
   static void drop_count(Entry* entry) { entry->refs.fetch_sub(1); }
 
   // Lease n is on worker 100 + n.
   FakeRing& grant(std::uint64_t lease, std::size_t capacity = 1024, ShapeIndex shape = 0);
+  // The same for the index-th actor of this process.
+  FakeRing& grant_actor(std::uint64_t lease, std::uint32_t index = 0, std::size_t capacity = 1024);
+  // From now on there is a channel to the worker, which another process' actor lives on.
+  FakeRing& connect(ClientId worker);
   Entry* start(std::uint64_t lease) { return rings_.at(lease)->start(); }
   void finish(Entry* entry, Outcome outcome = returns("done"));
   // All that waits in the ring starts and ends.
@@ -85,7 +96,9 @@ class RecordedOwner final : OwnerEffects {
 
   // Effects since the last call: "demand 4", "return 2", "free 64" (a block's offset), "resolved 7", and messages:
   // "to 5: fetch 7", "to 5: value of 7 (lends 8)", "to 5: 7 lent to 6", "to 5: gives back 7, 2 times".
-  // "restore 7", "free extent 4096". Shapes other than 0: "demand 4 of shape 1".
+  // "restore 7", "free extent 4096". Of actors: "demand 1 for actor 0", "kill worker of 2" (a lease), "channel to 101",
+  // "drop name x of 7", "to 5: where is 7", "to 5: 7 is at 101", "to 5: 7 is gone", "to 5: kill 7".
+  // Shapes other than 0: "demand 4 of shape 1".
   std::vector<std::string> log() { return std::exchange(log_, {}); }
   Owner& owner() { return owner_; }
   // Whether restore finds room; the block it takes is at 1'000'000 more than the object's number.
@@ -107,6 +120,7 @@ class RecordedOwner final : OwnerEffects {
 
   std::vector<std::string> log_;
   std::map<std::uint64_t, std::unique_ptr<FakeRing>> rings_;
+  std::map<ClientId, std::unique_ptr<FakeRing>> channels_;
   Owner owner_;
 };
 

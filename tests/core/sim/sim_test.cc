@@ -33,15 +33,17 @@ std::string run_elsewhere(const std::string& program, std::uint64_t seed) {
 }
 
 TEST(Simulator, FindsNothingWrong) {
-  std::uint64_t tasks = 0, runs = 0;
+  std::uint64_t tasks = 0, runs = 0, calls = 0;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const SimResult result = run(seed);
     ASSERT_EQ(result.failure, "") << "to see it: sim_run --trace --seed " << seed << "\n" << result.trace;
     tasks += result.tasks;
     runs += result.runs;
+    calls += result.calls;
   }
   EXPECT_GT(tasks, kSeeds * 40) << "it hardly does anything";
   EXPECT_GT(runs, kSeeds * 40);
+  EXPECT_GT(calls, kSeeds * 10) << "of actors, that returned a value";
 }
 
 TEST(Simulator, TheSameSeedHasTheSameTrace) {
