@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bench=${1:-build/release}/bin/manta_bench
 peers=$(cd "${PEERS:-../shared/peers}" && pwd)
 venv=${PEERS_VENV:-$PWD/.deps/peers}
-export PEERS_ONLY=${PEERS_ONLY:-single client tasks|multi client tasks|wait 1k refs|100k no-op tasks|chain of 1000|tree reduce|cold start|memory}
+export PEERS_ONLY=${PEERS_ONLY:-single client tasks|multi client tasks|wait 1k refs|100k no-op tasks|chain of 1000|tree reduce|actor|kill -9|Plasma|10k refs|1 GB|cold start|memory}
 [[ -x $bench ]] || { echo "compare.sh: no $bench: build it, or name the build folder" >&2; exit 2; }
 
 if [[ ! -x $venv/bin/python ]] || ! "$venv/bin/python" -c 'import ray, numpy, psutil' 2>/dev/null; then

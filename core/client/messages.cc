@@ -3,21 +3,11 @@
 
 #include <algorithm>
 
+#include "core/base/overloaded.h"
 #include "core/client/client.h"
 #include "core/net/shared_memory.h"
 
 namespace manta::client {
-
-namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
-
-}  // namespace
 
 void Client::read_messages() {
   for (;;) {

@@ -227,11 +227,7 @@ owner::Outcome OutChannel::decode(const Record& record) {
       outcome.value = owner::Value::copy_of(bytes, framed);
       return outcome;
     }
-    ReplyParts reply = decode_reply(bytes);
-    outcome.value = reply.failed ? owner::Value::of(net::from_wire(std::move(reply.error))) : value_of(reply.value);
-    outcome.user_exception = reply.user_exception;
-    outcome.contained = std::move(reply.contained);
-    outcome.kept = std::move(reply.kept);
+    outcome = outcome_of(decode_reply(bytes));
   } catch (const Error& error) {
     outcome = {};
     outcome.value = owner::Value::of(error.with_context("result of a task"));

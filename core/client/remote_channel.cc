@@ -104,11 +104,7 @@ owner::Entry* RemoteChannel::finished(const net::TaskDone& done, owner::Outcome&
   owner::Entry* entry = returned(done.position);
   if (entry == nullptr) return nullptr;
   try {
-    ReplyParts reply = decode_reply(done.reply);
-    outcome.value = reply.failed ? owner::Value::of(net::from_wire(std::move(reply.error))) : value_of(reply.value);
-    outcome.user_exception = reply.user_exception;
-    outcome.contained = std::move(reply.contained);
-    outcome.kept = std::move(reply.kept);
+    outcome = outcome_of(decode_reply(done.reply));
   } catch (const Error& error) {
     outcome = {};
     outcome.value = owner::Value::of(error.with_context("result of a task of another node"));

@@ -116,4 +116,13 @@ ReplyParts decode_reply(std::span<const std::byte> bytes) {
   return parts;
 }
 
+owner::Outcome outcome_of(ReplyParts reply) {
+  owner::Outcome outcome;
+  outcome.value = reply.failed ? owner::Value::of(net::from_wire(std::move(reply.error))) : value_of(reply.value);
+  outcome.user_exception = reply.user_exception;
+  outcome.contained = std::move(reply.contained);
+  outcome.kept = std::move(reply.kept);
+  return outcome;
+}
+
 }  // namespace manta::client

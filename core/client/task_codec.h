@@ -59,5 +59,6 @@ ReplyValue reply_value(const owner::Value& value);
 owner::Value value_of(const ReplyValue& value);
 std::vector<std::byte> encode(const ReplyParts& parts);
 ReplyParts decode_reply(std::span<const std::byte> bytes);
+owner::Outcome outcome_of(ReplyParts reply);
 
 }  // namespace manta::client

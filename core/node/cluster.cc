@@ -5,6 +5,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "core/base/overloaded.h"
 #include "core/base/program.h"
 
 namespace manta::node {
@@ -20,13 +21,6 @@ constexpr auto kIntroduction = 3000ms;
 constexpr auto kLeaveFor = 300ms;
 constexpr std::size_t kRefusalsTold = 20;
 constexpr const char* kRole = "node";
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 bool same(const link::View& a, const link::View& b) {
   const net::WireResources &x = a.available, &y = b.available;

@@ -12,6 +12,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "core/base/overloaded.h"
 #include "core/net/shared_memory.h"
 #include "core/net/task_ring.h"
 #include "core/net/wire_resources.h"
@@ -23,13 +24,6 @@ namespace manta::node {
 namespace {
 
 constexpr std::size_t kMaxBacklogBytes = 256 << 20;
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 sched::NodeSchedulerConfig scheduler_config(const NodeConfig& config, NodeId node) {
   sched::NodeSchedulerConfig c;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "core/base/overloaded.h"
 #include "core/net/shared_memory.h"
 #include "core/net/wire_resources.h"
 #include "core/node/daemon.h"
@@ -15,13 +16,6 @@
 namespace manta::node {
 
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 constexpr auto kReplanEvery = std::chrono::milliseconds(5);
 constexpr std::size_t kLongestInPacket = net::ControlSocket::kMaxPacketBytes - 256;

@@ -3,20 +3,10 @@
 #include <utility>
 
 #include "core/base/planted_bug.h"
+#include "core/base/overloaded.h"
 #include "core/owner/owner.h"
 
 namespace manta::owner {
-
-namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
-
-}  // namespace
 
 Entry* Owner::import(const detail::WireRef& ref, bool lent) {
   const bool ours = ref.owner == self_;

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/base/overloaded.h"
 #include "core/head/head.h"
 #include "core/owner/messages.h"
 #include "core/sched/node_scheduler.h"
@@ -138,12 +139,5 @@ using Message =
                  message::ClientDied, message::NodeDied, message::Undeliverable, message::Peer, message::Mail, message::NodeJoined,
                  message::Heartbeat, message::ClientJoined, message::ClientLeft, message::ClientDeath,
                  message::NodeDeath, message::EndJob>;
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 }  // namespace manta::sim
