@@ -1,0 +1,171 @@
+// Trainer with real worker processes: parity with one process, checkpoints, deaths, errors.
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/train/training.h"
+
+namespace {
+
+namespace train = manta::train;
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class Trainer : public ::testing::Test {
+ protected:
+  Trainer() {
+    at::set_num_threads(1);
+    storage_ = fs::temp_directory_path() / ("trainer_test." + std::to_string(getpid()));
+  }
+  ~Trainer() override { fs::remove_all(storage_); }
+
+  train::RunConfig run(std::string name = "run") const { return {.name = std::move(name), .storage_path = storage_}; }
+  train::TrainingResult train(const Course& course, const train::RunConfig& config, int workers = 2) const {
+    return train::Trainer<train_small>({.num_workers = workers}, config).fit(course, images_);
+  }
+
+  fs::path storage_;
+  manta::Ref<Images> images_ = manta::put(made_up_images(500));
+};
+
+bool same(const SmallNetwork& a, const SmallNetwork& b) {
+  const auto left = a->parameters(), right = b->parameters();
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (!left[i].equal(right[i])) return false;
+  }
+  return true;
+}
+
+TEST_F(Trainer, TwoHundredStepsEqualOneProcessOnTheJoinedBatch) {
+  const Course course{.steps = 200, .checkpoint_each = 200};
+  const auto result = train(course, run());
+  EXPECT_LT(distance(network_of(*result.checkpoint), train_alone(course, manta::get(images_))), 1e-5);
+  EXPECT_EQ(result.restarts, 0);
+  EXPECT_EQ(result.metrics.at("step"), 200);
+}
+
+TEST_F(Trainer, AnyNumberOfWorkersAndBucketsGivesTheSameNetwork) {
+  const Course course{.steps = 20};
+  const SmallNetwork alone = train_alone(course, manta::get(images_));
+  for (const int workers : {1, 3}) {
+    EXPECT_LT(distance(network_of(*train(course, run("w" + std::to_string(workers)), workers).checkpoint), alone), 1e-5);
+  }
+  Course many = course;
+  many.bucket_bytes = 512;  // a bucket for almost each parameter
+  EXPECT_LT(distance(network_of(*train(many, run("buckets")).checkpoint), alone), 1e-5);
+}
+
+TEST_F(Trainer, AKilledWorkerChangesNothingInTheResult) {
+  Course course{.steps = 30, .checkpoint_each = 7, .dropout = true};
+  const auto undisturbed = train(course, run("undisturbed"));
+  for (const std::int64_t rank : {0, 1}) {
+    course.dies_at = 17;
+    course.dying_rank = rank;
+    std::vector<double> steps;
+    train::RunConfig config = run("killed" + std::to_string(rank));
+    config.on_report = [&](const train::Report& report) { steps.push_back(report.metrics.at("step")); };
+    const auto result = train(course, config);
+    EXPECT_EQ(result.restarts, 1);
+    EXPECT_TRUE(same(network_of(*result.checkpoint), network_of(*undisturbed.checkpoint))) << "rank " << rank;
+    EXPECT_EQ(result.metrics, undisturbed.metrics);
+    ASSERT_FALSE(steps.empty());
+    EXPECT_EQ(steps.back(), 30);
+    EXPECT_EQ(std::count(steps.begin(), steps.end(), 14), 1) << "the step of the checkpoint was done again";
+    EXPECT_EQ(std::count(steps.begin(), steps.end(), 30), 1);
+  }
+}
+
+TEST_F(Trainer, TooManyDeathsEndTheTraining) {
+  Course course{.checkpoint_each = 5, .dies_at = 8, .dies_always = true};
+  train::RunConfig config = run();
+  config.max_failures = 2;
+  try {
+    (void)train(course, config);
+    FAIL() << "it went on";
+  } catch (const manta::Error& error) {
+    EXPECT_EQ(error.code(), manta::ErrorCode::worker_died);
+    EXPECT_THAT(error.what(), HasSubstr("rank 1 was lost in attempt 3"));
+    EXPECT_THAT(error.what(), HasSubstr("checkpoint_00000"));
+  }
+}
+
+TEST_F(Trainer, WhatTheLoopThrowsArrivesOnce) {
+  Course course{.throws_at = 3};
+  int reports = 0;
+  train::RunConfig config = run();
+  config.on_report = [&](const train::Report&) { ++reports; };
+  try {
+    (void)train(course, config);
+    FAIL() << "it went on";
+  } catch (const manta::TaskError& error) {
+    EXPECT_EQ(error.task()->type, "std::domain_error");
+    EXPECT_THAT(error.what(), HasSubstr("a bad batch"));
+  }
+  EXPECT_EQ(reports, 3);
+}
+
+TEST_F(Trainer, ASecondRunGoesOnWhereTheFirstEnded) {
+  Course course{.steps = 12, .checkpoint_each = 12};
+  (void)train(course, run());
+  course.steps = 30;
+  try {
+    (void)train(course, run());
+    FAIL() << "it overwrote a run";
+  } catch (const manta::Error& error) {
+    EXPECT_EQ(error.code(), manta::ErrorCode::invalid_argument);
+    EXPECT_THAT(error.what(), HasSubstr("RunConfig::resume"));
+  }
+  train::RunConfig config = run();
+  config.resume = true;
+  const auto resumed = train(course, config);
+  EXPECT_TRUE(same(network_of(*resumed.checkpoint), network_of(*train(course, run("at once")).checkpoint)));
+}
+
+TEST_F(Trainer, KeepsTheBestCheckpointsAndTheLatest) {
+  Course course{.steps = 40, .checkpoint_each = 5};
+  train::RunConfig config = run();
+  config.checkpoint = {.num_to_keep = 2, .score_attribute = "loss", .score_order = train::ScoreOrder::min};
+  std::vector<std::pair<double, std::string>> all;
+  config.on_report = [&](const train::Report& report) {
+    if (!report.checkpoint.empty()) all.emplace_back(report.metrics.at("loss"), report.checkpoint.string());
+  };
+  const auto result = train(course, config);
+  ASSERT_GE(all.size(), 8U);
+  EXPECT_EQ(result.checkpoint->folder().string(), all.back().second);
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(result.best_checkpoint->folder().string(), all.front().second);
+  EXPECT_LE(std::count_if(fs::directory_iterator(result.folder), fs::directory_iterator(),
+                          [](const auto& entry) { return entry.is_directory(); }),
+            3);
+}
+
+TEST_F(Trainer, WritesLogsThatOthersRead) {
+  const auto result = train({.steps = 3, .checkpoint_each = 3}, run());
+  std::ifstream lines(result.folder / "result.json");
+  std::string line;
+  int count = 0;
+  while (std::getline(lines, line)) count += line.find("\"loss\"") != std::string::npos ? 1 : 0;
+  EXPECT_EQ(count, 3);
+  EXPECT_TRUE(fs::exists(result.folder / "progress.csv"));
+  const auto is_event_file = [](const auto& entry) { return entry.path().filename().string().starts_with("events.out.tfevents."); };
+  EXPECT_EQ(std::count_if(fs::directory_iterator(result.folder), fs::directory_iterator(), is_event_file), 1);
+}
+
+TEST_F(Trainer, RefusesWhatCannotWork) {
+  const auto code_of = [&](const train::ScalingConfig& scaling, const train::RunConfig& config) {
+    try {
+      (void)train::Trainer<train_small>(scaling, config).fit(Course{}, images_);
+    } catch (const manta::Error& error) {
+      return error.code();
+    }
+    return manta::ErrorCode::internal;
+  };
+  EXPECT_EQ(code_of({.num_workers = 0}, run("a")), manta::ErrorCode::invalid_argument);
+  EXPECT_EQ(code_of({.num_workers = 1, .cpus_per_worker = 1000}, run("b")), manta::ErrorCode::invalid_argument);
+  train::RunConfig nowhere = run("c");
+  nowhere.storage_path = "/proc/nowhere";
+  EXPECT_EQ(code_of({.num_workers = 1}, nowhere), manta::ErrorCode::invalid_argument);
+}
+
+}  // namespace

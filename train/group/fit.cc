@@ -1,0 +1,75 @@
+// fit(): attempts until one ends well.
+//
+// FIT-1: an attempt starts from the latest complete checkpoint in the run's folder, whoever wrote it.
+// FIT-2: only a worker's death is a reason for another attempt; what user code throws goes to the caller.
+#include <cmath>
+#include <random>
+
+#include "train/group/run_folder.h"
+#include "train/group/worker_group.h"
+
+namespace manta::train::detail {
+
+namespace {
+
+void check(const ScalingConfig& scaling, const RunConfig& run) {
+  const auto refuse = [](const std::string& what) { throw Error(ErrorCode::invalid_argument, "Trainer: " + what); };
+  if (scaling.num_workers < 1) {
+    refuse("ScalingConfig::num_workers is " + std::to_string(scaling.num_workers) + ". Next: ask for at least one.");
+  }
+  if (!(scaling.cpus_per_worker >= 0) || !std::isfinite(scaling.cpus_per_worker)) {
+    refuse("ScalingConfig::cpus_per_worker is " + std::to_string(scaling.cpus_per_worker) + ". Next: give 0 or more.");
+  }
+  if (run.max_failures < -1) refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
+  if (run.join_timeout <= std::chrono::milliseconds::zero()) refuse("RunConfig::join_timeout is not positive.");
+}
+
+std::string failure_text(const LostWorker& lost, int failures, const std::optional<Checkpoint>& latest) {
+  std::string text = "Trainer: rank " + std::to_string(lost.rank) + " was lost in attempt " + std::to_string(failures) +
+                     ", the last one allowed: " + lost.reason + " Next: ";
+  if (latest) {
+    text += "run it again with RunConfig::resume to go on from " + latest->folder().string() + ", or raise max_failures.";
+  } else {
+    text += "raise RunConfig::max_failures, and report a checkpoint now and then, so that not all is done again.";
+  }
+  return text;
+}
+
+}  // namespace
+
+TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start) {
+  check(scaling, run);
+  RunFolder folder(run);
+  TrainingResult result;
+  result.folder = folder.path();
+  const auto take = [&](SentReport& sent) {
+    Report report{std::move(sent.metrics), folder.iterations() + 1, std::move(sent.checkpoint)};
+    folder.record(report);
+    if (run.on_report) run.on_report(report);
+    result.metrics = std::move(report.metrics);
+  };
+  for (;; ++result.restarts) {
+    const std::optional<Checkpoint> latest = folder.checkpoints().latest();  // FIT-1
+    WorkerSetup setup;
+    setup.group = collective::new_name();
+    setup.restarts = result.restarts;
+    setup.use_gpu = scaling.use_gpu;
+    setup.join_timeout_ms = run.join_timeout.count();
+    setup.folder = folder.path().string();
+    setup.num_to_keep = run.checkpoint.num_to_keep;
+    setup.score_attribute = run.checkpoint.score_attribute;
+    setup.score_max = run.checkpoint.score_order == ScoreOrder::max;
+    if (latest) setup.resume_from = latest->folder().string();
+    WorkerGroup group(scaling, std::move(setup), start);
+    const auto lost = group.follow(take);
+    if (!lost) break;
+    if (run.max_failures >= 0 && result.restarts >= run.max_failures) {  // FIT-2
+      throw Error(ErrorCode::worker_died, failure_text(*lost, result.restarts + 1, folder.checkpoints().latest()));
+    }
+  }
+  result.checkpoint = folder.checkpoints().latest();
+  result.best_checkpoint = folder.checkpoints().best();
+  return result;
+}
+
+}  // namespace manta::train::detail

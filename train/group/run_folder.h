@@ -1,0 +1,33 @@
+// The folder of a run: its checkpoints, its logs.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include <manta/train/checkpoint_store.h>
+#include <manta/train/detail/launch.h>
+#include <manta/train/result_log.h>
+#include <manta/train/tensorboard.h>
+#include <manta/train/trainer.h>
+
+namespace manta::train::detail {
+
+// Threading: one thread. Errors: the constructor throws Error(invalid_argument) for a folder that cannot be used, or that
+// has checkpoints which the run does not resume from.
+class RunFolder {
+ public:
+  explicit RunFolder(const RunConfig& config);
+
+  const std::filesystem::path& path() const { return path_; }
+  const CheckpointStore& checkpoints() const { return checkpoints_; }  // rank 0 writes them
+  std::int64_t iterations() const { return log_.iterations(); }
+  void record(const Report& report);
+
+ private:
+  std::filesystem::path path_;
+  CheckpointStore checkpoints_;
+  ResultLog log_;
+  std::optional<TensorBoardWriter> tensorboard_;
+};
+
+}  // namespace manta::train::detail

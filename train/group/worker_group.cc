@@ -1,0 +1,99 @@
+#include "train/group/worker_group.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <manta/get.h>
+#include <manta/wait.h>
+
+namespace manta::train::detail {
+
+namespace {
+
+// A death is noticed by the node and by the group's other members at about the same time; the first to say so need not
+// be the one that died.
+constexpr std::chrono::milliseconds kForTheCause{500};
+
+ActorOptions options_for(const ScalingConfig& scaling) {
+  return {.num_cpus = scaling.cpus_per_worker,
+          .num_gpus = scaling.use_gpu ? 1.0 : 0.0,
+          .max_concurrency = 2,  // the loop, and whoever asks for reports
+          .name = {}};
+}
+
+bool process_gone(const Error& error) {
+  return error.code() == ErrorCode::actor_died || error.code() == ErrorCode::worker_died ||
+         error.code() == ErrorCode::unavailable;
+}
+
+}  // namespace
+
+WorkerGroup::WorkerGroup(const ScalingConfig& scaling, WorkerSetup setup, const StartWorker& start) {
+  setup.world_size = scaling.num_workers;
+  for (setup.rank = 0; setup.rank < scaling.num_workers; ++setup.rank) {
+    workers_.push_back(start(setup, options_for(scaling)));
+  }
+  reports_ = workers_.front().take_reports();
+}
+
+WorkerGroup::~WorkerGroup() {
+  for (const StartedWorker& worker : workers_) worker.kill();
+  for (const StartedWorker& worker : workers_) (void)try_get(worker.run);  // GROUP-1
+}
+
+std::optional<LostWorker> WorkerGroup::follow(const OnReport& on_report) {
+  std::vector<Ref<Update>> awaited{reports_};
+  for (const StartedWorker& worker : workers_) awaited.push_back(worker.run);
+  while (awaited.size() > 1) {
+    manta::wait(awaited, {.count = 1});
+    const Ref<Update> ready = awaited.front();
+    awaited.erase(awaited.begin());
+    if (ready == reports_) {
+      if (auto update = try_get(ready)) {  // else its process is gone, as the loop's result will say
+        hand_on(std::move(*update), on_report);
+        reports_ = workers_.front().take_reports();
+        awaited.push_back(reports_);
+      }
+      continue;
+    }
+    const auto worker = std::find_if(workers_.begin(), workers_.end(), [&](const auto& each) { return each.run == ready; });
+    const int rank = static_cast<int>(worker - workers_.begin());
+    if (rank == 0) std::erase(awaited, reports_);
+    if (auto lost = look_at(rank, on_report)) return lost->died ? lost : cause_of(std::move(*lost));
+  }
+  return std::nullopt;
+}
+
+void WorkerGroup::hand_on(Update update, const OnReport& on_report) {
+  for (SentReport& report : update.reports) on_report(report);
+}
+
+// Those that were under way when rank 0's loop ended, and those that nobody had asked for.
+void WorkerGroup::take_last_reports(const OnReport& on_report) {
+  if (auto update = try_get(reports_)) hand_on(std::move(*update), on_report);
+}
+
+std::optional<LostWorker> WorkerGroup::look_at(int rank, const OnReport& on_report) {
+  if (rank == 0) take_last_reports(on_report);
+  auto ended = try_get(workers_[static_cast<std::size_t>(rank)].run);
+  if (!ended) {
+    if (process_gone(ended.error())) return LostWorker{rank, true, ended.error().message()};
+    throw_error(ended.error());
+  }
+  if (rank == 0) hand_on(*ended, on_report);
+  if (!ended->lost_peer.empty()) return LostWorker{rank, false, ended->lost_peer};
+  return std::nullopt;
+}
+
+LostWorker WorkerGroup::cause_of(LostWorker first) {
+  const auto until = std::chrono::steady_clock::now() + kForTheCause;
+  for (std::size_t rank = 0; rank < workers_.size(); ++rank) {
+    const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now());
+    const auto ended = try_get(workers_[rank].run, std::max(left, std::chrono::nanoseconds::zero()));
+    if (!ended && process_gone(ended.error())) return {static_cast<int>(rank), true, ended.error().message()};
+    if (!ended && ended.error().code() == ErrorCode::task_failed) throw_error(ended.error());
+  }
+  return first;
+}
+
+}  // namespace manta::train::detail

@@ -1,0 +1,47 @@
+// The workers of one attempt: started together, followed, and ended together.
+//
+// GROUP-1: when a group is gone, so are its processes: none of them writes a checkpoint beside the next group.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <manta/train/detail/launch.h>
+#include <manta/train/trainer.h>
+
+namespace manta::train::detail {
+
+// Why an attempt ended before its time, though it may be made again.
+struct LostWorker {
+  int rank = 0;
+  bool died = false;  // itself; else it only says that another did
+  std::string reason;
+};
+
+// Threading: one thread. Ownership: its workers' processes; they end with it.
+class WorkerGroup {
+ public:
+  using OnReport = std::function<void(SentReport&)>;
+
+  // Starts scaling.num_workers workers; `setup` is completed with their ranks.
+  WorkerGroup(const ScalingConfig& scaling, WorkerSetup setup, const StartWorker& start);
+  ~WorkerGroup();
+  WorkerGroup(const WorkerGroup&) = delete;
+  WorkerGroup& operator=(const WorkerGroup&) = delete;
+
+  // Hands on rank 0's reports until all loops have ended. Throws what a loop threw; returns the worker that was lost.
+  std::optional<LostWorker> follow(const OnReport& on_report);
+
+ private:
+  void hand_on(Update update, const OnReport& on_report);
+  void take_last_reports(const OnReport& on_report);
+  std::optional<LostWorker> look_at(int rank, const OnReport& on_report);
+  LostWorker cause_of(LostWorker first);
+
+  std::vector<StartedWorker> workers_;
+  Ref<Update> reports_;
+};
+
+}  // namespace manta::train::detail

@@ -1,0 +1,48 @@
+// One worker's part in a training: the group it joined, its mailbox to the trainer, its checkpoints.
+//
+// SESSION-1: reports reach the trainer in order, each once; the last ones come with the end of the loop.
+// SESSION-2: a checkpoint is complete on disk before its report can be taken.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <manta/train/checkpoint_store.h>
+#include <manta/train/context.h>
+#include <manta/train/detail/launch.h>
+
+namespace manta::train::detail {
+
+// Threading: join, report and end by the loop's thread, take by another.
+class Session {
+ public:
+  explicit Session(WorkerSetup setup);
+
+  void join();
+  void report(const Metrics& metrics, const State* state);
+  void end();  // nothing more will come
+  // Waits until there are reports, or for the end.
+  std::vector<SentReport> take();
+
+  const WorkerSetup& setup() const { return setup_; }
+  const std::optional<Checkpoint>& checkpoint() const { return checkpoint_; }
+  const c10::intrusive_ptr<c10d::ProcessGroup>& process_group() const { return process_group_; }
+
+ private:
+  std::vector<torch::Tensor> gather_random_states();
+  std::string save(const Metrics& metrics, const State& state, std::vector<torch::Tensor> random_states);
+
+  WorkerSetup setup_;
+  std::optional<CheckpointStore> store_;  // of rank 0
+  std::optional<Checkpoint> checkpoint_;
+  c10::intrusive_ptr<c10d::ProcessGroup> process_group_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<SentReport> reports_;
+  bool ended_ = false;
+};
+
+}  // namespace manta::train::detail
