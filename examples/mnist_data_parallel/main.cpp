@@ -1,127 +1,85 @@
-// A small convolutional network learns MNIST, data-parallel on worker processes.
+// A convolutional network learns MNIST, data-parallel on worker processes.
 //
 //   build/release/bin/mnist_data_parallel --data .deps/mnist --workers 2
 //
-// Synchronous stochastic gradient descent: each step, the parameters are stored once, each worker computes the gradients
-// of its part of the batch on its own copy of the network (the images are stored once too, and read in place), and this
-// program adds them and applies them. The result is that of one process on the whole batch, and the same for each run
-// with the same --seed, --workers and --batch-size.
+// Each worker computes the gradients of its part of a batch, on images that all read in place, and all apply their mean:
+// the result is that of one process on the whole batch, and the same for each run with the same --seed, --workers and
+// --batch-size. A worker that dies is no harm: the group goes on from the last epoch's checkpoint.
 
-#include <unistd.h>
-
-#include <chrono>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
-#include <stdexcept>
 #include <string>
 
 #include <CLI/CLI.hpp>
-#include <torch/torch.h>
 
-#include <manta/manta.h>
-#include <manta/torch.h>
-
-#include "dataset.h"
 #include "training.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 struct Options {
   std::string data = ".deps/mnist";
-  std::string out = "mnist_cnn.pt";
+  std::string out = "manta_results";
+  std::string name;
+  bool resume = false;
   int workers = 2;
-  int epochs = 3;
-  std::int64_t batch_size = 128;
-  double learning_rate = 0.05;
   std::int64_t limit = 0;
-  std::uint64_t seed = 1;
+  Settings settings;
 };
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-// One line that says how far the training is: rewritten in place on a terminal, else a new one every five seconds.
-class LiveLine {
+// Shows what the workers report.
+class Display {
  public:
-  explicit LiveLine(std::int64_t images_in_all) : images_in_all_(images_in_all) {}
+  Display(const Options& options, std::int64_t images)
+      : line_({.samples = images * options.settings.epochs,
+               .epochs = options.settings.epochs,
+               .steps = steps_in_all(options.settings, images, options.workers)}) {}
 
-  void show(int epoch, std::int64_t step, std::int64_t steps, double loss, std::int64_t images) {
-    loss_ = loss_ == 0 ? loss : 0.95 * loss_ + 0.05 * loss;
-    const bool last = step == steps;
-    if (!last && Clock::now() < next_) return;
-    next_ = Clock::now() + (terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(5000));
-    const double rate = static_cast<double>(images) / seconds_since(start_);
-    std::printf("%sepoch %d  step %4ld/%ld  loss %.4f  %6.0f images/s  %3.0f s left%s", terminal_ ? "\r" : "", epoch,
-                static_cast<long>(step), static_cast<long>(steps), loss_, rate,
-                static_cast<double>(images_in_all_ - images) / rate, terminal_ && !last ? "  " : "\n");
-    std::fflush(stdout);
+  void show(const manta::train::Report& report) {
+    const auto now = std::chrono::steady_clock::now();
+    manta::train::Metrics shown = report.metrics;
+    if (const auto images = shown.find("images"); images != shown.end()) {
+      const auto done = static_cast<std::int64_t>(images->second);
+      if (first_) line_.already_done(done - static_cast<std::int64_t>(images->second / shown.at("step")));
+      first_ = false;
+      shown.erase(images);
+      line_.show(done, shown);
+    } else {
+      line_.leave_out(now - last_);  // the time of the test
+      char text[80];
+      std::snprintf(text, sizeof text, "epoch %.0f  test accuracy %.2f %%", shown.at("epoch"), 100 * shown.at("accuracy"));
+      line_.print(text);
+    }
+    last_ = now;
   }
-  // Time that was not spent on training does not count.
-  void leave_out(Clock::duration time) { start_ += time; }
 
  private:
-  std::int64_t images_in_all_;
-  bool terminal_ = isatty(STDOUT_FILENO) == 1;
-  double loss_ = 0;
-  Clock::time_point start_ = Clock::now();
-  Clock::time_point next_{};
+  manta::train::ProgressLine line_;
+  bool first_ = true;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// Whether the checkpoint can be written is better known before the training than after it.
-void check_out(const std::filesystem::path& out) {
-  const std::filesystem::path folder = out.has_parent_path() ? out.parent_path() : std::filesystem::path(".");
-  if (std::filesystem::is_directory(out) || access(folder.c_str(), W_OK) != 0) {
-    throw std::runtime_error("--out " + out.string() + " cannot be written. Next: name a file in a folder that exists "
-                             "and is yours.");
-  }
-}
-
-// First a file beside it, so that there is never half a checkpoint under its name.
-void save(Network& network, const std::string& out) {
-  torch::save(network, out + ".part");
-  std::filesystem::rename(out + ".part", out);
-}
-
 void run(const Options& options) {
-  const auto start = Clock::now();
-  check_out(options.out);
-  at::set_num_threads(1);  // the processors are the workers'
+  const auto start = std::chrono::steady_clock::now();
   const Digits train = read_digits(options.data, Part::train, options.limit);
   const Digits test = read_digits(options.data, Part::test, options.limit);
-  const auto stored_train = manta::put(train);
-  const auto stored_test = manta::put(test);
-
-  torch::manual_seed(options.seed);
-  Network network;
-  torch::optim::SGD optimizer(network->parameters(), torch::optim::SGDOptions(options.learning_rate).momentum(0.9));
-  const std::int64_t steps = (train.size() + options.batch_size - 1) / options.batch_size;
-  const std::int64_t steps_in_all = steps * options.epochs;
   std::printf("%ld training images, %ld test images; %d workers, batches of %ld\n", static_cast<long>(train.size()),
-              static_cast<long>(test.size()), options.workers, static_cast<long>(options.batch_size));
+              static_cast<long>(test.size()), options.workers, static_cast<long>(options.settings.batch_size));
 
-  LiveLine line(train.size() * options.epochs);
-  double share = 0;
-  for (int epoch = 1; epoch <= options.epochs; ++epoch) {
-    std::int64_t step = 0;
-    for (const torch::Tensor& indices : torch::randperm(train.size()).split(options.batch_size)) {
-      // From the full rate down to nothing, in a straight line.
-      const auto done = static_cast<double>((epoch - 1) * steps + step) / static_cast<double>(steps_in_all);
-      optimizer.param_groups()[0].options().set_lr(options.learning_rate * (1 - done));
-      const double loss = train_step(network, optimizer, stored_train, indices, options.workers);
-      ++step;
-      line.show(epoch, step, steps, loss,
-                (epoch - 1) * train.size() + std::min(step * options.batch_size, train.size()));
-    }
-    const auto before = Clock::now();
-    share = accuracy(network, stored_test, test.size());
-    line.leave_out(Clock::now() - before);
-    std::printf("epoch %d  test accuracy %.2f %%\n", epoch, 100 * share);
-  }
-  save(network, options.out);
-  std::printf("test accuracy %.2f %% on %ld images after %.1f s; network saved to %s\n", 100 * share,
-              static_cast<long>(test.size()), seconds_since(start), options.out.c_str());
+  Display display(options, train.size());
+  manta::train::Trainer<train_network> trainer(
+      {.num_workers = options.workers},
+      {.name = options.name,
+       .storage_path = options.out,
+       .resume = options.resume,
+       .checkpoint = {.num_to_keep = 1, .score_attribute = "accuracy"},
+       .on_report = [&](const manta::train::Report& report) { display.show(report); }});
+  const auto result = trainer.fit(options.settings, manta::put(train), manta::put(test));
+
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  std::printf("test accuracy %.2f %% on %ld images after %.1f s\n", 100 * result.checkpoint->metrics().at("accuracy"),
+              static_cast<long>(test.size()), seconds.count());
+  std::printf("network:     %s\n", (result.checkpoint->folder() / "model.safetensors").c_str());
+  std::printf("curves:      tensorboard --logdir %s\n", result.folder.c_str());
 }
 
 }  // namespace
@@ -129,18 +87,21 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   // Before init, because the number of workers is init's business; workers that execute the program again do it too.
   Options options;
-  CLI::App app("A small convolutional network learns MNIST, data-parallel on worker processes.");
+  Settings& settings = options.settings;
+  CLI::App app("A convolutional network learns MNIST, data-parallel on worker processes.");
   app.option_defaults()->always_capture_default();
   app.add_option("--data", options.data, "Folder with the four idx files of MNIST (cmake/deps.sh mnist makes .deps/mnist)");
-  app.add_option("--out", options.out, "File for the trained network, as torch::save writes it");
+  app.add_option("--out", options.out, "Folder for runs, each a folder with checkpoint, TensorBoard log, result.json and progress.csv");
+  app.add_option("--name", options.name, "Of this run's folder; else the date and the time");
+  app.add_flag("--resume", options.resume, "Go on from the latest checkpoint of the run --name, if it has one");
   app.add_option("--workers", options.workers, "Worker processes, each with one thread")->check(CLI::Range(1, 256));
-  app.add_option("--epochs", options.epochs, "Passes over the training images")->check(CLI::Range(1, 10'000));
-  app.add_option("--batch-size", options.batch_size, "Images in a step, over all workers")->check(CLI::Range(1, 60'000));
-  app.add_option("--lr", options.learning_rate, "Learning rate of the first step; it falls to 0 in a straight line")
+  app.add_option("--epochs", settings.epochs, "Passes over the training images")->check(CLI::Range(1, 10'000));
+  app.add_option("--batch-size", settings.batch_size, "Images in a step, over all workers")->check(CLI::Range(1, 60'000));
+  app.add_option("--lr", settings.learning_rate, "Learning rate of the first step; it falls to 0 in a straight line")
       ->check(CLI::PositiveNumber);
   app.add_option("--limit", options.limit, "Use only the first so many images of each kind; 0: all")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", options.seed, "Of the first weights and the order of the images");
+  app.add_option("--seed", settings.seed, "Of the first weights and the order of the images");
   CLI11_PARSE(app, argc, argv);
 
   try {
