@@ -1,10 +1,10 @@
-# `cmake --install`, and the package that find_package(manta) finds: components core and, where they were built, torch
-# and testing.
+# `cmake --install`, and the package that find_package(manta) finds: components core and, where they were built, torch,
+# train and testing.
 include_guard(GLOBAL)
 include(CMakePackageConfigHelpers)
 
 set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/manta")
-foreach(component IN ITEMS core torch testing)
+foreach(component IN ITEMS core torch train testing)
   if(TARGET manta_${component})
     install(TARGETS manta_${component} EXPORT manta_${component} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(EXPORT manta_${component} NAMESPACE manta:: DESTINATION ${config_dir} FILE manta-${component}.cmake)
@@ -15,6 +15,9 @@ if(NOT MANTA_HAVE_TORCH)
   set(without_torch PATTERN "torch*" EXCLUDE)
 endif()
 install(DIRECTORY core/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" ${without_torch})
+if(TARGET manta_train)
+  install(DIRECTORY train/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+endif()
 install(FILES "${PROJECT_BINARY_DIR}/include/manta/version.h" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/manta)
 
 configure_package_config_file(cmake/manta-config.cmake.in "${PROJECT_BINARY_DIR}/manta-config.cmake"

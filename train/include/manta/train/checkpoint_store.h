@@ -15,9 +15,9 @@ enum class ScoreOrder { max, min };
 
 // Which checkpoints of a run stay.
 struct CheckpointConfig {
-  std::int64_t num_to_keep = 0;               // 0: all
-  std::string score_attribute;                // a metric: the best by it are kept; empty: the last ones
-  ScoreOrder score_order = ScoreOrder::max;   // whether a large value is good, as accuracy, or a small one, as loss
+  std::int64_t num_to_keep = 0;              // 0: all
+  std::string score_attribute;               // a metric: the best by it are kept; empty: the last ones
+  ScoreOrder score_order = ScoreOrder::max;  // whether a large value is good, as accuracy, or a small one, as loss
 };
 
 // Folders checkpoint_000000, checkpoint_000001 and so on under the folder of a run. Keeps the num_to_keep best of them

@@ -47,7 +47,7 @@ concept HasStateDict = requires(T& part, const T& same, const StateDict& dict) {
 //
 // Threading: none of its own; the parts must not change while a checkpoint is saved or restored. Ownership: it refers to
 // the parts, which must outlive it. Errors: add throws Error(invalid_argument) for a name that is taken, empty, longer
-// than 200 bytes, or has other characters than letters, digits, '_', '-' and '.' (or starts with a dot).
+// than 100 bytes, or has other characters than letters, digits, '_' and '-'.
 class State {
  public:
   struct Custom {
@@ -65,6 +65,7 @@ class State {
   State& add(std::string name, at::Tensor& tensor) { return add_part(std::move(name), &tensor); }
   State& add(std::string name, std::int64_t& value) { return add_part(std::move(name), &value); }
   State& add(std::string name, double& value) { return add_part(std::move(name), &value); }
+  // UTF-8.
   State& add(std::string name, std::string& value) { return add_part(std::move(name), &value); }
   template <HasStateDict T>
   State& add(std::string name, T& part) {

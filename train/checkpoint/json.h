@@ -1,0 +1,25 @@
+// Values of a State in state.json.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <manta/train/metrics.h>
+#include <manta/train/state.h>
+
+namespace manta::train {
+
+using Json = nlohmann::json;
+
+// JSON has no NaN and no infinity: those are {"double": "NaN"}, "Infinity" or "-Infinity". All others come back to the bit.
+Json to_json(double value);
+Json to_json(const StateValue& value);
+Json to_json(const StateDict& dict);
+Json to_json(const Metrics& metrics);
+
+// Throw Json::exception where it is something else.
+double double_from(const Json& json);
+StateValue value_from(const Json& json);
+StateDict dict_from(const Json& json);
+Metrics metrics_from(const Json& json);
+
+}  // namespace manta::train
