@@ -1,0 +1,225 @@
+#include "core/collective/member.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "core/net/futex.h"
+
+namespace manta::collective {
+
+namespace {
+
+constexpr std::chrono::microseconds kSpin{50};
+
+// A waiting thread may keep a CPU busy only if there is another one for each of those it waits for.
+std::chrono::nanoseconds spin_for(int size) {
+  cpu_set_t cpus;
+  if (::sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) < size) return {};
+  const char* wanted = std::getenv("MANTA_SPIN_US");
+  if (wanted == nullptr || *wanted == '\0') return kSpin;
+  return std::chrono::microseconds(std::clamp(std::atol(wanted), 0L, 1'000'000L));
+}
+
+Fd open_process(int process) {
+#ifdef SYS_pidfd_open
+  return Fd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+#else
+  errno = ENOSYS;
+  return Fd();
+#endif
+}
+
+std::string member_name(int rank, int process) {
+  return "rank " + std::to_string(rank) + " (process " + std::to_string(process) + ")";
+}
+
+}  // namespace
+
+Member::Member(std::unique_ptr<SharedBlock> block, const Rendezvous& rendezvous)
+    : block_(std::move(block)),
+      rank_(rendezvous.rank),
+      size_(rendezvous.size),
+      timeout_(rendezvous.timeout),
+      spin_(spin_for(size_)),
+      peers_(static_cast<std::size_t>(size_)) {
+  RankPage& mine = block_->rank(rank_);
+  mine.process.store(::getpid(), std::memory_order_relaxed);
+  mine.presence.store(Presence::joined, std::memory_order_seq_cst);
+}
+
+Member::~Member() {
+  auto expected = Presence::joined;
+  block_->rank(rank_).presence.compare_exchange_strong(expected, Presence::left, std::memory_order_seq_cst);
+  for (int peer = 0; peer < size_; ++peer) ring(peer);
+}
+
+void Member::meet() {
+  current_.operation = Operation::join;
+  for (int peer = 0; peer < size_; ++peer) ring(peer);
+  const auto absent = [this](int peer) {
+    return block_->rank(peer).presence.load(std::memory_order_seq_cst) == Presence::absent;
+  };
+  const auto all_here = [&] {
+    for (int peer = 0; peer < size_; ++peer) {
+      if (absent(peer)) return false;
+    }
+    return true;
+  };
+  wait(all_here, absent);
+  for (int peer = 0; peer < size_; ++peer) {
+    const int process = block_->rank(peer).process.load(std::memory_order_relaxed);
+    if (process == ::getpid()) continue;
+    peers_[static_cast<std::size_t>(peer)] = open_process(process);
+  }
+}
+
+void Member::ring(int rank) noexcept {
+  Bell& bell = block_->rank(rank).bell;
+  if (bell.sleepers.load(std::memory_order_seq_cst) == 0) return;
+  bell.rings.fetch_add(1, std::memory_order_seq_cst);
+  net::futex_wake_all(bell.rings);
+}
+
+void Member::publish() noexcept {
+  Slot& mine = slot(rank_, next_);
+  mine.announcement = current_;
+  mine.sequence.exchange(next_, std::memory_order_seq_cst);
+  for (int peer = 0; peer < size_; ++peer) {
+    if (peer != rank_) ring(peer);
+  }
+}
+
+void Member::await_all(std::uint64_t step) {
+  int first = 0;  // all below have published
+  const auto ready = [&] {
+    while (first < size_ && published(first, step)) ++first;
+    return first == size_;
+  };
+  wait(ready, [&](int peer) { return !published(peer, step); });
+}
+
+void Member::compare(std::uint64_t step) {
+  const Announcement& first = slot(0, step).announcement;
+  for (int peer = 1; peer < size_; ++peer) {
+    const Announcement& other = slot(peer, step).announcement;
+    if (other == first) continue;
+    ++next_;
+    throw Error(ErrorCode::invalid_argument,
+                "collective group: rank 0 calls " + describe(first) + ", but rank " + std::to_string(peer) +
+                    " calls " + describe(other) + "; all members must make the same calls in the same order");
+  }
+}
+
+void Member::pause() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+void Member::sleep_on(Bell& bell, std::uint32_t seen, Clock::time_point until) noexcept {
+  (void)net::futex_wait(bell.rings, seen, until);
+}
+
+bool Member::has_ended(int peer) const {
+  const Fd& fd = peers_[static_cast<std::size_t>(peer)];
+  if (fd) {
+    pollfd watched{fd.get(), POLLIN, 0};
+    return ::poll(&watched, 1, 0) == 1;
+  }
+  const int process = block_->rank(peer).process.load(std::memory_order_relaxed);
+  return process > 0 && process != ::getpid() && ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+std::optional<Error> Member::trouble_with(int peer) {
+  const RankPage& page = block_->rank(peer);
+  const int process = page.process.load(std::memory_order_relaxed);
+  switch (page.presence.load(std::memory_order_seq_cst)) {
+    case Presence::gave_up: {
+      const std::string reason(page.reason, ::strnlen(page.reason, kReasonBytes));
+      if (peer == rank_) return Error(page.code, reason);
+      return Error(page.code == ErrorCode::cancelled ? ErrorCode::cancelled : ErrorCode::unavailable,
+                   member_name(peer, process) + " gave up: " + reason);
+    }
+    case Presence::left:
+      return Error(ErrorCode::unavailable, member_name(peer, process) + " has left the group");
+    case Presence::absent:
+      return {};
+    case Presence::joined:
+    case Presence::giving_up:
+      if (peer == rank_ || !has_ended(peer)) return {};
+      return Error(ErrorCode::unavailable, member_name(peer, process) + " died");
+  }
+  return {};
+}
+
+Error Member::late_error(const std::string& ranks) const {
+  return Error(ErrorCode::deadline,
+               (ranks.find(',') == std::string::npos ? "rank " : "ranks ") + ranks + " of " + std::to_string(size_) +
+                   " did not come within " + std::to_string(timeout_.count()) + " ms");
+}
+
+void Member::give_up(Error error) {
+  error = error.with_context("collective group, rank " + std::to_string(rank_) + " in " + describe(current_));
+  broken_ = error;
+  abort(error.code(), error.message());
+  throw error;
+}
+
+void Member::abort(ErrorCode code, std::string_view reason) noexcept {
+  RankPage& mine = block_->rank(rank_);
+  auto expected = Presence::joined;
+  if (mine.presence.compare_exchange_strong(expected, Presence::giving_up, std::memory_order_seq_cst)) {
+    mine.code = code;
+    const std::size_t length = std::min(reason.size(), kReasonBytes);
+    std::memcpy(mine.reason, reason.data(), length);
+    if (length < kReasonBytes) mine.reason[length] = '\0';
+    mine.presence.exchange(Presence::gave_up, std::memory_order_seq_cst);
+  }
+  aborted_.store(true, std::memory_order_relaxed);
+  for (int peer = 0; peer < size_; ++peer) ring(peer);
+}
+
+void Member::throw_broken() const {
+  if (broken_) throw *broken_;
+  const RankPage& mine = block_->rank(rank_);
+  const bool told = mine.presence.load(std::memory_order_seq_cst) == Presence::gave_up;
+  throw Error(told ? mine.code : ErrorCode::cancelled,
+              "collective group: " + (told ? std::string(mine.reason, ::strnlen(mine.reason, kReasonBytes))
+                                           : std::string("aborted")));
+}
+
+std::string describe(const Announcement& announcement) {
+  static constexpr std::string_view kNames[] = {"join",    "all_reduce",     "reduce",     "broadcast",
+                                                "all_gather", "gather",         "scatter",    "reduce_scatter",
+                                                "all_to_all", "barrier",        "send",       "receive"};
+  const auto operation = static_cast<std::size_t>(announcement.operation);
+  if (operation >= std::size(kNames)) return "an unknown operation";
+  std::string text(kNames[operation]);
+  const Operation kind = announcement.operation;
+  if (kind == Operation::join || kind == Operation::barrier) return text;
+  text += " of " + std::to_string(announcement.bytes) + " bytes";
+  if (kind == Operation::all_reduce || kind == Operation::reduce || kind == Operation::reduce_scatter) {
+    text += " (" + std::string(to_string(announcement.type)) + ", " + std::string(to_string(announcement.reduction)) + ")";
+  }
+  if (kind == Operation::broadcast || kind == Operation::scatter) {
+    text += " from rank " + std::to_string(announcement.root);
+  } else if (kind == Operation::reduce || kind == Operation::gather || kind == Operation::send) {
+    text += " to rank " + std::to_string(announcement.root);
+  } else if (kind == Operation::receive) {
+    text += " from rank " + std::to_string(announcement.root);
+  }
+  return text;
+}
+
+}  // namespace manta::collective

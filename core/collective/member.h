@@ -1,0 +1,162 @@
+// One member of a group: its view of the shared memory, waiting for the others, and the steps that operations are made of.
+//
+// A step: every rank puts data and an announcement into its next slot, publishes its number, waits until all have published
+// that number, and reads what it needs from their slots.
+//
+//   STEP-1  all ranks make the same steps: what decides their number is compared in an operation's first step
+//   STEP-2  a rank publishes step j after it has read step j - 2. So who sees j - 2 published knows that step j - 4 was
+//           read, and with four slots a slot is never overwritten while somebody reads it, with no second wait
+//
+// Threading: one thread at a time; abort(), wake() from any.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <manta/collective.h>
+
+#include "core/base/fd.h"
+#include "core/collective/shared_block.h"
+
+namespace manta::collective {
+
+class Member {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Member(std::unique_ptr<SharedBlock> block, const Rendezvous& rendezvous);
+  ~Member();
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  Slot& slot(int rank, std::uint64_t step) { return block_->rank(rank).slots[step % kSlots]; }
+  Channel& channel(int from, int to) { return block_->channel(from, to); }
+
+  // Waits until all have joined, and looks for their ends from then on.
+  void meet();
+
+  // Runs an operation of `count` steps: fill(i, data) puts this rank's data for the i-th into its slot, and drain(i, step)
+  // takes what it needs from slot(rank, step). The fill of the next step comes before the drain of this one.
+  template <class Fill, class Drain>
+  void run(const Announcement& announcement, std::size_t count, Fill&& fill, Drain&& drain) {
+    require_usable();
+    current_ = announcement;
+    if (count == 0) count = 1;  // a step without data still compares the announcements
+    fill(0, slot(rank_, next_).data);
+    publish();
+    await_all(next_);
+    compare(next_);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint64_t step = next_++;
+      if (i + 1 < count) {
+        fill(i + 1, slot(rank_, next_).data);
+        publish();
+      }
+      drain(i, step);
+      if (i + 1 < count) await_all(next_);
+    }
+  }
+
+  // Waits for ready(); missing(rank): whether the wait is for this rank. Throws what ended it, and then nothing works.
+  template <class Ready, class Missing>
+  void wait(Ready&& ready, Missing&& missing) {
+    if (ready() || spin(ready)) return;
+    const auto deadline = Clock::now() + timeout_;
+    for (auto slice = kFirstSlice; !ready(); slice = std::min(2 * slice, kLongestSlice)) {
+      sleep(ready, std::min(deadline, Clock::now() + slice));
+      if (ready()) return;
+      for (int peer = 0; peer < size_; ++peer) {
+        if (peer != rank_ && !missing(peer)) continue;
+        auto trouble = trouble_with(peer);
+        if (trouble && !ready()) give_up(std::move(*trouble));  // it may have done its part before it ended
+      }
+      if (Clock::now() >= deadline && !ready()) give_up(late(missing));
+    }
+  }
+
+  void set_current(const Announcement& announcement) { current_ = announcement; }
+  void require_usable() const {
+    if (broken_ || aborted_.load(std::memory_order_relaxed)) throw_broken();
+  }
+  // Wakes the rank if it sleeps. What it waits for has been written by a sequentially consistent read-modify-write.
+  void ring(int rank) noexcept;
+  // Ends all waits with this error, also the others'.
+  void abort(ErrorCode code, std::string_view reason) noexcept;
+
+ private:
+  static constexpr std::chrono::milliseconds kFirstSlice{2};  // between two looks for dead peers
+  static constexpr std::chrono::milliseconds kLongestSlice{16};
+
+  void publish() noexcept;
+  bool published(int rank, std::uint64_t step) {
+    return slot(rank, step).sequence.load(std::memory_order_seq_cst) >= step;
+  }
+  void await_all(std::uint64_t step);
+  void compare(std::uint64_t step);
+
+  template <class Ready>
+  bool spin(Ready& ready) {
+    if (spin_.count() == 0) return false;
+    const auto end = Clock::now() + spin_;
+    do {
+      for (int i = 0; i < 64; ++i) {
+        if (ready()) return true;
+        pause();
+      }
+    } while (Clock::now() < end);
+    return false;
+  }
+  template <class Ready>
+  void sleep(Ready& ready, Clock::time_point until) {
+    Bell& bell = block_->rank(rank_).bell;
+    const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
+    bell.sleepers.fetch_add(1, std::memory_order_seq_cst);  // who publishes after ready() below sees this
+    if (!ready()) sleep_on(bell, seen, until);
+    bell.sleepers.fetch_sub(1, std::memory_order_seq_cst);
+  }
+  template <class Missing>
+  Error late(Missing& missing) const {
+    std::string ranks;
+    for (int peer = 0; peer < size_; ++peer) {
+      if (peer != rank_ && missing(peer)) ranks += (ranks.empty() ? "" : ", ") + std::to_string(peer);
+    }
+    return late_error(ranks);
+  }
+
+  static void pause() noexcept;
+  static void sleep_on(Bell& bell, std::uint32_t seen, Clock::time_point until) noexcept;
+  Error late_error(const std::string& ranks) const;
+  std::optional<Error> trouble_with(int peer);
+  bool has_ended(int peer) const;
+  [[noreturn]] void give_up(Error error);
+  [[noreturn]] void throw_broken() const;
+
+  const std::unique_ptr<SharedBlock> block_;
+  const int rank_;
+  const int size_;
+  const std::chrono::milliseconds timeout_;
+  std::chrono::nanoseconds spin_;
+  std::uint64_t next_ = 1;  // the number of the next step
+  Announcement current_{};
+  std::vector<Fd> peers_;  // pidfds; empty where the kernel has none, or the rank is of this process
+  std::optional<Error> broken_;
+  std::atomic<bool> aborted_{false};
+};
+
+// "all_reduce of 1024 bytes (f32, sum)"
+std::string describe(const Announcement& announcement);
+
+// Meets the others: rank 0 makes the memory and hands it out.
+std::unique_ptr<SharedBlock> meet_at(const Rendezvous& rendezvous);
+
+}  // namespace manta::collective

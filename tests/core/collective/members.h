@@ -1,0 +1,40 @@
+// Ranks of a group for tests: as threads of this process, or as processes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <manta/collective.h>
+
+namespace manta::collective {
+
+using Body = std::function<void(Group&)>;
+
+enum class Kind { threads, processes };
+
+// Runs body as every rank of a group, and waits for all. A rank that throws, or in which an expectation fails, is a failure
+// of the test.
+void run_group(Kind kind, int size, const Body& body, std::chrono::milliseconds timeout = std::chrono::seconds(20));
+
+// The message of the Error with this code that call throws; else a failure.
+std::string error_of(ErrorCode code, const std::function<void()>& call);
+
+// A process that runs body and exits with 0 if it returns and no expectation failed.
+class Process {
+ public:
+  explicit Process(const std::function<void()>& body);
+  ~Process();  // kills it, if it was not waited for
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  pid_t pid() const { return pid_; }
+  bool succeeded();  // waits for its end
+
+ private:
+  pid_t pid_;
+};
+
+}  // namespace manta::collective
