@@ -6,6 +6,7 @@
 namespace manta::bench {
 
 Area core_area();
+Area train_area();
 
 // Tasks (core_tasks.cc), actors (core_actors.cc), objects (core_objects.cc), and start, memory and idling (core_start.cc),
 // as core_area() joins them.
@@ -13,6 +14,9 @@ std::vector<Case> task_cases();
 std::vector<Case> actor_cases();
 std::vector<Case> object_cases();
 std::vector<Case> start_cases();
+
+// all_reduce (train_collectives.cc).
+std::vector<Case> collective_cases();
 
 // A fixed amount of work instead of a time, for profilers and instruction counts; see README.md.
 void run_probe(Harness& harness, const std::string& name, long count);

@@ -132,6 +132,8 @@ Group::Group(std::unique_ptr<Member> member)
 Group::~Group() = default;
 int Group::rank() const { return member_->rank(); }
 int Group::size() const { return member_->size(); }
+std::chrono::milliseconds Group::timeout() const { return member_->timeout(); }
+void Group::set_timeout(std::chrono::milliseconds timeout) { member_->set_timeout(timeout); }
 
 void Group::all_reduce(void* data, std::size_t count, DataType type, Reduction reduction) {
   require_reducible(type, reduction);

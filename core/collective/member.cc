@@ -20,10 +20,14 @@ namespace {
 
 constexpr std::chrono::microseconds kSpin{50};
 
+int cpus() {
+  cpu_set_t set;
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
 // A waiting thread may keep a CPU busy only if there is another one for each of those it waits for.
 std::chrono::nanoseconds spin_for(int size) {
-  cpu_set_t cpus;
-  if (::sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) < size) return {};
+  if (cpus() < size) return {};
   const char* wanted = std::getenv("MANTA_SPIN_US");
   if (wanted == nullptr || *wanted == '\0') return kSpin;
   return std::chrono::microseconds(std::clamp(std::atol(wanted), 0L, 1'000'000L));
@@ -50,6 +54,7 @@ Member::Member(std::unique_ptr<SharedBlock> block, const Rendezvous& rendezvous)
       size_(rendezvous.size),
       timeout_(rendezvous.timeout),
       spin_(spin_for(size_)),
+      spare_cpus_(cpus() >= 2 * size_),
       peers_(static_cast<std::size_t>(size_)) {
   RankPage& mine = block_->rank(rank_);
   mine.process.store(::getpid(), std::memory_order_relaxed);

@@ -84,6 +84,10 @@ class Member {
     }
   }
 
+  // Whether waits may keep a CPU busy for a while. Not patient: a thread beside one that calculates.
+  void set_patient(bool patient) { patient_ = patient || spare_cpus_; }
+  void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
+  std::chrono::milliseconds timeout() const { return timeout_; }
   void set_current(const Announcement& announcement) { current_ = announcement; }
   void require_usable() const {
     if (broken_ || aborted_.load(std::memory_order_relaxed)) throw_broken();
@@ -106,7 +110,7 @@ class Member {
 
   template <class Ready>
   bool spin(Ready& ready) {
-    if (spin_.count() == 0) return false;
+    if (spin_.count() == 0 || !patient_) return false;
     const auto end = Clock::now() + spin_;
     do {
       for (int i = 0; i < 64; ++i) {
@@ -144,8 +148,10 @@ class Member {
   const std::unique_ptr<SharedBlock> block_;
   const int rank_;
   const int size_;
-  const std::chrono::milliseconds timeout_;
-  std::chrono::nanoseconds spin_;
+  std::chrono::milliseconds timeout_;
+  const std::chrono::nanoseconds spin_;
+  const bool spare_cpus_;  // two for each member
+  bool patient_ = true;
   std::uint64_t next_ = 1;  // the number of the next step
   Announcement current_{};
   std::vector<Fd> peers_;  // pidfds; empty where the kernel has none, or the rank is of this process

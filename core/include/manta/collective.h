@@ -65,6 +65,8 @@ class Group {
 
   int rank() const;
   int size() const;
+  std::chrono::milliseconds timeout() const;
+  void set_timeout(std::chrono::milliseconds timeout);
   Mailbox& mailbox() { return *mailbox_; }  // for Manta's own libraries
 
   // In place.

@@ -1,0 +1,7 @@
+#include "bench/areas.h"
+
+namespace manta::bench {
+
+Area train_area() { return {"train", collective_cases()}; }
+
+}  // namespace manta::bench

@@ -1,0 +1,79 @@
+// Operations of one group, done in order by whoever waits for one.
+//
+// A thread that waits takes the queue over and runs it up to its own operation; a background thread runs it while nobody
+// waits. So communication goes on beside computation where there is some, and costs no hand-over where there is none.
+//
+//   QUEUE-1  one thread at a time uses the group: the runner
+//   QUEUE-2  operations start in the order they were posted; messages that follow each other directly go on at the same
+//            time, because two members may each want to receive first
+//   QUEUE-3  a thread that waits is the runner, or will be when the one that is ends its present operation
+//
+// Threading: all methods from any thread, completed() of operations included.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <manta/collective.h>
+
+#include "core/collective/mailbox.h"
+
+namespace manta::collective {
+
+struct QueuedOperation {
+  std::function<void(Group&)> body;
+  std::optional<Transfer> transfer;  // instead of a body
+  // Called once, in the thread that ran it.
+  std::function<void(std::exception_ptr)> completed;
+  std::atomic<bool> done{false};
+  bool started = false;  // the transfer
+};
+
+class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
+ public:
+  using Pending = std::shared_ptr<QueuedOperation>;
+
+  explicit OperationQueue(std::unique_ptr<Group> group) : group_(std::move(group)) {}
+
+  // background: whether it may run before somebody waits.
+  void post(Pending operation, bool background);
+  void wait(const Pending& operation);
+  // Runs all in the calling thread, until nothing is left.
+  void finish();
+  // Cancels what is left, and ends the background thread.
+  void stop();
+  void abort(const std::string& reason) { group_->abort(reason); }
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  // Until the operation is done, or, if there is none, until the queue is empty.
+  void run_or_await(Lock& lock, const QueuedOperation* until);
+  void run(Lock& lock, const QueuedOperation* until, bool in_background);
+  void run_transfers(Lock& lock, const QueuedOperation* until, bool in_background);
+  void complete(Lock& lock, const Pending& operation, std::exception_ptr error);
+  void background();
+
+  const std::unique_ptr<Group> group_;
+  std::mutex mutex_;
+  std::condition_variable changed_;  // an operation is done, or the runner has left
+  std::condition_variable posted_;   // for the background thread
+  std::deque<Pending> queue_;
+  std::thread::id runner_;
+  std::atomic<bool> transfers_wait_{false};  // the runner waits for messages
+  std::atomic<bool> news_{false};            // it should look at the queue
+  std::atomic<int> waiters_{0};
+  bool sleeping_ = false;  // the background thread
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace manta::collective
