@@ -4,6 +4,7 @@
 // DDP-2: a gradient is divided by the number of ranks once, by the reduction itself.
 // DDP-3: the last bucket is reduced by the thread that filled it: nothing is left to overlap with, and a hand-over
 //        between threads costs more than a small reduction.
+// DDP-4: gradients are copied out of the buckets: torch::optim::Optimizer::zero_grad refuses those that are views.
 #include <algorithm>
 
 #include <torch/csrc/distributed/c10d/comm.hpp>
@@ -66,7 +67,7 @@ struct GradientAveraging::Impl {
     synchronise_networks();
     reducer = std::make_unique<c10d::Reducer>(
         parameters, assign_buckets(parameters, options), group, std::vector<bool>(parameters.size(), false),
-        options.bucket_bytes, options.find_unused_parameters, /*gradient_as_bucket_view=*/true,
+        options.bucket_bytes, options.find_unused_parameters, /*gradient_as_bucket_view=*/false,  // DDP-4
         std::unordered_map<std::size_t, std::string>(), options.first_bucket_bytes,
         /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false, std::vector<std::int64_t>());
     reducer->register_comm_hook(std::make_unique<AverageHook>(group));

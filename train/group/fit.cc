@@ -35,10 +35,7 @@ std::string failure_text(const LostWorker& lost, int failures, const std::option
   return text;
 }
 
-}  // namespace
-
-TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start) {
-  check(scaling, run);
+TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start) {
   RunFolder folder(run);
   TrainingResult result;
   result.folder = folder.path();
@@ -70,6 +67,19 @@ TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, const Sta
   result.checkpoint = folder.checkpoints().latest();
   result.best_checkpoint = folder.checkpoints().best();
   return result;
+}
+
+}  // namespace
+
+TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, std::string_view loop, const StartWorker& start) {
+  check(scaling, run);
+  try {
+    return run_attempts(scaling, run, start);
+  } catch (const TaskError& error) {
+    TaskFailure failure = *error.task();
+    failure.function = loop;  // the user's, not the method of ours that called it
+    throw TaskError(Error(std::move(failure)));
+  }
 }
 
 }  // namespace manta::train::detail

@@ -76,10 +76,11 @@ class Trainer {
   TrainingResult fit(As&&... arguments) {
     using Worker = detail::LoopWorker<Loop, File>;
     const std::tuple<std::decay_t<As>...> given(std::forward<As>(arguments)...);
-    return detail::fit(scaling_, run_, [&given](const detail::WorkerSetup& setup, const ActorOptions& options) {
+    const auto start = [&given](const detail::WorkerSetup& setup, const ActorOptions& options) {
       return std::apply([&](const auto&... each) { return detail::start_worker<Worker, File>(setup, options, each...); },
                         given);
-    });
+    };
+    return detail::fit(scaling_, run_, detail::LoopName<Loop, File>::name(), start);
   }
 
  private:

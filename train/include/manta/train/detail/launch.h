@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -113,6 +114,15 @@ StartedWorker start_worker(const WorkerSetup& setup, const ActorOptions& options
           [handle] { return handle.template call<&Worker::take_reports, File>(); }, [handle] { manta::kill(handle); }};
 }
 
-TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start);
+// The loop's name for people.
+template <auto F, class File>
+struct LoopName {
+  static std::string_view name() { return manta::detail::template_argument_name(pretty()); }
+
+ private:
+  static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
+};
+
+TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, std::string_view loop, const StartWorker& start);
 
 }  // namespace manta::train::detail
