@@ -1,6 +1,8 @@
 #include "core/client/out_channel.h"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/client/client.h"
 #include "core/client/task_codec.h"
@@ -15,6 +17,9 @@ OutChannel::OutChannel(Client& client, ClientId worker, net::RingMemory& memory,
       ring_(memory, worker_slot.tasks, net::group_of(client.self())) {}
 
 OutChannel::~OutChannel() {
+  for (const Straggler& straggler : stragglers_) {
+    if (straggler.block != kNoBlock) client_.arena().free(straggler.block);
+  }
   for (const std::uint64_t block : blocks_) {
     if (block != kNoBlock) client_.arena().free(block);
   }
@@ -148,6 +153,12 @@ bool OutChannel::take_back(owner::Entry& entry) {
 }
 
 owner::Entry* OutChannel::next_lost() {
+  while (!stragglers_.empty()) {
+    const Straggler straggler = stragglers_.front();
+    stragglers_.erase(stragglers_.begin());
+    if (straggler.block != kNoBlock) client_.arena().free(straggler.block);
+    if (straggler.entry != nullptr) return straggler.entry;
+  }
   for (std::uint64_t position = ring_.front_position(); position < ring_.next_position(); ++position) {
     owner::Entry* entry = entries_[position % net::kRingRecords];
     if (entry == nullptr) continue;
@@ -168,26 +179,50 @@ bool OutChannel::push_end() {
   return true;
 }
 
-// A task that was finished before older ones. Records are claimed in order, so none is behind one that waits.
-std::optional<std::uint64_t> OutChannel::next_out_of_order() const {
-  for (std::uint64_t position = ring_.front_position(); position < ring_.next_position(); ++position) {
-    const net::RecordState state = ring_.state(position);
-    if (state == net::RecordState::ready) break;
-    if (state == net::RecordState::done && entries_[position % net::kRingRecords] != nullptr) return position;
+// Moves those at the front that run out of the way. Records are claimed in order, so none is behind one that waits.
+void OutChannel::pass_running() {
+  while (ring_.outstanding() > 0 && ring_.state(ring_.front_position()) == net::RecordState::claimed) {
+    const std::size_t index = ring_.front_position() % net::kRingRecords;
+    const std::uint64_t block = blocks_.empty() ? kNoBlock : std::exchange(blocks_[index], kNoBlock);
+    stragglers_.push_back({ring_.pass_front(), std::exchange(entries_[index], nullptr), block});
+    (void)ring_.front_done();  // passes what was taken back
   }
-  return std::nullopt;
+}
+
+owner::Entry* OutChannel::pop_straggler(owner::Outcome& outcome) {
+  const auto done = std::find_if(stragglers_.begin(), stragglers_.end(),
+                                 [&](const Straggler& each) { return ring_.straggler_done(each.index); });
+  if (done == stragglers_.end()) return nullptr;
+  const Straggler straggler = *done;
+  stragglers_.erase(done);
+  outcome = decode(ring_.straggler(straggler.index));
+  if (straggler.block != kNoBlock) client_.arena().free(straggler.block);
+  ring_.free_straggler(straggler.index);
+  return straggler.entry;
+}
+
+bool OutChannel::stop_looking() {
+  if (in_order()) return ring_.stop_looking();
+  pass_running();
+  if (!ring_.stop_looking()) return false;
+  // One that began meanwhile may hide a later one that is done: it is passed first.
+  if (ring_.state(ring_.front_position()) == net::RecordState::claimed) return false;
+  return std::none_of(stragglers_.begin(), stragglers_.end(),
+                      [&](const Straggler& each) { return ring_.straggler_done(each.index); });
 }
 
 owner::Entry* OutChannel::pop_finished(owner::Outcome& outcome) {
   for (;;) {
+    if (!stragglers_.empty()) {
+      if (owner::Entry* entry = pop_straggler(outcome)) return entry;
+    }
     Record* record = ring_.front_done();
     if (record == nullptr) {
-      const auto position = in_order() ? std::nullopt : next_out_of_order();
-      if (!position) return nullptr;
-      owner::Entry* entry = entries_[*position % net::kRingRecords];
-      outcome = decode(memory_->at(*position));
-      forget(*position);
-      return entry;
+      if (in_order() || ring_.outstanding() == 0) return nullptr;
+      const std::size_t before = stragglers_.size();
+      pass_running();
+      if (stragglers_.size() == before) return nullptr;
+      continue;
     }
     const std::uint64_t position = ring_.front_position();
     owner::Entry* entry = entries_[position % net::kRingRecords];

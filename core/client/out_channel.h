@@ -34,9 +34,9 @@ class OutChannel final : public owner::Channel {
 
   // A finished task, the oldest first, and its result; null: none. The record is, or will be, freed.
   owner::Entry* pop_finished(owner::Outcome& outcome);
-  bool stop_looking() { return ring_.stop_looking() && (in_order() || !next_out_of_order()); }
+  bool stop_looking();
   bool worker_blocked() const { return ring_.worker_blocked(); }
-  bool outstanding() const { return ring_.outstanding() > 0; }
+  bool outstanding() const { return ring_.outstanding() > 0 || !stragglers_.empty(); }
 
   ClientId worker() const { return worker_; }
   LeaseId lease;        // in force; none: kept for the next one
@@ -52,7 +52,14 @@ class OutChannel final : public owner::Channel {
   static void refer(net::Record& record, const net::BlockRef& block);
   void forget(std::uint64_t position);
   bool in_order() const { return memory_->concurrency.load(std::memory_order_relaxed) <= 1; }
-  std::optional<std::uint64_t> next_out_of_order() const;
+  // A task that still runs while later ones of its ring are done (net::RING-5).
+  struct Straggler {
+    std::uint32_t index;  // of its record
+    owner::Entry* entry;
+    std::uint64_t block;
+  };
+  void pass_running();
+  owner::Entry* pop_straggler(owner::Outcome& outcome);
   owner::Outcome decode(const net::Record& record);
 
   Client& client_;
@@ -62,6 +69,7 @@ class OutChannel final : public owner::Channel {
   std::uint64_t back_ = 0;  // no unstarted task at or after it
   std::array<owner::Entry*, net::kRingRecords> entries_{};
   std::vector<std::uint64_t> blocks_;  // by index; made when the first is needed
+  std::vector<Straggler> stragglers_;
 };
 
 }  // namespace manta::client

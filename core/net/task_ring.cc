@@ -10,7 +10,7 @@
 namespace manta::net {
 namespace {
 
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 
 static_assert(std::atomic<RecordState>::is_always_lock_free && sizeof(std::atomic<RecordState>) == 4);
 static_assert(offsetof(Record, payload) + Record::kPayloadBytes == sizeof(Record));

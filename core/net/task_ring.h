@@ -9,6 +9,9 @@
 //           it is in; no length or index written by the peer is trusted beyond the record's bounds
 //   RING-4  publishing wakes the worker iff it stopped looking (worker_idle), finishing wakes the submitter likewise;
 //           no wake-up is lost
+//   RING-5  a record that is not done for long holds nobody up, if its submitter passes it (a straggler: actors with
+//           several threads finish out of order): its place is left out in later laps, which the submitter marks and the
+//           worker unmarks as it passes
 //
 // Positions count up for ever; position modulo kRecords is the index. Threading: each end is used by one thread at a
 // time (the submitter's under its owner lock, the worker's by its executor).
@@ -88,6 +91,8 @@ struct RingMemory {
   // How many methods of the worker's actor run at a time; set by the submitter that has it constructed, told to the
   // others by the worker. Above 1 records are not done in order.
   std::atomic<std::uint32_t> concurrency;
+  // A bit for each record: the worker's next position there is left out (RING-5). Set by the submitter, cleared by the worker.
+  alignas(64) std::array<std::atomic<std::uint32_t>, kRingRecords / 32> left_out;
   alignas(128) Record ring[kRingRecords];
 
   static constexpr std::size_t bytes();   // size of the mapping
@@ -98,6 +103,10 @@ struct RingMemory {
   static void unmap(RingMemory* memory) noexcept;
 
   Record& at(std::uint64_t position) noexcept { return ring[position & (kRingRecords - 1)]; }
+  std::atomic<std::uint32_t>& left_out_at(std::uint64_t position) noexcept {
+    return left_out[position % kRingRecords / 32];
+  }
+  static constexpr std::uint32_t left_out_bit(std::uint64_t position) { return std::uint32_t{1} << (position % 32); }
 };
 constexpr std::size_t RingMemory::bytes() { return sizeof(RingMemory); }
 
@@ -119,11 +128,19 @@ class RingSubmitter {
   std::uint64_t front_position() const noexcept { return head_; }
   void free_front() noexcept;
 
+  // Passes the front record, which has started and is not done: a straggler, no longer outstanding. Returns its index.
+  std::uint32_t pass_front() noexcept;
+  Record& straggler(std::uint32_t index) noexcept { return memory_->ring[index]; }
+  bool straggler_done(std::uint32_t index) const noexcept {
+    return memory_->ring[index].state.load(std::memory_order_seq_cst) == RecordState::done;
+  }
+  void free_straggler(std::uint32_t index) noexcept;
+
   // Takes the record back if it has not started. For outstanding positions.
   TakeBack take_back(std::uint64_t position) noexcept;
   // free for positions that are not outstanding; what a peer cannot have written by the rules counts as claimed.
   RecordState state(std::uint64_t position) const noexcept;
-  // Positions published and not yet consumed by free_front or skipped: [front_position, next_position).
+  // Positions published and not yet consumed by free_front or pass_front, or skipped: [front_position, next_position).
   std::uint64_t outstanding() const noexcept { return tail_ - head_; }
 
   // Before sleeping: from now on a finisher rings, until the next front_done(). False: something is done already, or
@@ -139,16 +156,27 @@ class RingSubmitter {
   std::uint64_t head_ = 0;
   bool idle_ = false;  // submitter_idle may be 1
   bool full_ = false;  // reserve() failed, and no stop_looking() has seen room since
-  // Taken positions that front_done has not passed yet. Kept here because the worker frees them in shared memory.
+  // Positions, taken or left out, that front_done has not passed yet. Kept here because the worker frees taken ones in
+  // shared memory.
   std::uint32_t taken_count_ = 0;
-  std::array<std::uint64_t, kRingRecords / 64> taken_{};
+  using Bits = std::array<std::uint64_t, kRingRecords / 64>;
+  Bits taken_{};
+  std::uint32_t straggler_count_ = 0;
+  Bits stragglers_{};
 
-  bool is_taken(std::uint64_t position) const noexcept {
-    return (taken_[(position % kRingRecords) / 64] >> (position % 64)) & 1;
+  static bool is_in(const Bits& bits, std::uint64_t position) noexcept {
+    return (bits[(position % kRingRecords) / 64] >> (position % 64)) & 1;
   }
-  void flip_taken(std::uint64_t position) noexcept {
-    taken_[(position % kRingRecords) / 64] ^= std::uint64_t{1} << (position % 64);
+  static void flip(Bits& bits, std::uint64_t position) noexcept {
+    bits[(position % kRingRecords) / 64] ^= std::uint64_t{1} << (position % 64);
   }
+  bool is_taken(std::uint64_t position) const noexcept { return is_in(taken_, position); }
+  void flip_taken(std::uint64_t position) noexcept { flip(taken_, position); }
+  bool still_left_out(std::uint64_t position) const noexcept {
+    return (memory_->left_out_at(position).load(std::memory_order_seq_cst) & RingMemory::left_out_bit(position)) != 0;
+  }
+  bool room() const noexcept;
+  void leave_out_stragglers() noexcept;
 };
 
 // The worker's end.
@@ -176,6 +204,10 @@ class RingWorker {
   std::uint64_t head_ = 0;
   bool unnotified_ = false;  // the submitter may sleep and not know of a finished record, or of a freed one
   bool idle_ = false;        // worker_idle may be 1
+
+  bool left_out() const noexcept {
+    return (memory_->left_out_at(head_).load(std::memory_order_seq_cst) & RingMemory::left_out_bit(head_)) != 0;
+  }
 };
 
 }  // namespace manta::net

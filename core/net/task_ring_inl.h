@@ -43,13 +43,42 @@ inline RingSubmitter::RingSubmitter(RingMemory& memory, Doorbell& worker_bell, s
     : memory_(&memory), worker_bell_(&worker_bell), worker_group_(worker_group) {}
 
 inline Record* RingSubmitter::reserve() noexcept {
-  Record& record = memory_->at(tail_);
-  // The first condition is ours alone: a hostile worker cannot make us write over an outstanding record.
-  if (tail_ - head_ >= kRingRecords || record.state.load(std::memory_order_acquire) != RecordState::free) [[unlikely]] {
+  if (straggler_count_ != 0) [[unlikely]] leave_out_stragglers();
+  if (!room()) [[unlikely]] {
     full_ = true;
     return nullptr;
   }
-  return &record;
+  return &memory_->at(tail_);
+}
+
+// The first condition is ours alone: a hostile worker cannot make us write over an outstanding record. The last one: the
+// worker has not come by since the place was left out, and would take the record before its turn.
+inline bool RingSubmitter::room() const noexcept {
+  return tail_ - head_ < kRingRecords && memory_->at(tail_).state.load(std::memory_order_seq_cst) == RecordState::free &&
+         !still_left_out(tail_);
+}
+
+inline void RingSubmitter::leave_out_stragglers() noexcept {
+  while (tail_ - head_ < kRingRecords && is_in(stragglers_, tail_) && !still_left_out(tail_)) {
+    memory_->left_out_at(tail_).fetch_or(RingMemory::left_out_bit(tail_), std::memory_order_seq_cst);
+    flip_taken(tail_);
+    ++taken_count_;
+    ++tail_;
+  }
+}
+
+inline std::uint32_t RingSubmitter::pass_front() noexcept {
+  assert(head_ != tail_ && !is_taken(head_));
+  flip(stragglers_, head_);
+  ++straggler_count_;
+  return static_cast<std::uint32_t>(head_++ % kRingRecords);
+}
+
+inline void RingSubmitter::free_straggler(std::uint32_t index) noexcept {
+  assert(is_in(stragglers_, index));
+  flip(stragglers_, index);
+  --straggler_count_;
+  memory_->ring[index].state.store(RecordState::free, std::memory_order_release);
 }
 
 inline void RingSubmitter::publish(Record& record) noexcept {
@@ -107,10 +136,10 @@ inline bool RingSubmitter::stop_looking() noexcept {
   memory_->submitter_idle.exchange(1, std::memory_order_seq_cst);
   const bool done =
       head_ != tail_ && memory_->at(head_).state.load(std::memory_order_seq_cst) == RecordState::done;
-  const bool room = full_ && tail_ - head_ < kRingRecords &&
-                    memory_->at(tail_).state.load(std::memory_order_seq_cst) == RecordState::free;
-  if (room) full_ = false;
-  idle_ = !done && !room;
+  if (full_ && straggler_count_ != 0) leave_out_stragglers();
+  const bool has_room = full_ && room();
+  if (has_room) full_ = false;
+  idle_ = !done && !has_room;
   if (!idle_) memory_->submitter_idle.exchange(0, std::memory_order_seq_cst);
   return idle_;
 }
@@ -133,8 +162,13 @@ inline Record* RingWorker::claim() noexcept {
       ++head_;
       return &record;
     }
-    if (seen != RecordState::taken) return nullptr;
-    record.state.store(RecordState::free, std::memory_order_release);
+    if (seen == RecordState::taken) {
+      record.state.store(RecordState::free, std::memory_order_release);
+    } else if (left_out()) {
+      memory_->left_out_at(head_).fetch_and(~RingMemory::left_out_bit(head_), std::memory_order_seq_cst);
+    } else {
+      return nullptr;
+    }
     unnotified_ = true;  // the submitter may be waiting for room
     ++head_;
   }
@@ -167,7 +201,7 @@ inline bool RingWorker::stop_looking() noexcept {
   flush();
   memory_->worker_idle.exchange(1, std::memory_order_seq_cst);
   const RecordState seen = memory_->at(head_).state.load(std::memory_order_seq_cst);
-  idle_ = seen != RecordState::ready && seen != RecordState::taken;
+  idle_ = seen != RecordState::ready && seen != RecordState::taken && !left_out();
   if (!idle_) memory_->worker_idle.store(0, std::memory_order_relaxed);
   return idle_;
 }

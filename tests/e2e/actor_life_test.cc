@@ -329,6 +329,24 @@ TEST_F(ActorLife, MaxConcurrencyRunsMethodsSideBySide) {
   EXPECT_EQ(get(gate.call<[](Gate& g) { return static_cast<int>(g.threads.size()); }>()), 4);
 }
 
+// More calls of one caller than its ring has places, while the first ones still run.
+TEST_F(ActorLife, LongCallsDoNotHoldUpThoseBesideThem) {
+  const auto gate = actor<Gate>.options({.max_concurrency = 3})();
+  const Ref<void> first = gate.call<&Gate::wait>();
+  for (int i = 0; i < 2500; ++i) EXPECT_LE(get(gate.call<&Gate::waiting_now>()), 1);
+  const Ref<void> second = gate.call<&Gate::wait>();
+  for (int round = 0; round < 3; ++round) {
+    std::vector<Ref<int>> ahead;
+    for (int i = 0; i < 1500; ++i) ahead.push_back(gate.call<&Gate::waiting_now>());
+    for (const auto& ref : ahead) EXPECT_LE(get(ref), 2);
+  }
+  EXPECT_FALSE(first.ready());
+  EXPECT_FALSE(second.ready());
+  (void)get(gate.call<&Gate::let_in>());
+  get(first);
+  get(second);
+}
+
 struct Echo {
   std::string say(const std::string& what) { return what; }
 };

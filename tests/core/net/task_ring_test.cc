@@ -192,6 +192,67 @@ TEST_F(TaskRing, PositionsGoOnBeyondTheRing) {
   }
 }
 
+TEST_F(TaskRing, Ring5AStragglerHoldsNobodyUp) {
+  publish(1'000'000);
+  Record* running = worker.claim();
+  ASSERT_NE(running, nullptr);
+  const std::uint32_t straggler = submitter.pass_front();
+  for (std::uint64_t i = 0; i < 3 * kRingRecords; ++i) {
+    publish(i);
+    Record* record = worker.claim();
+    ASSERT_NE(record, nullptr);
+    EXPECT_EQ(record->task.low, i);
+    worker.finish(*record, true);
+    ASSERT_NE(submitter.front_done(), nullptr);
+    EXPECT_EQ(submitter.front_done()->task.low, i);
+    submitter.free_front();
+  }
+  EXPECT_EQ(worker.claim(), nullptr);
+  EXPECT_FALSE(submitter.straggler_done(straggler));
+  worker.finish(*running, true);
+  ASSERT_TRUE(submitter.straggler_done(straggler));
+  EXPECT_EQ(submitter.straggler(straggler).task.low, 1'000'000U);
+  submitter.free_straggler(straggler);
+  for (std::uint64_t i = 0; i < 3 * kRingRecords; ++i) {  // its place is used again, in order
+    publish(i);
+    Record* record = worker.claim();
+    ASSERT_NE(record, nullptr);
+    EXPECT_EQ(record->task.low, i);
+    worker.finish(*record, true);
+    ASSERT_NE(submitter.front_done(), nullptr);
+    submitter.free_front();
+  }
+}
+
+TEST_F(TaskRing, Ring5APlaceIsNotUsedAgainBeforeTheWorkerHasPassedIt) {
+  publish(0);
+  Record* running = worker.claim();
+  const std::uint32_t straggler = submitter.pass_front();
+  for (std::uint64_t i = 1; i < kRingRecords; ++i) publish(i);
+  EXPECT_EQ(submitter.reserve(), nullptr);  // full: the place is left out, the next one is outstanding
+  worker.finish(*running, true);
+  submitter.free_straggler(straggler);
+  for (std::uint64_t i = 1; i < kRingRecords; ++i) {
+    Record* record = worker.claim();
+    ASSERT_NE(record, nullptr);
+    EXPECT_EQ(record->task.low, i);
+    worker.finish(*record, true);
+  }
+  for (std::uint64_t i = 1; i < kRingRecords; ++i) {
+    ASSERT_NE(submitter.front_done(), nullptr);
+    submitter.free_front();
+  }
+  EXPECT_EQ(submitter.front_done(), nullptr);
+  for (std::uint64_t i = 1; i < kRingRecords; ++i) publish(i);
+  EXPECT_EQ(submitter.reserve(), nullptr);  // free, but the worker would take it a lap too early
+  EXPECT_TRUE(submitter.stop_looking());
+  Record* first = worker.claim();
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(first->task.low, 1U);
+  EXPECT_FALSE(submitter.stop_looking()) << "there is room now";
+  publish(kRingRecords);
+}
+
 TEST_F(TaskRing, Ring3PayloadsAreBoundedByTheRecord) {
   Record* record = submitter.reserve();
   record->size_bytes = Record::kPayloadBytes;
