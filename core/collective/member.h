@@ -101,6 +101,11 @@ class Member {
   static constexpr std::chrono::milliseconds kFirstSlice{2};  // between two looks for dead peers
   static constexpr std::chrono::milliseconds kLongestSlice{16};
 
+  // Spinning is for peers that run meanwhile: it is given up where one ran last on this very CPU, and gets shorter while
+  // it does not help, because then others want the CPUs too.
+  static constexpr std::chrono::nanoseconds kShortestSpin{2'000};
+
+  bool shares_cpu() const noexcept;
   void publish() noexcept;
   bool published(int rank, std::uint64_t step) {
     return slot(rank, step).sequence.load(std::memory_order_seq_cst) >= step;
@@ -110,14 +115,18 @@ class Member {
 
   template <class Ready>
   bool spin(Ready& ready) {
-    if (spin_.count() == 0 || !patient_) return false;
-    const auto end = Clock::now() + spin_;
+    if (spin_now_.count() == 0 || !patient_ || shares_cpu()) return false;
+    const auto end = Clock::now() + spin_now_;
     do {
       for (int i = 0; i < 64; ++i) {
-        if (ready()) return true;
+        if (ready()) {
+          spin_now_ = std::min(2 * spin_now_, spin_);
+          return true;
+        }
         pause();
       }
     } while (Clock::now() < end);
+    spin_now_ = std::max(spin_now_ / 2, std::min(spin_, kShortestSpin));
     return false;
   }
   template <class Ready>
@@ -150,6 +159,7 @@ class Member {
   const int size_;
   std::chrono::milliseconds timeout_;
   const std::chrono::nanoseconds spin_;
+  std::chrono::nanoseconds spin_now_;
   const bool spare_cpus_;  // two for each member
   bool patient_ = true;
   std::uint64_t next_ = 1;  // the number of the next step
