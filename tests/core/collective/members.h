@@ -20,6 +20,9 @@ enum class Kind { threads, processes };
 // of the test.
 void run_group(Kind kind, int size, const Body& body, std::chrono::milliseconds timeout = std::chrono::seconds(20));
 
+// Calls body; what it throws is a failure of the test.
+void run_guarded(int rank, const std::function<void()>& body);
+
 // The message of the Error with this code that call throws; else a failure.
 std::string error_of(ErrorCode code, const std::function<void()>& call);
 
