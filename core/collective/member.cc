@@ -228,7 +228,8 @@ std::string describe(const Announcement& announcement) {
   if (kind == Operation::join || kind == Operation::barrier) return text;
   text += " of " + std::to_string(announcement.bytes) + " bytes";
   if (kind == Operation::all_reduce || kind == Operation::reduce || kind == Operation::reduce_scatter) {
-    text += " (" + std::string(to_string(announcement.type)) + ", " + std::string(to_string(announcement.reduction)) + ")";
+    text += " (" + std::string(to_string(announcement.type)) + ", ";
+    text += std::string(to_string(announcement.reduction)) + ")";
   }
   if (kind == Operation::broadcast || kind == Operation::scatter) {
     text += " from rank " + std::to_string(announcement.root);

@@ -1,7 +1,8 @@
-// One member of a group: its view of the shared memory, waiting for the others, and the steps that operations are made of.
+// One member of a group: its view of the shared memory, waiting for the others, and the steps that operations are made
+// of.
 //
-// A step: every rank puts data and an announcement into its next slot, publishes its number, waits until all have published
-// that number, and reads what it needs from their slots.
+// A step: every rank puts data and an announcement into its next slot, publishes its number, waits until all have
+// published that number, and reads what it needs from their slots.
 //
 //   STEP-1  all ranks make the same steps: what decides their number is compared in an operation's first step
 //   STEP-2  a rank publishes step j after it has read step j - 2. So who sees j - 2 published knows that step j - 4 was
@@ -45,8 +46,8 @@ class Member {
   // Waits until all have joined, and looks for their ends from then on.
   void meet();
 
-  // Runs an operation of `count` steps: fill(i, data) puts this rank's data for the i-th into its slot, and drain(i, step)
-  // takes what it needs from slot(rank, step). The fill of the next step comes before the drain of this one.
+  // Runs an operation of `count` steps: fill(i, data) puts this rank's data for the i-th into its slot, and drain(i,
+  // step) takes what it needs from slot(rank, step). The fill of the next step comes before the drain of this one.
   template <class Fill, class Drain>
   void run(const Announcement& announcement, std::size_t count, Fill&& fill, Drain&& drain) {
     require_usable();
@@ -101,8 +102,8 @@ class Member {
   static constexpr std::chrono::milliseconds kFirstSlice{2};  // between two looks for dead peers
   static constexpr std::chrono::milliseconds kLongestSlice{16};
 
-  // Spinning is for peers that run meanwhile: it is given up where one ran last on this very CPU, and gets shorter while
-  // it does not help, because then others want the CPUs too.
+  // Spinning is for peers that run meanwhile: it is given up where one ran last on this very CPU, and gets shorter
+  // while it does not help, because then others want the CPUs too.
   static constexpr std::chrono::nanoseconds kShortestSpin{2'000};
 
   bool shares_cpu() const noexcept;
