@@ -38,7 +38,9 @@ Announcement announce(Operation operation, std::size_t bytes, int root = 0) {
   return {.operation = operation, .root = root, .bytes = bytes};
 }
 
-[[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCode::invalid_argument, "collective group: " + what); }
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(ErrorCode::invalid_argument, "collective group: " + what);
+}
 
 void require_root(const Member& member, int root) {
   if (root >= 0 && root < member.size()) return;

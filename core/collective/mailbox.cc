@@ -124,7 +124,8 @@ bool Mailbox::pull(int from, Peer& peer) {
 void Mailbox::begin_message(Peer& peer, int tag, std::uint64_t size_bytes) {
   peer.came_bytes = 0;
   // Those that wait for an early message of this tag came before this one.
-  auto earlier = std::count_if(peer.early.begin(), peer.early.end(), [&](const Early& early) { return early.tag == tag; });
+  const auto has_tag = [&](const Early& early) { return early.tag == tag; };
+  auto earlier = std::count_if(peer.early.begin(), peer.early.end(), has_tag);
   for (Transfer* transfer : peer.receiving) {
     if (transfer->tag != tag || earlier-- > 0) continue;
     peer.direct = transfer;

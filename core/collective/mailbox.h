@@ -1,10 +1,11 @@
 // Messages between two members: cut into fragments that pass through the channel of the pair.
 //
 //   MAIL-1  messages of a pair go through the channel one after the other, in the order they were started
-//   MAIL-2  a member that waits takes what comes in, also what nobody asked for yet, so that two that send to each other
-//           at once both go on; beyond kEarlyBytes of it, senders wait
+//   MAIL-2  a member that waits takes what comes in, also what nobody asked for yet, so that two that send to each
+//           other at once both go on; beyond kEarlyBytes of it, senders wait
 //
-// Threading and ownership: as Member; transfers are the caller's, and must stay until they are complete or the group failed.
+// Threading and ownership: as Member; transfers are the caller's, and must stay until they are complete or the group
+// failed.
 #pragma once
 
 #include <cstddef>

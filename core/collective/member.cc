@@ -33,6 +33,8 @@ std::chrono::nanoseconds spin_for(int size) {
   return std::chrono::microseconds(std::clamp(std::atol(wanted), 0L, 1'000'000L));
 }
 
+std::uint32_t this_cpu() noexcept { return static_cast<std::uint32_t>(::sched_getcpu()); }
+
 Fd open_process(int process) {
 #ifdef SYS_pidfd_open
   return Fd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
@@ -54,6 +56,7 @@ Member::Member(std::unique_ptr<SharedBlock> block, const Rendezvous& rendezvous)
       size_(rendezvous.size),
       timeout_(rendezvous.timeout),
       spin_(spin_for(size_)),
+      spin_now_(spin_),
       spare_cpus_(cpus() >= 2 * size_),
       peers_(static_cast<std::size_t>(size_)) {
   RankPage& mine = block_->rank(rank_);
@@ -97,10 +100,20 @@ void Member::ring(int rank) noexcept {
 void Member::publish() noexcept {
   Slot& mine = slot(rank_, next_);
   mine.announcement = current_;
+  mine.cpu = this_cpu();
   mine.sequence.exchange(next_, std::memory_order_seq_cst);
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_) ring(peer);
   }
+}
+
+bool Member::shares_cpu() const noexcept {
+  const std::uint32_t here = this_cpu();
+  for (int peer = 0; peer < size_; ++peer) {
+    // Its latest slot that this rank has seen published.
+    if (peer != rank_ && block_->rank(peer).slots[(next_ - 1) % kSlots].cpu == here) return true;
+  }
+  return false;
 }
 
 void Member::await_all(std::uint64_t step) {
@@ -215,7 +228,8 @@ std::string describe(const Announcement& announcement) {
   if (kind == Operation::join || kind == Operation::barrier) return text;
   text += " of " + std::to_string(announcement.bytes) + " bytes";
   if (kind == Operation::all_reduce || kind == Operation::reduce || kind == Operation::reduce_scatter) {
-    text += " (" + std::string(to_string(announcement.type)) + ", " + std::string(to_string(announcement.reduction)) + ")";
+    text += " (" + std::string(to_string(announcement.type)) + ", ";
+    text += std::string(to_string(announcement.reduction)) + ")";
   }
   if (kind == Operation::broadcast || kind == Operation::scatter) {
     text += " from rank " + std::to_string(announcement.root);

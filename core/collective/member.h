@@ -1,7 +1,8 @@
-// One member of a group: its view of the shared memory, waiting for the others, and the steps that operations are made of.
+// One member of a group: its view of the shared memory, waiting for the others, and the steps that operations are made
+// of.
 //
-// A step: every rank puts data and an announcement into its next slot, publishes its number, waits until all have published
-// that number, and reads what it needs from their slots.
+// A step: every rank puts data and an announcement into its next slot, publishes its number, waits until all have
+// published that number, and reads what it needs from their slots.
 //
 //   STEP-1  all ranks make the same steps: what decides their number is compared in an operation's first step
 //   STEP-2  a rank publishes step j after it has read step j - 2. So who sees j - 2 published knows that step j - 4 was
@@ -45,8 +46,8 @@ class Member {
   // Waits until all have joined, and looks for their ends from then on.
   void meet();
 
-  // Runs an operation of `count` steps: fill(i, data) puts this rank's data for the i-th into its slot, and drain(i, step)
-  // takes what it needs from slot(rank, step). The fill of the next step comes before the drain of this one.
+  // Runs an operation of `count` steps: fill(i, data) puts this rank's data for the i-th into its slot, and drain(i,
+  // step) takes what it needs from slot(rank, step). The fill of the next step comes before the drain of this one.
   template <class Fill, class Drain>
   void run(const Announcement& announcement, std::size_t count, Fill&& fill, Drain&& drain) {
     require_usable();
@@ -101,6 +102,11 @@ class Member {
   static constexpr std::chrono::milliseconds kFirstSlice{2};  // between two looks for dead peers
   static constexpr std::chrono::milliseconds kLongestSlice{16};
 
+  // Spinning is for peers that run meanwhile: it is given up where one ran last on this very CPU, and gets shorter
+  // while it does not help, because then others want the CPUs too.
+  static constexpr std::chrono::nanoseconds kShortestSpin{2'000};
+
+  bool shares_cpu() const noexcept;
   void publish() noexcept;
   bool published(int rank, std::uint64_t step) {
     return slot(rank, step).sequence.load(std::memory_order_seq_cst) >= step;
@@ -110,14 +116,18 @@ class Member {
 
   template <class Ready>
   bool spin(Ready& ready) {
-    if (spin_.count() == 0 || !patient_) return false;
-    const auto end = Clock::now() + spin_;
+    if (spin_now_.count() == 0 || !patient_ || shares_cpu()) return false;
+    const auto end = Clock::now() + spin_now_;
     do {
       for (int i = 0; i < 64; ++i) {
-        if (ready()) return true;
+        if (ready()) {
+          spin_now_ = std::min(2 * spin_now_, spin_);
+          return true;
+        }
         pause();
       }
     } while (Clock::now() < end);
+    spin_now_ = std::max(spin_now_ / 2, std::min(spin_, kShortestSpin));
     return false;
   }
   template <class Ready>
@@ -150,6 +160,7 @@ class Member {
   const int size_;
   std::chrono::milliseconds timeout_;
   const std::chrono::nanoseconds spin_;
+  std::chrono::nanoseconds spin_now_;
   const bool spare_cpus_;  // two for each member
   bool patient_ = true;
   std::uint64_t next_ = 1;  // the number of the next step

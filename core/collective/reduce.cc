@@ -25,7 +25,8 @@ std::size_t size_of(DataType type) {
 }
 
 std::string_view to_string(DataType type) {
-  static constexpr std::string_view kNames[] = {"u8", "i8", "i16", "i32", "i64", "f16", "bf16", "f32", "f64", "boolean"};
+  static constexpr std::string_view kNames[] = {"u8",  "i8",   "i16", "i32", "i64",
+                                                "f16", "bf16", "f32", "f64", "boolean"};
   const auto index = static_cast<std::size_t>(type);
   return index < std::size(kNames) ? kNames[index] : "unknown type";
 }

@@ -7,8 +7,8 @@
 
 namespace manta::collective {
 
-// out[i] = inputs[0][i] op inputs[1][i] op ..., from left to right; 16-bit floating-point values are added up as float and
-// rounded once. out may be one of the inputs; else nothing overlaps. ranks: at least 1.
+// out[i] = inputs[0][i] op inputs[1][i] op ..., from left to right; 16-bit floating-point values are added up as float
+// and rounded once. out may be one of the inputs; else nothing overlaps. ranks: at least 1.
 void reduce_values(DataType type, Reduction reduction, void* out, const void* const* inputs, int ranks,
                    std::size_t count);
 

@@ -1,6 +1,6 @@
-// The loops of reduce.h. Included once per instruction set, with MANTA_REDUCE_NAME naming what is defined; each gets its own
-// copy, because everything else is in an anonymous namespace. So nothing here may call an inline function from elsewhere:
-// the linker could pick the copy that was compiled for the larger instruction set.
+// The loops of reduce.h. Included once per instruction set, with MANTA_REDUCE_NAME naming what is defined; each gets
+// its own copy, because everything else is in an anonymous namespace. So nothing here may call an inline function from
+// elsewhere: the linker could pick the copy that was compiled for the larger instruction set.
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __F16C__

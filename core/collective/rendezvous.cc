@@ -1,5 +1,6 @@
-// How members find each other: rank 0 listens on a socket in the abstract namespace, whose name follows from the group's,
-// and hands out the descriptor of the memory. Nothing of it is in the file system; the kernel takes it back with rank 0.
+// How members find each other: rank 0 listens on a socket in the abstract namespace, whose name follows from the
+// group's, and hands out the descriptor of the memory. Nothing of it is in the file system; the kernel takes it back
+// with rank 0.
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -50,6 +50,7 @@ struct Announcement {
 struct Slot {
   alignas(64) std::atomic<std::uint64_t> sequence;  // the step whose data and announcement are here
   Announcement announcement;
+  std::uint32_t cpu;  // where its rank ran
   alignas(64) std::byte data[kSlotBytes];
 };
 

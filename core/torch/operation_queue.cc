@@ -108,7 +108,8 @@ void OperationQueue::run_transfers(Lock& lock, const QueuedOperation* until, boo
           operation->transfer->error = error;
         }
       }
-      const bool any = std::any_of(starting.begin(), starting.end(), [](const Pending& p) { return p->transfer->complete; });
+      const auto is_complete = [](const Pending& operation) { return operation->transfer->complete; };
+      const bool any = std::any_of(starting.begin(), starting.end(), is_complete);
       if (!any) mailbox.await_news([&] { return news_.load(std::memory_order_seq_cst); });
     } catch (...) {
       failure = std::current_exception();
@@ -172,11 +173,16 @@ void OperationQueue::stop() {
     lock.lock();
   }
   left.swap(queue_);
-  lock.unlock();
-  for (const Pending& operation : left) {
-    operation->completed(std::make_exception_ptr(Error(ErrorCode::cancelled, "the process group was shut down")));
-    operation->done.store(true, std::memory_order_release);
-  }
+  const auto error = std::make_exception_ptr(Error(ErrorCode::cancelled, "the process group was shut down"));
+  for (const Pending& operation : left) complete(lock, operation, error);
+  // Works may live longer, but the others shall hear now that this member left. Nobody uses the group any more, unless a
+  // callback under this very thread's run() called us.
+  if (runner_ == std::thread::id()) group_.reset();
+}
+
+void OperationQueue::abort(const std::string& reason) {
+  const Lock lock(mutex_);
+  if (group_ != nullptr) group_->abort(reason);
 }
 
 }  // namespace manta::collective

@@ -1,7 +1,8 @@
 // Operations of one group, done in order by whoever waits for one.
 //
-// A thread that waits takes the queue over and runs it up to its own operation; a background thread runs it while nobody
-// waits. So communication goes on beside computation where there is some, and costs no hand-over where there is none.
+// A thread that waits takes the queue over and runs it up to its own operation; a background thread runs it while
+// nobody waits. So communication goes on beside computation where there is some, and costs no hand-over where there is
+// none.
 //
 //   QUEUE-1  one thread at a time uses the group: the runner
 //   QUEUE-2  operations start in the order they were posted; messages that follow each other directly go on at the same
@@ -50,7 +51,7 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   void finish();
   // Cancels what is left, and ends the background thread.
   void stop();
-  void abort(const std::string& reason) { group_->abort(reason); }
+  void abort(const std::string& reason);
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -62,7 +63,7 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   void complete(Lock& lock, const Pending& operation, std::exception_ptr error);
   void background();
 
-  const std::unique_ptr<Group> group_;
+  std::unique_ptr<Group> group_;  // until stop()
   std::mutex mutex_;
   std::condition_variable changed_;  // an operation is done, or the runner has left
   std::condition_variable posted_;   // for the background thread

@@ -105,8 +105,8 @@ void ProcessGroupManta::finish() { queue_->finish(); }
 uint64_t ProcessGroupManta::getSequenceNumberForGroup() { return sequence_.load(); }
 
 void ProcessGroupManta::setTimeout(std::chrono::milliseconds timeout) {
-  post({c10d::OpType::UNKNOWN, "manta:set_timeout", {}, false}, {}, [timeout](Group& group) { group.set_timeout(timeout); })
-      ->wait();
+  const auto body = [timeout](Group& group) { group.set_timeout(timeout); };
+  post({c10d::OpType::UNKNOWN, "manta:set_timeout", {}, false}, {}, body)->wait();
 }
 
 ProcessGroupManta::WorkPtr ProcessGroupManta::post(Call call, Tensors results, std::function<void(Group&)> body) {
@@ -222,8 +222,8 @@ c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const Rendezvous& rend
   return group;
 }
 
-c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
-                                                          std::chrono::milliseconds timeout) {
+c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const c10::intrusive_ptr<c10d::Store>& store, int rank,
+                                                          int size, std::chrono::milliseconds timeout) {
   Rendezvous rendezvous{.rank = rank, .size = size, .timeout = timeout};
   if (rank == 0) {
     rendezvous.name = new_name();

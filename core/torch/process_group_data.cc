@@ -21,7 +21,7 @@ using Tensors = std::vector<at::Tensor>;
 
 // The one tensor of this rank.
 const at::Tensor& only(const Tensors& tensors, const char* operation) {
-  if (tensors.size() != 1) refuse(operation, "one tensor of this rank is needed, not " + std::to_string(tensors.size()));
+  if (tensors.size() != 1) refuse(operation, "one tensor is needed, not " + std::to_string(tensors.size()));
   require_dense_cpu(tensors[0], operation);
   return tensors[0];
 }
@@ -80,8 +80,8 @@ void all_done(const std::vector<Dense>& dense) {
 
 // Parts of a tensor along its first dimension; no sizes: equal ones.
 template <class Byte>
-std::vector<std::span<Byte>> split_rows(std::span<std::byte> whole, const at::Tensor& tensor, const std::vector<int64_t>& sizes,
-                                   int size) {
+std::vector<std::span<Byte>> split_rows(std::span<std::byte> whole, const at::Tensor& tensor,
+                                        const std::vector<int64_t>& sizes, int size) {
   if (sizes.empty()) return equal_parts<Byte>(whole, size);
   const std::size_t row = tensor.size(0) == 0 ? 0 : whole.size() / static_cast<std::size_t>(tensor.size(0));
   std::vector<std::span<Byte>> parts;
@@ -96,7 +96,9 @@ void require_split(const at::Tensor& tensor, const std::vector<int64_t>& sizes, 
   int64_t sum = 0;
   for (const int64_t rows : sizes) sum += rows >= 0 ? rows : tensor.numel() + 1;
   const int64_t rows = tensor.dim() == 0 ? 1 : tensor.size(0);
-  if (tensor.dim() == 0 || (sizes.empty() ? rows % size != 0 : sum != rows || sizes.size() != static_cast<std::size_t>(size))) {
+  const bool right =
+      sizes.empty() ? rows % size == 0 : sum == rows && sizes.size() == static_cast<std::size_t>(size);
+  if (tensor.dim() == 0 || !right) {
     refuse("alltoall_base", "the first dimension, of " + std::to_string(rows) + ", is not split into " +
                                 std::to_string(size) + " parts by these sizes");
   }
@@ -109,8 +111,9 @@ void gather_whole(Group& group, const at::Tensor& output, const at::Tensor& inpu
 }
 void reduce_whole(Group& group, const at::Tensor& output, const at::Tensor& input, Reduction reduction) {
   const Dense from(input, true), to(output, false);
-  group.reduce_scatter(places_of(equal_parts<const std::byte>(from.bytes(), group.size())), to.bytes().data(), to.count(),
-                       data_type_of(output, "reduce_scatter"), reduction);
+  const auto parts = equal_parts<const std::byte>(from.bytes(), group.size());
+  group.reduce_scatter(places_of(parts), to.bytes().data(), to.count(), data_type_of(output, "reduce_scatter"),
+                       reduction);
   to.done();
 }
 
@@ -118,7 +121,8 @@ void reduce_whole(Group& group, const at::Tensor& output, const at::Tensor& inpu
 
 using Work = ProcessGroupManta::WorkPtr;
 
-Work ProcessGroupManta::allgather(std::vector<Tensors>& outputs, Tensors& inputs, const c10d::AllgatherOptions& options) {
+Work ProcessGroupManta::allgather(std::vector<Tensors>& outputs, Tensors& inputs,
+                                  const c10d::AllgatherOptions& options) {
   const at::Tensor input = only(inputs, "allgather");
   const Tensors to = only(outputs, size_, input, "allgather");
   return post(call(c10d::OpType::ALLGATHER, "manta:all_gather", options), to, [input, to](Group& group) {

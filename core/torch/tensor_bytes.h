@@ -19,8 +19,8 @@ inline std::string describe_tensor(const at::Tensor& tensor) {
 
 inline void require_dense_cpu(const at::Tensor& tensor, const char* operation) {
   if (tensor.defined() && tensor.device().is_cpu() && tensor.layout() == at::kStrided && !tensor.is_quantized()) return;
-  throw Error(ErrorCode::invalid_argument, std::string("process group, ") + operation + ": dense tensors on the CPU are " +
-                                               "needed, not " + describe_tensor(tensor));
+  throw Error(ErrorCode::invalid_argument, std::string("process group, ") + operation +
+                                               ": dense tensors on the CPU are needed, not " + describe_tensor(tensor));
 }
 
 inline DataType data_type_of(const at::Tensor& tensor, const char* operation) {
@@ -80,9 +80,7 @@ class Dense {
  public:
   // input: whether the elements are read.
   Dense(const at::Tensor& tensor, bool input)
-      : original_(tensor),
-        dense_(tensor.is_contiguous() ? tensor : input ? tensor.contiguous()
-                                                       : at::empty(tensor.sizes(), tensor.options().requires_grad(false))) {}
+      : original_(tensor), dense_(tensor.is_contiguous() ? tensor : input ? tensor.contiguous() : room_for(tensor)) {}
   std::span<std::byte> bytes() const {
     return {static_cast<std::byte*>(dense_.data_ptr()), static_cast<std::size_t>(dense_.nbytes())};
   }
@@ -92,6 +90,10 @@ class Dense {
   }
 
  private:
+  static at::Tensor room_for(const at::Tensor& tensor) {
+    return at::empty(tensor.sizes(), tensor.options().requires_grad(false));
+  }
+
   at::Tensor original_;
   at::Tensor dense_;
 };

@@ -20,8 +20,8 @@ enum class DataType : std::uint8_t { u8, i8, i16, i32, i64, f16, bf16, f32, f64,
 std::size_t size_of(DataType type);
 std::string_view to_string(DataType type);
 
-// average: of floating-point types only. The bitwise ones: of integers and booleans only. sum and maximum of booleans are
-// "or", product and minimum are "and".
+// average: of floating-point types only. The bitwise ones: of integers and booleans only. sum and maximum of booleans
+// are "or", product and minimum are "and".
 enum class Reduction : std::uint8_t { sum, average, product, minimum, maximum, bit_and, bit_or, bit_xor };
 std::string_view to_string(Reduction reduction);
 
@@ -37,17 +37,17 @@ std::string new_name();
 
 // A group of processes of one host and one user that call the same operations in the same order.
 //
-// An operation returns when this member's part is done: its output is there, its input may be changed. Values are reduced
-// in the order of ranks, with float for the 16-bit types, so that all members get the same bits. Memory: up to 1.2 MiB
-// per member, and 130 KiB per pair that sends, each as used. Nothing of the group is in the file system, and nothing
-// stays behind when its processes are killed.
+// An operation returns when this member's part is done: its output is there, its input may be changed. Values are
+// reduced in the order of ranks, with float for the 16-bit types, so that all members get the same bits. Memory: up to
+// 1.2 MiB per member, and 130 KiB per pair that sends, each as used. Nothing of the group is in the file system, and
+// nothing stays behind when its processes are killed.
 //
 // Errors (manta::Error): invalid_argument, in all members, if they called different operations, sizes or types: nothing
-// was changed and the group can go on. unavailable: a member died or left; the text names it. deadline: the text names who
-// has not come. cancelled: somebody called abort(). After these three the group is of no more use, and says so.
+// was changed and the group can go on. unavailable: a member died or left; the text names it. deadline: the text names
+// who has not come. cancelled: somebody called abort(). After these three the group is of no more use, and says so.
 //
-// Threading: one thread at a time, abort() at any time from any. Processes join after they were forked: a group that was
-// there before the fork is the parent's.
+// Threading: one thread at a time, abort() at any time from any. Processes join after they were forked: a group that
+// was there before the fork is the parent's.
 //
 //   auto group = Group::join({.name = name, .rank = rank, .size = 2});
 //   group->all_reduce(std::span(gradients), Reduction::average);
@@ -88,8 +88,9 @@ class Group {
   void all_to_all(Inputs inputs, Outputs outputs);
   void barrier();
 
-  // Messages of a pair with the same tag arrive in the order they were sent; a message is received whole, with its size.
-  // send() returns when the data may be changed, which may be before the other receives. One cannot send to oneself.
+  // Messages of a pair with the same tag arrive in the order they were sent; a message is received whole, with its
+  // size. send() returns when the data may be changed, which may be before the other receives. One cannot send to
+  // oneself.
   void send(std::span<const std::byte> data, int to, int tag = 0);
   void receive(std::span<std::byte> data, int from, int tag = 0);
 

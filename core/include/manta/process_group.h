@@ -20,13 +20,14 @@ class OperationQueue;
 
 // A c10d backend for CPU tensors: shared memory between processes of one host.
 //
-// Tensors need not be contiguous. Data moves for every type; it is reduced for uint8, int8 to int64, half, bfloat16, float,
-// double and bool, by SUM, AVG (floating-point types), PRODUCT, MIN, MAX, BAND, BOR and BXOR (integers and bool). A list of
-// tensors is reduced tensor by tensor. Work::wait(timeout) goes by the group's timeout, or that of the operation's options.
+// Tensors need not be contiguous. Data moves for every type; it is reduced for uint8, int8 to int64, half, bfloat16,
+// float, double and bool, by SUM, AVG (floating-point types), PRODUCT, MIN, MAX, BAND, BOR and BXOR (integers and
+// bool). A list of tensors is reduced tensor by tensor. Work::wait(timeout) goes by the group's timeout, or that of the
+// operation's options.
 //
-// Operations are done in the order they were called, by the thread that waits for one, else by a thread of the group, which
-// is started by the first that is not waited for at once. Messages (send, recv) that were called one after the other go on
-// at the same time; collectives wait for the messages called before them.
+// Operations are done in the order they were called, by the thread that waits for one, else by a thread of the group,
+// which is started by the first that is not waited for at once. Messages (send, recv) that were called one after the
+// other go on at the same time; collectives wait for the messages called before them.
 //
 // Errors: those of Group, from Work::wait() and in its future; unsupported arguments throw manta::Error at once.
 // Threading: any thread. A group is made after its process was forked. The destructor cancels what nobody waited for.
@@ -50,7 +51,8 @@ class ProcessGroupManta : public c10d::Backend {
   WorkPtr allreduce(Tensors& tensors, const c10d::AllreduceOptions& options = {}) override;
   WorkPtr allreduce_coalesced(Tensors& tensors, const c10d::AllreduceCoalescedOptions& options = {}) override;
   WorkPtr reduce(Tensors& tensors, const c10d::ReduceOptions& options = {}) override;
-  WorkPtr allgather(std::vector<Tensors>& outputs, Tensors& inputs, const c10d::AllgatherOptions& options = {}) override;
+  WorkPtr allgather(std::vector<Tensors>& outputs, Tensors& inputs,
+                    const c10d::AllgatherOptions& options = {}) override;
   WorkPtr _allgather_base(at::Tensor& output, at::Tensor& input, const c10d::AllgatherOptions& options = {}) override;
   WorkPtr allgather_into_tensor_coalesced(Tensors& outputs, Tensors& inputs,
                                           const c10d::AllgatherOptions& options = {}) override;
@@ -87,11 +89,11 @@ class ProcessGroupManta : public c10d::Backend {
 //   group->allreduce(tensors)->wait();
 c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const Rendezvous& rendezvous);
 // The same, for members that share a store and have no name: rank 0 puts one there.
-c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
-                                                          std::chrono::milliseconds timeout);
+c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const c10::intrusive_ptr<c10d::Store>& store, int rank,
+                                                          int size, std::chrono::milliseconds timeout);
 
-// Runs what was called, in the calling thread, until nothing is left: for a thread that has nothing to calculate meanwhile.
-// Does nothing for process groups that are not Manta's.
+// Runs what was called, in the calling thread, until nothing is left: for a thread that has nothing to calculate
+// meanwhile. Does nothing for process groups that are not Manta's.
 void finish(c10d::ProcessGroup& group);
 
 }  // namespace manta::collective

@@ -41,11 +41,11 @@ TEST_P(GroupTest, AllReduce) {
   run([](Group& group) {
     for (const std::size_t count : kSizes) {
       std::vector<float> values(count);
-      for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>(i % 1000 + static_cast<std::size_t>(group.rank()));
+      for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>(static_cast<int>(i % 1000) + group.rank());
       group.all_reduce(values.data(), count, DataType::f32, Reduction::sum);
       const int n = group.size();
       for (std::size_t i = 0; i < count; ++i) {
-        ASSERT_EQ(values[i], static_cast<float>(static_cast<int>(i % 1000) * n + n * (n - 1) / 2)) << i << " of " << count;
+        ASSERT_EQ(values[i], static_cast<int>(i % 1000) * n + n * (n - 1) / 2) << i << " of " << count;
       }
     }
   });
@@ -68,7 +68,8 @@ TEST_P(GroupTest, GatherAndAllGather) {
     const int root = group.size() - 1;
     for (const std::size_t count : kSizes) {
       const auto input = bytes_of(count, group.rank());
-      std::vector<std::vector<std::byte>> outputs(static_cast<std::size_t>(group.size()), std::vector<std::byte>(count));
+      std::vector<std::vector<std::byte>> outputs(static_cast<std::size_t>(group.size()));
+      for (auto& output : outputs) output.resize(count);
       group.all_gather(input, parts_of(outputs));
       for (int from = 0; from < group.size(); ++from) {
         ASSERT_TRUE(holds(outputs[static_cast<std::size_t>(from)], from)) << count;

@@ -13,18 +13,13 @@
 
 namespace manta::collective {
 
-namespace {
-
-void run_rank(const Rendezvous& rendezvous, const Body& body) {
+void run_guarded(int rank, const std::function<void()>& body) {
   try {
-    const auto group = Group::join(rendezvous);
-    body(*group);
+    body();
   } catch (const std::exception& error) {
-    ADD_FAILURE() << "rank " << rendezvous.rank << " of " << rendezvous.size << ": " << error.what();
+    ADD_FAILURE() << "rank " << rank << ": " << error.what();
   }
 }
-
-}  // namespace
 
 void run_group(Kind kind, int size, const Body& body, std::chrono::milliseconds timeout) {
   const std::string name = new_name();
@@ -32,7 +27,12 @@ void run_group(Kind kind, int size, const Body& body, std::chrono::milliseconds 
   std::vector<std::unique_ptr<Process>> processes;
   for (int rank = size - 1; rank >= 0; --rank) {
     const Rendezvous rendezvous{.name = name, .rank = rank, .size = size, .timeout = timeout};
-    const auto run = [rendezvous, &body] { run_rank(rendezvous, body); };
+    const auto run = [rendezvous, &body] {
+      run_guarded(rendezvous.rank, [&] {
+        const auto group = Group::join(rendezvous);
+        body(*group);
+      });
+    };
     if (kind == Kind::threads) {
       threads.emplace_back(run);
     } else {

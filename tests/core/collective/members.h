@@ -16,9 +16,12 @@ using Body = std::function<void(Group&)>;
 
 enum class Kind { threads, processes };
 
-// Runs body as every rank of a group, and waits for all. A rank that throws, or in which an expectation fails, is a failure
-// of the test.
+// Runs body as every rank of a group, and waits for all. A rank that throws, or in which an expectation fails, is a
+// failure of the test.
 void run_group(Kind kind, int size, const Body& body, std::chrono::milliseconds timeout = std::chrono::seconds(20));
+
+// Calls body; what it throws is a failure of the test.
+void run_guarded(int rank, const std::function<void()>& body);
 
 // The message of the Error with this code that call throws; else a failure.
 std::string error_of(ErrorCode code, const std::function<void()>& call);
