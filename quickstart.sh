@@ -14,7 +14,7 @@ case ${1:-} in
 esac
 (($#)) || set -- --workers 2
 
-"$root/cmake/deps.sh"
+"$root/cmake/deps.sh" system torch mnist
 cd "$root"
 # Once configured, the build configures again by itself whenever it must.
 [[ -f build/release/build.ninja ]] || cmake --preset release -DMANTA_TORCH=ON

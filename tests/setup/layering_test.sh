@@ -45,6 +45,9 @@ plant clean core/include/manta/torch.h '#include <torch/torch.h>'
 plant clean core/include/manta/a.h '#include <boost/pfr.hpp>'
 plant found core/include/manta/a.h '#include <boost/asio.hpp>'
 plant found train/session/a.cc '#include "core/base/b.h"'
+plant clean train/session/a.cc '#include "train/checkpoint/b.h"'
+plant found train/checkpoint/a.cc '#include "train/report/b.h"'
+plant found train/checkpoint/a.cc '#include "b.h"'
 plant found core/net/long.cc "$(printf '\\n%.0s' {1..501})"
 
 "$check" "$root" || failed=1

@@ -1,8 +1,5 @@
 #include <manta/train/checkpoint.h>
 
-#include <signal.h>
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -15,6 +12,7 @@
 #include <manta/train/safetensors.h>
 #include <manta/train/sampler.h>
 
+#include "tests/train/file_limit.h"
 #include "tests/train/folder.h"
 #include "tests/train/message.h"
 
@@ -293,22 +291,6 @@ TEST_F(CheckpointTest, NeverOverwritesAndTakesWhatADeadProcessLeft) {
   EXPECT_FALSE(fs::exists(folder_ / "c.part"));
   EXPECT_THAT(message_of([&] { Checkpoint::save(folder_ / "c", state); }), HasSubstr("exists already"));
 }
-
-// Files may not grow beyond a limit, which fails as a full disk does, but at a place of the test's choice.
-struct FileLimit {
-  explicit FileLimit(rlim_t bytes) {
-    handler = signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before);
-    const rlimit limit{bytes, before.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileLimit() {
-    setrlimit(RLIMIT_FSIZE, &before);
-    signal(SIGXFSZ, handler);
-  }
-  rlimit before{};
-  void (*handler)(int);
-};
 
 TEST_F(CheckpointTest, AFullDiskLeavesNothing) {
   Net net(2000);

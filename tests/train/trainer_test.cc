@@ -157,7 +157,6 @@ TEST_F(Trainer, RefusesWhatCannotWork) {
     try {
       (void)train::Trainer<train_small>(scaling, config).fit(Course{}, images_);
     } catch (const manta::Error& error) {
-      std::puts(error.what());
       return error.code();
     }
     return manta::ErrorCode::internal;

@@ -1,6 +1,5 @@
 // Restoring. RESTORE-1: everything is compared before anything is changed; what can fail only when it is tried (reading an
 // optimizer's file, a part of the user's) comes first, and is undone if a later one fails.
-#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -45,7 +44,12 @@ class Plan {
     try {
       for (; done < risky_.size(); ++done) risky_[done].first();
     } catch (...) {
-      for (std::size_t i = std::min(done + 1, risky_.size()); i-- > 0;) risky_[i].second();
+      while (done-- > 0) {  // the one that failed left its part as it was
+        try {
+          risky_[done].second();
+        } catch (...) {  // the user's part refuses what it said itself: the first failure tells more
+        }
+      }
       throw;
     }
     for (const auto& action : safe_) action();
@@ -86,16 +90,21 @@ class Plan {
       std::vector<std::unique_ptr<torch::optim::OptimizerOptions>> options;
     };
     auto before = std::make_shared<Before>();
-    const auto load = [optimizer, before, path = folder_ / (name + ".pt")] {
-      before->state = std::move(optimizer->state());
-      optimizer->state() = {};
-      for (auto& group : optimizer->param_groups()) before->options.push_back(group.options().clone());
-      read_optimizer(path, *optimizer);
-    };
     const auto undo = [optimizer, before] {
       optimizer->state() = std::move(before->state);
       for (std::size_t i = 0; i < before->options.size(); ++i) {
         optimizer->param_groups()[i].set_options(std::move(before->options[i]));
+      }
+    };
+    const auto load = [optimizer, before, undo, path = folder_ / (name + ".pt")] {
+      for (auto& group : optimizer->param_groups()) before->options.push_back(group.options().clone());
+      before->state = std::move(optimizer->state());
+      optimizer->state() = {};  // LibTorch would keep what it knows of parameters that the file says nothing of
+      try {
+        read_optimizer(path, *optimizer);
+      } catch (...) {
+        undo();
+        throw;
       }
     };
     risky_.emplace_back(load, undo);

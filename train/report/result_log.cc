@@ -91,15 +91,20 @@ struct ResultLog::Files {
     std::string text;
     bool inside = false;
     for (std::size_t at = 0; at < line.size(); ++at) {
-      if (line[at] == '"' && (at == 0 || line[at - 1] != '\\')) inside = !inside;
-      bool replaced = false;
-      for (const std::string_view word : {"NaN", "-Infinity", "Infinity"}) {
-        if (inside || replaced || !line.substr(at).starts_with(word)) continue;
-        text += "null";
-        at += word.size() - 1;
-        replaced = true;
+      const std::string_view rest = line.substr(at);
+      if (inside && rest[0] == '\\' && rest.size() > 1) {
+        text += rest.substr(0, 2);
+        ++at;
+        continue;
       }
-      if (!replaced) text += line[at];
+      if (rest[0] == '"') inside = !inside;
+      const std::size_t length = inside                            ? 0
+                                 : rest.starts_with("NaN")         ? 3
+                                 : rest.starts_with("Infinity")    ? 8
+                                 : rest.starts_with("-Infinity")   ? 9
+                                                                   : 0;
+      text += length > 0 ? "null" : rest.substr(0, 1);
+      at += length > 0 ? length - 1 : 0;
     }
     return text;
   }
