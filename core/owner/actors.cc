@@ -128,9 +128,7 @@ void Owner::give_back_worker(Actor& actor) {
 void Owner::constructed(Entry& handle, Outcome outcome) {
   Actor& actor = *handle.actor;
   --actor.in_flight;
-  for (const ObjectId& id : outcome.kept) {
-    if (Entry* kept = find_argument(handle, id)) lend(*kept, actor.worker);
-  }
+  announce_kept(handle, outcome.kept, actor.worker);
   drop_holds(outcome.held);
   actor.constructing = false;
   if (actor.state == State::dead) {

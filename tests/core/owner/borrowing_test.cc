@@ -138,7 +138,7 @@ TEST(OwnerLending, WhatATaskKeptIsEnteredWhenItEnds) {
   o.drop(given);
   o.grant(1);
   Outcome outcome = throws();
-  outcome.kept = {object(1)};
+  outcome.kept = {{object(1), kSelf}};
   o.finish(o.start(1), std::move(outcome));
   o.drop(result);
   EXPECT_EQ(o.live(), 1U);
@@ -156,7 +156,7 @@ TEST(OwnerLending, WhatATaskKeptOfOthersIsAnnouncedBeforeItIsGivenBack) {
   o.grant(1);
   o.log();
   Outcome outcome = returns("done");
-  outcome.kept = {object(1)};
+  outcome.kept = {{object(1), kAnn}};
   o.finish(o.start(1), std::move(outcome));
   EXPECT_THAT(o.log(), ElementsAre("to 5: 1 lent to 101", "to 5: gives back 1, 1 times", "resolved 2"));
 }
