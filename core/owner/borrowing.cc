@@ -237,24 +237,25 @@ void Owner::orphaned(const ObjectId& object, ClientId heir) {
 }
 
 void Owner::client_died(ClientId client, const std::string& status) {
-  bury([&](ClientId other) { return other == client; }, status);
+  bury([&](ClientId other) { return other == client; }, status, true);
   dead_.emplace(client, status);
   inherit(client);
   if (!stored_in_.contains(client)) effects_.arena_unused(client);
 }
 
 void Owner::node_died(NodeId node, const std::string& status) {
+  bury([&](ClientId client) { return node_of(client) == node; }, status, false);
   dead_nodes_.insert(node);
-  bury([&](ClientId client) { return node_of(client) == node; }, status);
   lose_values(node, status);
 }
 
-void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status) {
+// heirs: who is gone has one.
+void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status, bool heirs) {
   lose_actors(gone, status);
   std::vector<Entry*> touched;
   table_.for_each([&](Entry& entry) {
     const bool orphan = !entry.owned && entry.phase == Phase::borrowed && gone(entry.owner) &&
-                        (entry.kind == Kind::actor || dead_nodes_.contains(node_of(entry.owner)));
+                        (entry.kind == Kind::actor || !heirs);
     if (orphan || (entry.owned && entry.extra && (!entry.extra->borrowers.empty() || !entry.extra->subscribers.empty()))) {
       hold(entry);
       touched.push_back(&entry);

@@ -62,12 +62,20 @@ void Owner::tell_heir() {
 
 void Owner::inherit(ClientId owner) {
   if (owner == self_ || !inherited_.insert(owner).second) return;
-  std::vector<Entry*> ours;
+  std::vector<Entry*> ours, actors;
   table_.for_each([&](Entry& entry) {
-    if (entry.owned || entry.owner != owner || entry.kind == Kind::actor) return;
-    if (entry.refs.load(std::memory_order_acquire) > 0) ours.push_back(&entry);  // else its goodbye is to come
+    if (entry.owned || entry.owner != owner) return;
+    if (entry.refs.load(std::memory_order_acquire) == 0) return;  // its goodbye is to come
+    (entry.kind == Kind::actor ? actors : ours).push_back(&entry);
   });
   for (Entry* entry : ours) claim_from_heir(*entry);
+  for (Entry* entry : actors) hold(*entry);
+  const auto status = dead_.find(owner);
+  for (Entry* entry : actors) {  // which have no heir
+    if (entry->phase != Phase::borrowed) continue;
+    fail(*entry, lost_with_owner(*entry, status == dead_.end() ? "has ended" : status->second));
+  }
+  drop_holds(actors);
 }
 
 // OWN-13

@@ -333,7 +333,7 @@ class Owner {
   void add_borrower(Entry& entry, ClientId client, std::int64_t count);
   void answer(Entry& entry, ClientId subscriber);
   bool is_dead(ClientId client) const;
-  void bury(const std::function<bool(ClientId)>& gone, const std::string& status);
+  void bury(const std::function<bool(ClientId)>& gone, const std::string& status, bool heirs);
   static Error lost_with_owner(const Entry& entry, const std::string& status);
   void announce_kept(const Entry& task, const std::vector<detail::WireRef>& kept, ClientId by);
   void orphaned(const ObjectId& object, ClientId heir);

@@ -236,7 +236,7 @@ void SimNode::free_block(const owner::StoredLocation& location) {
 void SimNode::ask_all(ClientId heir, std::uint32_t round) {
   std::vector<NodeId> others;
   for (const NodeId node : world_.known_nodes) {
-    if (node != id_ && !dead_nodes_.contains(node)) others.push_back(node);
+    if (node != id_ && !world_.oracle.is_cut_off(node)) others.push_back(node);
   }
   round_call_.start(heir, round, {clients_.begin(), clients_.end()}, others);
 }

@@ -57,6 +57,7 @@ class Oracle {
   bool alive(ClientId client) const { return alive_.contains(client); }
   // From here on the machine's processes are dead for everybody else, whether they know it or not.
   void cut_off(NodeId node) { cut_off_.insert(node); }
+  bool is_cut_off(NodeId node) const { return cut_off_.contains(node); }
   bool reachable(ClientId client) const;
   // It is being killed: what it is told and holds no longer counts.
   void doom(ClientId client);
