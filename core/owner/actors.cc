@@ -61,7 +61,7 @@ Actor& Owner::known_actor(Entry& handle) {
   handle.kind = Kind::actor;
   handle.actor = &actor;
   actors_.emplace(actor.index, std::move(made));
-  if (handle.phase == Phase::resolved || is_dead(handle.owner)) {
+  if (handle.phase == Phase::resolved || is_dead(handle.owner) || is_heir(handle.owner)) {  // heirs have no actors
     actor.state = State::dead;
     actor.error = lost_with_owner(handle, "has ended");
   } else {

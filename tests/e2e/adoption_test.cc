@@ -89,7 +89,7 @@ class Adoption : public testing::Test {
     // Its next call comes after the death: everybody here has heard of it.
     EXPECT_THROW((void)manta::get(owner_.call<&Owner::process>()), Error);
   }
-  manta::ActorHandle<Owner> owner_ = manta::actor<Owner>();
+  manta::Actor<Owner> owner_ = manta::actor<Owner>();
   pid_t process_ = manta::get(owner_.call<&Owner::process>());
 };
 
