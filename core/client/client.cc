@@ -194,6 +194,24 @@ void Client::arena_unused(ClientId arena) {
   send(net::ArenaUnused{arena});
 }
 
+// In packets that are not too long.
+void Client::bequeath(std::vector<owner::Bequest> bequests) {
+  net::Bequeath message;
+  std::size_t bytes = 0;
+  for (owner::Bequest& bequest : bequests) {
+    const std::size_t more = 128 + bequest.value.bytes().size() + bequest.contained.size() * sizeof(detail::WireRef);
+    if (bytes + more > kLongestInPacket && bytes > 0) {
+      send(std::exchange(message, {}));
+      bytes = 0;
+    }
+    bytes += more;
+    message.bequests.push_back(std::move(bequest));
+  }
+  send(std::move(message));
+}
+
+void Client::withdraw(std::vector<ObjectId> objects) { send(net::Withdraw{std::move(objects)}); }
+
 void Client::resolved(owner::Entry& entry) {
   const auto it = watchers_.find(&entry);
   if (it != watchers_.end()) {

@@ -143,6 +143,8 @@ class Client final : owner::OwnerEffects {
   void free_stored(const owner::StoredLocation& location) override;
   void arena_unused(ClientId arena) override;
   void stored_unused(const owner::StoredLocation& location) override;
+  void bequeath(std::vector<owner::Bequest> bequests) override;
+  void withdraw(std::vector<ObjectId> objects) override;
   void resolved(owner::Entry& entry) override;
   bool restore(owner::Entry& entry) override;
   void free_spilled(const owner::SpilledExtent& extent) override;

@@ -67,6 +67,12 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    names_answered_.notify_all();
                  },
                  [&](const net::ClientDied& m) { on_client_died(m); },
+                 [&](const net::Settle& m) {
+                   const std::lock_guard guard(mutex_);
+                   drain();  // CLIENT-3
+                   owner_->inherit(owner::deceased_of(m.heir));
+                   send(net::Settled{m.heir, m.round});
+                 },
                  [&](const net::MakeRoom& m) { make_room(m); },
                  [&](const net::RoomMade& m) { on_room_made(m); },
                  [&](const net::NodeJoined& m) {
@@ -154,6 +160,9 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::ActorAt& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::ActorGone& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::KillActor& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::OwnerDied& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::Passed& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::NotInherited& m) { owner_->receive(from, std::move(m)); },
                  [&](const net::TaskDone& m) { on_task_done(from, m); },
                  [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
                  [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },

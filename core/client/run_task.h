@@ -22,6 +22,12 @@ struct TaskInput {
   std::shared_ptr<const void> keepalive;  // of memory that the views lie in
 };
 
+inline std::vector<owner::Entry*> entries_of(std::span<detail::EntryHead* const> heads) {
+  std::vector<owner::Entry*> entries;
+  for (detail::EntryHead* head : heads) entries.push_back(static_cast<owner::Entry*>(head));
+  return entries;
+}
+
 // True: `result` holds the encoded value. False: `error` says what went wrong; user_exception whether user code threw.
 // Whatever the function throws is caught here, once.
 bool run_task(Client& client, TaskContext& context, const TaskInput& input, serial::Writer& result, Error& error,

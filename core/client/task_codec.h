@@ -53,7 +53,7 @@ struct ReplyParts {
   bool user_exception = false;
   net::WireError error;
   std::vector<detail::WireRef> contained;
-  std::vector<ObjectId> kept;
+  std::vector<detail::WireRef> kept;
 };
 ReplyValue reply_value(const owner::Value& value);
 owner::Value value_of(const ReplyValue& value);

@@ -56,6 +56,8 @@ struct WireFetched {
   std::vector<detail::WireRef> contained;
 };
 
+using WireBequests = std::vector<WireFetched>;
+
 struct WireActorGone {
   ObjectId actor;
   WireValue error;
@@ -70,6 +72,11 @@ WireFetched wire_form(const owner::Fetched& message) {
   return {message.object, value_to_wire(message.value), message.contained};
 }
 WireActorGone wire_form(const owner::ActorGone& message) { return {message.actor, value_to_wire(message.error)}; }
+WireBequests wire_form(const Bequeath& message) {
+  WireBequests wire;
+  for (const owner::Bequest& b : message.bequests) wire.push_back({b.object, value_to_wire(b.value), b.contained});
+  return wire;
+}
 template <class T>
 T read_message(serial::Reader& reader) {
   T message;
@@ -88,6 +95,17 @@ owner::ActorGone read_message<owner::ActorGone>(serial::Reader& reader) {
   WireActorGone wire;
   reader(wire);
   return {wire.actor, value_from_wire(std::move(wire.error))};
+}
+
+template <>
+Bequeath read_message<Bequeath>(serial::Reader& reader) {
+  WireBequests wire;
+  reader(wire);
+  Bequeath message;
+  for (WireFetched& w : wire) {
+    message.bequests.push_back({w.object, value_from_wire(std::move(w.value)), std::move(w.contained)});
+  }
+  return message;
 }
 
 template <class Variant>

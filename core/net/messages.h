@@ -88,6 +88,16 @@ struct MadeRoom {  // answers MakeRoom; free now, or when messages on their way 
   std::uint64_t id = 0;
   std::uint64_t bytes = 0;
 };
+struct Bequeath {  // what the sender's heir is to know, should it die
+  std::vector<owner::Bequest> bequests;
+};
+struct Withdraw {
+  std::vector<ObjectId> objects;
+};
+struct Settled {  // answers Settle: what came before it has been acted on
+  ClientId heir;
+  std::uint32_t round = 0;
+};
 struct PullBlock {  // bring a block of another node here; answered by BlockPulled
   std::uint64_t id = 0;  // the client's own
   owner::StoredLocation location;
@@ -95,7 +105,7 @@ struct PullBlock {  // bring a block of another node here; answered by BlockPull
 
 using ClientMessage = std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown,
                                    ArenaUnused, KillWorker, RequestChannel, RegisterName, FindName, DropName, NeedRoom,
-                                   MadeRoom, PullBlock>;
+                                   MadeRoom, PullBlock, Bequeath, Withdraw, Settled>;
 
 // --- from a node to a client
 struct NodeOfCluster {
@@ -179,6 +189,10 @@ struct NodeDied {  // after the deaths of its clients
   NodeId node;
   std::string status;
 };
+struct Settle {  // answered by Settled; the owner whose heir it is is dead
+  ClientId heir;
+  std::uint32_t round = 0;
+};
 struct BlockPulled {  // descriptor: memory that holds the block; none: it is lost, and why
   std::uint64_t id = 0;
   std::string why;
@@ -186,7 +200,7 @@ struct BlockPulled {  // descriptor: memory that holds the block; none: it is lo
 
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
                                  FromPeer, ClientDied, ChannelTo, Named, MakeRoom, RoomMade, NodeJoined, NodeDied,
-                                 BlockPulled>;
+                                 BlockPulled, Settle>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena
@@ -223,7 +237,7 @@ struct WorkerBlocked {  // the running task starts or ends to wait
 };
 using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
                                 owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks,
-                                TasksReturned, WorkerBlocked>;
+                                TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

@@ -52,6 +52,8 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       self_(Cluster::kHead),
       replan_timer_(io_),
       driver_(client_of(Cluster::kHead, 1)),
+      estates_(static_cast<owner::EstateEffects&>(*this)),
+      round_call_(round_call_edge()),
       room_([this](ClientId to, std::uint64_t id, std::uint64_t bytes) { send(*find(to), net::MakeRoom{id, bytes}); },
             [this](ClientId asker, std::uint64_t number, std::uint64_t bytes) {
               if (Client* client = find(asker)) send(*client, net::RoomMade{number, bytes});
@@ -173,14 +175,11 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                    send(client, net::ArenaOf{m.client}, {&fd, fd >= 0 ? 1u : 0u});
                  },
                  [&](net::ToPeer& m) {
-                   const int fd = descriptors.empty() ? -1 : descriptors[0].get();
-                   Client* to = find(m.client);
-                   if (to != nullptr) {
-                     send(*to, net::FromPeer{client.id, std::move(m.message)}, {&fd, fd >= 0 ? 1u : 0u});
-                   } else if (cluster_ && node_of(m.client) != self_) {
-                     to_foreign_peer(client.id, m.client, std::move(m.message), fd);
-                   }
+                   peer_message(client.id, m.client, std::move(m.message), descriptors.empty() ? -1 : descriptors[0].get());
                  },
+                 [&](net::Bequeath& m) { estates_.bequeath(client.id, std::move(m.bequests)); },
+                 [&](const net::Withdraw& m) { estates_.withdraw(client.id, m.objects); },
+                 [&](const net::Settled& m) { round_call_.client_answered(client.id, m.heir, m.round); },
                  [&](const net::Shutdown&) {
                    if (client.id == driver_) stop();
                  },
@@ -358,6 +357,7 @@ void Daemon::announce_client_death(NodeId to, ClientId dead, const std::string& 
   for (const auto& [id, client] : clients_) {
     if (id != dead && client->greeted) send(*client, net::ClientDied{dead, status});
   }
+  death_announced(dead, status);
 }
 
 void Daemon::end_job(NodeId to, ClientId driver) {

@@ -8,6 +8,7 @@
 //   NODE-4  it is the child of a guard, a process that only waits for its end: after kill -9 of the node process the
 //           guard ends what user code of the workers has left (workers themselves die by parent-death signal), and
 //           after kill -9 of the guard the node process does
+//   NODE-5  what is sent to a dead client of this node, or to its heir, is answered by `estates_`
 //
 // Threading: one thread; run() returns when everything below has ended. Ownership: owns the spawner, clients, memory.
 #pragma once
@@ -36,12 +37,18 @@
 #include "core/node/room_requests.h"
 #include "core/node/spawner.h"
 #include "core/node/transfers.h"
+#include "core/owner/estates.h"
+#include "core/owner/round_call.h"
 #include "core/sched/cluster_scheduler.h"
 #include "core/sched/node_scheduler.h"
 
 namespace manta::node {
 
-class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects, ClusterEvents, sched::ClusterSchedulerEffects {
+class Daemon final : sched::NodeSchedulerEffects,
+                     head::HeadEffects,
+                     ClusterEvents,
+                     sched::ClusterSchedulerEffects,
+                     owner::EstateEffects {
  public:
   // The spawner has started. driver: this end of the driver's socket, from which `config` was read.
   Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner);
@@ -87,6 +94,13 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects, ClusterEven
   std::uint32_t held_here(ClientId client, sched::ShapeIndex shape) override { return scheduler_.held(client, shape); }
   void refuse(ClientId client, sched::ShapeIndex shape, const std::string& why) override;
 
+  // --- owner::EstateEffects (daemon_estates.cc)
+  void send_as(ClientId from, ClientId to, owner::PeerMessage message) override;
+  void free_block(const owner::StoredLocation& location) override;
+  void arena_unused(ClientId arena, ClientId user) override;
+  void ask_all(ClientId heir, std::uint32_t round) override;
+  void estate_closed(ClientId heir) override;
+
   Result<Client*> add_client(ClientId id, net::ControlSocket socket);
   void welcome(Client& client);
   void watch(Client& client);
@@ -107,12 +121,21 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects, ClusterEven
   void client_gone(ClientId id, const std::string& status);
   bool start_again(const Client& client);
   void keep_arena(Client& client);
-  void arena_unused(ClientId arena, ClientId user);
   void reap();
   void schedule_tick();
   void stop();
   std::chrono::nanoseconds now() const;
   Client* find(ClientId id);
+
+  // daemon_estates.cc
+  owner::RoundCallEdge round_call_edge();
+  std::vector<ClientId> greeted() const;
+  std::set<ClientId> users_of_arenas() const;
+  void peer_message(ClientId from, ClientId to, std::vector<std::byte> message, int memory);
+  void to_estates(ClientId from, ClientId to, std::span<const std::byte> message);
+  void drop_user(ClientId user);
+  void add_user(ClientId user, ClientId where);
+  void death_announced(ClientId dead, const std::string& status);
 
   // daemon_cluster.cc
   std::unique_ptr<Cluster> make_cluster();
@@ -156,6 +179,8 @@ class Daemon final : sched::NodeSchedulerEffects, head::HeadEffects, ClusterEven
   std::map<pid_t, std::string> ended_early_;  // processes that ended before their Hello was read
   std::set<std::pair<ClientId, ClientId>> channels_;  // (submitter, worker)
   std::map<ClientId, DeadArena> arenas_of_the_dead_;
+  owner::Estates estates_;
+  owner::RoundCall round_call_;
   RoomRequests room_;
   head::Head head_;
   net::ControlSocket launcher_;  // of a node that joined: the program that was started; then watched for its end

@@ -94,9 +94,9 @@ void Daemon::announce_node_death(NodeId to, NodeId dead, const std::string& stat
     if (node_of(client) == dead) foreign_client_gone(client, "its " + name + " " + status);
   }
   std::erase_if(arenas_of_the_dead_, [&](const auto& arena) { return node_of(arena.first) == dead; });
-  for (auto it = arenas_of_the_dead_.begin(); it != arenas_of_the_dead_.end();) {
-    arena_unused((it++)->first, client_of(dead, 0));
-  }
+  drop_user(client_of(dead, 0));
+  estates_.node_died(dead, "was on " + name + " " + status);
+  round_call_.node_gone(dead);
   transfers_->node_left(dead, name + " " + status);
   for (const auto& [id, client] : clients_) send(*client, net::NodeDied{dead, name + " " + status});
   placing_->node_left(dead);
@@ -133,10 +133,7 @@ void Daemon::client_ended(ClientId client, const std::string& status) {
 void Daemon::foreign_client_gone(ClientId client, const std::string& status) {
   if (foreign_submitters_.erase(client) > 0) scheduler_.client_left(client, status, now());
   // Its node keeps its arena until no client of this one knows of objects in it.
-  DeadArena dead{Fd(), {}};
-  for (const auto& [id, other] : clients_) {
-    if (other->greeted) dead.users.insert(id);
-  }
+  DeadArena dead{Fd(), users_of_arenas()};
   if (dead.users.empty()) {
     cluster_->send(node_of(client), link::ArenaUnused{client});
   } else {
@@ -271,7 +268,7 @@ void Daemon::to_foreign_peer(ClientId from, ClientId to, std::vector<std::byte> 
 
 void Daemon::from_foreign_peer(ClientId from, ClientId to, std::vector<std::byte> message) {
   Client* client = find(to);
-  if (client == nullptr) return;
+  if (client == nullptr) return to_estates(from, to, message);
   if (message.size() <= kLongestInPacket) return send(*client, net::FromPeer{from, std::move(message)});
   auto memory = net::create_shared_memory("manta-message", message.size());
   auto base = memory ? net::map_memory(memory->get(), message.size(), net::Mapping::shared)
@@ -299,6 +296,10 @@ void Daemon::message(NodeId from, link::Message message) {
                  [&](const link::ArenaUnused& m) {
                    if (node_of(m.client) == self_) arena_unused(m.client, client_of(from, 0));
                  },
+                 [&](const link::Settle& m) {
+                   if (node_of(m.heir) == from) round_call_.asked(from, m.heir, m.round, greeted());
+                 },
+                 [&](const link::Settled& m) { round_call_.node_answered(from, m.heir, m.round); },
                  [&](const link::Pull& m) { transfers_->serve(from, m.id, m.location); },
                  [&](const link::Chunk& m) { transfers_->chunk(from, m.id, m.bytes); },
                  [&](const link::PullMore& m) { transfers_->more(from, m.id); },

@@ -94,7 +94,15 @@ struct PullFailed {
   std::uint64_t id = 0;
   std::string why;
 };
-using Message = std::variant<FromClient, ForClient, Peer, ArenaUnused, Pull, Chunk, PullMore, PullFailed>;
+struct Settle {  // ask your clients whether they have acted on what was sent before
+  ClientId heir;
+  std::uint32_t round = 0;
+};
+struct Settled {  // they have
+  ClientId heir;
+  std::uint32_t round = 0;
+};
+using Message = std::variant<FromClient, ForClient, Peer, ArenaUnused, Pull, Chunk, PullMore, PullFailed, Settle, Settled>;
 
 struct Relayed {
   NodeId from, to;

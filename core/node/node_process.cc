@@ -179,7 +179,10 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
     if (used > 0) keep_arena(*client);
     clients_.erase(id);
     room_.client_gone(id);
-    for (auto it = arenas_of_the_dead_.begin(); it != arenas_of_the_dead_.end();) arena_unused((it++)->first, id);
+    if (estates_.has_heir(id)) add_user(owner::heir_of(id), id);
+    drop_user(id);
+    round_call_.client_gone(id);
+    estates_.open(id, status);
     std::erase_if(channels_, [&](const auto& pair) { return pair.first == id || pair.second == id; });
   }
   if (greeted) {
@@ -193,23 +196,11 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
 
 // Its objects may be others' by now. Each that hears of the death says when it knows of none.
 void Daemon::keep_arena(Client& client) {
-  DeadArena dead{std::move(client.arena_for_readers), {}};
-  for (const auto& [id, other] : clients_) {
-    if (other->greeted) dead.users.insert(id);
-  }
+  DeadArena dead{std::move(client.arena_for_readers), users_of_arenas()};
   for (const auto& node : nodes_) {  // each other node stands for its clients
     if (node.node != self_) dead.users.insert(client_of(node.node, 0));
   }
   arenas_of_the_dead_[client.id] = std::move(dead);
-}
-
-void Daemon::arena_unused(ClientId arena, ClientId user) {
-  const auto it = arenas_of_the_dead_.find(arena);
-  if (it == arenas_of_the_dead_.end()) return;
-  it->second.users.erase(user);
-  if (!it->second.users.empty()) return;
-  arenas_of_the_dead_.erase(it);
-  if (cluster_ && node_of(arena) != self_) cluster_->send(node_of(arena), link::ArenaUnused{arena});
 }
 
 void Daemon::reap() {

@@ -61,7 +61,7 @@ Actor& Owner::known_actor(Entry& handle) {
   handle.kind = Kind::actor;
   handle.actor = &actor;
   actors_.emplace(actor.index, std::move(made));
-  if (handle.phase == Phase::resolved || is_dead(handle.owner)) {
+  if (handle.phase == Phase::resolved || is_dead(handle.owner) || is_heir(handle.owner)) {  // heirs have no actors
     actor.state = State::dead;
     actor.error = lost_with_owner(handle, "has ended");
   } else {
@@ -128,9 +128,7 @@ void Owner::give_back_worker(Actor& actor) {
 void Owner::constructed(Entry& handle, Outcome outcome) {
   Actor& actor = *handle.actor;
   --actor.in_flight;
-  for (const ObjectId& id : outcome.kept) {
-    if (Entry* kept = find_argument(handle, id)) lend(*kept, actor.worker);
-  }
+  announce_kept(handle, outcome.kept, actor.worker);
   drop_holds(outcome.held);
   actor.constructing = false;
   if (actor.state == State::dead) {

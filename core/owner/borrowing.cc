@@ -8,7 +8,11 @@
 
 namespace manta::owner {
 
-Entry* Owner::import(const detail::WireRef& ref, bool lent) {
+Entry* Owner::import(const detail::WireRef& named, bool lent) {
+  detail::WireRef ref = named;
+  const bool of_the_dead = inherited_.contains(ref.owner);
+  if (of_the_dead) ref.owner = heir_of(ref.owner);
+  if (is_heir(ref.owner) && ref.owner != self_) inherit(deceased_of(ref.owner));
   const bool ours = ref.owner == self_;
   Entry* known = table_.find(ref.object, ours ? ClientId{} : ref.owner);
   if (known != nullptr && !ours && known->refs.load(std::memory_order_acquire) == 0) {
@@ -32,7 +36,10 @@ Entry* Owner::import(const detail::WireRef& ref, bool lent) {
       table_.index(*known);
     }
   }
-  if (lent && !ours) ++known->more().lent_to_us;
+  if (lent && !ours) {
+    if (of_the_dead) effects_.send(ref.owner, Lent{ref.object, self_});  // OWN-13
+    ++known->more().lent_to_us;
+  }
   return known;
 }
 
@@ -58,14 +65,24 @@ void Owner::lend(Entry& entry, ClientId to) {
 }
 
 void Owner::lend_contained(const std::vector<Entry*>& contained, ClientId to) {
+  ++batching_;
   for (Entry* entry : contained) lend(*entry, to);
+  --batching_;
+  tell_heir();
+}
+
+std::vector<detail::WireRef> Owner::lend_to(const std::vector<Entry*>& entries, ClientId to) {
+  std::vector<detail::WireRef> refs;
+  for (Entry* entry : entries) refs.push_back(export_ref(*entry));
+  lend_contained(entries, to);
+  return refs;
 }
 
 // Announced by the submitter, whatever others announce: their messages may reach the owner after the submitter's last
 // reference is gone. For the same reason what was passed on counts as kept: the owner must hear of the third process
 // while somebody is in its books, and that is us from the reply on until we give it back.
-std::vector<ObjectId> Owner::kept_after_task(const std::vector<Entry*>& imported) {
-  std::vector<ObjectId> kept;
+std::vector<detail::WireRef> Owner::kept_after_task(const std::vector<Entry*>& imported) {
+  std::vector<detail::WireRef> kept;
   for (Entry* entry : imported) {
     if (entry->owned || entry->owner == self_) continue;  // or was ours, and is lost
     const bool held = entry->refs.load(std::memory_order_acquire) > 1;  // one reference is the caller's own
@@ -74,9 +91,25 @@ std::vector<ObjectId> Owner::kept_after_task(const std::vector<Entry*>& imported
     if (extra.announced) continue;
     extra.announced = true;
     ++extra.lent_to_us;
-    kept.push_back(entry->id);
+    kept.push_back({entry->id, entry->owner});
   }
   return kept;
+}
+
+// Before the submitter's own holds on the arguments go: whoever keeps one must be in its owner's books.
+void Owner::announce_kept(const Entry& task, const std::vector<detail::WireRef>& kept, ClientId by) {
+  for (const detail::WireRef& ref : kept) {
+    Entry* entry = find_argument(task, ref.object);
+    if (entry == nullptr || !by) continue;
+    if (is_heir(ref.owner) && ref.owner != entry->owner) inherit(deceased_of(ref.owner));
+    const bool told_too_late = !entry->owned && is_heir(entry->owner) && !is_heir(ref.owner);
+    if (!told_too_late) {
+      lend(*entry, by);
+    } else if (by != self_) {  // OWN-13: what it counts is no loan of the heir's
+      effects_.send(entry->owner, Lent{entry->id, by});
+      effects_.send(by, Passed{{entry->id, entry->owner}});
+    }
+  }
 }
 
 void Owner::add_borrower(Entry& entry, ClientId client, std::int64_t count) {
@@ -85,8 +118,10 @@ void Owner::add_borrower(Entry& entry, ClientId client, std::int64_t count) {
   auto& borrowers = entry.more().borrowers;
   auto it = std::find_if(borrowers.begin(), borrowers.end(), [&](const auto& b) { return b.client == client; });
   if (it == borrowers.end()) {
-    if (borrowers.empty()) hold(entry);  // all borrowers together are one hold
+    const bool first = borrowers.empty();
+    if (first) hold(entry);  // all borrowers together are one hold
     borrowers.push_back({client, count});
+    if (client != self_ && entry.extra->will == EntryExtra::Will::none) leave(entry);
     return;
   }
   it->count += count;
@@ -103,8 +138,7 @@ void Owner::answer(Entry& entry, ClientId subscriber) {
   }
   Fetched reply{entry.id, entry.value.clone(), {}};
   if (entry.extra) {
-    for (Entry* inside : entry.extra->contained) reply.contained.push_back(export_ref(*inside));
-    lend_contained(entry.extra->contained, subscriber);
+    reply.contained = lend_to(entry.extra->contained, subscriber);
   }
   effects_.send(subscriber, std::move(reply));
 }
@@ -115,7 +149,9 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
           [&](const Fetch& fetch) {
             if (is_dead(from)) return;  // nothing more is lent to it
             Entry* entry = table_.find(fetch.object);
-            if (entry == nullptr) {
+            if (entry == nullptr && is_heir(self_)) {
+              effects_.send(from, NotInherited{fetch.object});
+            } else if (entry == nullptr) {
               effects_.send(from, Fetched{fetch.object,
                                           Value::of(Error(ErrorCode::object_lost,
                                                           "object " + fetch.object.to_string() +
@@ -149,6 +185,7 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
           [&](const FindActor& find) {
             if (is_dead(from)) return;
             Entry* entry = table_.find(find.actor);
+            if (is_heir(self_)) return effects_.send(from, NotInherited{find.actor});
             if (entry == nullptr || entry->kind != Kind::actor) {
               effects_.send(from, ActorGone{find.actor, Value::of(Error(ErrorCode::actor_died,
                                                                         "actor " + find.actor.to_string() +
@@ -173,6 +210,9 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
             Entry* entry = table_.find(kill.actor);
             if (entry != nullptr && entry->kind == Kind::actor) kill_actor(*entry, kill.restart);
           },
+          [&](const OwnerDied& died) { inherit(died.owner); },
+          [&](const Passed& passed) { unhold(*import(passed.ref, true)); },
+          [&](const NotInherited& lost) { orphaned(lost.object, from); },
       },
       message);
 }
@@ -182,28 +222,40 @@ Error Owner::lost_with_owner(const Entry& entry, const std::string& status) {
     return Error(ErrorCode::actor_died,
                  "actor " + entry.id.to_string() + " ended with the process that had created it, which " + status);
   }
-  return Error(ErrorCode::object_lost, "object " + entry.id.to_string() + " is lost: the process that owned it " + status);
+  return Error(ErrorCode::object_lost, "object " + entry.id.to_string() + " is lost: the process that owned it " + status +
+                                             "; what its node adopts was in memory by then, and known to others");
 }
 
 bool Owner::is_dead(ClientId client) const { return dead_.contains(client) || dead_nodes_.contains(node_of(client)); }
 
+// The heir does not know it.
+void Owner::orphaned(const ObjectId& object, ClientId heir) {
+  Entry* entry = table_.find(object, heir);
+  if (entry == nullptr || entry->phase != Phase::borrowed) return;
+  const auto status = dead_.find(deceased_of(heir));
+  fail(*entry, lost_with_owner(*entry, status == dead_.end() ? "has ended" : status->second));
+}
+
 void Owner::client_died(ClientId client, const std::string& status) {
-  bury([&](ClientId other) { return other == client; }, status);
-  dead_.insert(client);
+  bury([&](ClientId other) { return other == client; }, status, true);
+  dead_.emplace(client, status);
+  inherit(client);
   if (!stored_in_.contains(client)) effects_.arena_unused(client);
 }
 
 void Owner::node_died(NodeId node, const std::string& status) {
-  bury([&](ClientId client) { return node_of(client) == node; }, status);
+  bury([&](ClientId client) { return node_of(client) == node; }, status, false);
   dead_nodes_.insert(node);
   lose_values(node, status);
 }
 
-void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status) {
+// heirs: who is gone has one.
+void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status, bool heirs) {
   lose_actors(gone, status);
   std::vector<Entry*> touched;
   table_.for_each([&](Entry& entry) {
-    const bool orphan = !entry.owned && entry.phase == Phase::borrowed && gone(entry.owner);
+    const bool orphan = !entry.owned && entry.phase == Phase::borrowed && gone(entry.owner) &&
+                        (entry.kind == Kind::actor || !heirs);
     if (orphan || (entry.owned && entry.extra && (!entry.extra->borrowers.empty() || !entry.extra->subscribers.empty()))) {
       hold(entry);
       touched.push_back(&entry);

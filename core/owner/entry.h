@@ -33,7 +33,7 @@ enum class Phase : std::uint8_t {
   here,      // runs in this process, in the thread that waits for it
   borrowed,  // another process owns it, the value has not come yet
   resolved,  // value or error is there
-  lost,      // its value went with a node; it is made again when somebody wants it
+  lost,      // its value went with a node; it is made again when somebody wants it. In an heir: not bequeathed
   actor,     // an owned actor whose arguments are there: see Actor::state
 };
 
@@ -66,6 +66,8 @@ struct EntryExtra {
   };
   std::vector<Borrower> borrowers;
   std::vector<ClientId> subscribers;  // asked for the value before it was there
+  // Whether the owner's heir knows the value, or is to be told when it is there (OWN-12). In the heir: done.
+  enum class Will : std::uint8_t { none, due, done } will = Will::none;
   // Of borrowed entries.
   std::int64_t lent_to_us = 0;  // how often the owner has us in its books, or will
   bool announced = false;       // a submitter that covered us says so to the owner before it lets go itself

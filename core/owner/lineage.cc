@@ -50,6 +50,7 @@ void Owner::lose_value(Entry& entry, const std::string& status) {
                                       "; tasks are repeated as TaskOptions::max_retries allows"));
     return;
   }
+  if (entry.extra) revoke(entry);
   entry.resolved.store(false, std::memory_order_release);
   entry.wanted = false;
   entry.phase = entry.owned ? Phase::lost : Phase::borrowed;

@@ -13,6 +13,13 @@
 
 namespace manta::owner {
 
+// A dead client's objects are answered for by its node, under a name of its own: messages to and about the heir are
+// those that were sent by who knew of the death (OWN-12).
+inline constexpr std::uint64_t kHeirBit = std::uint64_t{1} << (kNodeShift - 1);
+constexpr bool is_heir(ClientId client) { return (client.value & kHeirBit) != 0; }
+constexpr ClientId heir_of(ClientId client) { return {client.value | kHeirBit}; }
+constexpr ClientId deceased_of(ClientId heir) { return {heir.value & ~kHeirBit}; }
+
 // Borrower to owner: send me the value when it is there.
 struct Fetch {
   ObjectId object;
@@ -54,6 +61,27 @@ struct KillActor {
   bool restart = false;
 };
 
-using PeerMessage = std::variant<Fetch, Fetched, Lent, GivenBack, FindActor, ActorAt, ActorGone, KillActor>;
+// From a dead client's node, to whoever writes to that client.
+struct OwnerDied {
+  ClientId owner;
+};
+// Who knows of the owner's death to one who may not: this object of its heir's was lent to you.
+struct Passed {
+  detail::WireRef ref;
+};
+// From an heir: the object or actor that you asked for ended with its owner.
+struct NotInherited {
+  ObjectId object;
+};
+
+using PeerMessage = std::variant<Fetch, Fetched, Lent, GivenBack, FindActor, ActorAt, ActorGone, KillActor, OwnerDied,
+                                 Passed, NotInherited>;
+
+// An owner to its node: what its heir has to know of an object. References inside that others own are lent to the heir.
+struct Bequest {
+  ObjectId object;
+  Value value;
+  std::vector<detail::WireRef> contained;
+};
 
 }  // namespace manta::owner

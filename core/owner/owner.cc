@@ -140,6 +140,7 @@ void Owner::count_stored(const Value& value, int change) {
 
 void Owner::free_entry(Entry& entry) {
   if (entry.kind == Kind::actor) handle_gone(*entry.actor);
+  if (entry.extra) revoke(entry);
   if (entry.phase == Phase::resolved) count_stored(entry.value, -1);
   if (entry.owned) {
     free_value(entry.value);
@@ -178,12 +179,7 @@ void Owner::finished(Entry& entry, Outcome outcome) {
     inside.push_back(import(ref, true));
     if (ran_in == self_ && inside.back()->owned) add_borrower(*inside.back(), self_, -1);
   }
-  // Before our own holds on the arguments go: whoever keeps one must be in its owner's books.
-  for (const ObjectId& id : outcome.kept) {
-    Entry* kept = find_argument(entry, id);
-    if (planted_bug(8) && outcome.user_exception) continue;
-    if (kept != nullptr && ran_in) lend(*kept, ran_in);
-  }
+  if (!(planted_bug(8) && outcome.user_exception)) announce_kept(entry, outcome.kept, ran_in);
   const bool again = outcome.user_exception && entry.retry_exceptions && actor == nullptr &&
                      (entry.max_retries < 0 || entry.attempt < entry.max_retries);
   if (again) {
@@ -249,6 +245,7 @@ void Owner::resolve(Entry& entry, Value value) {
   entry.resolved.store(true, std::memory_order_release);
   if (entry.watched) effects_.resolved(entry);
   if (!entry.extra) return;
+  if (entry.extra->will == EntryExtra::Will::due) leave(entry);
   for (const ClientId& subscriber : std::exchange(entry.extra->subscribers, {})) answer(entry, subscriber);
   if (entry.extra->dependents.empty()) return;
   hold(entry);  // for the loop below

@@ -19,6 +19,10 @@
 //          the actor's process died starts again at most max_task_retries times
 //   OWN-11  a stored result of another node that dies is made again by its task, with the arguments that it had, when it
 //           is wanted and as often as max_retries allows; whoever borrowed it asks again
+//   OWN-12 what another process may hold, and all inside it that is owned here, is known to the heir before that process
+//          hears of it, or once it is there; spilled values excepted
+//   OWN-13 who knows that an owner is dead holds its objects of the heir, in whose books it enters itself; what is lent
+//          by others under the dead owner's name counts for nothing there
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
 // effects and channels must outlive it.
@@ -87,6 +91,9 @@ class OwnerEffects {
   virtual void free_spilled(const SpilledExtent&) {}
   // The client is dead, and no value that is known here lies in its arena.
   virtual void arena_unused(ClientId) {}
+  // The heir's news (OWN-12), in order. Before anything else is sent or freed.
+  virtual void bequeath(std::vector<Bequest>) {}
+  virtual void withdraw(std::vector<ObjectId>) {}
   // No entry says any more that its value lies there, in another process' arena.
   virtual void stored_unused(const StoredLocation&) {}
   // A watched entry was resolved.
@@ -121,7 +128,7 @@ struct Outcome {
   bool user_exception = false;        // error comes from user code (retry_exceptions applies)
   std::vector<detail::WireRef> contained;  // references inside the value; already lent to this process
   std::vector<Entry*> held;           // the same, already entries of this process; one hold of each passes over
-  std::vector<ObjectId> kept;         // references from the arguments that the worker's process still holds
+  std::vector<detail::WireRef> kept;  // references from the arguments that the worker's process still holds
 };
 
 struct Lease {
@@ -144,6 +151,7 @@ struct OwnerConfig {
   std::uint32_t idle_ticks = 20;        // a lease without work is returned at the idle_ticks-th tick
   std::uint32_t pressed_ticks = 1'000;  // how long pressed() has an effect
   std::uint32_t restore_ticks = 10'000;  // what needs a spilled value fails after so many without room for it
+  bool leaves_estate = true;            // false: nobody is told what it owns
   std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
 };
 
@@ -193,6 +201,8 @@ class Owner {
   // A pushed task has not started and comes back; a channel that cannot take back at once says so later.
   void came_back(Entry& entry);
   void client_died(ClientId client, const std::string& status);
+  // It is dead, as others know: what it owned is the heir's. client_died() may follow.
+  void inherit(ClientId owner);
   // All processes of the node, also those whose birth was never announced: an owner may have lent to them already.
   void node_died(NodeId node, const std::string& status);
   void receive(ClientId from, const PeerMessage& message);
@@ -208,10 +218,12 @@ class Owner {
 
   // A value goes to another process: whoever owns the references inside must know. Before it is sent.
   void lend_contained(const std::vector<Entry*>& contained, ClientId to);
+  // The same, and their names for the receiver, which must hear of the loan before of anything that happens later.
+  std::vector<detail::WireRef> lend_to(const std::vector<Entry*>& entries, ClientId to);
   // One reference that this process holds goes to `to` for good (a worker's reply says that it kept one).
   void lend(Entry& entry, ClientId to);
   // Of these entries, imported from a task's arguments, those still held: the reply must name them.
-  std::vector<ObjectId> kept_after_task(const std::vector<Entry*>& imported);
+  std::vector<detail::WireRef> kept_after_task(const std::vector<Entry*>& imported);
 
   // --- Spilling. The edge does the I/O.
   // Entries whose values can be spilled (OWN-9), used longest ago first, until they have so many bytes together; all
@@ -230,6 +242,14 @@ class Owner {
   void used(Entry& entry) {
     if (entry.owned && entry.phase == Phase::resolved) entry.position = ++uses_;
   }
+
+  // --- Of an heir, before and at its owner's death.
+  void bequeathed(ClientId owner, Bequest bequest);
+  void withdrawn(const ObjectId& object);
+  // What was not bequeathed is lost; from now on it is received from others.
+  void open_estate(ClientId owner, const std::string& status);
+  // Whoever holds something has said so: the rest goes.
+  void settle_estate();
 
   Lease* find_lease(LeaseId id);
   const EntryTable& table() const { return table_; }
@@ -313,8 +333,17 @@ class Owner {
   void add_borrower(Entry& entry, ClientId client, std::int64_t count);
   void answer(Entry& entry, ClientId subscriber);
   bool is_dead(ClientId client) const;
-  void bury(const std::function<bool(ClientId)>& gone, const std::string& status);
+  void bury(const std::function<bool(ClientId)>& gone, const std::string& status, bool heirs);
   static Error lost_with_owner(const Entry& entry, const std::string& status);
+  void announce_kept(const Entry& task, const std::vector<detail::WireRef>& kept, ClientId by);
+  void orphaned(const ObjectId& object, ClientId heir);
+  // inheriting.cc
+  void leave(Entry& first);
+  void revoke(Entry& entry);
+  void tell_heir();
+  void flush_withdrawals();
+  void claim_from_heir(Entry& entry);
+  Entry& of_estate(const ObjectId& object);
 
   ClientId self_;
   OwnerConfig config_;
@@ -322,12 +351,16 @@ class Owner {
   EntryTable table_;
   std::vector<std::unique_ptr<Shape>> shapes_;
   std::map<LeaseId, std::unique_ptr<Lease>> leases_;
-  std::set<ClientId> dead_;  // looked up, never walked
+  std::map<ClientId, std::string> dead_;  // and how they died; looked up, never walked
+  std::set<ClientId> inherited_;  // owners that are dead, whose heirs we deal with; looked up, never walked
   std::set<NodeId> dead_nodes_;  // looked up, never walked
   std::map<ClientId, std::uint64_t> stored_in_;  // values of resolved entries by arena, our own excepted; never walked
   std::uint64_t unfinished_ = 0;
   std::map<DemandIndex, std::unique_ptr<Actor>> actors_;
   DemandIndex next_actor_ = kFirstActor;
+  std::vector<Bequest> bequests_;      // for the heir, when batching_ ends
+  std::vector<ObjectId> withdrawals_;  // the same, in no hurry
+  std::uint32_t batching_ = 0;
   std::uint32_t uses_ = 0;
   std::uint32_t pressed_ticks_ = 0;  // that are left
   struct Unanswered {

@@ -57,6 +57,8 @@ void Owner::pressed() {
 
 void Owner::spilled(Entry& entry, const SpilledExtent& extent) {
   const Value block = Value::at(entry.value.stored(), entry.value.framed());
+  if (entry.extra) revoke(entry);
+  flush_withdrawals();
   entry.value.move_to(extent);
   count_stored(block, -1);
   effects_.free_stored(block.stored());
@@ -68,6 +70,7 @@ void Owner::restored(Entry& entry, const StoredLocation& location) {
   used(entry);
   count_stored(entry.value, 1);
   effects_.free_spilled(extent);
+  if (entry.extra && entry.extra->will == EntryExtra::Will::due) leave(entry);
 }
 
 void Owner::unreadable(Entry& entry, Error error) {

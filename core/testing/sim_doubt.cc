@@ -19,7 +19,7 @@ std::vector<ClientId> unannounced(const World& world, ClientId from, const Objec
   std::vector<ClientId> clients;
   world.network.for_each([&](Address, Address, const Message& message) {
     const auto* peer = std::get_if<message::Peer>(&message);
-    if (peer == nullptr || peer->from != from || peer->to != key.owner) return;
+    if (peer == nullptr || peer->from != from || original(peer->to) != key.owner) return;
     const auto* lent = std::get_if<owner::Lent>(&peer->message);
     if (lent != nullptr && lent->object == key.id) clients.push_back(lent->client);
   });
@@ -62,9 +62,23 @@ void doubt_what_it_covered(World& world, const SimProcess& dead) {
     const auto* peer = std::get_if<message::Peer>(&message);
     if (peer == nullptr || peer->from != dead.id() || node_of(peer->to) == node_of(dead.id())) return;
     const auto* lent = std::get_if<owner::Lent>(&peer->message);
-    if (lent != nullptr) overtaken.push_back({lent->client, {peer->to, lent->object}});
+    if (lent != nullptr) overtaken.push_back({lent->client, {original(peer->to), lent->object}});
   });
   for (const auto& [client, key] : overtaken) doubt(world, client, key);
+}
+
+void doubt_what_travels_far(World& world, ClientId dead) {
+  std::vector<std::pair<ClientId, ObjectKey>> underway;
+  world.network.for_each([&](Address, Address, const Message& message) {
+    const auto* peer = std::get_if<message::Peer>(&message);
+    if (peer == nullptr || node_of(peer->from) == node_of(peer->to)) return;
+    const auto* fetched = std::get_if<owner::Fetched>(&peer->message);
+    if (fetched == nullptr) return;
+    for (const detail::WireRef& ref : fetched->contained) {
+      if (original(ref.owner) == dead) underway.push_back({peer->to, key_of(ref)});
+    }
+  });
+  for (const auto& [client, key] : underway) doubt(world, client, key);
 }
 
 void doubt_what_was_lost(World& world, const Message& message) {
@@ -77,7 +91,7 @@ void doubt_what_was_lost(World& world, const Message& message) {
   if (const auto* fetched = std::get_if<owner::Fetched>(&peer->message)) {
     for (const detail::WireRef& ref : fetched->contained) world.oracle.tolerate_leak(key_of(ref));
   } else if (const auto* lent = std::get_if<owner::Lent>(&peer->message)) {
-    const ObjectKey key{peer->to, lent->object};
+    const ObjectKey key{original(peer->to), lent->object};
     doubt(world, lent->client, key);
     world.oracle.tolerate_leak(key);  // what it gives back will never be made good
   }

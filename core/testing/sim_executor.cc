@@ -330,7 +330,8 @@ void SimExecutor::end_leased(Frame& frame) {
   record.outcome.kept = process_.owner().kept_after_task(entries);
   for (const Variable& v : frame.imported) {
     const auto& kept = record.outcome.kept;
-    if (std::find(kept.begin(), kept.end(), v.key.id) == kept.end()) continue;
+    const bool named = std::any_of(kept.begin(), kept.end(), [&](const auto& ref) { return ref.object == v.key.id; });
+    if (!named) continue;
     world_.trace.record("%c keeps %o", process_.id(), v.key.id);
     record.kept.push_back({v.key.id, v.key.owner});
     if (!listening) {

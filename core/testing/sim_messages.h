@@ -43,6 +43,12 @@ struct KillWorker {  // that its actor lives on
 struct RequestChannel {  // to an actor's worker
   ClientId worker;
 };
+struct Bequeath {
+  std::vector<owner::Bequest> bequests;
+};
+struct Withdraw {
+  std::vector<ObjectId> objects;
+};
 struct Exited {  // the last of a process: how its node notices the end
   std::string status;
 };
@@ -85,6 +91,14 @@ struct ClientDied {
 };
 struct NodeDied {
   NodeId node;
+};
+struct Settle {  // from a node to clients, and between nodes; and its answer
+  ClientId heir;
+  std::uint32_t round = 0;
+};
+struct Settled {
+  ClientId heir;
+  std::uint32_t round = 0;
 };
 struct Undeliverable {  // between nodes: tell `to` that the client it wrote to is dead
   ClientId to;
@@ -138,6 +152,7 @@ using Message =
                  message::AskBack, message::OpenChannel, message::DropChannel, message::CloseChannel,
                  message::ClientDied, message::NodeDied, message::Undeliverable, message::Peer, message::Mail, message::NodeJoined,
                  message::Heartbeat, message::ClientJoined, message::ClientLeft, message::ClientDeath,
-                 message::NodeDeath, message::EndJob>;
+                 message::NodeDeath, message::EndJob, message::Bequeath, message::Withdraw, message::Settle,
+                 message::Settled>;
 
 }  // namespace manta::sim

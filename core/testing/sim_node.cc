@@ -14,7 +14,7 @@ constexpr Time kHeartbeat = std::chrono::milliseconds(10);
 
 }  // namespace
 
-SimNode::SimNode(World& world, NodeId id) : world_(world), id_(id) {}
+SimNode::SimNode(World& world, NodeId id) : world_(world), id_(id), round_call_(round_call_edge()) {}
 SimNode::~SimNode() = default;
 
 void SimNode::start(const sched::ResourceSet& total) {
@@ -26,6 +26,7 @@ void SimNode::start(const sched::ResourceSet& total) {
   config.idle_worker_life = world_.options.idle_worker_life;
   config.close_channel_grace = std::chrono::milliseconds(200);
   scheduler_ = std::make_unique<sched::NodeScheduler>(std::move(config), *this);
+  estates_ = std::make_unique<owner::Estates>(*this);
   world_.network.send(address_of(id_), kHead, message::NodeJoined{total});
   scheduler_->start(world_.now());
   heartbeat();
@@ -51,6 +52,7 @@ void SimNode::die(bool whole_machine) {
     process->end("its machine stopped", false);
   }
   scheduler_.reset();
+  estates_.reset();
   if (whole_machine) return;
   for (const auto& [client, process] : world_.processes) {
     if (node_of(client) == id_ && process->alive()) process->orphan();
@@ -60,6 +62,7 @@ void SimNode::die(bool whole_machine) {
 void SimNode::after_event() {
   if (!alive()) return;
   if (std::string broken = scheduler_->check_invariants(); !broken.empty()) world_.oracle.fail(broken);
+  if (std::string broken = estates_->check_invariants(); !broken.empty()) world_.oracle.fail(broken);
   const Time next = scheduler_->next_tick();
   if (next >= tick_at_) return;
   tick_at_ = std::max(next, world_.now());
@@ -86,8 +89,14 @@ void SimNode::deliver(Address from, Message message) {
                    [&](const message::ClientDeath& m) { on_client_death(m); },
                    [&](const message::NodeDeath& m) {
                      dead_nodes_.insert(m.node);
-                     for (const ClientId client : clients_) send(client, message::NodeDied{m.node});
+                     estates_->node_died(m.node, "was on a machine that stopped");
+                   round_call_.node_gone(m.node);
+                   for (const ClientId client : clients_) send(client, message::NodeDied{m.node});
                    },
+                   [&](const message::Settle& m) {
+                     round_call_.asked(node_of(from), m.heir, m.round, {clients_.begin(), clients_.end()});
+                   },
+                   [&](const message::Settled& m) { round_call_.node_answered(node_of(from), m.heir, m.round); },
                    [&](const message::EndJob&) {},  // its processes left with its driver
                    [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
                },
@@ -140,7 +149,10 @@ void SimNode::from_client(ClientId client, Message& message) {
             const std::shared_ptr<SimRing> ring = lease == leases_.end() ? nullptr : lease->second;
             leases_.erase(client);
             gpus_.erase(client);
-            if (clients_.erase(client) == 1) {
+            estates_->open(client, m.status);
+            const bool had_joined = clients_.erase(client) == 1;
+            round_call_.client_gone(client);
+            if (had_joined) {
               world_.network.send(address_of(id_), kHead, message::ClientLeft{client, m.status});
             }
             scheduler_->client_left(client, m.status, now);
@@ -149,6 +161,9 @@ void SimNode::from_client(ClientId client, Message& message) {
                                  " that its lease ended with " + name_of_client(client.value));
             }
           },
+          [&](message::Bequeath& m) { estates_->bequeath(client, std::move(m.bequests)); },
+          [&](const message::Withdraw& m) { estates_->withdraw(client, m.objects); },
+          [&](const message::Settled& m) { round_call_.client_answered(client, m.heir, m.round); },
           [&](message::Peer& m) { route(client, m.to, std::move(m)); },
           [&](message::Mail& m) { route(client, m.to, std::move(m)); },
           [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
@@ -164,6 +179,10 @@ void SimNode::route(ClientId from, ClientId to, Message message) {
     return world_.network.send(address_of(id_), address_of(node), std::move(message));
   }
   if (node == id_ && world_.oracle.alive(to)) return send(to, std::move(message));  // starting, or its news is under way
+  if (auto* peer = std::get_if<message::Peer>(&message); peer != nullptr && node == id_) {
+    return estates_->receive(from, to, std::move(peer->message));
+  }
+  if (owner::is_heir(from)) return;
   if (node_of(from) == id_) return send(from, message::ClientDied{to, "is gone"});
   world_.network.send(address_of(id_), address_of(node_of(from)), message::Undeliverable{from, to});
 }
@@ -181,6 +200,45 @@ void SimNode::open_channel(ClientId caller, ClientId worker) {
 
 void SimNode::on_client_death(const message::ClientDeath& death) {
   for (const ClientId client : clients_) send(client, message::ClientDied{death.client, death.status});
+  estates_->client_died(death.client, death.status);
+  if (node_of(death.client) == id_) estates_->announced(death.client);
+}
+
+// --- what the dead left
+
+owner::RoundCallEdge SimNode::round_call_edge() {
+  return {[this](ClientId client, ClientId heir, std::uint32_t round) { send(client, message::Settle{heir, round}); },
+          [this](NodeId node, ClientId heir, std::uint32_t round) {
+            world_.network.send(address_of(id_), address_of(node), message::Settle{heir, round});
+          },
+          [this](NodeId node, ClientId heir, std::uint32_t round) {
+            world_.network.send(address_of(id_), address_of(node), message::Settled{heir, round});
+          },
+          [this](ClientId heir, std::uint32_t round) {
+            world_.trace.record("%c: round %u for the heir of %c is over", address_of(id_), round,
+                                owner::deceased_of(heir));
+            estates_->settled(heir, round);
+          }};
+}
+
+void SimNode::send_as(ClientId from, ClientId to, owner::PeerMessage message) {
+  if (const auto* fetched = std::get_if<owner::Fetched>(&message)) {
+    world_.trace.record("%c: the heir of %c has %o for %c", address_of(id_), owner::deceased_of(from), fetched->object, to);
+  }
+  route(from, to, message::Peer{from, to, std::move(message), {}});
+}
+
+void SimNode::free_block(const owner::StoredLocation& location) {
+  // What lies with the dead may be in their arena no more: they tell their heirs of that late.
+  if (!world_.store.free(location) && world_.oracle.alive(location.arena)) world_.oracle.fail("OWN-3: a block of the store is freed twice, by an heir");
+}
+
+void SimNode::ask_all(ClientId heir, std::uint32_t round) {
+  std::vector<NodeId> others;
+  for (const NodeId node : world_.known_nodes) {
+    if (node != id_ && !world_.oracle.is_cut_off(node)) others.push_back(node);
+  }
+  round_call_.start(heir, round, {clients_.begin(), clients_.end()}, others);
 }
 
 void SimNode::send(ClientId to, Message message) {
@@ -258,6 +316,10 @@ void SimNode::close_channel(ClientId worker, ClientId submitter) {
 std::string SimNode::why_not_quiet() const {
   if (!alive()) return {};
   const std::string who = "node " + std::to_string(id_.value);
+  const std::string left_by_the_dead = estates_->why_open();
+  if (!left_by_the_dead.empty() && !world_.oracle.tolerates_leaks()) {
+    return "ESTATE-2: " + who + ": " + left_by_the_dead;
+  }
   const sched::ResourceSet left = scheduler_->ledger().available();
   for (const auto& [worker, ring] : leases_) {
     if (ring->of_actor && world_.oracle.tolerates_leaks()) continue;  // its handle leaks

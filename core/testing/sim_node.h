@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/owner/estates.h"
+#include "core/owner/round_call.h"
 #include "core/sched/node_scheduler.h"
 #include "core/testing/sim_ids.h"
 #include "core/testing/sim_messages.h"
@@ -19,7 +21,7 @@ namespace manta::sim {
 struct World;
 
 // Threading: none. Ownership: owned by the World; a dead node keeps its place, its scheduler is gone.
-class SimNode final : public sched::NodeSchedulerEffects {
+class SimNode final : public sched::NodeSchedulerEffects, public owner::EstateEffects {
  public:
   SimNode(World& world, NodeId id);
   ~SimNode() override;
@@ -43,7 +45,15 @@ class SimNode final : public sched::NodeSchedulerEffects {
   void ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t count) override;
   void close_channel(ClientId worker, ClientId submitter) override;
 
+  // --- owner::EstateEffects
+  void send_as(ClientId from, ClientId to, owner::PeerMessage message) override;
+  void free_block(const owner::StoredLocation& location) override;
+  void arena_unused(ClientId, ClientId) override {}
+  void ask_all(ClientId heir, std::uint32_t round) override;
+  void estate_closed(ClientId) override {}
+
  private:
+  owner::RoundCallEdge round_call_edge();
   void from_client(ClientId client, Message& message);
   void route(ClientId from, ClientId to, Message message);
   void on_client_death(const message::ClientDeath& death);
@@ -56,6 +66,8 @@ class SimNode final : public sched::NodeSchedulerEffects {
   NodeId id_;
   std::unique_ptr<sched::NodeScheduler> scheduler_;
   std::set<ClientId> clients_;  // joined and not gone
+  std::unique_ptr<owner::Estates> estates_;
+  owner::RoundCall round_call_;
   std::set<NodeId> dead_nodes_;
   std::map<std::pair<ClientId, sched::ShapeIndex>, sched::ResourceSet> requests_;
   std::map<ClientId, std::shared_ptr<SimRing>> leases_;  // by worker

@@ -158,6 +158,7 @@ void Oracle::got(ClientId reader, const ObjectName& name, const owner::Value& va
   if (record == nullptr) return fail("a process reads an object that was never made: " + name.key.id.to_string());
   if (!value.failed()) {
     if (record->state != State::value) return fail("OWN-1: " + describe(*record) + ": a value before it was resolved");
+    if (!alive(record->key.owner)) ++adoptions_read_;
     return check_value(*record, value, reader);
   }
   if (!error_explained(reader, name, value.error().code())) {
@@ -170,7 +171,13 @@ bool Oracle::error_explained(ClientId reader, const ObjectName& name, ErrorCode 
   const Record* record = find(name);
   if (record != nullptr && record->state == State::error && record->code == code) return true;
   if (cut_off_.contains(node_of(reader)) || doomed_.contains(reader)) return true;
-  return code == ErrorCode::object_lost && (!reachable(name.key.owner) || unsure(reader, name.key.id));
+  if (code != ErrorCode::object_lost) return false;
+  return (!reachable(name.key.owner) && !inherited(name.key)) || unsure(reader, name.key.id);
+}
+
+// ESTATE-2
+bool Oracle::inherited(const ObjectKey& key) const {
+  return adopted_.contains(key) && !cut_off_.contains(node_of(key.owner));
 }
 
 bool Oracle::settled(const ObjectName& name, int depth) const {

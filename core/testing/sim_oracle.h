@@ -16,6 +16,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "core/owner/actor.h"
+#include "core/owner/messages.h"
 #include "core/testing/sim_trace.h"
 #include "core/testing/sim_value.h"
 
@@ -35,7 +36,8 @@ struct ObjectName {
   ObjectKey key;
   std::uint64_t number = 0;  // 0: found by its key
 };
-inline ObjectKey key_of(const detail::WireRef& ref) { return {ref.owner, ref.object}; }
+inline ClientId original(ClientId owner) { return owner::is_heir(owner) ? owner::deceased_of(owner) : owner; }
+inline ObjectKey key_of(const detail::WireRef& ref) { return {original(ref.owner), ref.object}; }
 
 // Threading: none. Ownership: trace and store outlive it; entries are only looked at while their process lives.
 class Oracle {
@@ -55,6 +57,7 @@ class Oracle {
   bool alive(ClientId client) const { return alive_.contains(client); }
   // From here on the machine's processes are dead for everybody else, whether they know it or not.
   void cut_off(NodeId node) { cut_off_.insert(node); }
+  bool is_cut_off(NodeId node) const { return cut_off_.contains(node); }
   bool reachable(ClientId client) const;
   // It is being killed: what it is told and holds no longer counts.
   void doom(ClientId client);
@@ -96,6 +99,10 @@ class Oracle {
   // A living process can reach the object: its owner must have it, and all inside it.
   void check_reachable(ClientId holder, const ObjectName& name);
   void next_sweep() { ++sweep_; }
+
+  // Its owner died, and has an heir that knows the value.
+  void adopted(ObjectKey key) { adopted_.insert(key); }
+  std::uint64_t adoptions_read() const { return adoptions_read_; }  // values, after their owner's death
 
   // --- allowances
   void make_unsure(ClientId holder, ObjectId object) { unsure_.insert({holder, object}); }
@@ -161,6 +168,7 @@ class Oracle {
   Record* find(const ObjectName& name);
   const Record* find(const ObjectName& name) const;
   bool settled(const ObjectName& name, int depth) const;
+  bool inherited(const ObjectKey& key) const;
   bool error_explained(ClientId reader, const ObjectName& name, ErrorCode code) const;
   void check_value(const Record& record, const owner::Value& value, ClientId reader);
   void check_actor_start(const Record& actor, ActorLife& life, ClientId worker);
@@ -182,6 +190,8 @@ class Oracle {
   boost::unordered_flat_map<ObjectKey, std::uint64_t, KeyHash> by_key_;  // looked up, never walked
   boost::unordered_flat_set<std::pair<ClientId, ObjectId>, HoldHash> unsure_;
   std::set<ObjectKey> tolerated_;
+  std::set<ObjectKey> adopted_;
+  std::uint64_t adoptions_read_ = 0;
   std::uint64_t sweep_ = 1;
   std::uint64_t tasks_ = 0;
   std::uint64_t calls_ = 0;

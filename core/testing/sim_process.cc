@@ -41,13 +41,25 @@ void SimProcess::end(const std::string& status, bool tell_node) {
   world_.trace.record("%c ends", id_);
   world_.oracle.died(id_);
   doubt_what_it_covered(world_, *this);
+  doubt_what_travels_far(world_, id_);
   world_.store.forget_owner(id_);
+  leave_estate();
   executor_.stop();
   forget_rings();
   rings_in_.clear();
   kept_.clear();
   owner_.reset();
   if (tell_node) send_to_node(message::Exited{status});
+}
+
+// What its heir was told is not lost.
+void SimProcess::leave_estate() {
+  owner_->table().for_each([&](const owner::Entry& entry) {
+    if (!entry.owned || !entry.extra || entry.extra->will != owner::EntryExtra::Will::done) return;
+    world_.oracle.adopted({id_, entry.id});
+    const bool stored = entry.value.kind() == owner::Value::Kind::stored;
+    if (stored) world_.store.hand_over(entry.value.stored(), owner::heir_of(id_));
+  });
 }
 
 void SimProcess::orphan() {
@@ -101,6 +113,11 @@ void SimProcess::deliver(Message message) {
                  [&](const message::ClientDied& m) { on_death(m); },
                  [&](const message::ChannelTo& m) { on_channel(m); },
                  [&](const message::NodeDied& m) { owner_->node_died(m.node, "was on a machine that stopped"); },
+                 [&](const message::Settle& m) {
+                   drain({});
+                   owner_->inherit(owner::deceased_of(m.heir));
+                   send_to_node(message::Settled{m.heir, m.round});
+                 },
                  [&](message::Peer& m) { on_peer(m); },
                  [&](const message::Mail& m) { on_mail(m); },
                  [&](const message::OpenChannel& m) {
@@ -259,7 +276,7 @@ void SimProcess::send(ClientId to, owner::PeerMessage message) {
     }
   } else if (const auto* back = std::get_if<owner::GivenBack>(&peer.message)) {
     // Where the loan was never announced, the owner's account of us is short by this for ever, and a later loan too.
-    if (!world_.oracle.tolerates_leak({to, back->object})) world_.oracle.make_sure(id_, back->object);
+    if (!world_.oracle.tolerates_leak({original(to), back->object})) world_.oracle.make_sure(id_, back->object);
   }
   send_to_node(std::move(peer));
 }
@@ -267,6 +284,10 @@ void SimProcess::send(ClientId to, owner::PeerMessage message) {
 void SimProcess::free_stored(const owner::StoredLocation& location) {
   if (!world_.store.free(location)) world_.oracle.fail("OWN-3: a block of the store is freed twice");
 }
+
+void SimProcess::bequeath(std::vector<owner::Bequest> bequests) { send_to_node(message::Bequeath{std::move(bequests)}); }
+
+void SimProcess::withdraw(std::vector<ObjectId> objects) { send_to_node(message::Withdraw{std::move(objects)}); }
 
 void SimProcess::resolved(owner::Entry& entry) {
   world_.trace.record("%c: %o is resolved", id_, entry.id);
@@ -344,7 +365,7 @@ std::string SimProcess::what_is_left() const {
   if (world_.oracle.tolerates_leaks()) tolerated = world_.oracle.tolerated_leaks();
   std::string left;
   owner_->table().for_each([&](const owner::Entry& entry) {
-    const ObjectKey key{entry.owned ? id_ : entry.owner, entry.id};
+    const ObjectKey key{entry.owned ? id_ : original(entry.owner), entry.id};
     if (tolerated.contains(key) || !left.empty()) return;
     left = "OWN-3: " + name_of_client(id_.value) + " keeps " + (entry.owned ? "its own " : "borrowed ") + entry.id.to_string() +
            ", references: " + std::to_string(entry.refs.load()) + ", goodbyes to come: " +

@@ -89,6 +89,8 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;
   void free_stored(const owner::StoredLocation& location) override;
+  void bequeath(std::vector<owner::Bequest> bequests) override;
+  void withdraw(std::vector<ObjectId> objects) override;
   void resolved(owner::Entry& entry) override;
   // --- SimRing::Submitter
   void describe(const owner::Entry& entry, RingRecord& record) override;
@@ -110,6 +112,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void schedule_goodbye(owner::Entry& entry);
   void tick();
   void fail_open_work();
+  void leave_estate();
   std::string what_is_left() const;
 
   World& world_;

@@ -257,7 +257,7 @@ void Executor::execute(Work& work) {
     if (ok) host({made, work.channel->submitter, context.cpus, memory.concurrency.load(std::memory_order_relaxed)});
   }
   input = {};
-  std::vector<ObjectId> kept;
+  std::vector<detail::WireRef> kept;
   if (!context.imported.empty()) kept = settle_imports(context);
   try {
     if (!ok) {
@@ -270,11 +270,7 @@ void Executor::execute(Work& work) {
       parts.value = client::reply_value(client_->make_value(result, client::kStoredFromBytes));
       {
         const std::lock_guard guard(client_->lock());
-        for (detail::EntryHead* head : result.refs()) {
-          auto& entry = static_cast<owner::Entry&>(*head);
-          parts.contained.push_back(client_->owner().export_ref(entry));
-          client_->owner().lend(entry, work.channel->submitter);  // EXEC-2
-        }
+        parts.contained = client_->owner().lend_to(client::entries_of(result.refs()), work.channel->submitter);  // EXEC-2
       }
       write_parts(work, std::move(parts));
     }
@@ -356,8 +352,8 @@ std::span<const std::byte> Executor::read_block(ClientId arena, std::uint64_t of
   return {*data, size};
 }
 
-std::vector<ObjectId> Executor::settle_imports(client::TaskContext& context) {
-  std::vector<ObjectId> kept;
+std::vector<detail::WireRef> Executor::settle_imports(client::TaskContext& context) {
+  std::vector<detail::WireRef> kept;
   {
     const std::lock_guard guard(client_->lock());
     std::sort(context.imported.begin(), context.imported.end());
@@ -431,7 +427,7 @@ void Executor::write_parts(Work& work, client::ReplyParts parts) {
   std::memcpy(record.payload, bytes.data(), bytes.size());
 }
 
-void Executor::write_error(Work& work, const Error& error, bool user_exception, std::vector<ObjectId> kept) {
+void Executor::write_error(Work& work, const Error& error, bool user_exception, std::vector<detail::WireRef> kept) {
   client::ReplyParts parts;
   parts.failed = true;
   parts.user_exception = user_exception;

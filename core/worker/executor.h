@@ -94,14 +94,14 @@ class Executor final : public client::WorkerHooks {
                                         client::TaskInput& input);
   void write_value(Work& work, const serial::Writer& result);
   void write_parts(Work& work, client::ReplyParts parts);
-  void write_error(Work& work, const Error& error, bool user_exception, std::vector<ObjectId> kept);
+  void write_error(Work& work, const Error& error, bool user_exception, std::vector<detail::WireRef> kept);
   bool write_block(Work& work, std::size_t size, const std::function<void(std::byte*)>& fill);
   void read_parts(std::span<const std::byte> bytes, client::TaskContext& context, client::TaskInput& input);
   // remote_tasks.cc
   bool run_remote();
   void execute_remote(ClientId submitter, const net::RunTask& task);
   void remote_blocked(bool blocked);
-  std::vector<ObjectId> settle_imports(client::TaskContext& context);
+  std::vector<detail::WireRef> settle_imports(client::TaskContext& context);
   void set_threads(std::uint32_t cpus);
 
   client::Client* client_ = nullptr;

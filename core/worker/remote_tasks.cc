@@ -81,11 +81,7 @@ void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
     if (ok) {
       reply.value = client::reply_value(client_->make_value(result, client::kStoredFromBytes));
       const std::lock_guard guard(client_->lock());
-      for (detail::EntryHead* head : result.refs()) {
-        auto& entry = static_cast<owner::Entry&>(*head);
-        reply.contained.push_back(client_->owner().export_ref(entry));
-        client_->owner().lend(entry, submitter);  // EXEC-2
-      }
+      reply.contained = client_->owner().lend_to(client::entries_of(result.refs()), submitter);  // EXEC-2
     }
   } catch (const Error& failed) {
     ok = false;

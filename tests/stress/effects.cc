@@ -16,7 +16,7 @@ std::atomic<std::uint32_t>* Effects::cells_ = nullptr;
 
 void Effects::prepare() {
   constexpr const char* kVariable = "MANTA_STRESS_EFFECTS";
-  constexpr std::size_t kBytes = std::size_t{kTasks} * sizeof(std::uint32_t);
+  constexpr std::size_t kBytes = (std::size_t{kTasks} + kMarks) * sizeof(std::uint32_t);
   const char* number = std::getenv(kVariable);
   // Without close-on-exec: workers have the descriptors that were open before init, also when they are executed.
   const int fd = number != nullptr ? std::atoi(number) : ::memfd_create("stress-effects", 0);

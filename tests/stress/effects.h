@@ -10,6 +10,7 @@ namespace manta::stress {
 class Effects {
  public:
   static constexpr std::uint32_t kTasks = 8'000'000;
+  static constexpr std::uint32_t kMarks = 1 << 20;
 
   // Makes the memory, or finds it in a worker that was executed. First line of main, before init.
   static void prepare();
@@ -18,6 +19,8 @@ class Effects {
   static void ended(std::uint32_t task) { cell(task).fetch_add(1U << 16); }
   static std::uint32_t starts(std::uint32_t task) { return cell(task).load() & 0xffff; }
   static std::uint32_t ends(std::uint32_t task) { return cell(task).load() >> 16; }
+  // For whatever a program notes beside that; 0 in the beginning.
+  static std::atomic<std::uint32_t>& mark(std::uint32_t index) { return cells_[kTasks + index % kMarks]; }
 
  private:
   static std::atomic<std::uint32_t>& cell(std::uint32_t task) { return cells_[task % kTasks]; }

@@ -237,11 +237,11 @@ TEST(OwnerActors, WhatAnActorKeepsOfItsArgumentsIsInTheBooks) {
   Entry* handle = o.create(std::move(actor));
   o.grant_actor(1);
   Outcome kept_first = returns("");
-  kept_first.kept = {object(8)};
+  kept_first.kept = {{object(8), kSelf}};
   o.finish(o.start(1), std::move(kept_first));
   o.drop(o.call_method(handle, with_argument(o, 2, second)));
   Outcome kept_second = returns("");
-  kept_second.kept = {object(9)};
+  kept_second.kept = {{object(9), kSelf}};
   o.finish(o.start(1), std::move(kept_second));
   o.drop(first);
   o.drop(second);

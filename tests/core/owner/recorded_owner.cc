@@ -36,6 +36,9 @@ struct Words {
   std::string operator()(const KillActor& kill) const {
     return "kill " + number(kill.actor.low) + (kill.restart ? ", restart" : "");
   }
+  std::string operator()(const OwnerDied& died) const { return number(died.owner.value) + " is dead"; }
+  std::string operator()(const Passed& passed) const { return number(passed.ref.object.low) + " is yours"; }
+  std::string operator()(const NotInherited& lost) const { return number(lost.object.low) + " was not inherited"; }
   std::string operator()(const GivenBack& back) const {
     return "gives back " + number(back.object.low) + ", " + std::to_string(back.count) + " times";
   }

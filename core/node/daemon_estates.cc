@@ -1,0 +1,109 @@
+// What dead clients leave (owner::Estates), and how their heirs take part in what clients say to each other.
+#include <boost/asio/post.hpp>
+
+#include "core/net/shared_memory.h"
+#include "core/node/daemon.h"
+#include "core/node/daemon_client.h"
+
+namespace manta::node {
+
+owner::RoundCallEdge Daemon::round_call_edge() {
+  return {[this](ClientId client, ClientId heir, std::uint32_t round) {
+            if (Client* c = find(client)) send(*c, net::Settle{heir, round});
+          },
+          [this](NodeId node, ClientId heir, std::uint32_t round) { cluster_->send(node, link::Settle{heir, round}); },
+          [this](NodeId node, ClientId heir, std::uint32_t round) { cluster_->send(node, link::Settled{heir, round}); },
+          [this](ClientId heir, std::uint32_t round) { estates_.settled(heir, round); }};
+}
+
+std::vector<ClientId> Daemon::greeted() const {
+  std::vector<ClientId> ids;
+  for (const auto& [id, client] : clients_) {
+    if (client->greeted && !client->closed) ids.push_back(id);
+  }
+  return ids;
+}
+
+// Of this node: clients, and heirs, which may know of objects anywhere.
+std::set<ClientId> Daemon::users_of_arenas() const {
+  std::set<ClientId> users;
+  for (const auto& [id, client] : clients_) {
+    if (client->greeted) users.insert(id);
+  }
+  for (const ClientId heir : estates_.heirs()) users.insert(heir);
+  return users;
+}
+
+// From a client of this node, or an heir.
+void Daemon::peer_message(ClientId from, ClientId to, std::vector<std::byte> message, int memory) {
+  if (Client* client = find(to)) {
+    return send(*client, net::FromPeer{from, std::move(message)}, {&memory, memory >= 0 ? 1u : 0u});
+  }
+  if (node_of(to) == self_) return to_estates(from, to, message);  // messages that estates answer are short
+  if (cluster_) to_foreign_peer(from, to, std::move(message), memory);
+}
+
+void Daemon::to_estates(ClientId from, ClientId to, std::span<const std::byte> message) {
+  auto packet = net::decode_peer_packet(message);
+  if (!packet) return;
+  std::visit(
+      [&](auto& m) {
+        if constexpr (std::is_constructible_v<owner::PeerMessage, decltype(std::move(m))>) {
+          estates_.receive(from, to, owner::PeerMessage(std::move(m)));
+        }
+      },
+      *packet);
+}
+
+void Daemon::drop_user(ClientId user) {
+  for (auto it = arenas_of_the_dead_.begin(); it != arenas_of_the_dead_.end();) arena_unused((it++)->first, user);
+}
+
+// Of the arenas that the other one uses.
+void Daemon::add_user(ClientId user, ClientId where) {
+  for (auto& [arena, dead] : arenas_of_the_dead_) {
+    if (dead.users.contains(where)) dead.users.insert(user);
+  }
+}
+
+// All that live are about to hear of the death, or have.
+void Daemon::death_announced(ClientId dead, const std::string& status) {
+  estates_.client_died(dead, status);
+  // Later: the head is in the middle of telling other nodes.
+  if (node_of(dead) == self_) boost::asio::post(io_, [this, dead] { estates_.announced(dead); });
+}
+
+// --- owner::EstateEffects
+
+void Daemon::send_as(ClientId from, ClientId to, owner::PeerMessage message) {
+  const auto packet = std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message);
+  std::vector<std::byte> bytes = net::encode(packet);
+  if (find(to) != nullptr) return from_foreign_peer(from, to, std::move(bytes));  // which may be long
+  peer_message(from, to, std::move(bytes), -1);
+}
+
+void Daemon::free_block(const owner::StoredLocation& location) {
+  if (node_of(location.arena) == self_ && find(location.arena) == nullptr) return;
+  peer_message(client_of(self_, 0), location.arena, net::encode(net::PeerPacket(net::FreeBlock{location.offset})), -1);
+}
+
+void Daemon::arena_unused(ClientId arena, ClientId user) {
+  const auto it = arenas_of_the_dead_.find(arena);
+  if (it == arenas_of_the_dead_.end()) return;
+  it->second.users.erase(user);
+  if (!it->second.users.empty()) return;
+  arenas_of_the_dead_.erase(it);
+  if (cluster_ && node_of(arena) != self_) cluster_->send(node_of(arena), link::ArenaUnused{arena});
+}
+
+void Daemon::ask_all(ClientId heir, std::uint32_t round) {
+  std::vector<NodeId> others;
+  for (const auto& node : nodes_) {
+    if (node.node != self_) others.push_back(node.node);
+  }
+  round_call_.start(heir, round, greeted(), others);
+}
+
+void Daemon::estate_closed(ClientId heir) { drop_user(heir); }
+
+}  // namespace manta::node

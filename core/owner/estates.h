@@ -1,0 +1,90 @@
+// What the dead of one node leave: their heirs, kept by the node's daemon. Sans-I/O.
+//
+// While a client lives its heir only knows its will: what it owns and others may hold. When it dies the heir answers
+// for that, as an owner does. References that were under way at the death are covered until every process has said
+// twice, in answer to one question after the other, that it has acted on all that was sent to it before.
+//
+//   ESTATE-1  nothing of the living is freed, and nobody hears from their heirs
+//   ESTATE-2  what was bequeathed is freed when, and not before, the estate is settled and no borrower is left
+//   ESTATE-3  whoever writes to a dead client, or to its heir, is answered, whether there is an estate or not
+//   ESTATE-4  when nothing is left of an estate its heir is gone
+//
+// Threading: one thread; effects may call receive(), which is then acted on later. Ownership: owns the heirs; effects
+// must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <manta/ids.h>
+
+#include "core/owner/messages.h"
+
+namespace manta::owner {
+
+class EstateEffects {
+ public:
+  virtual ~EstateEffects() = default;
+  virtual void send_as(ClientId from, ClientId to, PeerMessage message) = 0;
+  // A block in the arena of a client that lives, or in a dead one's, which goes with its arena.
+  virtual void free_block(const StoredLocation& location) = 0;
+  // The arena's process is dead, and this heir knows of nothing in it.
+  virtual void arena_unused(ClientId arena, ClientId heir) = 0;
+  // Asks all processes whether they have acted on what was sent before; answered by Estates::settled().
+  virtual void ask_all(ClientId heir, std::uint32_t round) = 0;
+  // The heir is no more.
+  virtual void estate_closed(ClientId heir) = 0;
+};
+
+class Estates {
+ public:
+  explicit Estates(EstateEffects& effects);
+  ~Estates();
+
+  // From a living client.
+  void bequeath(ClientId owner, std::vector<Bequest> bequests);
+  void withdraw(ClientId owner, const std::vector<ObjectId>& objects);
+  // A client of this node died, and all that it sent was delivered. Before its death is announced.
+  void open(ClientId owner, const std::string& status);
+  // The news of the death are on their way to all others: those of open() too.
+  void announced(ClientId owner);
+  // All processes have answered the question of this round, or are dead.
+  void settled(ClientId heir, std::uint32_t round);
+  // Of any node, this one too.
+  void client_died(ClientId client, const std::string& status);
+  void node_died(NodeId node, const std::string& status);
+  // To a client of this node that is dead, or to its heir.
+  void receive(ClientId from, ClientId to, PeerMessage message);
+
+  bool has_heir(ClientId owner) const { return heirs_.contains(heir_of(owner)); }
+  std::vector<ClientId> heirs() const;  // all of them, also of the living
+  std::string why_open() const;         // what holds an object of the dead, or ""
+  // First broken invariant, or "".
+  std::string check_invariants() const;
+
+ private:
+  struct Heir;
+  struct Letter {
+    ClientId from, to;
+    PeerMessage message;
+  };
+  // While one is alive, letters wait, and no heir goes away.
+  class Busy;
+  Heir* find(ClientId heir) const;
+  void handle(const Letter& letter);
+  void answer_for_nobody(const Letter& letter);
+  void close_empty();
+
+  EstateEffects& effects_;
+  std::map<ClientId, std::unique_ptr<Heir>> heirs_;
+  std::deque<Letter> letters_;
+  std::set<ClientId> touched_;  // open ones, that may be empty now
+  bool busy_ = false;
+};
+
+}  // namespace manta::owner
