@@ -15,8 +15,9 @@ std::vector<Case> actor_cases();
 std::vector<Case> object_cases();
 std::vector<Case> start_cases();
 
-// all_reduce (train_collectives.cc).
+// all_reduce (train_collectives.cc), whole trainings (train_training.cc), as train_area() joins them.
 std::vector<Case> collective_cases();
+std::vector<Case> training_cases();
 
 // A fixed amount of work instead of a time, for profilers and instruction counts; see README.md.
 void run_probe(Harness& harness, const std::string& name, long count);

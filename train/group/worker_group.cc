@@ -44,7 +44,7 @@ WorkerGroup::~WorkerGroup() {
 std::optional<LostWorker> WorkerGroup::follow(const OnReport& on_report) {
   std::vector<Ref<Update>> awaited{reports_};
   for (const StartedWorker& worker : workers_) awaited.push_back(worker.run);
-  while (awaited.size() > 1) {
+  while (!awaited.empty()) {
     manta::wait(awaited, {.count = 1});
     const Ref<Update> ready = awaited.front();
     awaited.erase(awaited.begin());
