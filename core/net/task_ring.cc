@@ -10,8 +10,6 @@
 namespace manta::net {
 namespace {
 
-constexpr std::uint32_t kVersion = 2;
-
 static_assert(std::atomic<RecordState>::is_always_lock_free && sizeof(std::atomic<RecordState>) == 4);
 static_assert(offsetof(Record, payload) + Record::kPayloadBytes == sizeof(Record));
 static_assert((kRingRecords & (kRingRecords - 1)) == 0, "positions wrap by masking");
@@ -33,7 +31,7 @@ Result<RingMemory*> RingMemory::create(int fd) {
   auto memory = map_ring(fd);
   if (memory) {
     (*memory)->magic = kMagic;
-    (*memory)->version = kVersion;
+    (*memory)->version = RingMemory::kVersion;
     (*memory)->records = kRingRecords;
   }
   return memory;
@@ -52,9 +50,9 @@ Result<RingMemory*> RingMemory::attach(int fd) {
   std::string wrong;
   if (ring.magic != kMagic) {
     wrong = "the memory holds no ring";
-  } else if (ring.version != kVersion || ring.records != kRingRecords) {
+  } else if (ring.version != RingMemory::kVersion || ring.records != kRingRecords) {
     wrong = "version " + std::to_string(ring.version) + " with " + std::to_string(ring.records) +
-            " records; this program speaks version " + std::to_string(kVersion) + " with " +
+            " records; this program speaks version " + std::to_string(RingMemory::kVersion) + " with " +
             std::to_string(kRingRecords);
   }
   if (wrong.empty()) return memory;

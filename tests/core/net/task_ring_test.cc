@@ -306,7 +306,7 @@ TEST(TaskRingMemory, Ring3AttachSealsTheSizeOrRefuses) {
   Fd fd = unsealed_memory(RingMemory::bytes());
   auto* header = reinterpret_cast<RingMemory*>(map_memory(fd.get(), 4096, Mapping::shared).value());
   header->magic = RingMemory::kMagic;
-  header->version = 1;
+  header->version = RingMemory::kVersion;
   header->records = kRingRecords;
   RingMemory* attached = RingMemory::attach(fd.get()).value();
   EXPECT_NE(::ftruncate(fd.get(), 0), 0) << "the peer cannot take the memory away any more";
