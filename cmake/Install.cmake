@@ -12,7 +12,7 @@ foreach(component IN ITEMS core torch train testing)
 endforeach()
 
 if(NOT MANTA_HAVE_TORCH)
-  set(without_torch PATTERN "torch*" EXCLUDE)
+  set(without_torch PATTERN "torch*" EXCLUDE PATTERN "process_group*" EXCLUDE)
 endif()
 install(DIRECTORY core/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" ${without_torch})
 if(TARGET manta_train)

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 
 #include "core/net/futex.h"
@@ -35,13 +36,21 @@ std::chrono::nanoseconds spin_for(int size) {
 
 std::uint32_t this_cpu() noexcept { return static_cast<std::uint32_t>(::sched_getcpu()); }
 
-Fd open_process(int process) {
+Fd open_process([[maybe_unused]] int process) {
 #ifdef SYS_pidfd_open
   return Fd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
 #else
-  errno = ENOSYS;
   return Fd();
 #endif
+}
+
+// Ended, but nobody has asked for its exit status: kill() still finds it.
+bool is_zombie(int process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  const std::size_t name_end = line.rfind(") ");
+  return name_end != std::string::npos && line.size() > name_end + 2 && line[name_end + 2] == 'Z';
 }
 
 std::string member_name(int rank, int process) {
@@ -156,7 +165,8 @@ bool Member::has_ended(int peer) const {
     return ::poll(&watched, 1, 0) == 1;
   }
   const int process = block_->rank(peer).process.load(std::memory_order_relaxed);
-  return process > 0 && process != ::getpid() && ::kill(process, 0) != 0 && errno == ESRCH;
+  if (process <= 0 || process == ::getpid()) return false;
+  return (::kill(process, 0) != 0 && errno == ESRCH) || is_zombie(process);
 }
 
 std::optional<Error> Member::trouble_with(int peer) {
