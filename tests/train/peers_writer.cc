@@ -35,8 +35,8 @@ void write(const std::filesystem::path& folder) {
   manta::train::Checkpoint::save(folder / "checkpoint", state, {.metrics = {{"loss", 0.25}}, .step = 7});
 
   manta::train::NamedTensors tensors{{"scalar", torch::tensor(0.1, torch::kDouble)}, {"empty", torch::empty({0, 3})}};
-  for (const auto type : {torch::kBool, torch::kByte, torch::kChar, torch::kShort, torch::kUInt16, torch::kInt, torch::kLong,
-                          torch::kHalf, torch::kFloat, torch::kDouble}) {
+  for (const auto type : {torch::kBool, torch::kByte, torch::kChar, torch::kShort, torch::kUInt16, torch::kInt,
+                          torch::kLong, torch::kHalf, torch::kFloat, torch::kDouble}) {
     tensors[c10::toString(type)] = torch::tensor({0, 1, 1, 0, 1}).to(type);
   }
   manta::train::save_safetensors(folder / "types.safetensors", tensors, {{"format", "pt"}});

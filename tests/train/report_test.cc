@@ -128,11 +128,12 @@ TEST_F(ResultLogTest, WritesALineAndARowForEach) {
   ResultLog log(folder_);
   log.add({{"loss", 0.1}, {"epoch", 1}, {"timestamp", 7}, {"time_total_s", 0.5}});
   log.add({{"loss", NAN}, {"epoch", 2}, {"timestamp", 8}, {"time_total_s", INFINITY}});
-  EXPECT_THAT(lines("result.json"),
-              ElementsAre(R"({"epoch": 1, "loss": 0.1, "time_total_s": 0.5, "timestamp": 7, "training_iteration": 1})",
-                          R"({"epoch": 2, "loss": NaN, "time_total_s": Infinity, "timestamp": 8, "training_iteration": 2})"));
-  EXPECT_THAT(lines("progress.csv"), ElementsAre("epoch,loss,time_total_s,timestamp,training_iteration", "1,0.1,0.5,7,1",
-                                                 "2,nan,inf,8,2"));
+  EXPECT_THAT(
+      lines("result.json"),
+      ElementsAre(R"({"epoch": 1, "loss": 0.1, "time_total_s": 0.5, "timestamp": 7, "training_iteration": 1})",
+                  R"({"epoch": 2, "loss": NaN, "time_total_s": Infinity, "timestamp": 8, "training_iteration": 2})"));
+  EXPECT_THAT(lines("progress.csv"),
+              ElementsAre("epoch,loss,time_total_s,timestamp,training_iteration", "1,0.1,0.5,7,1", "2,nan,inf,8,2"));
 }
 
 TEST_F(ResultLogTest, ANewMetricGetsAColumnAtTheEnd) {
@@ -145,8 +146,8 @@ TEST_F(ResultLogTest, ANewMetricGetsAColumnAtTheEnd) {
   add({{"b", 1}});
   add({{"a, \"quoted\"", 3}, {"b", 2}});
   add({{"a, \"quoted\"", 4}});
-  EXPECT_THAT(lines("progress.csv"),
-              ElementsAre("b,time_total_s,timestamp,training_iteration,\"a, \"\"quoted\"\"\"", "1,1,7,1,", "2,1,7,2,3", ",1,7,3,4"));
+  EXPECT_THAT(lines("progress.csv"), ElementsAre("b,time_total_s,timestamp,training_iteration,\"a, \"\"quoted\"\"\"",
+                                                 "1,1,7,1,", "2,1,7,2,3", ",1,7,3,4"));
   EXPECT_FALSE(fs::exists(folder_ / "progress.csv.part"));
 }
 

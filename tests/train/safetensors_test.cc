@@ -38,8 +38,8 @@ class SafetensorsTest : public FolderTest {
 
 TEST_F(SafetensorsTest, EveryTypeComesBackToTheBit) {
   NamedTensors tensors;
-  for (const auto type : {torch::kBool, torch::kByte, torch::kChar, torch::kShort, torch::kInt, torch::kLong, torch::kHalf,
-                          torch::kBFloat16, torch::kFloat, torch::kDouble}) {
+  for (const auto type : {torch::kBool, torch::kByte, torch::kChar, torch::kShort, torch::kInt, torch::kLong,
+                          torch::kHalf, torch::kBFloat16, torch::kFloat, torch::kDouble}) {
     tensors[c10::toString(type)] = torch::randint(0, 2, {3, 5}).to(type);
   }
   tensors["U16"] = torch::tensor({1, 65535, 3}).to(torch::kUInt16);
@@ -58,7 +58,8 @@ TEST_F(SafetensorsTest, EveryTypeComesBackToTheBit) {
     EXPECT_EQ(found.scalar_type(), expected.scalar_type()) << name;
     ASSERT_EQ(found.sizes(), expected.sizes()) << name;
     const torch::Tensor plain = expected.detach().contiguous();
-    EXPECT_TRUE(plain.numel() == 0 || std::memcmp(found.const_data_ptr(), plain.const_data_ptr(), plain.nbytes()) == 0) << name;
+    EXPECT_TRUE(plain.numel() == 0 || std::memcmp(found.const_data_ptr(), plain.const_data_ptr(), plain.nbytes()) == 0)
+        << name;
   }
 }
 
@@ -93,8 +94,9 @@ TEST_F(SafetensorsTest, MalformedHeadersAreRefused) {
   EXPECT_THAT(refused(file_of("[]")), HasSubstr("not a JSON object"));
   EXPECT_THAT(refused(file_of(std::string(1'000'000, '['))), HasSubstr("nested too deeply"));
   EXPECT_THAT(refused(file_of("{\"a\":{\"b\":{\"c\":{\"d\":1}}}}")), HasSubstr("nested too deeply"));
-  EXPECT_THAT(refused(file_of("{\"a\":" + tensor("U8", "[1]", "[0,1]") + ",\"a\":" + tensor("U8", "[1]", "[0,1]") + "}", "x")),
-              HasSubstr("names 'a' twice"));
+  EXPECT_THAT(
+      refused(file_of("{\"a\":" + tensor("U8", "[1]", "[0,1]") + ",\"a\":" + tensor("U8", "[1]", "[0,1]") + "}", "x")),
+      HasSubstr("names 'a' twice"));
   EXPECT_THAT(refused(file_of("{\"__metadata__\":{\"a\":1}}")), HasSubstr("something else than strings"));
   EXPECT_THAT(refused(file_of("{\"__metadata__\":[]}")), HasSubstr("__metadata__ is not an object"));
 }
@@ -107,7 +109,8 @@ TEST_F(SafetensorsTest, MalformedTensorsAreRefused) {
   EXPECT_THAT(one("{}"), HasSubstr("lacks dtype, shape or data_offsets"));
   EXPECT_THAT(one(tensor("F80", "[8]", "[0,8]")), HasSubstr("unknown dtype 'F80'"));
   EXPECT_THAT(one(R"({"dtype":1,"shape":[8],"data_offsets":[0,8]})"), HasSubstr("dtype that is not a string"));
-  for (const char* shape : {"[-8]", "[8.0]", "8", "[\"8\"]", "[18446744073709551615]", "[[8]]", "[99999999999999999999]"}) {
+  for (const char* shape :
+       {"[-8]", "[8.0]", "8", "[\"8\"]", "[18446744073709551615]", "[[8]]", "[99999999999999999999]"}) {
     EXPECT_THAT(one(tensor("U8", shape, "[0,8]")), HasSubstr("not a whole safetensors file")) << shape;
   }
   for (const char* offsets : {"[0]", "[0,8,8]", "{}", "[-1,7]", "[0,\"8\"]", "[0,8.5]", "[0,18446744073709551615]"}) {
@@ -121,9 +124,11 @@ TEST_F(SafetensorsTest, MalformedTensorsAreRefused) {
   EXPECT_THAT(one(tensor("U8", "[9]", "[0,9]")), HasSubstr("need 9 bytes, and the file has 8"));
   EXPECT_THAT(one(tensor("U8", "[7]", "[0,7]")), HasSubstr("need 7 bytes, and the file has 8"));
   EXPECT_THAT(one(tensor("U8", "[7]", "[1,8]")), HasSubstr("a gap before tensor 'a'"));
-  EXPECT_THAT(one(tensor("U8", "[1]", "[9223372036854775806,9223372036854775807]")), HasSubstr("a gap before tensor 'a'"));
+  EXPECT_THAT(one(tensor("U8", "[1]", "[9223372036854775806,9223372036854775807]")),
+              HasSubstr("a gap before tensor 'a'"));
   EXPECT_THAT(one(tensor("BOOL", "[8]", "[0,8]")), HasSubstr("bytes other than 0 and 1"));
-  EXPECT_THAT(refused(file_of("{\"a\":" + tensor("U8", "[5]", "[0,5]") + ",\"b\":" + tensor("U8", "[4]", "[4,8]") + "}", "12345678")),
+  EXPECT_THAT(refused(file_of("{\"a\":" + tensor("U8", "[5]", "[0,5]") + ",\"b\":" + tensor("U8", "[4]", "[4,8]") + "}",
+                              "12345678")),
               HasSubstr("tensor 'b' overlaps"));
 }
 
@@ -148,7 +153,9 @@ TEST_F(SafetensorsTest, AnyDamageIsSurvived) {
 }
 
 TEST_F(SafetensorsTest, RefusesTensorsThatTheFormatHasNoPlaceFor) {
-  const auto refuses = [&](const NamedTensors& tensors) { return message_of([&] { save_safetensors(path_, tensors); }); };
+  const auto refuses = [&](const NamedTensors& tensors) {
+    return message_of([&] { save_safetensors(path_, tensors); });
+  };
   EXPECT_THAT(refuses({{"x", torch::ones(2, torch::kComplexFloat)}}), HasSubstr("tensor 'x' is of a type"));
   EXPECT_THAT(refuses({{"x", torch::ones({2, 2}).to_sparse()}}), HasSubstr("tensor 'x' is not dense"));
   EXPECT_THAT(refuses({{"x", torch::Tensor()}}), HasSubstr("tensor 'x' is undefined"));

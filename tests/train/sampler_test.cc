@@ -33,13 +33,15 @@ struct Group {
       const auto part = rank.next(batch);
       if (&rank == &ranks.front()) of_first = part ? static_cast<std::size_t>(part->numel()) : 0;
       EXPECT_EQ(part ? static_cast<std::size_t>(part->numel()) : 0, of_first);  // SAMPLE-2
-      if (part) joined.insert(joined.end(), part->data_ptr<std::int64_t>(), part->data_ptr<std::int64_t>() + part->numel());
+      if (part)
+        joined.insert(joined.end(), part->data_ptr<std::int64_t>(), part->data_ptr<std::int64_t>() + part->numel());
     }
     return joined;
   }
   Indices epoch(std::int64_t batch) {
     Indices all;
-    for (Indices joined = step(batch); !joined.empty(); joined = step(batch)) all.insert(all.end(), joined.begin(), joined.end());
+    for (Indices joined = step(batch); !joined.empty(); joined = step(batch))
+      all.insert(all.end(), joined.begin(), joined.end());
     return all;
   }
   std::vector<DistributedSampler> ranks;
@@ -131,8 +133,8 @@ TEST(DistributedSampler, IsIndependentOfTheGlobalGeneratorAndLeavesItAlone) {
   EXPECT_NE(Group(100, {.seed = 8}).epoch(10), first);
 }
 
-// torch.randperm(10, generator=torch.Generator().manual_seed(3)), as PyTorch's DistributedSampler takes it for seed 1 and
-// epoch 2.
+// torch.randperm(10, generator=torch.Generator().manual_seed(3)), as PyTorch's DistributedSampler takes it for seed 1
+// and epoch 2.
 TEST(DistributedSampler, HasPyTorchsOrder) {
   torch::Generator generator = at::detail::createCPUGenerator();
   generator.set_current_seed(3);
@@ -143,8 +145,10 @@ TEST(DistributedSampler, HasPyTorchsOrder) {
 
 TEST(DistributedSampler, RefusesWhatMakesNoSense) {
   EXPECT_THAT(message_of([] { DistributedSampler(0); }), HasSubstr("0 samples cannot be split"));
-  EXPECT_THAT(message_of([] { DistributedSampler(5, {.num_replicas = 2, .rank = 2}); }), HasSubstr("rank 2 of 2 is none"));
-  EXPECT_THAT(message_of([] { DistributedSampler(1, {.num_replicas = 2, .drop_last = true}); }), HasSubstr("leaves nothing"));
+  EXPECT_THAT(message_of([] { DistributedSampler(5, {.num_replicas = 2, .rank = 2}); }),
+              HasSubstr("rank 2 of 2 is none"));
+  EXPECT_THAT(message_of([] { DistributedSampler(1, {.num_replicas = 2, .drop_last = true}); }),
+              HasSubstr("leaves nothing"));
   DistributedSampler sampler(5);
   EXPECT_THAT(message_of([&] { sampler.next(0); }), HasSubstr("batch of 0"));
   EXPECT_THAT(message_of([&] { sampler.load_state_dict(DistributedSampler(6).state_dict()); }),

@@ -36,7 +36,8 @@ void save_optimizer(const fs::path& path, const torch::optim::Optimizer& optimiz
   torch::serialize::OutputArchive archive;
   optimizer.save(archive);
   archive.save_to([&](const void* data, std::size_t bytes) -> std::size_t {
-    // LibTorch's writer ends the process when it cannot write its file's end: the first failure is kept, and it goes on.
+    // LibTorch's writer ends the process when it cannot write its file's end: the first failure is kept, and it goes
+    // on.
     if (failed) return bytes;
     try {
       file.write(data, bytes);
@@ -122,7 +123,8 @@ void write_all(const fs::path& folder, const State& state, const CheckpointDetai
   try {
     text = json.dump(1) + "\n";
   } catch (const Json::exception&) {
-    refuse(folder, "a string of the state, or a metric's name, is not UTF-8. Next: encode it, for example as hexadecimal.");
+    refuse(folder,
+           "a string of the state, or a metric's name, is not UTF-8. Next: encode it, for example as hexadecimal.");
   }
   OutputFile file(folder / kStateFile);
   file.write(text.data(), text.size());
@@ -207,8 +209,9 @@ Checkpoint::Checkpoint(const fs::path& name) {
   const fs::path file = contents->folder / kStateFile;
   std::error_code error;
   if (!fs::exists(contents->folder, error)) {
-    throw Error(ErrorCode::not_found, contents->folder.string() + ": there is no such checkpoint. Next: see that the path "
-                                      "is right; NAME.part is one whose saving was interrupted, and of no use.");
+    throw Error(ErrorCode::not_found, contents->folder.string() +
+                                          ": there is no such checkpoint. Next: see that the path "
+                                          "is right; NAME.part is one whose saving was interrupted, and of no use.");
   }
   const std::string text = read_file(file, std::size_t{1} << 30);
   try {
@@ -225,7 +228,8 @@ Checkpoint::Checkpoint(const fs::path& name) {
     contents->world_size = json.at("world_size").get<std::int64_t>();
     contents->time = json.at("time").get<double>();
   } catch (const Json::exception& failure) {
-    refuse(file, "is damaged: " + std::string(failure.what()) + ". Next: copy the checkpoint again, or take another one.");
+    refuse(file,
+           "is damaged: " + std::string(failure.what()) + ". Next: copy the checkpoint again, or take another one.");
   }
   contents_ = std::move(contents);
 }
@@ -241,8 +245,9 @@ torch::Tensor Checkpoint::random_state(std::int64_t rank) const {
   const SafeTensors file = world_size() > 0 ? load_safetensors(path) : SafeTensors{};
   const auto at = file.tensors.find(random_state_name(rank));
   if (at != file.tensors.end()) return at->second.clone();
-  throw Error(ErrorCode::not_found, path.string() + ": has no random state of rank " + std::to_string(rank) + ", but of " +
-                                        std::to_string(world_size()) + " ranks. Next: seed the generator of the others.");
+  throw Error(ErrorCode::not_found, path.string() + ": has no random state of rank " + std::to_string(rank) +
+                                        ", but of " + std::to_string(world_size()) +
+                                        " ranks. Next: seed the generator of the others.");
 }
 
 }  // namespace manta::train

@@ -33,8 +33,8 @@ inline std::string random_state_name(std::int64_t rank) { return "random_state."
 // Parameters and buffers, by the names that PyTorch gives them.
 torch::OrderedDict<std::string, torch::Tensor> tensors_of(const torch::nn::Module& module);
 
-// Of what kind the optimizer is, and the shapes of its parameters by group: what it must share with the one it was saved
-// from.
+// Of what kind the optimizer is, and the shapes of its parameters by group: what it must share with the one it was
+// saved from.
 Json describe(const torch::optim::Optimizer& optimizer);
 
 // "number" and so on, see Contents::parts.

@@ -10,7 +10,8 @@ namespace manta::train {
 
 using Json = nlohmann::json;
 
-// JSON has no NaN and no infinity: those are {"double": "NaN"}, "Infinity" or "-Infinity". All others come back to the bit.
+// JSON has no NaN and no infinity: those are {"double": "NaN"}, "Infinity" or "-Infinity". All others come back to the
+// bit.
 Json to_json(double value);
 Json to_json(const StateValue& value);
 Json to_json(const StateDict& dict);

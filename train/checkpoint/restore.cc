@@ -1,5 +1,5 @@
-// Restoring. RESTORE-1: everything is compared before anything is changed; what can fail only when it is tried (reading an
-// optimizer's file, a part of the user's) comes first, and is undone if a later one fails.
+// Restoring. RESTORE-1: everything is compared before anything is changed; what can fail only when it is tried (reading
+// an optimizer's file, a part of the user's) comes first, and is undone if a later one fails.
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,7 +30,8 @@ class Plan {
       if (json == parts.end()) {
         problems_.push_back(name + ": not in the checkpoint");
       } else if (json->at("kind") != kind_of(part)) {
-        problems_.push_back(name + ": saved as " + json->at("kind").get<std::string>() + ", asked for as " + kind_of(part));
+        problems_.push_back(name + ": saved as " + json->at("kind").get<std::string>() + ", asked for as " +
+                            kind_of(part));
       } else {
         std::visit([&, &key = name](const auto& value) { add(key, value, *json); }, part);
       }
@@ -122,7 +123,8 @@ class Plan {
     } catch (const std::exception& error) {
       const auto* torchs = dynamic_cast<const c10::Error*>(&error);
       throw Error(ErrorCode::invalid_argument,
-                  path.string() + ": is damaged: " + (torchs != nullptr ? torchs->what_without_backtrace() : error.what()) +
+                  path.string() +
+                      ": is damaged: " + (torchs != nullptr ? torchs->what_without_backtrace() : error.what()) +
                       ". Next: copy the checkpoint again, or take another one.");
     }
   }

@@ -1,6 +1,6 @@
-// Reading. SAFE-1: every number of the file is checked before it is used: offsets against the file's size, sizes against
-// overflow. SAFE-2: the tensors fill the data from its start to its end, with no gap and no overlap. SAFE-3: JSON that is
-// nested more deeply than the format needs is refused before it is built.
+// Reading. SAFE-1: every number of the file is checked before it is used: offsets against the file's size, sizes
+// against overflow. SAFE-2: the tensors fill the data from its start to its end, with no gap and no overlap. SAFE-3:
+// JSON that is nested more deeply than the format needs is refused before it is built.
 #include <manta/train/safetensors.h>
 
 #include <fcntl.h>
@@ -116,7 +116,8 @@ Entry parse_entry(const std::filesystem::path& path, const std::string& name, co
   const auto dtype = value.find("dtype");
   const auto shape = value.find("shape");
   const auto offsets = value.find("data_offsets");
-  if (dtype == value.end() || shape == value.end() || offsets == value.end()) wrong("lacks dtype, shape or data_offsets");
+  if (dtype == value.end() || shape == value.end() || offsets == value.end())
+    wrong("lacks dtype, shape or data_offsets");
   if (!dtype->is_string()) wrong("has a dtype that is not a string");
   const auto type = dtype_named(dtype->get_ref<const std::string&>());
   if (!type) wrong("has the unknown dtype '" + dtype->get<std::string>() + "'");
@@ -127,7 +128,7 @@ Entry parse_entry(const std::filesystem::path& path, const std::string& name, co
   Entry entry{name, *type, shape->get<std::vector<std::int64_t>>(), (*offsets)[0].get<std::uint64_t>(),
               (*offsets)[1].get<std::uint64_t>()};
   std::uint64_t bytes = c10::elementSize(*type);
-  std::uint64_t nonzero = bytes;  // sizes without the zeros among them must not overflow either: strides are made of them
+  std::uint64_t nonzero = bytes;  // without the zeros among the sizes: strides are made of those too
   for (const std::int64_t size : entry.shape) {
     if (size != 0 && __builtin_mul_overflow(nonzero, static_cast<std::uint64_t>(size), &nonzero)) nonzero = UINT64_MAX;
     if (nonzero > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) wrong("has too large a shape");

@@ -91,7 +91,8 @@ Checkpoint CheckpointStore::save(const State& state, const CheckpointDetails& de
   std::vector<fs::path> left_over;
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.ends_with(kPart) && number_in(name.substr(0, name.size() - kPart.size())) >= 0) left_over.push_back(entry.path());
+    if (name.ends_with(kPart) && number_in(name.substr(0, name.size() - kPart.size())) >= 0)
+      left_over.push_back(entry.path());
   }
   for (const fs::path& path : left_over) fs::remove_all(path, error);
   const auto found = numbered(folder_);

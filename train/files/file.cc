@@ -94,7 +94,8 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit) {
 void make_folders(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (!error && !folder.empty() && !std::filesystem::is_directory(folder)) error = std::make_error_code(std::errc::not_a_directory);
+  if (!error && !folder.empty() && !std::filesystem::is_directory(folder))
+    error = std::make_error_code(std::errc::not_a_directory);
   if (error && !folder.empty()) throw file_error(folder, "cannot be made", error.value());
 }
 

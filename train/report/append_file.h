@@ -13,8 +13,8 @@ namespace manta::train {
 // Threading: one thread at a time. Ownership: it closes the file. Errors: see each method.
 class AppendFile {
  public:
-  // Opens or makes the file; what it holds stays up to `keep` bytes. `before` is the first failure of a file that this one
-  // replaced. Throws Error.
+  // Opens or makes the file; what it holds stays up to `keep` bytes. `before` is the first failure of a file that this
+  // one replaced. Throws Error.
   explicit AppendFile(std::filesystem::path path, std::uint64_t keep = UINT64_MAX,
                       std::optional<Error> before = std::nullopt);
   ~AppendFile();

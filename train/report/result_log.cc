@@ -77,8 +77,9 @@ struct ResultLog::Files {
     iterations = std::count(lines.begin(), lines.end(), '\n') + 1;
     const auto line = nlohmann::json::parse(without_nan(last), nullptr, false);
     if (!line.is_object()) {
-      throw Error(ErrorCode::invalid_argument, path.string() + ": its last line is not a report. Next: move the file away, "
-                                                               "or name another folder.");
+      throw Error(ErrorCode::invalid_argument, path.string() +
+                                                   ": its last line is not a report. Next: move the file away, "
+                                                   "or name another folder.");
     }
     const auto iteration = line.find("training_iteration");
     const auto time = line.find("time_total_s");

@@ -88,7 +88,8 @@ std::filesystem::path new_path(const std::filesystem::path& folder) {
   static std::atomic<int> count{0};
   std::array<char, 256> host{};
   if (gethostname(host.data(), host.size() - 1) != 0 || host[0] == 0) host = {"localhost"};
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   return folder / ("events.out.tfevents." + std::to_string(seconds.count()) + "." + host.data() + "." +
                    std::to_string(getpid()) + "." + std::to_string(count++));
 }

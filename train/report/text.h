@@ -17,7 +17,9 @@ inline std::string json_string(std::string_view text) {
 }
 
 // The same text, with U+FFFD for what is not UTF-8.
-inline std::string as_utf8(std::string_view text) { return nlohmann::json::parse(json_string(text)).get<std::string>(); }
+inline std::string as_utf8(std::string_view text) {
+  return nlohmann::json::parse(json_string(text)).get<std::string>();
+}
 
 // The shortest that reads back to the same double; whole numbers without a point.
 inline std::string as_number(double value, const char* nan, const char* infinity) {

@@ -37,7 +37,8 @@ void check_same(const StateDict& dict, const std::string& name, std::int64_t her
 
 DistributedSampler::DistributedSampler(std::int64_t size, DistributedSamplerOptions options)
     : size_(size), options_(options) {
-  if (size < 1) refuse("a data set of " + std::to_string(size) + " samples cannot be split. Next: see that it is there.");
+  if (size < 1)
+    refuse("a data set of " + std::to_string(size) + " samples cannot be split. Next: see that it is there.");
   if (options.num_replicas < 1 || options.rank < 0 || options.rank >= options.num_replicas) {
     refuse("rank " + std::to_string(options.rank) + " of " + std::to_string(options.num_replicas) +
            " is none. Next: pass a rank from 0 to num_replicas - 1.");

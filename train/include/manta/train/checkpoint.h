@@ -28,18 +28,19 @@ struct CheckpointDetails {
 //   tensors.safetensors  tensors of the state, and random_state.RANK; left out where there are none
 //   state.json           numbers, strings, samplers; step, metrics, world size, time; each file with its size
 //
-//   Checkpoint saved = Checkpoint::save("runs/1/checkpoint_000000", state, {.metrics = {{"loss", loss}}, .step = step});
+//   Checkpoint::save("runs/1/checkpoint_000000", state, {.metrics = {{"loss", loss}}, .step = step});
 //   Checkpoint("runs/1/checkpoint_000000").restore(state);      // in another process, another day
 //
-// Threading: immutable, but restore writes to the parts of the state. Ownership: a value; copies share what was read. It
-// does not hold the files: reading one that was deleted since is an error. Errors: all throw Error, whose message names
-// the file, what is wrong and the next step: not_found where there is no such folder, exhausted where the disk is full,
-// invalid_argument else.
+// Threading: immutable, but restore writes to the parts of the state. Ownership: a value; copies share what was read.
+// It does not hold the files: reading one that was deleted since is an error. Errors: all throw Error, whose message
+// names the file, what is wrong and the next step: not_found where there is no such folder, exhausted where the disk is
+// full, invalid_argument else.
 class Checkpoint {
  public:
   // Blocks until the disk has all of it. On an error nothing is left, also not NAME.part. A folder that exists is never
   // overwritten. One process writes a checkpoint: rank 0, which every other rank waits for.
-  static Checkpoint save(const std::filesystem::path& folder, const State& state, const CheckpointDetails& details = {});
+  static Checkpoint save(const std::filesystem::path& folder, const State& state,
+                         const CheckpointDetails& details = {});
 
   // Reads state.json and checks that every file is there with its full size.
   explicit Checkpoint(const std::filesystem::path& folder);

@@ -21,9 +21,9 @@ struct CheckpointConfig {
 };
 
 // Folders checkpoint_000000, checkpoint_000001 and so on under the folder of a run. Keeps the num_to_keep best of them
-// and deletes the others; the latest is always kept, since a training goes on from it, so that there may be one more than
-// num_to_keep. One without the score, or with NaN, is worse than all others; of two equal ones the later is the better.
-// Nothing but the folders themselves is remembered: after a crash the same checkpoints are found.
+// and deletes the others; the latest is always kept, since a training goes on from it, so that there may be one more
+// than num_to_keep. One without the score, or with NaN, is worse than all others; of two equal ones the later is the
+// better. Nothing but the folders themselves is remembered: after a crash the same checkpoints are found.
 //
 //   CheckpointStore store("runs/1", {.num_to_keep = 2, .score_attribute = "accuracy"});
 //   if (auto checkpoint = store.latest()) checkpoint->restore(state);

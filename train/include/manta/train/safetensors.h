@@ -27,9 +27,10 @@ struct SafeTensors {
 // Threading: may be called from any thread. Errors: Error, which names the file, what is wrong and the next step:
 // not_found for a file that does not exist, exhausted for a full disk, invalid_argument else.
 
-// Writes the file in place, and makes it durable (fsync). On an error the file is removed. What is not on the CPU, or not
-// contiguous, is copied first; tensors that share memory are written each by itself.
-void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors, const FileMetadata& metadata = {});
+// Writes the file in place, and makes it durable (fsync). On an error the file is removed. What is not on the CPU, or
+// not contiguous, is copied first; tensors that share memory are written each by itself.
+void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                      const FileMetadata& metadata = {});
 
 // The tensors are views of the file, mapped privately: nothing is read before it is used, a write to a tensor stays in
 // this process, and the mapping goes with the last tensor. So the file must not be cut while they live (replacing it by

@@ -45,17 +45,17 @@ concept HasStateDict = requires(T& part, const T& same, const StateDict& dict) {
 //
 // What it does not hold is the state of random generators, which every rank has its own of: see random_state().
 //
-// Threading: none of its own; the parts must not change while a checkpoint is saved or restored. Ownership: it refers to
-// the parts, which must outlive it. Errors: add throws Error(invalid_argument) for a name that is taken, empty, longer
-// than 100 bytes, or has other characters than letters, digits, '_' and '-'.
+// Threading: none of its own; the parts must not change while a checkpoint is saved or restored. Ownership: it refers
+// to the parts, which must outlive it. Errors: add throws Error(invalid_argument) for a name that is taken, empty,
+// longer than 100 bytes, or has other characters than letters, digits, '_' and '-'.
 class State {
  public:
   struct Custom {
     std::function<StateDict()> save;
     std::function<void(const StateDict&)> load;
   };
-  using Part = std::variant<torch::nn::Module*, torch::optim::Optimizer*, at::Tensor*, std::int64_t*, double*, std::string*,
-                            Custom>;
+  using Part = std::variant<torch::nn::Module*, torch::optim::Optimizer*, at::Tensor*, std::int64_t*, double*,
+                            std::string*, Custom>;
 
   // Parameters and buffers.
   State& add(std::string name, torch::nn::Module& module) { return add_part(std::move(name), &module); }
@@ -82,7 +82,8 @@ class State {
   std::vector<std::pair<std::string, Part>> parts_;
 };
 
-// The state of this process' random generator for the CPU, as a tensor of bytes: what torch::randn and dropout go on with.
+// The state of this process' random generator for the CPU, as a tensor of bytes: what torch::randn and dropout go on
+// with.
 torch::Tensor random_state();
 
 // Throws Error(invalid_argument) for a tensor that random_state() of this LibTorch did not make.

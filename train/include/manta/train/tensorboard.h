@@ -14,7 +14,8 @@ namespace manta::train {
 
 // Writes an event file that TensorBoard shows: `tensorboard --logdir FOLDER`, also while the training runs.
 //
-// What was added is in the file after a second at most while more is added, and at once after flush() and the destructor.
+// What was added is in the file after a second at most while more is added, and at once after flush() and the
+// destructor.
 //
 //   TensorBoardWriter board("runs/1");
 //   board.add_scalar("loss", loss, step);
