@@ -103,7 +103,7 @@ class Lane {
   void series() {
     const bool retries = below(2) == 0;
     const auto& target = (retries ? patient_ : once_)[below(2)];
-    const int count = 1 + below(below(4) == 0 ? 400 : 20), us = below(3) == 0 ? below(1000) : 0;
+    const int count = 1 + below(below(4) == 0 ? 400 : 20), us = below(3) == 0 ? 0 : below(1000);
     const CallNumber first = next_call.fetch_add(static_cast<CallNumber>(count));
     const std::uint32_t number = next_series++;
     std::vector<std::uint8_t> results;
@@ -139,7 +139,7 @@ class Lane {
     const int n = below(2) == 0 ? 100 : 50'000;
     const auto ref = manta::try_get(patient_[below(2)].call<&Target::puts>(n));
     if (!ref) return complain(std::string("a put: ") + ref.error().what());
-    if (below(2) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(below(100)));
+    if (below(2) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(below(10)));
     const auto value = manta::try_get(*ref);
     if (!value) return complain(std::string("an object of an actor: ") + value.error().what());
     if (*value != Numbers(static_cast<std::size_t>(n), n)) complain("an object has another value");
