@@ -115,8 +115,11 @@ void Owner::construct(Actor& actor) {
     actor.constructing = false;
     return unhold(handle);
   }
+  actor.starved = arguments == Arguments::no_room;
   actor.pushed = arguments == Arguments::present && actor.channel->push(handle);
-  if (actor.pushed) ++actor.in_flight;
+  if (!actor.pushed) return;
+  ++actor.in_flight;
+  actor.starved_ticks = 0;
 }
 
 void Owner::give_back_worker(Actor& actor) {

@@ -114,6 +114,7 @@ void Estates::settled(ClientId id, std::uint32_t round) {
 
 void Estates::client_died(ClientId client, const std::string& status) {
   const Busy busy(*this);
+  dead_.insert(client);
   for (const auto& [id, heir] : heirs_) {
     heir->objects.client_died(client, status);
     touched_.insert(id);
@@ -122,6 +123,7 @@ void Estates::client_died(ClientId client, const std::string& status) {
 
 void Estates::node_died(NodeId node, const std::string& status) {
   const Busy busy(*this);
+  dead_nodes_.insert(node);
   for (const auto& [id, heir] : heirs_) {
     heir->objects.node_died(node, status);
     touched_.insert(id);
@@ -135,11 +137,12 @@ void Estates::receive(ClientId from, ClientId to, PeerMessage message) {
 
 void Estates::handle(const Letter& letter) {
   Heir* heir = find(heir_of(letter.to));
+  const auto* lent = std::get_if<Lent>(&letter.message);
+  if (is_dead(lent != nullptr ? lent->client : letter.from)) return;  // they hold nothing, and hear nothing
   if (heir != nullptr && is_heir(letter.to)) {
     touched_.insert(heir->id);
     return heir->objects.receive(letter.from, letter.message);
   }
-  const auto* lent = std::get_if<Lent>(&letter.message);
   if (lent != nullptr && heir != nullptr && heir->open) {
     // By one who had not heard of the death; the borrower may not have either.
     heir->objects.receive(letter.from, *lent);

@@ -79,9 +79,12 @@ class Estates {
   void handle(const Letter& letter);
   void answer_for_nobody(const Letter& letter);
   void close_empty();
+  bool is_dead(ClientId client) const { return dead_.contains(client) || dead_nodes_.contains(node_of(client)); }
 
   EstateEffects& effects_;
   std::map<ClientId, std::unique_ptr<Heir>> heirs_;
+  std::set<ClientId> dead_;  // an heir may be younger than a death; looked up, never walked
+  std::set<NodeId> dead_nodes_;
   std::deque<Letter> letters_;
   std::set<ClientId> touched_;  // open ones, that may be empty now
   bool busy_ = false;

@@ -113,6 +113,14 @@ void Owner::tick_spilled() {
   for (const auto& [index, actor] : actors_) {
     if (!std::exchange(actor->starved, false) || ++actor->starved_ticks < config_.restore_ticks) continue;
     actor->starved_ticks = 0;
+    if (actor->constructing) {
+      Entry& handle = *actor->handle;
+      actor->constructing = false;
+      give_back_worker(*actor);
+      actor_dead(*actor, no_room("an argument of the constructor of actor " + name_of(handle)));
+      unhold(handle);
+      break;
+    }
     Entry* front = actor->calls.front;
     if (front == nullptr) continue;
     fail(*front, no_room("an argument of call " + name_of(*front)));

@@ -32,7 +32,8 @@ using manta::stress::Family;
 using CallNumber = std::uint32_t;
 using Numbers = std::vector<int>;
 
-constexpr std::uint32_t kOutOfOrder = 0;  // the mark that counts them; series of calls have the others
+// Marks: a count of calls out of order, the process where a call or a caller ran last; series of calls have the others.
+constexpr std::uint32_t kOutOfOrder = 0, kRunning = 1, kFirstSeries = 16;
 
 // Called in series: a series has numbers that count up, and a mark of its own.
 struct Target {
@@ -43,6 +44,7 @@ struct Target {
       if (before > call) ++Effects::mark(kOutOfOrder);
     }
     Effects::started(call);
+    Effects::mark(kRunning) = static_cast<std::uint32_t>(::getpid());
     if (us > 0) std::this_thread::sleep_for(std::chrono::microseconds(us));
     Effects::ended(call);
     return call + 1;
@@ -74,12 +76,13 @@ std::vector<std::uint8_t> make_calls(const manta::Actor<Target>& target, CallNum
 struct Caller {
   std::vector<std::uint8_t> drives(manta::Actor<Target> target, CallNumber first, int count, std::uint32_t series,
                                    int us) {
+    Effects::mark(kRunning) = static_cast<std::uint32_t>(::getpid());
     return make_calls(target, first, count, series, us);
   }
 };
 
 std::atomic<CallNumber> next_call{0};
-std::atomic<std::uint32_t> next_series{1};
+std::atomic<std::uint32_t> next_series{kFirstSeries};
 std::atomic<long> kills{0}, calls{0}, died{0}, repeated{0}, adopted{0}, unseen{0}, wrong{0};
 
 void complain(const std::string& what) {
@@ -103,7 +106,7 @@ class Lane {
   void series() {
     const bool retries = below(2) == 0;
     const auto& target = (retries ? patient_ : once_)[below(2)];
-    const int count = 1 + below(below(4) == 0 ? 400 : 20), us = below(3) == 0 ? below(1000) : 0;
+    const int count = 1 + below(below(4) == 0 ? 400 : 20), us = below(3) == 0 ? 0 : below(1000);
     const CallNumber first = next_call.fetch_add(static_cast<CallNumber>(count));
     const std::uint32_t number = next_series++;
     std::vector<std::uint8_t> results;
@@ -139,7 +142,7 @@ class Lane {
     const int n = below(2) == 0 ? 100 : 50'000;
     const auto ref = manta::try_get(patient_[below(2)].call<&Target::puts>(n));
     if (!ref) return complain(std::string("a put: ") + ref.error().what());
-    if (below(2) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(below(100)));
+    if (below(2) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(below(10)));
     const auto value = manta::try_get(*ref);
     if (!value) return complain(std::string("an object of an actor: ") + value.error().what());
     if (*value != Numbers(static_cast<std::size_t>(n), n)) complain("an object has another value");
@@ -162,7 +165,10 @@ void kill_at_random(std::uint64_t seed, const std::atomic<bool>& stop) {
   const int node = Family::node_process();
   while (!stop) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5 + random() % 100));
-    const int victim = Family::victim(node, random());
+    // Of many workers few have work: rather those that had some a moment ago.
+    const int running = static_cast<int>(Effects::mark(kRunning));
+    const bool at_work = random() % 4 != 0 && Family::is_worker(node, running);
+    const int victim = at_work ? running : Family::victim(node, random());
     if (victim > 0 && !stop && ::kill(victim, SIGKILL) == 0) ++kills;
   }
 }

@@ -67,6 +67,13 @@ int Family::victim(int node, std::uint64_t word) {
   return from.empty() ? 0 : from[(word >> 8) % from.size()];
 }
 
+bool Family::is_worker(int node, int pid) {
+  for (const int child : children_of(node)) {
+    if (child == pid) return name_of(pid) == "manta-worker";
+  }
+  return false;
+}
+
 int Family::count(int node) { return static_cast<int>(children_of(node).size()); }
 
 std::size_t Family::descriptors(int pid) {

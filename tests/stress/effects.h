@@ -33,6 +33,7 @@ struct Family {
   static int node_process();
   // A random worker, or now and then the zygote; 0: none. word: random bits.
   static int victim(int node, std::uint64_t word);
+  static bool is_worker(int node, int pid);
   static int count(int node);  // children of the node process
   static std::size_t descriptors(int pid);
   static std::size_t mappings(int pid);  // of the runtime's memory

@@ -133,11 +133,11 @@ template <class T>
   return Actor<T>::adopt(entry);
 }
 
-// Ends the actor's process at once, without its destructor; calls that are not done fail with actor_died. With restart
-// as if it had died by itself: it starts again if ActorOptions::max_restarts allows it.
 struct KillOptions {
-  bool restart = false;
+  bool restart = false;  // as if it had died by itself: it starts again if ActorOptions::max_restarts allows it
 };
+
+// Ends the actor's process at once, without its destructor; calls that are not done fail with actor_died.
 template <class T>
 void kill(const Actor<T>& actor, KillOptions options = {}) {
   detail::kill_actor(&actor.entry(), options.restart);

@@ -149,6 +149,27 @@ TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoRoomFailsInTheEnd) {
   EXPECT_EQ(content(*argument), "extent 4096") << "nothing is lost";
 }
 
+TEST(OwnerSpilling, AnActorWhoseArgumentsFindNoRoomFailsInTheEnd) {
+  RecordedOwner o({.restore_ticks = 5});
+  Entry* argument = o.put(1, block(64));
+  spill(o, argument);
+  NewActor actor = o.actor(2);
+  actor.constructor.references = {argument};
+  actor.constructor.ref_mask = 1;
+  Entry* handle = o.create(std::move(actor));
+  const Entry* call = o.call_method(handle, 3);
+  o.room = false;
+  o.grant_actor(1);
+  o.tick(3);
+  EXPECT_EQ(content(*call), "open");
+  o.log();
+  o.tick(7);
+  EXPECT_EQ(content(*call), "error exhausted");
+  EXPECT_THAT(o.log(), ::testing::Contains("return 1")) << "its worker is free for others";
+  o.drop(handle);
+  EXPECT_EQ(content(*argument), "extent 4096") << "nothing is lost";
+}
+
 TEST(OwnerSpilling, WhoAsksForASpilledValueGetsItWhenThereIsRoom) {
   RecordedOwner o({.restore_ticks = 5});
   Entry* object = o.put(1, block(64));
