@@ -73,7 +73,10 @@ class Estates::Busy {
 void Estates::bequeath(ClientId owner, std::vector<Bequest> bequests) {
   const Busy busy(*this);
   auto& heir = heirs_[heir_of(owner)];
-  if (!heir) heir = std::make_unique<Heir>(owner, effects_);
+  if (!heir) {
+    heir = std::make_unique<Heir>(owner, effects_);
+    for (const ClientId dead : dead_) heir->objects.inherit(dead);  // the owner may not have heard of it
+  }
   if (heir->open) return;
   for (Bequest& bequest : bequests) heir->objects.bequeathed(owner, std::move(bequest));
 }
