@@ -51,14 +51,26 @@ Digits read_digits(const char* path) {
   return {torch::tensor(pixels).view({count, 64}) / 16, torch::tensor(labels)};
 }
 
+// Made one after the other, as Python does: arguments of a constructor would be made in any order, with other weights.
 torch::nn::Sequential network_of(const std::string& kind) {
   namespace nn = torch::nn;
+  nn::Sequential network;
   if (kind == "cnn") {
-    return nn::Sequential(nn::Conv2d(nn::Conv2dOptions(1, 32, 3).padding(1)), nn::ReLU(),
-                          nn::Conv2d(nn::Conv2dOptions(32, 64, 3).padding(1)), nn::ReLU(), nn::MaxPool2d(2), nn::Flatten(),
-                          nn::Linear(64 * 16, 128), nn::ReLU(), nn::Linear(128, 10));
+    network->push_back(nn::Conv2d(nn::Conv2dOptions(1, 32, 3).padding(1)));
+    network->push_back(nn::ReLU());
+    network->push_back(nn::Conv2d(nn::Conv2dOptions(32, 64, 3).padding(1)));
+    network->push_back(nn::ReLU());
+    network->push_back(nn::MaxPool2d(2));
+    network->push_back(nn::Flatten());
+    network->push_back(nn::Linear(64 * 16, 128));
+  } else {
+    network->push_back(nn::Linear(64, 128));
+    network->push_back(nn::ReLU());
+    network->push_back(nn::Linear(128, 128));
   }
-  return nn::Sequential(nn::Linear(64, 128), nn::ReLU(), nn::Linear(128, 128), nn::ReLU(), nn::Linear(128, 10));
+  network->push_back(nn::ReLU());
+  network->push_back(nn::Linear(128, 10));
+  return network;
 }
 
 void loop(manta::train::Context& context, const Task& task, const Digits& digits) {
