@@ -1,4 +1,4 @@
-"""table.py RAY.jsonl MANTA.jsonl: a Markdown table of the cases of both beside the targets."""
+"""table.py PEER.jsonl MANTA.jsonl: a Markdown table of the cases of both beside the targets."""
 import json
 import sys
 
@@ -33,10 +33,20 @@ TARGETS = {
     "memory PSS with LibTorch: whole idle runtime incl. driver": (250, None),
     "idle CPU: whole tree": (0.1, None),
     "idle CPU with LibTorch: whole tree": (0.1, None),
+    "manta all_reduce 1 KB, 2 processes": (1024 / 20e-6 / 1e9, None),
+    "manta all_reduce 1 MB, 2 processes": (2**20 / 0.4e-3 / 1e9, None),
+    "manta all_reduce 64 MB, 2 processes": (2**26 / 20e-3 / 1e9, None),
+    "manta: mlp: launch to first step": (0.5, 0.2),
+    "manta: cnn: launch to first step": (0.5, 0.2),
 }
+TIMES_THE_PEER = {"manta: mlp: steady state": (1.3, 2), "manta: cnn: steady state": (1.0, 1.2)}  # in the same run
 TORCH_FIRST = "cold start with LibTorch: init to first task result"
 TORCH_BARE = "cold start with LibTorch: program's own exec to exit"
 COSTS = ("s", "MiB", "% of a core")
+
+
+def peer_name(name):
+    return name.replace("manta all_reduce", "gloo all_reduce").replace("manta: ", "torchrun: ")
 
 
 def read(path):
@@ -83,14 +93,17 @@ def main(ray_path, manta_path):
     if manta.get(TORCH_FIRST, {}).get("value") and manta.get(TORCH_BARE, {}).get("value"):
         bare = manta[TORCH_BARE]["value"]
         TARGETS[TORCH_FIRST] = (bare + 0.040, bare + 0.015)
-    print("| case | unit | Ray | Manta | spin off | ratio | at least / at most |")
+    for name, (least, aim) in TIMES_THE_PEER.items():
+        if ray.get(peer_name(name), {}).get("value"):
+            TARGETS[name] = (least * ray[peer_name(name)]["value"], aim * ray[peer_name(name)]["value"])
+    print("| case | unit | peer | Manta | spin off | ratio | at least / at most |")
     print("|---|---|---:|---:|---:|---:|---|")
     for name, line in manta.items():
         if name.endswith(", spin off"):
             continue
         off = manta.get(name + ", spin off")
-        print(f"| {name} | {line['unit']} | {cell(ray.get(name))} | {cell(line)} | {cell(off)} | "
-              f"{ratio(ray.get(name), line)} | {target(name, line)} |")
+        print(f"| {name} | {line['unit']} | {cell(ray.get(peer_name(name)))} | {cell(line)} | {cell(off)} | "
+              f"{ratio(ray.get(peer_name(name)), line)} | {target(name, line)} |")
     busy = [line["others"] for line in manta.values() if "others" in line]
     if busy:
         print(f"\nCPUs that other processes kept busy during Manta's runs: median {sorted(busy)[len(busy) // 2]:.2f}, "
