@@ -147,11 +147,11 @@ void Estates::handle(const Letter& letter) {
     return heir->objects.receive(letter.from, letter.message);
   }
   if (lent != nullptr && heir != nullptr && heir->open) {
-    // By one who had not heard of the death; the borrower may not have either.
+    // By one who had not heard of the death. A borrower who announces itself enters itself when it hears, if it still
+    // holds the object by then (OWN-13); another may not have heard either.
+    if (lent->client == letter.from) return;
     heir->objects.receive(letter.from, *lent);
-    if (lent->client != letter.from) {
-      effects_.send_as(heir->id, lent->client, Passed{{lent->object, heir->id}});
-    }
+    effects_.send_as(heir->id, lent->client, Passed{{lent->object, heir->id}});
   } else {
     answer_for_nobody(letter);
   }

@@ -163,6 +163,9 @@ TEST_F(ActorLife, StartedCallsAreRepeatedOnlyIfAllowed) {
   outside()[kCalls] = 0;
   EXPECT_EQ(code_of([&] { (void)get(witness.call<&Witness::die_at_first>(3)); }), ErrorCode::unavailable);
   EXPECT_EQ(outside()[kCalls], 3);
+  // It starts again all the same: before another test counts its own.
+  EXPECT_EQ(get(witness.call<&Witness::hello>()), 4);
+  EXPECT_EQ(outside()[kMade], 6);
 }
 
 int die_through(Actor<Witness> witness, int times) { return get(witness.call<&Witness::die_at_first>(times)); }
