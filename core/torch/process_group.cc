@@ -8,6 +8,7 @@
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 
 #include "core/collective/reduce.h"
+#include "core/torch/cuda_backend.h"
 #include "core/torch/operation_queue.h"
 #include "core/torch/process_group_call.h"
 #include "core/torch/tensor_bytes.h"
@@ -219,6 +220,9 @@ c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const Rendezvous& rend
   group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::CUSTOM,
                     c10::static_intrusive_pointer_cast<c10d::Backend>(backend));
   group->setDefaultBackend(c10d::ProcessGroup::BackendType::CUSTOM);
+  if (auto on_gpus = make_cuda_backend(rendezvous)) {
+    group->setBackend(c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::NCCL, on_gpus);
+  }
   return group;
 }
 

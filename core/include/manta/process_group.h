@@ -82,7 +82,9 @@ class ProcessGroupManta : public c10d::Backend {
   std::atomic<uint64_t> sequence_{0};
 };
 
-// A process group whose CPU backend is a ProcessGroupManta. Blocks until all members have come, as Group::join.
+// A process group whose CPU backend is a ProcessGroupManta, and whose CUDA backend is NCCL's, where Manta and LibTorch
+// were built for it and this process sees a GPU. Blocks until all members have come, as Group::join; NCCL connects at
+// the first operation on CUDA tensors, so all members must call that, each with a GPU of its own.
 //
 //   auto group = manta::collective::make_process_group({.name = name, .rank = rank, .size = 2});
 //   std::vector<at::Tensor> tensors{gradient};
