@@ -46,7 +46,9 @@ Digits read_digits(const char* path) {
     pixels.insert(pixels.end(), row.begin(), row.end() - 1);
     labels.push_back(static_cast<std::int64_t>(row.back()));
   }
-  if (labels.size() != 1797) throw std::runtime_error(std::string(path) + " has not the 1,797 digits: cmake/deps.sh digits");
+  if (labels.size() != 1797) {
+    throw std::runtime_error(std::string(path) + " has not the 1,797 digits. Next: cmake/deps.sh digits");
+  }
   const auto count = static_cast<std::int64_t>(labels.size());
   return {torch::tensor(pixels).view({count, 64}) / 16, torch::tensor(labels)};
 }
@@ -113,7 +115,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: digits_training mlp|cnn LAUNCHED DIGITS.csv\n");
     return 2;
   }
-  const std::filesystem::path results = std::filesystem::temp_directory_path() / ("digits_training." + std::to_string(getpid()));
+  const auto results = std::filesystem::temp_directory_path() / ("digits_training." + std::to_string(getpid()));
+  bool failed = false;
   try {
     manta::train::Trainer<loop> trainer({.num_workers = kWorkers}, {.storage_path = results, .tensorboard = false});
     const auto result = trainer.fit(Task{argv[1], std::stod(argv[2])}, manta::put(read_digits(argv[3])));
@@ -121,7 +124,8 @@ int main(int argc, char** argv) {
                 result.metrics.at("accuracy"), result.metrics.at("loss"));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "digits_training: %s\n", error.what());
+    failed = true;
   }
   std::filesystem::remove_all(results);
-  return 0;
+  return failed ? 1 : 0;
 }

@@ -1,4 +1,7 @@
 // Every operation of the c10d backend, for two and three ranks in processes of their own.
+#include <chrono>
+#include <cmath>
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -209,6 +212,21 @@ TEST_P(ProcessGroupTest, SendAndReceiveInAnyOrder) {
       b->wait();
       EXPECT_TRUE(at::equal(large[0], ramp(600'000, before).view({2, 300'000})));
       EXPECT_TRUE(at::equal(small[0], ramp(10, before)));
+    }
+  });
+}
+
+// What lets gradient buckets be averaged beside the backward pass.
+TEST_P(ProcessGroupTest, OperationsAreDoneWhileEverybodyComputes) {
+  run([](c10d::ProcessGroup& group) {
+    for (const std::int64_t count : {100, 500'000}) {
+      Tensors tensors{ramp(count, group.getRank())};
+      const auto work = group.allreduce(tensors);
+      const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+      double busy = 1;  // computing, without a look at the group's queue
+      while (!work->isCompleted() && std::chrono::steady_clock::now() < deadline) busy = std::sqrt(busy + 1);
+      EXPECT_TRUE(work->isCompleted()) << busy;
+      EXPECT_EQ(tensors[0][1].item<float>(), group.getSize() + 50 * group.getSize() * (group.getSize() - 1));
     }
   });
 }
