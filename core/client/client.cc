@@ -171,12 +171,8 @@ void Client::send(ClientId to, owner::PeerMessage message) {
 void Client::send_to_peer(ClientId to, const net::PeerPacket& packet) {
   std::vector<std::byte> bytes = net::encode(packet);
   if (bytes.size() <= kLongestInPacket) return send(net::ToPeer{to, std::move(bytes)});
-  auto memory = net::create_shared_memory("manta-message", bytes.size());
-  auto base = memory ? net::map_memory(memory->get(), bytes.size(), net::Mapping::shared)
-                     : tl::unexpected<Error>(memory.error());
-  if (!base) throw_error(base.error());
-  std::memcpy(*base, bytes.data(), bytes.size());
-  net::unmap_memory(*base, bytes.size());
+  auto memory = net::memory_holding("manta-message", bytes);
+  if (!memory) throw_error(memory.error());
   const int descriptor = memory->get();
   (void)node_.send(net::encode(net::ClientMessage(net::ToPeer{to, {}})), {&descriptor, 1});
 }

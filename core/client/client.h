@@ -238,6 +238,7 @@ class Client final : owner::OwnerEffects {
   std::condition_variable names_answered_;
   std::uint64_t next_request_ = 1;
 
+  std::vector<std::byte> parts_;    // of a long message that is arriving; the reader's
   std::thread reader_;
   std::thread background_;
   std::mutex background_mutex_;

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/overloaded.h"
 #include "core/client/client.h"
@@ -51,13 +52,14 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    arenas_.arrived(m.client, descriptors.empty() ? Fd() : std::move(descriptors[0]));
                  },
                  [&](const net::FromPeer& m) {
-                   if (descriptors.empty()) return on_peer_packet(m.client, m.message);
-                   const auto size = net::fixed_size_of(descriptors[0].get());
-                   const auto base = size ? net::map_memory(descriptors[0].get(), *size, net::Mapping::shared)
-                                          : tl::unexpected<Error>(size.error());
-                   if (!base) return;
-                   on_peer_packet(m.client, {*base, *base + *size});
-                   net::unmap_memory(*base, *size);
+                   if (!descriptors.empty()) {
+                     const auto content = net::content_of(descriptors[0].get());
+                     if (content) on_peer_packet(m.client, *content);
+                     return;
+                   }
+                   if (!m.more && parts_.empty()) return on_peer_packet(m.client, m.message);
+                   parts_.insert(parts_.end(), m.message.begin(), m.message.end());
+                   if (!m.more) on_peer_packet(m.client, std::exchange(parts_, {}));
                  },
                  [&](const net::ChannelTo& m) { on_channel(m, descriptors); },
                  [&](const net::Named& m) {

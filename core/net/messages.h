@@ -157,6 +157,7 @@ struct ArenaOf {  // descriptor: the arena, if the client is known
 struct FromPeer {  // descriptor, if the message is empty: memory that holds it
   ClientId client;
   std::vector<std::byte> message;
+  bool more = false;  // a part: the next FromPeer goes on with it
 };
 struct ClientDied {
   ClientId client;

@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include <manta/error.h>
 
@@ -25,6 +27,11 @@ bool is_size_sealed(int fd);
 // Not F_SEAL_FUTURE_WRITE: that seal also forbids the creator to give freed pages back (fallocate and MADV_REMOVE fail
 // with EPERM).
 Result<Fd> reopen_read_only(int fd);
+
+// Memory that holds the bytes; exhausted: there is none to be had. And what such memory of a peer holds. Neither maps
+// anything: a page that cannot be had is an error here, and would be a signal there.
+Result<Fd> memory_holding(const char* name, std::span<const std::byte> bytes);
+Result<std::vector<std::byte>> content_of(int fd);
 
 enum class Mapping : std::uint8_t {
   shared,         // reads and writes what all see

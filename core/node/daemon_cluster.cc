@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 
 #include "core/base/overloaded.h"
 #include "core/net/shared_memory.h"
@@ -19,6 +18,7 @@ namespace {
 
 constexpr auto kReplanEvery = std::chrono::milliseconds(5);
 constexpr std::size_t kLongestInPacket = net::ControlSocket::kMaxPacketBytes - 256;
+constexpr std::size_t kLongestInParts = 1 << 20;  // longer ones in memory, or slow readers would fill this process'
 
 bool closed(int socket) {
   pollfd peer{socket, POLLIN, 0};
@@ -257,11 +257,9 @@ void Daemon::look_at_views() {
 
 void Daemon::to_foreign_peer(ClientId from, ClientId to, std::vector<std::byte> message, int memory) {
   if (memory >= 0) {
-    const auto size = net::fixed_size_of(memory);
-    const auto base = size ? net::map_memory(memory, *size, net::Mapping::shared) : tl::unexpected<Error>(size.error());
-    if (!base) return;
-    message.assign(*base, *base + *size);
-    net::unmap_memory(*base, *size);
+    auto content = net::content_of(memory);
+    if (!content) return;  // not one of ours
+    message = std::move(*content);
   }
   cluster_->send(node_of(to), link::Peer{from, to, std::move(message)});
 }
@@ -270,14 +268,17 @@ void Daemon::from_foreign_peer(ClientId from, ClientId to, std::vector<std::byte
   Client* client = find(to);
   if (client == nullptr) return to_estates(from, to, message);
   if (message.size() <= kLongestInPacket) return send(*client, net::FromPeer{from, std::move(message)});
-  auto memory = net::create_shared_memory("manta-message", message.size());
-  auto base = memory ? net::map_memory(memory->get(), message.size(), net::Mapping::shared)
-                     : tl::unexpected<Error>(memory.error());
-  if (!base) return;  // no memory for a message: the machine has other troubles
-  std::memcpy(*base, message.data(), message.size());
-  net::unmap_memory(*base, message.size());
-  const int fd = memory->get();
-  send(*client, net::FromPeer{from, {}}, {&fd, 1});
+  if (message.size() > kLongestInParts) {
+    if (auto memory = net::memory_holding("manta-message", message)) {
+      const int fd = memory->get();
+      return send(*client, net::FromPeer{from, {}}, {&fd, 1});
+    }  // or none is to be had; the parts wait in this process
+  }
+  for (std::span<const std::byte> rest = message; !rest.empty();) {
+    const auto part = rest.first(std::min(rest.size(), kLongestInPacket));
+    rest = rest.subspan(part.size());
+    send(*client, net::FromPeer{from, {part.begin(), part.end()}, !rest.empty()});
+  }
 }
 
 int Daemon::arena_of(ClientId id) {

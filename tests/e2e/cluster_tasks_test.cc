@@ -38,6 +38,7 @@ std::int64_t sum_inside(const std::vector<Ref<Numbers>>& refs) {
   return total;
 }
 std::pair<std::string, Ref<Numbers>> put_there(std::size_t n) { return {node_name(), put(numbers(n, 5))}; }
+std::string throws_text(std::string text) { throw std::out_of_range(text); }
 int throws(int x) { throw std::out_of_range("no " + std::to_string(x)); }
 int fib(int n) {
   if (n < 2) return n;
@@ -150,6 +151,19 @@ TEST_F(ClusterTasks, ThreeNodesThroughTheHead) {
   EXPECT_EQ(get(remote<sum>.options(there("third"))(from_second)), expected_sum(300'000, 1));
   auto [name, inner] = get(remote<put_there>.options(there("second"))(200'000));
   EXPECT_EQ(get(remote<sum_inside>.options(there("third"))(std::vector{inner})), expected_sum(200'000, 5));
+}
+
+// Too long for a packet of a control socket: in parts, or in memory.
+TEST_F(ClusterTasks, LongMessages) {
+  start();
+  join("second");
+  for (const std::size_t bytes : {100'000u, 131'072u, 700'000u, 3'000'000u}) {
+    const std::string text = std::string(bytes, 'x') + "the end";
+    auto thrown = remote<throws_text>.options(there())(text);
+    const std::string what = error_of(thrown).what();
+    EXPECT_GT(what.size(), bytes);
+    EXPECT_NE(what.find("xthe end"), std::string::npos);
+  }
 }
 
 TEST_F(ClusterTasks, ExceptionsTellTheirNode) {

@@ -114,6 +114,14 @@ class Node final : public EstateEffects {
     p.owner->lend(entry, to);
     p.to_node.push_back(Letter{p.id, to, {ref}});
   }
+  // A task that the process submitted to itself ends, and has kept the reference from its arguments.
+  void announce(Process& p, std::size_t what) {
+    if (p.held.empty()) return;
+    Entry& entry = *p.held[what % p.held.size()];
+    detail::retain(&entry);
+    if (!p.owner->kept_after_task({&entry}).empty()) p.owner->lend(entry, p.id);
+    if (entry.refs.fetch_sub(1) == 1) p.owner->release_last(entry);
+  }
   void want(Process& p, std::size_t what) {
     if (p.held.empty()) return;
     Entry& entry = *p.held[what % p.held.size()];
@@ -302,7 +310,7 @@ void step(Node& node, std::uint32_t what) {
   } else if (action < 5) {
     node.mail(p, choice / 4, ClientId{1 + choice % kProcesses});
   } else if (action < 7) {
-    node.want(p, choice);
+    choice % 4 == 0 ? node.announce(p, choice / 4) : node.want(p, choice / 4);
   } else if (action == 7) {
     node.drop(p, choice);
   } else if (choice % 4 == 0) {
