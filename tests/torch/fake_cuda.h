@@ -11,7 +11,7 @@
 
 namespace fake_cuda {
 
-// Streams: 0 is the current one at first, 7 the pool's. log: "record 7", "block 0 on 7" (the stream waits for the other).
+// Streams: 0 is the current one at first, 7 the pool's. log: "record 7", "block 0 on 7" (stream 0 waits for 7).
 struct State {
   std::mutex mutex;
   std::string log;

@@ -1,5 +1,5 @@
-// A libnccl.so.2 for tests without a GPU: one rank, memory of the CPU. It notes its calls; FAKE_NCCL_FAILS names one that
-// fails, FAKE_NCCL_ASYNC makes the communicator report an error of its own.
+// A libnccl.so.2 for tests without a GPU: one rank, memory of the CPU. It notes its calls; FAKE_NCCL_FAILS names one
+// that fails, FAKE_NCCL_ASYNC makes the communicator report an error of its own.
 #include <cstdlib>
 #include <cstring>
 #include <string>

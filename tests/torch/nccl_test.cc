@@ -25,7 +25,9 @@ int gpus = 0;
 c10::intrusive_ptr<c10d::ProcessGroup> alone() {
   return manta::collective::make_process_group({.name = manta::collective::new_name(), .rank = 0, .size = 1});
 }
-at::Tensor numbers() { return torch::arange(1000, torch::TensorOptions().dtype(torch::kFloat).device(torch::kCUDA, 0)); }
+at::Tensor numbers() {
+  return torch::arange(1000, torch::TensorOptions().dtype(torch::kFloat).device(torch::kCUDA, 0));
+}
 
 // Each gives its results on the CPU.
 Tensors reduce_one_rank(c10d::ReduceOp::RedOpType operation) {
