@@ -1,7 +1,9 @@
 // What a process group asks of CUDA and NCCL for tensors on a GPU: with stand-ins for both, so without a GPU.
 #include <dlfcn.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
