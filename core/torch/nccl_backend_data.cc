@@ -67,7 +67,8 @@ std::vector<std::size_t> split_bytes(const at::Tensor& tensor, const std::vector
   const std::size_t row = rows == 0 ? 0 : tensor.nbytes() / static_cast<std::size_t>(rows);
   std::vector<std::size_t> bytes;
   for (int rank = 0; rank < size; ++rank) {
-    bytes.push_back(row * static_cast<std::size_t>(sizes.empty() ? rows / size : sizes[static_cast<std::size_t>(rank)]));
+    const int64_t part = sizes.empty() ? rows / size : sizes[static_cast<std::size_t>(rank)];
+    bytes.push_back(row * static_cast<std::size_t>(part));
   }
   return bytes;
 }

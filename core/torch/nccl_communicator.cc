@@ -1,7 +1,7 @@
 #include "core/torch/nccl_communicator.h"
 
-#include <cstring>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 

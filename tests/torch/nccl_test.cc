@@ -25,7 +25,9 @@ int gpus = 0;
 c10::intrusive_ptr<c10d::ProcessGroup> alone() {
   return manta::collective::make_process_group({.name = manta::collective::new_name(), .rank = 0, .size = 1});
 }
-at::Tensor numbers() { return torch::arange(1000, torch::TensorOptions().dtype(torch::kFloat).device(torch::kCUDA, 0)); }
+at::Tensor numbers() {
+  return torch::arange(1000, torch::TensorOptions().dtype(torch::kFloat).device(torch::kCUDA, 0));
+}
 
 // Each gives its results on the CPU.
 Tensors reduce_one_rank(c10d::ReduceOp::RedOpType operation) {
@@ -48,7 +50,7 @@ Tensors gather_one_rank() {
   std::vector<Tensors> outputs{{torch::zeros_like(inputs[0])}};
   group->allgather(outputs, inputs)->wait();
   at::Tensor whole = torch::zeros_like(inputs[0]);
-  group->_allgather_base(whole, inputs[0])->wait();
+  group->getBackend(c10::kCUDA)->_allgather_base(whole, inputs[0])->wait();
   return {outputs[0][0].cpu(), whole.cpu()};
 }
 Tensors scatter_one_rank() {
@@ -57,9 +59,9 @@ Tensors scatter_one_rank() {
   std::vector<Tensors> inputs{{numbers()}};
   group->reduce_scatter(outputs, inputs)->wait();
   at::Tensor input = numbers(), whole = torch::zeros_like(input), exchanged = torch::zeros_like(input);
-  group->_reduce_scatter_base(whole, input)->wait();
+  group->getBackend(c10::kCUDA)->_reduce_scatter_base(whole, input)->wait();
   std::vector<int64_t> equal;
-  group->alltoall_base(exchanged, input, equal, equal)->wait();
+  group->getBackend(c10::kCUDA)->alltoall_base(exchanged, input, equal, equal)->wait();
   return {outputs[0].cpu(), whole.cpu(), exchanged.cpu()};
 }
 Tensors future_one_rank() {
