@@ -190,8 +190,10 @@ nccl() { # 305 MB to download, of which a header and a library are kept
 
 parts=(system torch mnist digits python nccl)
 if ((!$#)); then
-  set -- "${parts[@]}"
-  command -v nvcc >/dev/null || set -- "${parts[@]:0:5}"
+  set -- "${parts[@]:0:5}"
+  if command -v nvcc >/dev/null && ! nccl_ready; then # CMake leaves out what needs it where it cannot be had
+    "${BASH_SOURCE[0]}" nccl || say "going on without NCCL"
+  fi
 fi
 wanted=" $* "
 for part in "$@"; do
