@@ -189,11 +189,10 @@ nccl() { # 305 MB to download, of which a header and a library are kept
 }
 
 parts=(system torch mnist digits python nccl)
+all=
 if ((!$#)); then
   set -- "${parts[@]:0:5}"
-  if command -v nvcc >/dev/null && ! nccl_ready; then # CMake leaves out what needs it where it cannot be had
-    "${BASH_SOURCE[0]}" nccl || say "going on without NCCL"
-  fi
+  all=yes
 fi
 wanted=" $* "
 for part in "$@"; do
@@ -212,3 +211,7 @@ for part in "${parts[@]:1}"; do
     exec 9>&-
   fi
 done
+# CMake leaves out what needs NCCL where it cannot be had.
+if [[ $all ]] && command -v nvcc >/dev/null && ! nccl_ready; then
+  "${BASH_SOURCE[0]}" nccl || say "going on without NCCL"
+fi
