@@ -145,6 +145,7 @@ TEST_F(Ddp, NetworksThatDifferAreRefused) {
     run<differs>();
     FAIL() << "it went on";
   } catch (const manta::Error& error) {
+    EXPECT_EQ(error.code(), manta::ErrorCode::invalid_argument);
     EXPECT_THAT(error.what(), HasSubstr("differ"));
   }
 }

@@ -152,6 +152,36 @@ TEST_F(Trainer, WritesLogsThatOthersRead) {
   EXPECT_EQ(std::count_if(fs::directory_iterator(result.folder), fs::directory_iterator(), is_event_file), 1);
 }
 
+void prints(train::Context& context, const std::string& file) {
+  if (context.rank() == 1 && std::freopen(file.c_str(), "w", stdout) != nullptr) std::printf("what rank 1 had to say");
+}
+
+TEST_F(Trainer, WhatWorkersPrintIsNotLostWithThem) {
+  const fs::path file = storage_ / "printed";
+  (void)train::Trainer<prints>({.num_workers = 2}, run()).fit(file.string());
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (fs::file_size(file) == 0 && std::chrono::steady_clock::now() < deadline) sched_yield();  // its process ends
+  std::string text;
+  std::getline(std::ifstream(file), text);
+  EXPECT_EQ(text, "what rank 1 had to say");
+}
+
+void leaves_the_first_rank_alone(train::Context& context) {
+  if (context.rank() == 0) context.process_group()->barrier()->wait();
+}
+
+TEST_F(Trainer, ARankThatDoesNotComeIsNamed) {
+  train::RunConfig config = run();
+  config.collective_timeout = std::chrono::milliseconds(150);
+  try {
+    (void)train::Trainer<leaves_the_first_rank_alone>({.num_workers = 2}, config).fit();
+    FAIL() << "it went on";
+  } catch (const manta::Error& error) {
+    EXPECT_EQ(error.code(), manta::ErrorCode::deadline);
+    EXPECT_THAT(error.what(), HasSubstr("rank 1 of 2 did not come within 150 ms"));
+  }
+}
+
 TEST_F(Trainer, RefusesWhatCannotWork) {
   const auto code_of = [&](const train::ScalingConfig& scaling, const train::RunConfig& config) {
     try {

@@ -75,7 +75,11 @@ struct GradientAveraging::Impl {
   ~Impl() { reducer->remove_autograd_hooks(); }
 
   void synchronise_networks() {  // DDP-1
-    c10d::verify_params_across_processes(group, parameters, std::nullopt);
+    try {
+      c10d::verify_params_across_processes(group, parameters, std::nullopt);
+    } catch (const c10::Error& error) {
+      throw Error(ErrorCode::invalid_argument, std::string("the ranks' networks differ: ") + error.what_without_backtrace());
+    }
     const at::NoGradGuard no_grad;
     std::vector<at::Tensor> tensors;
     for (const at::Tensor& parameter : network->parameters()) tensors.push_back(parameter.detach());

@@ -1,9 +1,10 @@
 // fit(): attempts until one ends well.
 //
 // FIT-1: an attempt starts from the latest complete checkpoint in the run's folder, whoever wrote it.
-// FIT-2: only a worker's death is a reason for another attempt; what user code throws goes to the caller.
+// FIT-2: only a worker's death, or that something is unavailable to its loop, is a reason for another attempt; what else
+//        user code throws goes to the caller.
+#include <algorithm>
 #include <cmath>
-#include <random>
 
 #include "train/group/run_folder.h"
 #include "train/group/worker_group.h"
@@ -21,7 +22,9 @@ void check(const ScalingConfig& scaling, const RunConfig& run) {
     refuse("ScalingConfig::cpus_per_worker is " + std::to_string(scaling.cpus_per_worker) + ". Next: give 0 or more.");
   }
   if (run.max_failures < -1) refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
-  if (run.join_timeout <= std::chrono::milliseconds::zero()) refuse("RunConfig::join_timeout is not positive.");
+  if (std::min(run.join_timeout, run.collective_timeout) <= std::chrono::milliseconds::zero()) {
+    refuse("RunConfig::join_timeout or collective_timeout is not positive. Next: give more than 0 ms.");
+  }
 }
 
 std::string failure_text(const LostWorker& lost, int failures, const std::optional<Checkpoint>& latest) {
@@ -51,11 +54,10 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
     setup.group = collective::new_name();
     setup.restarts = result.restarts;
     setup.use_gpu = scaling.use_gpu;
-    setup.join_timeout_ms = run.join_timeout.count();
+    setup.join_timeout = run.join_timeout;
+    setup.collective_timeout = run.collective_timeout;
     setup.folder = folder.path().string();
-    setup.num_to_keep = run.checkpoint.num_to_keep;
-    setup.score_attribute = run.checkpoint.score_attribute;
-    setup.score_max = run.checkpoint.score_order == ScoreOrder::max;
+    setup.checkpoints = run.checkpoint;
     if (latest) setup.resume_from = latest->folder().string();
     WorkerGroup group(scaling, std::move(setup), start);
     const auto lost = group.follow(take);

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include <manta/train/checkpoint_store.h>
-#include <manta/train/detail/launch.h>
 #include <manta/train/result_log.h>
 #include <manta/train/tensorboard.h>
 #include <manta/train/trainer.h>

@@ -1,7 +1,6 @@
 #include "train/group/worker_group.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include <manta/get.h>
 #include <manta/wait.h>
@@ -37,6 +36,7 @@ WorkerGroup::WorkerGroup(const ScalingConfig& scaling, WorkerSetup setup, const 
 }
 
 WorkerGroup::~WorkerGroup() {
+  if (ended_well_) return;  // GROUP-2
   for (const StartedWorker& worker : workers_) worker.kill();
   for (const StartedWorker& worker : workers_) (void)try_get(worker.run);  // GROUP-1
 }
@@ -61,6 +61,7 @@ std::optional<LostWorker> WorkerGroup::follow(const OnReport& on_report) {
     if (rank == 0) std::erase(awaited, reports_);
     if (auto lost = look_at(rank, on_report)) return lost->died ? lost : cause_of(std::move(*lost));
   }
+  ended_well_ = true;
   return std::nullopt;
 }
 
@@ -68,14 +69,18 @@ void WorkerGroup::hand_on(Update update, const OnReport& on_report) {
   for (SentReport& report : update.reports) on_report(report);
 }
 
-// Those that were under way when rank 0's loop ended, and those that nobody had asked for.
-void WorkerGroup::take_last_reports(const OnReport& on_report) {
-  if (auto update = try_get(reports_)) hand_on(std::move(*update), on_report);
+// Those that were under way when rank 0's loop ended; where it threw, also those that nobody had asked for yet: its actor
+// lives on (SESSION-1).
+void WorkerGroup::take_last_reports(bool threw, const OnReport& on_report) {
+  auto update = try_get(reports_);
+  if (update) hand_on(std::move(*update), on_report);
+  if (!update || !threw) return;
+  if (auto rest = try_get(workers_.front().take_reports())) hand_on(std::move(*rest), on_report);
 }
 
 std::optional<LostWorker> WorkerGroup::look_at(int rank, const OnReport& on_report) {
-  if (rank == 0) take_last_reports(on_report);
   auto ended = try_get(workers_[static_cast<std::size_t>(rank)].run);
+  if (rank == 0) take_last_reports(!ended, on_report);
   if (!ended) {
     if (process_gone(ended.error())) return LostWorker{rank, true, ended.error().message()};
     throw_error(ended.error());

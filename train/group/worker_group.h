@@ -1,6 +1,8 @@
 // The workers of one attempt: started together, followed, and ended together.
 //
-// GROUP-1: when a group is gone, so are its processes: none of them writes a checkpoint beside the next group.
+// GROUP-1: when a group is gone that did not end well, so are its processes: none of them writes a checkpoint beside the
+//          next group.
+// GROUP-2: workers whose loops ended are not killed: their processes end by themselves, with what they had to print.
 #pragma once
 
 #include <functional>
@@ -36,12 +38,13 @@ class WorkerGroup {
 
  private:
   void hand_on(Update update, const OnReport& on_report);
-  void take_last_reports(const OnReport& on_report);
+  void take_last_reports(bool threw, const OnReport& on_report);
   std::optional<LostWorker> look_at(int rank, const OnReport& on_report);
   LostWorker cause_of(LostWorker first);
 
   std::vector<StartedWorker> workers_;
   Ref<Update> reports_;
+  bool ended_well_ = false;
 };
 
 }  // namespace manta::train::detail

@@ -12,17 +12,13 @@ constexpr std::size_t kMostReports = 1'000;  // that wait to be taken
 
 Session::Session(WorkerSetup setup) : setup_(std::move(setup)) {
   if (!setup_.resume_from.empty()) checkpoint_.emplace(setup_.resume_from);
-  if (setup_.rank == 0) {
-    store_.emplace(setup_.folder, CheckpointConfig{setup_.num_to_keep, setup_.score_attribute,
-                                                   setup_.score_max ? ScoreOrder::max : ScoreOrder::min});
-  }
+  if (setup_.rank == 0) store_.emplace(setup_.folder, setup_.checkpoints);
 }
 
 void Session::join() {
-  process_group_ = collective::make_process_group({.name = setup_.group,
-                                                   .rank = setup_.rank,
-                                                   .size = setup_.world_size,
-                                                   .timeout = std::chrono::milliseconds(setup_.join_timeout_ms)});
+  process_group_ = collective::make_process_group(
+      {.name = setup_.group, .rank = setup_.rank, .size = setup_.world_size, .timeout = setup_.join_timeout});
+  process_group_->setTimeout(setup_.collective_timeout);
 }
 
 std::vector<torch::Tensor> Session::gather_random_states() {

@@ -1,10 +1,7 @@
 // What a training loop is given: its place in the group, what to resume from, and where to report.
 #pragma once
 
-#include <map>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include <torch/types.h>
 

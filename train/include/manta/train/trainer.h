@@ -17,6 +17,7 @@
 
 namespace manta::train {
 
+// Workers are processes of one host.
 struct ScalingConfig {
   int num_workers = 1;
   bool use_gpu = false;        // one GPU for each worker, and NCCL between them
@@ -37,6 +38,7 @@ struct RunConfig {
   int max_failures = 3;                                    // how often the group is started again; -1: for ever
   bool tensorboard = true;                                 // write an event file
   std::chrono::milliseconds join_timeout{60'000};          // for all workers to be there
+  std::chrono::milliseconds collective_timeout{1'800'000};  // how long a rank waits in a collective for the others
   std::function<void(const Report&)> on_report;            // called by fit(), in its thread
 };
 
@@ -53,14 +55,16 @@ struct TrainingResult {
 //
 // Where a worker dies (kill -9, out of memory, its GPU), the whole group is started again, in new processes, with the
 // latest checkpoint as Context::checkpoint(): with State and DistributedSampler the training sees the same samples and
-// ends with the same weights as without the failure. An exception that the loop throws is not repeated: fit() throws it.
+// ends with the same weights as without the failure. So it is where the loop throws Error(unavailable), which is how a
+// collective says that a rank is gone. Any other exception of the loop is not repeated: fit() throws it.
 //
 // Results: STORAGE_PATH/NAME/ with checkpoint_NNNNNN/ (checkpoint.h), result.json, progress.csv (result_log.h) and a
 // TensorBoard event file.
 //
 // Threading: fit() blocks; one thread. Ownership: the workers live as long as fit(). Errors: fit() throws manta::Error:
 // invalid_argument (no worker, resources that no node has, a run's folder that holds checkpoints without resume),
-// TaskError what the loop threw, worker_died when max_failures is used up.
+// TaskError what the loop threw, deadline where a rank did not come to a collective in time, worker_died when
+// max_failures is used up.
 //
 //   void loop(manta::train::Context& context, const Config& config);
 //

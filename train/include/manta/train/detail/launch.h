@@ -1,6 +1,7 @@
 // How a training loop becomes an actor. Not for users: everything here may change.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/train/checkpoint_store.h>
 #include <manta/train/context.h>
 
 namespace manta::train {
@@ -27,11 +29,10 @@ struct WorkerSetup {
   std::int32_t world_size = 1;
   std::int32_t restarts = 0;
   bool use_gpu = false;
-  std::int64_t join_timeout_ms = 0;
+  std::chrono::milliseconds join_timeout{};
+  std::chrono::milliseconds collective_timeout{};
   std::string folder;  // of the run, with its checkpoints
-  std::int64_t num_to_keep = 0;  // of them, as CheckpointConfig has it
-  std::string score_attribute;
-  bool score_max = true;
+  CheckpointConfig checkpoints;
   std::string resume_from;  // a checkpoint's folder; empty: from the start
 };
 
