@@ -23,7 +23,7 @@ namespace manta {
 // destructor runs and its process ends.
 //
 // Calls of one process to one actor start in the order in which they were made (with max_concurrency 1 they run one
-// after another, too); a call whose arguments are not there yet holds up those behind it. An exception that the method
+// after another, too; methods that return manta::Task take turns in one thread, see there); a call whose arguments are not there yet holds up those behind it. An exception that the method
 // throws arrives at get(), and the actor lives on.
 //
 // Where the actor's process dies: calls that had not started go to its next life if ActorOptions::max_restarts allows
@@ -45,7 +45,7 @@ class Actor {
   auto call(As&&... arguments) const {
     if constexpr (detail::check_method<T, decltype(M), As...>()) {
       using Signature = detail::MethodOf<T, decltype(M)>;
-      using Result = std::remove_cvref_t<typename Signature::Result>;
+      using Result = detail::ValueOf<typename Signature::Result>;
       return Ref<Result>::adopt(detail::call_method(&handle_.entry(), detail::Registered<detail::MethodCallee<T, M, File>>::id,
                                                     detail::Given<typename Signature::Parameters>(),
                                                     std::forward<As>(arguments)...));
@@ -112,8 +112,9 @@ class ActorClass {
   static Actor<T> create(const ActorOptions& options, As&&... arguments) {
     if constexpr (detail::check_constructor<T, As...>()) {
       using Parameters = typename detail::ConstructorOf<T, As...>::Parameters;
+      const ActorOptions complete = detail::with_concurrency(options, detail::CoroutineMethods<T>::any);
       return Actor<T>::adopt(detail::create_actor_with(detail::Registered<detail::ConstructorCallee<T, File, Parameters>>::id,
-                                                       options, detail::class_name<T>(), Parameters(),
+                                                       complete, detail::class_name<T>(), Parameters(),
                                                        std::forward<As>(arguments)...));
     } else {
       return {};

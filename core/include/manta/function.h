@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <manta/detail/coroutine_call.h>
 #include <manta/detail/runtime_api.h>
 #include <manta/detail/signature.h>
 #include <manta/serialize.h>
@@ -33,6 +34,7 @@ namespace detail {
 struct ActorInstance {
   void* object = nullptr;
   void (*destroy)(void* object) = nullptr;  // may throw
+  bool coroutines = false;                  // the program calls methods of it that return Task
 };
 
 // The arguments of one execution. Parameter i (injected ones not counted) is decoded from values, or, if bit i of
@@ -42,6 +44,7 @@ struct Arguments {
   std::uint32_t ref_mask = 0;
   serial::Reader* references = nullptr;
   ActorInstance* actor = nullptr;  // constructors fill it, methods run on it
+  CoroutineSlot* coroutine = nullptr;  // null: coroutines run to their end
 };
 
 // What a worker needs of a function. Lives as long as its module.
@@ -114,13 +117,35 @@ void encode_result(serial::Writer& result, Make&& make) {
   }
 }
 
+// A value or rvalue reference parameter takes the decoded object over.
+template <class P, class V>
+decltype(auto) pass_parameter(V& value) {
+  if constexpr (std::is_lvalue_reference_v<P>) {
+    return std::as_const(value);
+  } else {
+    return std::move(value);
+  }
+}
+
+// How coroutines are called: see task.h.
+template <class Callee, class T, class Parameters>
+class StartedCall;
+template <class T>
+class TaskRun;
+template <class Callee, class T, class Parameters>
+struct CoroutineThunk;
+
 // A Callee says what is called: its Parameters, call(arguments, values...) and name(), for people.
 template <class Callee, class Parameters = typename Callee::Parameters>
 struct Thunk;
 template <class Callee, class... Ps>
 struct Thunk<Callee, Types<Ps...>> {
   static void invoke(Arguments& arguments, serial::Writer& result) {
-    invoke(arguments, result, std::index_sequence_for<Ps...>());
+    if constexpr (is_task<typename Callee::Result>) {
+      CoroutineThunk<Callee, ValueOf<typename Callee::Result>, Types<Ps...>>::invoke(arguments, result);
+    } else {
+      invoke(arguments, result, std::index_sequence_for<Ps...>());
+    }
   }
 
  private:
@@ -133,19 +158,11 @@ struct Thunk<Callee, Types<Ps...>> {
       return Callee::call(arguments, pass_parameter<Ps>(std::get<I>(values))...);
     });
   }
-  // A value or rvalue reference parameter takes the decoded object over.
-  template <class P, class V>
-  static decltype(auto) pass_parameter(V& value) {
-    if constexpr (std::is_lvalue_reference_v<P>) {
-      return std::as_const(value);
-    } else {
-      return std::move(value);
-    }
-  }
 };
 
 template <auto F, class File>
 struct FunctionCallee {
+  using Result = typename SignatureOf<decltype(F)>::Result;
   using Parameters = typename SignatureOf<decltype(F)>::Parameters;
   template <class... Vs>
   static decltype(auto) call(Arguments&, Vs&&... values) {
@@ -170,7 +187,10 @@ struct Registered {
 template <class Callee>
 constinit const FunctionEntry Registered<Callee>::entry{&tag, &Thunk<Callee>::invoke, &Callee::name};
 template <class Callee>
-const FunctionId Registered<Callee>::id = module_table.add(entry);
+const FunctionId Registered<Callee>::id = [] {
+  if constexpr (requires { Callee::registered(); }) Callee::registered();
+  return module_table.add(entry);
+}();
 
 template <auto F, class File>
 using Registration = Registered<FunctionCallee<F, File>>;

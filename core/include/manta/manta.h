@@ -9,4 +9,5 @@
 #include <manta/remote.h>
 #include <manta/runtime.h>
 #include <manta/serialize.h>
+#include <manta/task.h>
 #include <manta/wait.h>

@@ -45,7 +45,10 @@ struct ActorOptions {
   std::array<CustomResource, 4> resources{};
   int max_restarts = 0;              // how often its constructor runs again after its process died; -1: for ever
   int max_task_retries = 0;          // how often a call that had started then is repeated; -1: for ever
-  int max_concurrency = 1;           // methods that run at a time; above 1 each in a thread of its own, in no order
+  // Methods under way at a time. Above 1 each in a thread of its own, in no order; but where the class has methods that
+  // return manta::Task all in one thread. 0: 1, or where there are such methods kDefaultCoroutines.
+  int max_concurrency = 0;
+  static constexpr int kDefaultCoroutines = 1000;
   std::string_view name = {};        // under which find_actor<T>(name) finds it while it lives; empty: none
   Placement placement = Placement::pack;
   NodeId node = {};                  // only there: one of Runtime::nodes()

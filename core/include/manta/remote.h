@@ -117,7 +117,7 @@ class RemoteFunction {
     // Without the condition, g++ would go on and bury our message.
     if constexpr (detail::check_call<decltype(F), As...>()) {
       using Signature = detail::SignatureOf<decltype(F)>;
-      return Ref<std::remove_cvref_t<typename Signature::Result>>::adopt(
+      return Ref<detail::ValueOf<typename Signature::Result>>::adopt(
           detail::submit_call(detail::Registration<F, File>::id, options,
                               detail::Given<typename Signature::Parameters>(), std::forward<As>(arguments)...));
     }

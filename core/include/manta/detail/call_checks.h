@@ -125,7 +125,7 @@ consteval bool check_call() {
   if constexpr (Signature::valid) {
     using Parameters = Given<typename Signature::Parameters>;
     static_assert(Parameters::size <= 32, "manta: a remote function takes at most 32 parameters: use a struct");
-    if constexpr (!parameters_checked<Parameters> || !check_result<typename Signature::Result>()) {
+    if constexpr (!parameters_checked<Parameters> || !check_result<ValueOf<typename Signature::Result>>()) {
       return false;
     } else {
       return arguments_checked<Parameters, As...>;

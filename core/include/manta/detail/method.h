@@ -46,14 +46,24 @@ template <class T, class M>
 requires(!std::is_member_pointer_v<M> && SignatureOf<M>::valid)
 struct MethodOf<T, M> : MethodOfFunction<T, typename SignatureOf<M>::Result, typename SignatureOf<M>::Parameters> {};
 
+// Whether the program calls methods of T that return Task: known before main, as registration is.
+template <class T>
+struct CoroutineMethods {
+  static constinit inline bool any = false;
+};
+
 template <class T, auto F, class File>
 struct MethodCallee {
+  using Result = typename MethodOf<T, decltype(F)>::Result;
   using Parameters = typename MethodOf<T, decltype(F)>::Parameters;
   template <class... Vs>
   static decltype(auto) call(Arguments& arguments, Vs&&... values) {
     return std::invoke(F, *static_cast<T*>(arguments.actor->object), std::forward<Vs>(values)...);
   }
   static std::string_view name() { return template_argument_name(pretty()); }
+  static void registered() {
+    if constexpr (is_task<Result>) CoroutineMethods<T>::any = true;
+  }
 
  private:
   static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
@@ -68,7 +78,7 @@ consteval bool check_method() {
   if constexpr (Method::valid) {
     using Parameters = Given<typename Method::Parameters>;
     static_assert(Parameters::size <= 32, "manta: a remote method takes at most 32 parameters: use a struct");
-    if constexpr (!parameters_checked<Parameters> || !check_result<typename Method::Result>()) {
+    if constexpr (!parameters_checked<Parameters> || !check_result<ValueOf<typename Method::Result>>()) {
       return false;
     } else {
       return arguments_checked<Parameters, As...>;
@@ -139,6 +149,7 @@ template <class T, class File, class Given>
 struct ConstructorCallee;
 template <class T, class File, class... Ps>
 struct ConstructorCallee<T, File, Types<Ps...>> {
+  using Result = void;
   using Parameters = Types<Ps...>;
   template <class... Vs>
   static void call(Arguments& arguments, Vs&&... values) {
@@ -148,6 +159,7 @@ struct ConstructorCallee<T, File, Types<Ps...>> {
       arguments.actor->object = new T{std::forward<Vs>(values)...};
     }
     arguments.actor->destroy = [](void* object) { delete static_cast<T*>(object); };
+    arguments.actor->coroutines = CoroutineMethods<T>::any;
   }
   static std::string_view name() { return class_name<T>(); }
 };
@@ -163,6 +175,11 @@ consteval bool check_constructor() {
   } else {
     return parameters_checked<typename Constructor::Parameters>;
   }
+}
+
+inline ActorOptions with_concurrency(ActorOptions options, bool coroutines) {
+  if (options.max_concurrency == 0) options.max_concurrency = coroutines ? ActorOptions::kDefaultCoroutines : 1;
+  return options;
 }
 
 template <class... Ps, class... As>

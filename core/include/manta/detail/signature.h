@@ -18,6 +18,16 @@ struct Types {
 template <class T>
 struct Injected : std::false_type {};
 
+// What a result of type R is as a value: of a Task<T> (task.h) the T.
+template <class R>
+inline constexpr bool is_task = false;
+template <class R>
+struct ResultOf {
+  using type = std::remove_cvref_t<R>;
+};
+template <class R>
+using ValueOf = typename ResultOf<R>::type;
+
 // R and Parameters of F; valid is false where F is no function, or has no one signature (overloads, auto parameters).
 template <class F>
 struct SignatureOf {
