@@ -214,6 +214,7 @@ void Client::resolved(owner::Entry& entry) {
     for (const auto& [completions, index] : it->second) completions->ready.push_back(index);
     watchers_.erase(it);
   }
+  if (awaits_.any() && awaits_.resolved(entry)) slot().tasks.wake();
   slot().replies.wake();
 }
 

@@ -28,6 +28,7 @@
 #include <manta/error.h>
 
 #include "core/client/arenas.h"
+#include "core/client/awaits.h"
 #include "core/client/out_channel.h"
 #include "core/client/pins.h"
 #include "core/client/spilling.h"
@@ -110,6 +111,17 @@ class Client final : owner::OwnerEffects {
   Result<const std::byte*> stored_bytes(const owner::StoredLocation& location, std::shared_ptr<const void>& keepalive);
   void send(const net::ClientMessage& message);
   void send_to_peer(ClientId to, const net::PeerPacket& packet);  // in the order of the calls
+
+  // --- for coroutines of the executor; awaits.cc
+  // It becomes ready when its entry is resolved, and the executor's doorbell is rung. False: it is resolved.
+  bool await(detail::Await& await);
+  void forget_await(detail::Await& await);
+  detail::Await* take_awaited();
+  const Awaits& awaits() const { return awaits_; }
+  // The executor looks for results itself while it polls; true: an await is ready.
+  bool drain_awaited();
+  // From now on the background thread does (CLIENT-1); false: not yet, something is there.
+  bool prepare_to_sleep_awaiting();
 
   // --- for the executor and the channels; the caller holds lock() where it says so
   std::mutex& lock() { return mutex_; }
@@ -227,6 +239,7 @@ class Client final : owner::OwnerEffects {
   std::array<std::vector<OutChannel*>, 64> groups_;
   std::vector<OutChannel*> active_;
   std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_;
+  Awaits awaits_;
   TaskContext root_;                // of threads that run no task
   TaskOptions last_options_;
   owner::ShapeIndex last_shape_ = 0;

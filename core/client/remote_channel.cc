@@ -1,5 +1,6 @@
 #include "core/client/remote_channel.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/client/client.h"
@@ -15,7 +16,9 @@ constexpr std::size_t kInMessageUpTo = 1 << 20;
 }  // namespace
 
 bool RemoteChannel::push(owner::Entry& entry) {
-  if (lost_ || outstanding_.size() >= kWindow) return false;
+  // Calls that are under way together may wait for each other: all of them go.
+  const std::size_t at_a_time = entry.kind == owner::Kind::call ? entry.actor->limits.max_concurrency : 1;
+  if (lost_ || outstanding_.size() >= std::max(kWindow, at_a_time)) return false;
   net::RunTask task;
   task.position = next_;
   task.function = entry.function.value;

@@ -29,7 +29,8 @@ inline std::vector<owner::Entry*> entries_of(std::span<detail::EntryHead* const>
 }
 
 // True: `result` holds the encoded value. False: `error` says what went wrong; user_exception whether user code threw.
-// Whatever the function throws is caught here, once.
+// Whatever the function throws is caught here, once. A coroutine may be left in context.coroutine.call, true and no
+// result; called again once that is done, the result is written.
 bool run_task(Client& client, TaskContext& context, const TaskInput& input, serial::Writer& result, Error& error,
               bool& user_exception);
 

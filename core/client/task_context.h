@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <manta/detail/coroutine_call.h>
 #include <manta/ids.h>
 
 #include "core/owner/entry.h"
@@ -21,6 +22,7 @@ struct TaskContext {
   std::uint32_t cpus = 0;      // ten-thousandths that its lease holds
   detail::ActorInstance* actor = nullptr;  // of which a method, or the constructor, runs
   TaskContext* outer = nullptr;  // the task on whose stack it runs, having been waited for there
+  detail::CoroutineSlot coroutine;  // where it is left if it waits
   // Entries imported from its arguments, each held once more: the reply must tell which are kept.
   std::vector<owner::Entry*> imported;
 };

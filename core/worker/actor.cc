@@ -14,6 +14,7 @@ bool Executor::attach_actor(net::TaskKind kind, client::TaskContext& context, de
   if (kind == net::TaskKind::construct) context.actor = &made;
   if (kind != net::TaskKind::method) return true;
   context.actor = &actor_;
+  if (hosts_coroutines_) context.coroutine.resumer = &coroutines_;
   if (actor_.object == nullptr) error = Error(ErrorCode::actor_died, "the process hosts no actor");
   return actor_.object != nullptr;
 }
@@ -25,7 +26,8 @@ void Executor::host(const Hosted& actor) {
   actor_cpus_ = actor.cpus;
   concurrency_ = std::max(actor.concurrency, 1u);
   for (const auto& channel : channels_) channel->memory->concurrency.store(concurrency_, std::memory_order_relaxed);
-  if (concurrency_ <= 1) return;
+  hosts_coroutines_ = actor.instance.coroutines;
+  if (concurrency_ <= 1 || hosts_coroutines_) return;
   concurrent_ = true;
   for (std::uint32_t i = 1; i < concurrency_; ++i) std::thread([this] { loop(); }).detach();
 }
@@ -34,6 +36,7 @@ void Executor::host(const Hosted& actor) {
 void Executor::end_with_actor(bool destroy) {
   if (destroy && actor_.object != nullptr) {
     try {
+      suspended_.clear();
       actor_.destroy(actor_.object);
     } catch (const std::exception& error) {
       const std::string text = std::string("manta: the destructor of an actor threw: ") + error.what() + "\n";

@@ -94,7 +94,7 @@ void Executor::open(const News& news) {
 
 void Executor::close(ClientId submitter) {
   if (actor_.object != nullptr && submitter == actor_owner_) {
-    end_with_actor(std::all_of(channels_.begin(), channels_.end(), [](const auto& c) { return c->running == 0; }));
+    end_with_actor(hosts_coroutines_ || std::all_of(channels_.begin(), channels_.end(), [](const auto& c) { return c->running == 0; }));
   }
   const auto it = std::find_if(channels_.begin(), channels_.end(), [&](const auto& c) { return c->submitter == submitter; });
   if (it == channels_.end()) return;
@@ -138,6 +138,7 @@ void Executor::loop() {
     const auto start = Client::Clock::now();
     bool found = false;
     for (std::uint32_t n = 0; spin.count() > 0 && !found; ++n) {
+      if (hosts_coroutines_ && client_->awaits().any()) client_->drain_awaited();
       found = run_ready();
       if ((n & 15) == 15) {
         if (Client::Clock::now() - start >= spin) break;
@@ -150,13 +151,19 @@ void Executor::loop() {
     if (found) continue;
     const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
     bell.take();
-    if (!prepare_sleep() || have_news_.load(std::memory_order_seq_cst) || remote_.waiting()) continue;
-    bell.sleep(seen, Client::Clock::time_point::max());
+    if (!prepare_sleep() || have_news_.load(std::memory_order_seq_cst)) continue;
+    if (remote_.waiting() && !full()) continue;
+    if (hosts_coroutines_) {
+      sleep_beside_coroutines(bell, seen);
+    } else {
+      bell.sleep(seen, Client::Clock::time_point::max());
+    }
   }
 }
 
 // The next record to run. Each submitter has its turn.
 bool Executor::next(Work& work) {
+  if (full()) return false;
   const auto lock = lock_rings();
   for (std::size_t tried = 0; tried <= channels_.size() && !channels_.empty(); ++tried) {
     if (turn_ >= channels_.size()) turn_ = 0;
@@ -185,12 +192,13 @@ void Executor::leave_others_to_look() {
 }
 
 bool Executor::run_ready() {
-  bool ran = false;
+  bool ran = hosts_coroutines_ && run_coroutines();
   for (Work work; !have_news_.load(std::memory_order_relaxed) && next(work); ran = true) {
     running_ring = &work.channel->ring;
     execute(work);
     running_ring = nullptr;
     if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
+    if (hosts_coroutines_) run_coroutines();  // CORO-2
   }
   if (remote_.waiting()) ran = run_remote() || ran;
   return ran;
@@ -201,6 +209,7 @@ bool Executor::prepare_sleep() {
   bool quiet = true;
   for (const auto& channel : channels_) {
     channel->ring.flush();
+    if (full()) continue;  // a call ends before the next one begins
     quiet = channel->ring.stop_looking() && quiet;
   }
   return quiet;
@@ -239,38 +248,46 @@ void Executor::execute(Work& work) {
   context.cpus = kind == net::TaskKind::method ? actor_cpus_ : memory.task_cpus.load(std::memory_order_relaxed);
   set_threads(context.cpus);
   client::TaskInput input;
-  serial::Writer result;
   detail::ActorInstance made;
-  Error error(ErrorCode::internal, "");
-  bool user_exception = false;
-  bool ok = false;
+  Ended ended;
   try {
-    if (attach_actor(kind, context, made, error)) {
+    if (attach_actor(kind, context, made, ended.error)) {
       read_input(record, context, input);
-      ok = client::run_task(*client_, context, input, result, error, user_exception);
+      ended.ok = client::run_task(*client_, context, input, ended.result, ended.error, ended.user_exception);
     }
   } catch (const Error& failed) {
-    error = failed.with_context("arguments of a task");
+    ended.error = failed.with_context("arguments of a task");
+  }
+  if (context.coroutine.call != nullptr) {
+    suspend(context, input).work = work;
+    return;
   }
   if (kind == net::TaskKind::construct) {
-    if (!ok) memory.concurrency.store(1, std::memory_order_relaxed);
-    if (ok) host({made, work.channel->submitter, context.cpus, memory.concurrency.load(std::memory_order_relaxed)});
+    if (!ended.ok) memory.concurrency.store(1, std::memory_order_relaxed);
+    if (ended.ok) {
+      host({made, work.channel->submitter, context.cpus, memory.concurrency.load(std::memory_order_relaxed)});
+    }
   }
+  settle(work, context, input, ended);
+}
+
+// The record's reply, after the end of its function.
+void Executor::settle(Work& work, client::TaskContext& context, client::TaskInput& input, Ended& ended) {
   input = {};
   std::vector<detail::WireRef> kept;
   if (!context.imported.empty()) kept = settle_imports(context);
   try {
-    if (!ok) {
-      write_error(work, error, user_exception, std::move(kept));
-    } else if (result.refs().empty() && kept.empty()) {
-      write_value(work, result);
+    if (!ended.ok) {
+      write_error(work, ended.error, ended.user_exception, std::move(kept));
+    } else if (ended.result.refs().empty() && kept.empty()) {
+      write_value(work, ended.result);
     } else {
       client::ReplyParts parts;
       parts.kept = kept;
-      parts.value = client::reply_value(client_->make_value(result, client::kStoredFromBytes));
+      parts.value = client::reply_value(client_->make_value(ended.result, client::kStoredFromBytes));
       {
         const std::lock_guard guard(client_->lock());
-        parts.contained = client_->owner().lend_to(client::entries_of(result.refs()), work.channel->submitter);  // EXEC-2
+        parts.contained = client_->owner().lend_to(client::entries_of(ended.result.refs()), work.channel->submitter);  // EXEC-2
       }
       write_parts(work, std::move(parts));
     }

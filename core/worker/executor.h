@@ -2,12 +2,16 @@
 // one actor, and runs what all its callers ask for.
 //
 //   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (see Client::run_here). An actor
-//           with max_concurrency above 1: so many threads, each claims in order
+//           with max_concurrency above 1: so many threads, each claims in order; or, where its class has methods that are
+//           coroutines, so many calls under way in the main thread (EXEC-5)
 //   EXEC-2  a result is complete, and references in it are lent, before its record says done
 //   EXEC-3  a block that carries a result lives until the submitter has freed the record
 //
 //   EXEC-4  a worker that hosted an actor hosts nothing else after it: its process ends with the actor, whose last
 //           handle is gone (the destructor runs) or whose owner has died (it runs if no method does)
+//
+//   EXEC-5  a call whose coroutine waits is kept, with its arguments, and answered when that has ended; frames that wait
+//           when the actor ends are destroyed before it
 //
 // Threading: run() is the main thread; hooks come from the client's reading thread, except blocked(). With several
 // threads (concurrent_), rings_mutex_ covers channels and rings. Ownership: owns its ends of the rings. The process ends
@@ -18,6 +22,7 @@
 #include <deque>
 #include <memory>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -29,6 +34,7 @@
 #include "core/client/run_task.h"
 #include "core/net/task_ring.h"
 #include "core/net/task_ring_inl.h"
+#include "core/worker/coroutines.h"
 #include "core/worker/remote_tasks.h"
 
 namespace manta::worker {
@@ -66,6 +72,23 @@ class Executor final : public client::WorkerHooks {
     std::optional<std::uint64_t> block;  // of its result
   };
 
+  // How a task's function ended: a result, or an error.
+  struct Ended {
+    serial::Writer result;
+    Error error{ErrorCode::internal, ""};
+    bool user_exception = false;
+    bool ok = false;
+  };
+  // A call whose coroutine waits (context.coroutine). Of a record, or of a message from another node.
+  struct Suspended {
+    Work work;
+    ClientId submitter;  // elsewhere
+    std::uint64_t position = 0;
+    client::TaskInput input;        // what arguments may refer to
+    client::TaskContext context;
+    std::list<Suspended>::iterator self;
+  };
+
   std::unique_lock<std::mutex> lock_rings();
   void loop();
   void apply_news();
@@ -78,6 +101,13 @@ class Executor final : public client::WorkerHooks {
   bool prepare_sleep();
   void free_taken_blocks(Channel& channel);
   void execute(Work& work);
+  void settle(Work& work, client::TaskContext& context, client::TaskInput& input, Ended& ended);
+  // coroutine_calls.cc
+  Suspended& suspend(client::TaskContext& context, client::TaskInput& input);
+  bool run_coroutines();
+  void end_suspended(Suspended& call);
+  bool full() const { return hosts_coroutines_ && suspended_count_ >= concurrency_; }
+  bool sleep_beside_coroutines(net::Doorbell& bell, std::uint32_t seen);
   void finish(Work& work);
   // actor.cc
   struct Hosted {
@@ -100,6 +130,8 @@ class Executor final : public client::WorkerHooks {
   // remote_tasks.cc
   bool run_remote();
   void execute_remote(ClientId submitter, const net::RunTask& task);
+  void settle_remote(ClientId submitter, std::uint64_t position, client::TaskContext& context, client::TaskInput& input,
+                     Ended& ended);
   void remote_blocked(bool blocked);
   std::vector<detail::WireRef> settle_imports(client::TaskContext& context);
   void set_threads(std::uint32_t cpus);
@@ -114,6 +146,10 @@ class Executor final : public client::WorkerHooks {
   std::uint32_t actor_cpus_ = 0;
   std::uint32_t concurrency_ = 1;
   std::atomic<bool> concurrent_{false};
+  bool hosts_coroutines_ = false;
+  Coroutines coroutines_;
+  std::list<Suspended> suspended_;
+  std::size_t suspended_count_ = 0;
   std::mutex rings_mutex_;
   std::mutex news_mutex_;
   std::vector<News> news_;

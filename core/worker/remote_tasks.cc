@@ -34,7 +34,7 @@ void Executor::remote_blocked(bool blocked) {
 
 bool Executor::run_remote() {
   bool ran = false;
-  while (!have_news_.load(std::memory_order_relaxed)) {
+  while (!have_news_.load(std::memory_order_relaxed) && !full()) {
     auto task = remote_.pop();
     if (!task) break;
     remote_submitter = task->submitter;
@@ -54,10 +54,7 @@ void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
   set_threads(context.cpus);
   detail::ActorInstance made;
   client::TaskInput input;
-  serial::Writer result;
-  Error error(ErrorCode::internal, "");
-  client::ReplyParts reply;
-  bool ok = false;
+  Ended ended;
   try {
     input.function.value = task.function;
     input.ref_mask = task.ref_mask;
@@ -69,29 +66,42 @@ void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
     } else {
       input.values = {bytes, task.framed, nullptr};
     }
-    ok = attach_actor(task.kind, context, made, error) &&
-         client::run_task(*client_, context, input, result, error, reply.user_exception);
+    ended.ok = attach_actor(task.kind, context, made, ended.error) &&
+               client::run_task(*client_, context, input, ended.result, ended.error, ended.user_exception);
   } catch (const Error& failed) {
-    error = failed.with_context("arguments of a task");
+    ended.error = failed.with_context("arguments of a task");
   }
-  if (task.kind == net::TaskKind::construct && ok) host({made, submitter, task.cpus, task.concurrency});
+  if (context.coroutine.call != nullptr) {
+    Suspended& call = suspend(context, input);
+    call.submitter = submitter;
+    call.position = task.position;
+    return;
+  }
+  if (task.kind == net::TaskKind::construct && ended.ok) host({made, submitter, task.cpus, task.concurrency});
+  settle_remote(submitter, task.position, context, input, ended);
+}
+
+void Executor::settle_remote(ClientId submitter, std::uint64_t position, client::TaskContext& context,
+                             client::TaskInput& input, Ended& ended) {
+  client::ReplyParts reply;
+  reply.user_exception = ended.user_exception;
   input = {};
   if (!context.imported.empty()) reply.kept = settle_imports(context);
   try {
-    if (ok) {
-      reply.value = client::reply_value(client_->make_value(result, client::kStoredFromBytes));
+    if (ended.ok) {
+      reply.value = client::reply_value(client_->make_value(ended.result, client::kStoredFromBytes));
       const std::lock_guard guard(client_->lock());
-      reply.contained = client_->owner().lend_to(client::entries_of(result.refs()), submitter);  // EXEC-2
+      reply.contained = client_->owner().lend_to(client::entries_of(ended.result.refs()), submitter);  // EXEC-2
     }
   } catch (const Error& failed) {
-    ok = false;
-    error = failed.with_context("result of a task");
+    ended.ok = false;
+    ended.error = failed.with_context("result of a task");
   }
-  if (!ok) {
+  if (!ended.ok) {
     reply.failed = true;
-    reply.error = net::to_wire(error);
+    reply.error = net::to_wire(ended.error);
   }
-  client_->send_to_peer(submitter, net::TaskDone{task.position, client::encode(reply)});
+  client_->send_to_peer(submitter, net::TaskDone{position, client::encode(reply)});
 }
 
 }  // namespace manta::worker

@@ -1,0 +1,65 @@
+// Calls of an actor whose coroutines wait: kept, resumed, answered. When they go on is told by Coroutines.
+#include <stdio_ext.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "core/worker/executor.h"
+
+namespace manta::worker {
+
+Executor::Suspended& Executor::suspend(client::TaskContext& context, client::TaskInput& input) {
+  suspended_.emplace_front();
+  ++suspended_count_;
+  Suspended& call = suspended_.front();
+  call.self = suspended_.begin();
+  call.input = std::move(input);
+  call.context = std::move(context);
+  call.context.coroutine.call->user = &call;
+  return call;
+}
+
+bool Executor::run_coroutines() {
+  if (!coroutines_.ready() && coroutines_.next_time() == detail::Deadline::max()) return false;
+  const std::size_t count = coroutines_.collect();
+  for (std::size_t i = 0; i < count; ++i) {
+    detail::Await* await = coroutines_.pop();
+    if (await == nullptr) continue;
+    detail::CoroutineCall& coroutine = *await->coroutine->call;
+    auto& call = *static_cast<Suspended*>(coroutine.user);
+    set_threads(call.context.cpus);
+    client::current_task() = &call.context;
+    detail::resume(*await);
+    client::current_task() = nullptr;
+    if (coroutine.done()) end_suspended(call);
+    if (::__fpending(stdout) != 0) std::fflush(stdout);
+  }
+  return count != 0;
+}
+
+void Executor::end_suspended(Suspended& call) {
+  Ended ended;
+  ended.ok = client::run_task(*client_, call.context, call.input, ended.result, ended.error, ended.user_exception);
+  if (call.work.channel != nullptr) {
+    settle(call.work, call.context, call.input, ended);
+  } else {
+    settle_remote(call.submitter, call.position, call.context, call.input, ended);
+  }
+  --suspended_count_;
+  suspended_.erase(call.self);
+}
+
+// Until a record is published, a coroutine is ready, or its time has come. False: there is something already.
+bool Executor::sleep_beside_coroutines(net::Doorbell& bell, std::uint32_t seen) {
+  const bool awaiting = client_->awaits().any();
+  if (awaiting && !client_->prepare_to_sleep_awaiting()) return false;
+  if (coroutines_.ready()) return false;
+  // CLIENT-4: what the calls wait for may need the actor's CPUs.
+  const bool lends = awaiting && actor_cpus_ != 0;
+  if (lends) client_->send(net::Blocked{true});
+  bell.sleep(seen, coroutines_.next_time());
+  if (lends) client_->send(net::Blocked{false});
+  return true;
+}
+
+}  // namespace manta::worker
