@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <stdexcept>
 #include <stop_token>
@@ -75,23 +76,32 @@ void spins() {
   }
   ++outside()[kDone];
 }
-// Three levels: the middle ones drop the Refs of what they submit, and wait for something else.
+// Three levels: the middle ones drop the Refs of what they submit, and wait for something else. Each waits for what needs
+// more CPUs than it has, so that it runs elsewhere, not on the stack of the one that waits.
 int leaf(std::stop_token stop) {
   ++outside()[kLeaves];
   return obeys(1, stop);
 }
 int middle(int leaves) {
   for (int i = 0; i < leaves; ++i) (void)remote<leaf>.options({.num_cpus = 0})();
-  return get(remote<gate>.options({.num_cpus = 0})());
+  return get(remote<gate>.options({.num_cpus = 0.2})());
 }
 int top(int middles, int leaves) {
   std::vector<Ref<int>> refs;
-  for (int i = 0; i < middles; ++i) refs.push_back(remote<middle>.options({.num_cpus = 0})(leaves));
+  for (int i = 0; i < middles; ++i) refs.push_back(remote<middle>.options({.num_cpus = 0.1})(leaves));
   ++outside()[kStarted];
   return get(refs)[0];
 }
+int waits_on_its_stack() { return get(remote<obeys>.options({.num_cpus = 0})(-1)); }
 void cancels(Ref<int> ref) { cancel(ref); }
 int quick(int x) { return x; }
+
+// A moment that is not the same each time.
+void idle(int turns) {
+  std::atomic<int> n{0};
+  while (n.fetch_add(1) < turns) {
+  }
+}
 
 template <class T>
 Error error_of(const Ref<T>& ref) {
@@ -201,6 +211,14 @@ TEST_F(Cancel, WhatItSubmittedGoesWithIt) {
   ASSERT_TRUE(await_cell(kStopped, 12)) << outside()[kStopped];
 }
 
+TEST_F(Cancel, AlsoWhatRunsOnItsStack) {
+  auto root = remote<waits_on_its_stack>.options({.num_cpus = 0})();
+  ASSERT_TRUE(await_cell(kStarted, 1));
+  cancel(root);
+  expect_cancelled(root);
+  EXPECT_EQ(outside()[kStopped], 1);
+}
+
 TEST_F(Cancel, ByForceToo) {
   auto root = remote<top>.options({.num_cpus = 0})(2, 1);
   ASSERT_TRUE(await_cell(kLeaves, 2));
@@ -248,8 +266,7 @@ TEST_F(Cancel, RacingWithTheEnd) {
   for (int i = 0; i < 10'000; ++i) {
     auto ref = remote<quick>(i);
     if (i % 3 == 1) {
-      for (volatile int n = 0; n < i % 2000; n = n + 1) {
-      }
+      idle(i % 2000);
     }
     cancel(ref);
     const auto result = try_get(ref, 30s);
@@ -268,8 +285,7 @@ TEST_F(Cancel, RacingWithTheEnd) {
 TEST_F(Cancel, RacingWithTheBeginning) {
   for (int i = 0; i < 2'000; ++i) {
     auto ref = remote<obeys>(-1);
-    for (volatile int n = 0; n < (i * 37) % 4000; n = n + 1) {
-    }
+    idle(i * 37 % 4000);
     cancel(ref);
     expect_cancelled(ref);
   }
