@@ -22,7 +22,6 @@
 //   11      owner  calls that had started when their actor's process died go behind
 //                  those that had not                                                  OWN-10
 //   12      owner  who calls an actor is not told where it starts again                OWN-1
-//   13      owner  a task that ended because it was cancelled counts as one that threw OWN-14
 #pragma once
 
 namespace manta {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/base/planted_bug.h"
 #include "core/owner/owner.h"
 
 namespace manta::owner {
@@ -68,7 +67,6 @@ Error Owner::cancelled_error(const Entry& entry, const std::string& state) const
 
 // A value counts: the task was asked to stop, and finished.
 void Owner::end_cancelled(Entry& entry, Outcome& outcome) const {
-  if (planted_bug(13)) return;
   if (!outcome.value.failed()) return entry.extra->cancelled.reset();  // it may be made again (OWN-11)
   outcome.value = Value::of(cancelled_error(entry, "while it ran, and ended with: " + outcome.value.error().message()));
   outcome.user_exception = false;
