@@ -296,7 +296,7 @@ owner::Entry* Client::submit(const detail::TaskCall& call) {
     const std::lock_guard guard(mutex_);
     if (end_) throw_error(*end_);
     TaskContext& submitter = context();
-    task.id = submitter.id.child(submitter.children++);
+    task.id = submitter.next_child();
     task.shape = shape_of(call.options);
     entry = owner_->submit(std::move(task));
   }

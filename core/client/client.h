@@ -20,6 +20,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -54,6 +55,8 @@ class WorkerHooks {
   // Of a submitter on another node: a task to run; send back what has not started.
   virtual void run_task(ClientId submitter, net::RunTask task) = 0;
   virtual void take_back_tasks(ClientId submitter) = 0;
+  // False: this one does not wait here; else it was sent back.
+  virtual bool take_back_task(ClientId submitter, const TaskId& task) = 0;
 };
 
 class Completions;
@@ -88,6 +91,7 @@ class Client final : owner::OwnerEffects {
   owner::Entry* call_actor(const detail::MethodCall& call);
   void kill_actor(owner::Entry& actor, bool restart);
   owner::Entry* find_actor(const std::string& name, const std::string& type);  // null: none
+  void cancel(owner::Entry& entry, bool force, bool recursive);
   bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
   std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
   std::size_t next_completion(Completions& completions);
@@ -97,6 +101,15 @@ class Client final : owner::OwnerEffects {
   void last_reference_gone(owner::Entry& entry);
   void add_completions(Completions& completions, std::span<detail::EntryHead* const> entries);
   void remove_completions(Completions& completions);
+
+  // That of the task that this thread runs; without one, no stop is possible.
+  std::stop_token stop_token();
+  // A place for the tasks that a thread runs one after the other, for good.
+  RunningTask& add_thread();
+  // A task that was asked to stop has ended; threw: without a value. In its thread, before its result is known.
+  void stopped_task_ended(TaskContext& task, bool threw);
+  // The task of the context had a stop_token.
+  void drop_stop_source(RunningTask& task);
 
   ClientId self() const { return welcome_.client; }
   std::uint64_t instance() const { return instance_; }  // of the clients that this process has had, from 1
@@ -140,6 +153,7 @@ class Client final : owner::OwnerEffects {
   owner::Channel* channel_to(ClientId worker) override;
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;
+  void stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) override;
   void free_stored(const owner::StoredLocation& location) override;
   void arena_unused(ClientId arena) override;
   void stored_unused(const owner::StoredLocation& location) override;
@@ -178,6 +192,8 @@ class Client final : owner::OwnerEffects {
   void wake_background();
   owner::NewTask new_task(detail::FunctionId function, const serial::Writer& values, std::uint32_t ref_mask,
                           std::span<detail::EntryHead* const> references);
+  // cancelling.cc
+  void on_stop_task(ClientId from, const net::StopTask& stop);
   // actors.cc
   void on_channel(const net::ChannelTo& message, std::vector<Fd>& descriptors);
   net::Named ask_for_name(net::ClientMessage question, std::uint64_t request);
@@ -228,6 +244,7 @@ class Client final : owner::OwnerEffects {
   std::vector<OutChannel*> active_;
   std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_;
   TaskContext root_;                // of threads that run no task
+  RunningTasks running_tasks_;
   TaskOptions last_options_;
   owner::ShapeIndex last_shape_ = 0;
   bool have_last_shape_ = false;

@@ -148,6 +148,7 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
     if (hooks_ != nullptr) hooks_->take_back_tasks(from);
     return;
   }
+  if (const auto* stop = std::get_if<net::StopTask>(&*packet)) return on_stop_task(from, *stop);
   std::unique_lock guard(mutex_);
   drain();  // CLIENT-3
   std::visit(Overloaded{
@@ -165,6 +166,7 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::OwnerDied& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::Passed& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::NotInherited& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::CancelTask& m) { owner_->receive(from, std::move(m)); },
                  [&](const net::TaskDone& m) { on_task_done(from, m); },
                  [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
                  [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },

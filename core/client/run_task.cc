@@ -101,6 +101,8 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     user_exception = true;
   }
   current_task() = context.outer;
+  if (context.running != nullptr && context.running->has_source()) client.drop_stop_source(*context.running);
+  if (context.stopped()) client.stopped_task_ended(context, !ok);
   if (!ok) result.clear();
   return ok;
 }

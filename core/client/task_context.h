@@ -6,6 +6,7 @@
 
 #include <manta/ids.h>
 
+#include "core/client/running_task.h"
 #include "core/owner/entry.h"
 
 namespace manta::detail {
@@ -21,6 +22,15 @@ struct TaskContext {
   std::uint32_t cpus = 0;      // ten-thousandths that its lease holds
   detail::ActorInstance* actor = nullptr;  // of which a method, or the constructor, runs
   TaskContext* outer = nullptr;  // the task on whose stack it runs, having been waited for there
+  RunningTask* running = nullptr;  // how others reach it; null: nobody does
+  // Whether it was asked to stop: its waits end.
+  bool stopped() const { return running != nullptr && running->stopped(); }
+  // The name of the next task that it submits. Under the client's lock.
+  TaskId next_child() {
+    const TaskId child = id.child(children++);
+    if (running != nullptr) running->has_children(children);
+    return child;
+  }
   // Entries imported from its arguments, each held once more: the reply must tell which are kept.
   std::vector<owner::Entry*> imported;
 };

@@ -18,7 +18,7 @@
 
 namespace manta::net {
 
-inline constexpr std::uint8_t kControlVersion = 1;
+inline constexpr std::uint8_t kControlVersion = 2;
 
 // A resource request, as on the wire (sched::ResourceSet).
 struct WireResources {
@@ -236,9 +236,16 @@ struct TasksReturned {    // worker: these have not started and will not
 struct WorkerBlocked {  // the running task starts or ends to wait
   bool blocked = false;
 };
+// Of the submitter of a task: it is to stop. One that has not started comes back as TasksReturned; one that runs is told,
+// and, if recursive, what it has submitted is cancelled; if force, the worker ends.
+struct StopTask {
+  TaskId task;
+  owner::Cancellation how;
+};
 using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
                                 owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks,
-                                TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited>;
+                                TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited,
+                                owner::CancelTask, StopTask>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

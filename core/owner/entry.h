@@ -10,6 +10,7 @@
 #include <manta/detail/runtime_api.h>
 #include <manta/ids.h>
 
+#include "core/owner/cancellation.h"
 #include "core/owner/value.h"
 
 namespace manta::owner {
@@ -58,6 +59,7 @@ struct EntryExtra {
   std::vector<Entry*> dependents;  // tasks of this owner that wait for this object
   std::uint32_t unresolved = 0;    // of references
   std::string name;                // TaskOptions::name
+  std::unique_ptr<Cancellation> cancelled;  // null: nobody asked for it (OWN-14)
   // Other processes that hold the object: how often it was lent to each, less what they gave back. Counts may be
   // negative for a moment: a give-back can overtake the message that announces the borrower.
   struct Borrower {

@@ -9,6 +9,7 @@
 #include <manta/detail/runtime_api.h>
 #include <manta/ids.h>
 
+#include "core/owner/cancellation.h"
 #include "core/owner/value.h"
 
 namespace manta::owner {
@@ -61,6 +62,12 @@ struct KillActor {
   bool restart = false;
 };
 
+// Borrower to owner: cancel the task whose result it is.
+struct CancelTask {
+  ObjectId object;
+  Cancellation how;
+};
+
 // From a dead client's node, to whoever writes to that client.
 struct OwnerDied {
   ClientId owner;
@@ -75,7 +82,7 @@ struct NotInherited {
 };
 
 using PeerMessage = std::variant<Fetch, Fetched, Lent, GivenBack, FindActor, ActorAt, ActorGone, KillActor, OwnerDied,
-                                 Passed, NotInherited>;
+                                 Passed, NotInherited, CancelTask>;
 
 // An owner to its node: what its heir has to know of an object. References inside that others own are lent to the heir.
 struct Bequest {

@@ -163,6 +163,7 @@ void Owner::free_entry(Entry& entry) {
 
 void Owner::finished(Entry& entry, Outcome outcome) {
   if (entry.kind == Kind::actor) return constructed(entry, std::move(outcome));
+  if (cancelled(entry)) end_cancelled(entry, outcome);
   Actor* actor = entry.kind == Kind::call ? entry.actor : nullptr;
   Lease* lease = actor == nullptr ? std::exchange(entry.lease, nullptr) : nullptr;
   if (lease != nullptr) {
@@ -298,6 +299,7 @@ void Owner::fail(Entry& entry, const Error& error) {
 
 void Owner::attempt_lost(Entry& entry, const std::string& status) {
   entry.lease = nullptr;
+  if (cancelled(entry)) return fail(entry, cancelled_error(entry, "while it ran; the worker process " + status));
   if (entry.max_retries < 0 || entry.attempt < entry.max_retries) {
     if (!(planted_bug(5) && entry.wanted)) ++entry.attempt;
     enqueue(entry, true);
@@ -316,6 +318,7 @@ std::string Owner::name_of(const Entry& entry) const {
 }
 
 void Owner::fail_all(const Error& error) {
+  drop_forced();
   std::vector<Entry*> constructing;
   for (auto it = actors_.begin(); it != actors_.end();) {
     Actor& actor = *it->second;

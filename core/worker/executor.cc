@@ -57,6 +57,11 @@ void Executor::client_died(ClientId client) {
   Client::current()->slot().tasks.wake();
 }
 
+client::RunningTask*& Executor::this_thread() {
+  thread_local client::RunningTask* running = nullptr;
+  return running;
+}
+
 std::unique_lock<std::mutex> Executor::lock_rings() {
   return concurrent_.load(std::memory_order_relaxed) ? std::unique_lock(rings_mutex_) : std::unique_lock<std::mutex>();
 }
@@ -130,6 +135,7 @@ void Executor::run(Client& client) {
 }
 
 void Executor::loop() {
+  this_thread() = &client_->add_thread();
   net::Doorbell& bell = client_->slot().tasks;
   const auto spin = std::chrono::nanoseconds(client_->welcome().spin_ns);
   for (;;) {
@@ -157,6 +163,7 @@ void Executor::loop() {
 
 // The next record to run. Each submitter has its turn.
 bool Executor::next(Work& work) {
+  this_thread()->looking();
   const auto lock = lock_rings();
   for (std::size_t tried = 0; tried <= channels_.size() && !channels_.empty(); ++tried) {
     if (turn_ >= channels_.size()) turn_ = 0;
@@ -174,6 +181,7 @@ bool Executor::next(Work& work) {
     ++turn_;
     served_ = 0;
   }
+  this_thread()->idle();
   return false;
 }
 
@@ -189,6 +197,7 @@ bool Executor::run_ready() {
   for (Work work; !have_news_.load(std::memory_order_relaxed) && next(work); ran = true) {
     running_ring = &work.channel->ring;
     execute(work);
+    this_thread()->idle();
     running_ring = nullptr;
     if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
   }
@@ -226,6 +235,7 @@ void Executor::set_threads(std::uint32_t cpus) {
 
 void Executor::execute(Work& work) {
   Record& record = *work.record;
+  this_thread()->begin(record.task, work.channel->submitter);
   if ((record.flags & Record::kEnd) != 0) {
     work.channel->ring.finish(record, true);
     end_with_actor(true);
@@ -236,6 +246,7 @@ void Executor::execute(Work& work) {
   net::RingMemory& memory = *work.channel->memory;
   client::TaskContext context;
   context.id = record.task;
+  context.running = this_thread();
   context.cpus = kind == net::TaskKind::method ? actor_cpus_ : memory.task_cpus.load(std::memory_order_relaxed);
   set_threads(context.cpus);
   client::TaskInput input;

@@ -44,6 +44,7 @@ class Executor final : public client::WorkerHooks {
   void blocked(bool blocked) override;
   void run_task(ClientId submitter, net::RunTask task) override;
   void take_back_tasks(ClientId submitter) override;
+  bool take_back_task(ClientId submitter, const TaskId& task) override;
 
  private:
   struct Channel {
@@ -66,6 +67,7 @@ class Executor final : public client::WorkerHooks {
     std::optional<std::uint64_t> block;  // of its result
   };
 
+  static client::RunningTask*& this_thread();  // where what it runs is found
   std::unique_lock<std::mutex> lock_rings();
   void loop();
   void apply_news();

@@ -23,6 +23,12 @@ void Executor::take_back_tasks(ClientId submitter) {
   client::Client::current()->send_to_peer(submitter, net::TasksReturned{remote_.take(submitter)});
 }
 
+bool Executor::take_back_task(ClientId submitter, const TaskId& task) {
+  const auto position = remote_.take(submitter, task);
+  if (position) client::Client::current()->send_to_peer(submitter, net::TasksReturned{{*position}});
+  return position.has_value();
+}
+
 // An actor's callers wait for it, whatever it does.
 void Executor::remote_blocked(bool blocked) {
   if (!remote_submitter || actor_.object != nullptr) return;
@@ -35,10 +41,15 @@ void Executor::remote_blocked(bool blocked) {
 bool Executor::run_remote() {
   bool ran = false;
   while (!have_news_.load(std::memory_order_relaxed)) {
+    this_thread()->looking();
     auto task = remote_.pop();
-    if (!task) break;
+    if (!task) {
+      this_thread()->idle();
+      break;
+    }
     remote_submitter = task->submitter;
     execute_remote(task->submitter, task->run);
+    this_thread()->idle();
     remote_submitter = {};
     if (::__fpending(stdout) != 0) std::fflush(stdout);
     ran = true;
@@ -48,8 +59,10 @@ bool Executor::run_remote() {
 
 void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
   if (task.kind == net::TaskKind::end) end_with_actor(true);
+  this_thread()->begin(task.task, submitter);
   client::TaskContext context;
   context.id = task.task;
+  context.running = this_thread();
   context.cpus = task.kind == net::TaskKind::method ? actor_cpus_ : task.cpus;
   set_threads(context.cpus);
   detail::ActorInstance made;

@@ -16,6 +16,7 @@
 
 #include <manta/detail/runtime_api.h>
 #include <manta/detail/signature.h>
+#include <manta/detail/stop_token.h>
 #include <manta/serialize.h>
 
 namespace manta {

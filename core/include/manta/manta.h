@@ -2,6 +2,7 @@
 #pragma once
 
 #include <manta/actor.h>
+#include <manta/cancel.h>
 #include <manta/error.h>
 #include <manta/get.h>
 #include <manta/options.h>

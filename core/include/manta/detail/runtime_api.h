@@ -94,6 +94,8 @@ EntryHead* put(const serial::Writer& value);
 EntryHead* create_actor(const ActorCall& call);
 EntryHead* call_actor(const MethodCall& call);
 void kill_actor(EntryHead* actor, bool restart);
+// See manta::cancel.
+void cancel(EntryHead* entry, bool force, bool recursive);
 // Null: no actor has the name. invalid_argument: one of another type has.
 EntryHead* find_actor(std::string_view name, std::string_view type);
 
