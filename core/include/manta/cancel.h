@@ -22,7 +22,8 @@ struct CancelOptions {
 // not repeated.
 //
 // force: with the process go the objects that it owns and that no one else knows. A task that runs on the stack of the
-// one that waits for it is only asked, and the one that waits ends no sooner. Calls of actors cannot be forced: that would end the actor (see manta::kill).
+// one that waits for it is only asked, and the one that waits ends no sooner. Calls of actors cannot be forced: that
+// would end the actor (see manta::kill).
 //
 // Threading: any thread; does not block. Errors: throws Error(invalid_argument) for an empty Ref, and for force where
 // the ref is of an actor's call (of another process' call: it counts as not forced); unavailable without a runtime.
