@@ -74,6 +74,11 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     error = detail::unknown_function(input.function);
     return false;
   }
+  const bool constructs = context.actor != nullptr && context.actor->object == nullptr;
+  OutputSource& output = client.output_source();
+  const detail::FunctionId printed_before{output.function()};
+  if (context.actor == nullptr || constructs) output.runs(input.function);
+  if (constructs) output.stay(true);
   context.outer = current_task();
   current_task() = &context;
   bool ok = false;
@@ -101,6 +106,8 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     user_exception = true;
   }
   current_task() = context.outer;
+  if (constructs && context.actor->object == nullptr) output.stay(false);
+  if (context.outer != nullptr) output.runs(printed_before);
   if (!ok) result.clear();
   return ok;
 }

@@ -82,6 +82,7 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
     scheduler_.driver_joined(driver_, now());
   }
   if (cluster_) start_cluster();
+  outputs_ = make_outputs();
   scheduler_.start(now());
 }
 
@@ -126,6 +127,7 @@ void Daemon::welcome(Client& client) {
   message.num_cpus = static_cast<double>(config_.total.cpus) / 10'000;
   message.nodes = nodes_;
   if (cluster_) message.address = cluster_->address();
+  message.output_captured = config_.log_to_driver;
   const int descriptors[] = {page_memory_.get(), client.arena.get()};
   send(client, message, descriptors);
   client.arena.reset();  // from here on nobody but the client can write to it
@@ -194,6 +196,8 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                  [&](const net::PullBlock& m) {
                    if (transfers_) transfers_->pull(client.id, m.id, m.location);
                  },
+                 [&](const net::OutputTaken& m) { output_taken(client.id, m); },
+                 [&](const net::DrainOutput& m) { drain_output(client.id, m); },
              },
              message);
 }

@@ -100,8 +100,10 @@ void Daemon::start_worker(ClientId worker, const std::vector<sched::GpuShare>& g
   welcome(**client);
   (*client)->gpus = gpus;
   (*client)->zygotes = spawner_->zygotes();
-  auto spawned = spawner_->spawn(start, pair->second);
-  if (!spawned) failed(spawned.error());
+  const std::array<Fd, 2> output = outputs_ ? outputs_->open(worker) : std::array<Fd, 2>();
+  auto spawned = spawner_->spawn(start, pair->second, output);
+  if (!spawned) return failed(spawned.error());
+  if (outputs_) outputs_->started(worker, *spawned);
 }
 
 // For a worker that ended before its Hello: asks the next zygote for it, if the one that was asked is dead.
@@ -120,6 +122,7 @@ void Daemon::handle_hello(Client& client, const net::Hello& hello) {
   client.process = static_cast<pid_t>(hello.process);
   client.greeted = true;
   if (client.id == driver_) return;
+  if (outputs_) outputs_->started(client.id, client.process);
   const auto early = ended_early_.find(client.process);
   if (early != ended_early_.end()) {
     const std::string status = early->second;
@@ -170,6 +173,7 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
       if (message) handle(*client, std::move(*message), packet->descriptors);
     }
     if (client->process > 0) by_process_.erase(client->process);
+    if (outputs_) outputs_->worker_gone(id);
     net::ClientSlot& slot = page_->slots[client->slot];
     // Its blocks stay readable for whoever refers to them; new objects need not wait for them.
     const std::uint64_t used = slot.store.used_bytes.exchange(0);
