@@ -27,6 +27,7 @@ struct WireResources {
   std::uint64_t memory_bytes = 0;
   std::vector<std::pair<std::string, std::int64_t>> named;
   bool own_worker = false;
+  std::string env;
 };
 
 // --- from a client to its node
@@ -131,6 +132,7 @@ struct Welcome {  // the first; descriptors: node page, the client's arena
   std::string spill_directory;
   std::vector<NodeOfCluster> nodes;
   std::string address;  // where this node accepts others; empty: nowhere
+  std::string env;  // workers: the variables that this one was started with, as in sched::ResourceSet
   bool output_captured = false;  // workers: their stdout and stderr are pipes that the node reads
 };
 struct Granted {  // descriptors, if new_channel: ring, the worker's arena

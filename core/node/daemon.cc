@@ -127,6 +127,7 @@ void Daemon::welcome(Client& client) {
   message.num_cpus = static_cast<double>(config_.total.cpus) / 10'000;
   message.nodes = nodes_;
   if (cluster_) message.address = cluster_->address();
+  message.env = client.env;
   message.output_captured = config_.log_to_driver;
   const int descriptors[] = {page_memory_.get(), client.arena.get()};
   send(client, message, descriptors);

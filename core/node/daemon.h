@@ -70,7 +70,7 @@ class Daemon final : sched::NodeSchedulerEffects,
   };
 
   // --- sched::NodeSchedulerEffects
-  void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) override;
+  void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus, const std::string& env) override;
   void kill_worker(ClientId worker) override;
   void grant(ClientId submitter, const sched::Grant& grant) override;
   void lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd why, const std::string& status) override;

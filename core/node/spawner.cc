@@ -40,6 +40,16 @@ std::vector<std::string> command_line() {
 
 void set_cuda_devices(const std::string& devices) { ::setenv("CUDA_VISIBLE_DEVICES", devices.c_str(), 1); }
 
+template <class F>
+void for_each_variable(const std::string& env, const F& f) {  // f(name, value)
+  for (std::size_t at = 0; at < env.size();) {
+    const std::string variable = env.c_str() + at;
+    at += variable.size() + 1;
+    const std::size_t equals = variable.find('=');
+    if (equals != std::string::npos && equals > 0) f(variable.substr(0, equals), variable.substr(equals + 1));
+  }
+}
+
 // In the zygote's grandchild-to-be: waits until the node process is the parent, then becomes a worker.
 [[noreturn]] void become_worker(const WorkerStart& start, std::vector<Fd> descriptors, pid_t intermediate,
                                 const WorkerMain& main) {
@@ -49,6 +59,9 @@ void set_cuda_devices(const std::string& devices) { ::setenv("CUDA_VISIBLE_DEVIC
   ::setpgid(0, 0);
   ::prctl(PR_SET_NAME, "manta-worker");
   set_cuda_devices(start.cuda_visible_devices);
+  for_each_variable(start.env, [](const std::string& name, const std::string& value) {
+    ::setenv(name.c_str(), value.c_str(), 1);
+  });
   for (int i = 2; i >= 1 && descriptors.size() == 3; --i) ::dup2(descriptors[static_cast<std::size_t>(i)].get(), i);
   Fd control = std::move(descriptors[0]);
   descriptors.clear();
@@ -134,6 +147,10 @@ Result<pid_t> execute_again(const std::string& role, int descriptor, const std::
   const int number = std::max(2, keep.empty() ? 0 : *std::max_element(keep.begin(), keep.end())) + 1;
   variables.push_back(std::string(kRoleVariable) + "=" + role + ":" + std::to_string(number));
   if (worker != nullptr) variables.push_back("CUDA_VISIBLE_DEVICES=" + worker->cuda_visible_devices);
+  for_each_variable(worker != nullptr ? worker->env : "", [&](const std::string& name, const std::string& value) {
+    std::erase_if(variables, [&](const std::string& variable) { return variable.starts_with(name + "="); });
+    variables.push_back(name + "=" + value);
+  });
   const auto pointers = [](std::vector<std::string>& strings) {
     std::vector<char*> p;
     for (std::string& s : strings) p.push_back(s.data());

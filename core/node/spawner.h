@@ -29,6 +29,7 @@ namespace manta::node {
 struct WorkerStart {
   std::string cuda_visible_devices;  // empty: none
   std::int64_t node_process = 0;     // its parent-to-be
+  std::string env;                   // further variables: "NAME=value", each with a NUL behind it
 };
 
 // Runs the worker in this process with its control socket; never returns.

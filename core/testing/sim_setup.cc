@@ -71,6 +71,13 @@ void SimCluster::make_shapes() {
     shapes.push_back({gpu, false});
   }
   if (world_.random.chance(30)) shapes.push_back({cpus(1'000'000), true});  // nowhere
+  if (world_.random.chance(40)) {
+    sched::ResourceSet own = cpus(5'000);
+    for (const char* env : {"A=1", "A=2"}) {
+      own.env = std::string(env) + '\0';
+      shapes.push_back({own, true});
+    }
+  }
 }
 
 void SimCluster::make_nodes() {
