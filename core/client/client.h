@@ -108,6 +108,7 @@ class Client final : owner::OwnerEffects {
   net::ClientSlot& slot() { return page_->slots[welcome_.slot]; }
   Arenas& arenas() { return arenas_; }
   OutputSource& output_source() { return output_source_; }
+  HostedActor& hosted_actor() { return hosted_actor_; }  // written while no other thread runs user code
   std::vector<net::NodeOfCluster> nodes();
   // Bytes of a stored value, wherever it lies; keepalive: of the memory. Blocks. Errors: object_lost.
   Result<const std::byte*> stored_bytes(const owner::StoredLocation& location, std::shared_ptr<const void>& keepalive);
@@ -244,6 +245,7 @@ class Client final : owner::OwnerEffects {
   std::condition_variable names_answered_;
   std::uint64_t next_request_ = 1;
 
+  HostedActor hosted_actor_;                 // of a worker
   OutputSource output_source_;               // of a worker
   std::unique_ptr<OutputPrinter> printer_;   // of the driver, if workers' output comes here
 

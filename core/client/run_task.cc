@@ -78,7 +78,12 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
   OutputSource& output = client.output_source();
   const detail::FunctionId printed_before{output.function()};
   if (context.actor == nullptr || constructs) output.runs(input.function);
-  if (constructs) output.stay(true);
+  if (constructs) {
+    output.stay(true);
+    client.hosted_actor() = {context.id, input.attempt > 0};
+  }
+  context.function = input.function.value;
+  context.attempt = input.attempt;
   context.outer = current_task();
   current_task() = &context;
   bool ok = false;
@@ -106,7 +111,10 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     user_exception = true;
   }
   current_task() = context.outer;
-  if (constructs && context.actor->object == nullptr) output.stay(false);
+  if (constructs && context.actor->object == nullptr) {  // it threw
+    output.stay(false);
+    client.hosted_actor() = {};
+  }
   if (context.outer != nullptr) output.runs(printed_before);
   if (!ok) result.clear();
   return ok;

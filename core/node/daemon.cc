@@ -71,6 +71,8 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
   page_->store_capacity_bytes = config_.store_capacity_bytes;
   for (std::uint32_t slot = net::NodePage::kSlots; slot-- > 0;) free_slots_.push_back(slot);
 
+  outputs_ = make_outputs();  // before the first worker: the cluster's messages may bring one
+
   // The node's own head: joins cannot fail, ids are fresh.
   (void)head_.node_joined(self_, net::resources_of(config_.total), host_, now());
   nodes_.push_back({self_, host_, config_.total});
@@ -82,7 +84,6 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
     scheduler_.driver_joined(driver_, now());
   }
   if (cluster_) start_cluster();
-  outputs_ = make_outputs();
   scheduler_.start(now());
 }
 
