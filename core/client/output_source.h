@@ -29,10 +29,13 @@ class OutputSource {
 
  private:
   void change(std::uint64_t function);
+  void mark(std::uint64_t next);
 
   net::ClientSlot* slot_ = nullptr;  // null: it stays as it is
   net::ClientSlot* own_slot_ = nullptr;
   std::uint64_t function_ = 0;
+  std::uint64_t next_look_ = 0;   // in ticks, for marks
+  std::uint64_t talks_until_ = 0;
   std::array<ino_t, 2> pipes_{};  // user code may put something else in their place
 };
 

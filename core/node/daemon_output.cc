@@ -12,6 +12,9 @@ std::unique_ptr<Outputs> Daemon::make_outputs() {
                     [this](ClientId worker) {
                       const Client* client = find(worker);
                       return client != nullptr ? page_->slots[client->slot].function.load(std::memory_order_acquire) : 0;
+                    },
+                    [this](ClientId worker) {
+                      if (const Client* client = find(worker)) page_->slots[client->slot].printed = true;
                     }});
 }
 

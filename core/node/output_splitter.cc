@@ -38,16 +38,16 @@ void OutputSplitter::add(std::string_view bytes, std::uint64_t function, std::ve
   const std::size_t started = started_mark(bytes);
   mark_ = bytes.substr(bytes.size() - started);
   bytes.remove_suffix(started);
-  // Up to each mark it is what the mark says.
   for (std::size_t from = 0;;) {
     const std::size_t at = bytes.find(OutputMark::kHead, from);
     if (at == std::string_view::npos) break;
-    const auto marked = OutputMark::decode(bytes.substr(at));
-    if (!marked) {  // somebody wrote the like
+    const auto mark = OutputMark::decode(bytes.substr(at));
+    if (!mark) {  // somebody wrote the like
       from = at + 1;
       continue;
     }
-    add_of(*marked, bytes.substr(0, at), blocks);
+    add_of(mark->before, bytes.substr(0, at), blocks);
+    function = mark->after;
     bytes.remove_prefix(at + OutputMark::kBytes);
     from = 0;
   }

@@ -1,6 +1,7 @@
 #include "core/node/outputs.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -85,10 +86,14 @@ void Outputs::read(Stream& stream) {
     stream.paused = true;
     return;
   }
-  const std::uint64_t function = stream.gone ? stream.function : edge_.function_of(stream.worker);  // first: MARK-1
+  // MARK-1: there is something, then the slot, then what there is. (The loop may tell of what has been read already.)
+  pollfd pipe{stream.events.native_handle(), POLLIN, 0};
+  if (::poll(&pipe, 1, 0) == 0) return watch(stream);
+  const std::uint64_t function = stream.gone ? stream.function : edge_.function_of(stream.worker);
   const ssize_t n = ::read(stream.events.native_handle(), buffer_.data(), buffer_.size());
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return watch(stream);
   if (n <= 0) return close(stream);
+  if (!stream.gone) edge_.was_read(stream.worker);
   stream.bytes_read += static_cast<std::uint64_t>(n);
   std::vector<OutputSplitter::Block> blocks;
   stream.splitter.add({buffer_.data(), static_cast<std::size_t>(n)}, function, blocks);

@@ -38,6 +38,7 @@ class Outputs {
   struct Edge {
     std::function<void(net::OutputText)> send;
     std::function<std::uint64_t(ClientId)> function_of;  // what the worker runs now, by its slot
+    std::function<void(ClientId)> was_read;              // for its slot: it prints
   };
 
   Outputs(boost::asio::io_context& io, std::string host, Edge edge);

@@ -46,6 +46,11 @@ int second(int n) {
   std::printf("second %d\n", n);
   return n;
 }
+int talks(int n) {
+  std::printf("talks %d\n", n);
+  ::usleep(20'000);  // by then the node has read it
+  return n;
+}
 int inner(int n) {
   std::printf("inner\n");
   return n;
@@ -80,10 +85,11 @@ struct Greeter {
 
 void print_all() { (void)manta::get(manta::remote<square>(3)); }
 void alternate() {
+  (void)manta::get(manta::remote<talks>.options({.num_cpus = 2})(1));
   std::vector<manta::Ref<int>> refs;
   for (int i = 0; i < 200; ++i) {
-    refs.push_back(manta::remote<first>(i));
-    refs.push_back(manta::remote<second>(i));
+    refs.push_back(manta::remote<first>.options({.num_cpus = 2})(i));  // the same worker
+    refs.push_back(manta::remote<second>.options({.num_cpus = 2})(i));
   }
   for (auto& ref : refs) (void)manta::get(ref);
 }
@@ -134,7 +140,7 @@ TEST(Output, GoesStraightToTheTerminalWhereThatIsAskedFor) {
 TEST(Output, NamesTheFunctionThatPrintedIt) {
   const ProgramRun result = run("alternate");
   const std::vector<std::string> lines = lines_of(result.out);
-  ASSERT_EQ(lines.size(), 400u);
+  ASSERT_EQ(lines.size(), 401u);
   for (const std::string& line : lines) {
     const std::string name = line.substr(1, line.find(' ') - 1);
     EXPECT_THAT(line, HasSubstr("pid=#) " + name + " "));

@@ -13,8 +13,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Block = OutputSplitter::Block;
 
-std::string mark(std::uint64_t function) {
-  const auto text = net::OutputMark::encode(function);
+std::string mark(std::uint64_t before, std::uint64_t after) {
+  const auto text = net::OutputMark{before, after}.encode();
   return {text.data(), text.size()};
 }
 
@@ -53,19 +53,21 @@ TEST_F(Splitting, LINES1_CutsALineThatIsTooLong) {
   EXPECT_EQ(all, piece + piece + piece);
 }
 
-TEST_F(Splitting, MARK1_WhatIsBeforeAMarkIsTheMarksFunctions) {
-  EXPECT_THAT(add("of 1\n" + mark(1) + "of 2\n" + mark(2) + "of 3\n", 3),
+TEST_F(Splitting, MARK1_MarksNameTheFunctionsAroundThem) {
+  EXPECT_THAT(add("of 1\n" + mark(1, 2) + "of 2\n" + mark(2, 3) + "of 3\n", 3),
               ElementsAre(Block{1, "of 1\n"}, Block{2, "of 2\n"}, Block{3, "of 3\n"}));
+  EXPECT_THAT(add(mark(3, 4) + "of 4\n", 3), ElementsAre(Block{4, "of 4\n"})) << "the slot changed after it was read";
+  EXPECT_THAT(add("of 5\n", 5), ElementsAre(Block{5, "of 5\n"})) << "without a mark the slot tells";
 }
 
 TEST_F(Splitting, LINES2_AnotherFunctionEndsTheLine) {
-  EXPECT_THAT(add("half" + mark(1) + "whole\n", 2), ElementsAre(Block{1, "half\n"}, Block{2, "whole\n"}));
+  EXPECT_THAT(add("half" + mark(1, 2) + "whole\n", 2), ElementsAre(Block{1, "half\n"}, Block{2, "whole\n"}));
   EXPECT_THAT(add("half", 2), IsEmpty());
   EXPECT_THAT(add("whole\n", 3), ElementsAre(Block{2, "half\n"}, Block{3, "whole\n"})) << "the slot alone told";
 }
 
 TEST_F(Splitting, FindsAMarkThatIsTornAnywhere) {
-  const std::string bytes = "of 1\n" + mark(1) + "of 2\n";
+  const std::string bytes = "of 1\n" + mark(1, 2) + "of 2\n";
   for (std::size_t at = 0; at <= bytes.size(); ++at) {
     OutputSplitter splitter;
     std::vector<Block> blocks;
