@@ -29,7 +29,7 @@ std::string function_name(detail::FunctionId id) {
   return function != nullptr ? std::string(function->name()) : "unknown";
 }
 
-bool same_shape(const TaskOptions& a, const TaskOptions& b) {  // those with variables are compared when encoded
+bool same_shape(const TaskOptions& a, const TaskOptions& b) {
   return a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft && a.num_cpus == b.num_cpus &&
          a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
          std::equal(a.resources.begin(), a.resources.end(), b.resources.begin(),

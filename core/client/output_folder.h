@@ -1,9 +1,9 @@
 // Lines of many workers, of which those that say the same are shown once. Sans-I/O: lines and time in, lines out.
 //
-//   FOLD-1  the first line of a text is shown at once; so is each other one of the same worker, as long as it alone says
-//           it (a loop that prints is not folded)
-//   FOLD-2  what others say within kWindow is counted: at the window's end, or the program's, the last of them is shown,
-//           with how many they were if that is more than one; then a new window begins
+//   FOLD-1  the first line of a text is shown at once; so is each other one of the same worker, as long as it alone
+//           says it (a loop that prints is not folded)
+//   FOLD-2  what others say within kWindow is counted: at the window's end, or the program's, the last of them is
+//           shown, with how many they were if that is more than one; then a new window begins
 //   FOLD-3  at most kMaxTexts texts of at most kLongestText bytes are remembered; others are shown as they come
 //
 // Texts are compared literally, apart for stdout and stderr. (Ray folds the same way, and counts numbers as alike.)

@@ -1,13 +1,13 @@
-// Whose output it is that a worker writes. A worker's stdout and stderr are pipes; what it runs now is in its slot of the
-// node's page (ClientSlot::function), a store of a few cycles for a task that prints nothing.
+// Whose output it is that a worker writes. A worker's stdout and stderr are pipes; what it runs now is in its slot of
+// the node's page (ClientSlot::function), a store of a few cycles for a task that prints nothing.
 //
 //   MARK-1  before the slot changes, a mark that names the old function and the new one is put behind what the node has
 //           not read yet. So what is in the pipe belongs to the functions that the marks around it name, or where there
 //           is none, to the slot's, as it was when there was something in the pipe and before that was read
 //
-// To look what the node has not read takes two system calls, as long as two short tasks. So a worker that has been silent
-// looks at most every 100 us or so (what it prints first may be named after a function that it ran up to 100 us later); one
-// that has printed, which the node tells it, looks at each change for a while.
+// To look what the node has not read takes two system calls, as long as two short tasks. So a worker that has been
+// silent looks at most every 100 us or so (what it prints first may be named after a function that it ran up to 100 us
+// later); one that has printed, which the node tells it, looks at each change for a while.
 //
 // Threading: the worker's thread that runs tasks. What child processes and other threads write counts for the function
 // that runs at that moment; everything of an actor's process counts for the actor.

@@ -11,7 +11,8 @@ std::unique_ptr<Outputs> Daemon::make_outputs() {
       Outputs::Edge{[this](net::OutputText text) { to_client(driver_, std::move(text)); },
                     [this](ClientId worker) {
                       const Client* client = find(worker);
-                      return client != nullptr ? page_->slots[client->slot].function.load(std::memory_order_acquire) : 0;
+                      if (client == nullptr) return std::uint64_t{0};
+                      return page_->slots[client->slot].function.load(std::memory_order_acquire);
                     },
                     [this](ClientId worker) {
                       if (const Client* client = find(worker)) page_->slots[client->slot].printed = true;

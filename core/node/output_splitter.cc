@@ -20,7 +20,8 @@ std::size_t started_mark(std::string_view text) {
 }
 
 void append(std::vector<OutputSplitter::Block>& blocks, std::uint64_t function, std::string_view text) {
-  if (blocks.empty() || blocks.back().function != function || blocks.back().text.size() >= OutputSplitter::kLongestLine) {
+  if (blocks.empty() || blocks.back().function != function ||
+      blocks.back().text.size() >= OutputSplitter::kLongestLine) {
     blocks.push_back({function, {}});
   }
   blocks.back().text += text;

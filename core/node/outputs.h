@@ -1,7 +1,7 @@
 // Pipes that this node's workers have as stdout and stderr, read here and sent to the job's driver line by line.
 //
-//   OUT-1  what a worker, or a process that it started, had written when it ended (by kill -9 too) is sent: its pipes are
-//          read to their end, which comes when the last process that has them is gone
+//   OUT-1  what a worker, or a process that it started, had written when it ended (by kill -9 too) is sent: its pipes
+//          are read to their end, which comes when the last process that has them is gone
 //   OUT-2  at most kWindowBytes are under way to the driver, which says what it has printed; then no pipe is read, and
 //          who writes into a full one waits. Nothing is dropped, and no memory grows
 //   OUT-3  what was in the pipes when drain() was called has been sent when it calls back

@@ -127,7 +127,8 @@ ProgramRun run(const std::string& program, const std::vector<std::string>& envir
 TEST(Output, OfEveryKindReachesTheDriverWithAPrefix) {
   const ProgramRun result = run("print_all");
   EXPECT_THAT(lines_of(result.out),
-              ElementsAre("(square pid=#) child", "(square pid=#) cout 3", "(square pid=#) printf 3", "(square pid=#) write"));
+              ElementsAre("(square pid=#) child", "(square pid=#) cout 3", "(square pid=#) printf 3",
+                          "(square pid=#) write"));
   EXPECT_THAT(lines_of(result.err), ElementsAre("(square pid=#) cerr 3", "(square pid=#) child failed"));
 }
 

@@ -80,8 +80,8 @@ struct InitOptions {
   // "HOST:PORT" at which other nodes may join, port 0: any. Empty: --manta-listen, MANTA_LISTEN, else nowhere. Needs the
   // cluster's secret in the file that MANTA_SECRET_FILE names.
   std::string_view listen = {};
-  // Whether what tasks print, and processes that they start, appears here as "(function pid=123) line"; else workers have
-  // the stdout and stderr that their node was started with. MANTA_LOG_TO_DRIVER=0 says no for all programs.
+  // Whether what tasks print, and processes that they start, appears here as "(function pid=123) line"; else workers
+  // have the stdout and stderr that their node was started with. MANTA_LOG_TO_DRIVER=0 says no for all programs.
   bool log_to_driver = true;
 };
 

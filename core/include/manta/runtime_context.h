@@ -26,8 +26,8 @@ struct RuntimeContext {
   std::span<const std::string> gpus;  // as CUDA_VISIBLE_DEVICES names those of this worker; in the driver: none
 };
 
-// Any thread of a driver or worker; the task is that of the calling thread (also with max_concurrency), none in a thread
-// that user code started. Costs less than 100 ns, and no message. Throws Error: unavailable where Manta does not run.
+// Any thread of a driver or worker; the task is that of the calling thread (also with max_concurrency), none in a
+// thread that user code started. Costs less than 100 ns, and no message. Throws Error: unavailable where Manta does not run.
 //
 //   if (manta::runtime_context().attempt > 1) resume_from_checkpoint();
 RuntimeContext runtime_context();

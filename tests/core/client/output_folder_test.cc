@@ -101,7 +101,9 @@ TEST_F(Folding, FOLD3_RemembersSoManyTextsOnly) {
 TEST(NoFolding, ShowsEverything) {
   OutputFolder folder(false);
   std::vector<OutputFolder::Line> lines;
-  for (std::uint64_t worker = 1; worker <= 3; ++worker) folder.add({ClientId{worker}, false, "f", "same"}, Time{0}, lines);
+  for (std::uint64_t worker = 1; worker <= 3; ++worker) {
+    folder.add({ClientId{worker}, false, "f", "same"}, Time{0}, lines);
+  }
   EXPECT_EQ(lines.size(), 3u);
   EXPECT_EQ(folder.next_end(), OutputFolder::kNever);
 }
