@@ -30,6 +30,7 @@
 
 #include "core/client/arenas.h"
 #include "core/client/out_channel.h"
+#include "core/client/output_source.h"
 #include "core/client/pins.h"
 #include "core/client/spilling.h"
 #include "core/client/remote_blocks.h"
@@ -60,6 +61,7 @@ class WorkerHooks {
 };
 
 class Completions;
+class OutputPrinter;
 
 class Client final : owner::OwnerEffects {
  public:
@@ -118,6 +120,8 @@ class Client final : owner::OwnerEffects {
   net::NodePage& page() { return *page_; }
   net::ClientSlot& slot() { return page_->slots[welcome_.slot]; }
   Arenas& arenas() { return arenas_; }
+  OutputSource& output_source() { return output_source_; }
+  HostedActor& hosted_actor() { return hosted_actor_; }  // written while no other thread runs user code
   std::vector<net::NodeOfCluster> nodes();
   // Bytes of a stored value, wherever it lies; keepalive: of the memory. Blocks. Errors: object_lost.
   Result<const std::byte*> stored_bytes(const owner::StoredLocation& location, std::shared_ptr<const void>& keepalive);
@@ -199,6 +203,9 @@ class Client final : owner::OwnerEffects {
   net::Named ask_for_name(net::ClientMessage question, std::uint64_t request);
   owner::Entry* adopt_named(const net::Named& named, const std::string& name, const std::string& type);
   void wait_for_ending_actors();
+  // output.cc
+  void start_output();
+  void end_output();
   // spilling.cc
   bool spills() const;
   std::uint64_t spill(std::uint64_t bytes, Press press);  // locked
@@ -254,6 +261,10 @@ class Client final : owner::OwnerEffects {
   std::map<std::uint64_t, std::optional<net::Named>> names_asked_;  // by request
   std::condition_variable names_answered_;
   std::uint64_t next_request_ = 1;
+
+  HostedActor hosted_actor_;                 // of a worker
+  OutputSource output_source_;               // of a worker
+  std::unique_ptr<OutputPrinter> printer_;   // of the driver, if workers' output comes here
 
   std::vector<std::byte> parts_;    // of a long message that is arriving; the reader's
   std::thread reader_;

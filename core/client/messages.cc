@@ -6,6 +6,7 @@
 
 #include "core/base/overloaded.h"
 #include "core/client/client.h"
+#include "core/client/output_printer.h"
 #include "core/net/shared_memory.h"
 
 namespace manta::client {
@@ -82,10 +83,17 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    nodes_.push_back(m.node);
                  },
                  [&](const net::NodeDied& m) {
+                   if (printer_) printer_->node_lost(m.node);
                    const std::lock_guard guard(mutex_);
                    drain();
                    std::erase_if(nodes_, [&](const auto& node) { return node.node == m.node; });
                    owner_->node_died(m.node, "was on " + m.status);
+                 },
+                 [&](net::OutputText& m) {
+                   if (printer_) printer_->add(std::move(m));
+                 },
+                 [&](const net::OutputDrained& m) {
+                   if (printer_) printer_->drained(m.node);
                  },
                  [&](const net::BlockPulled& m) {
                    remote_blocks_.arrived(m.id, m.why, descriptors.empty() ? Fd() : std::move(descriptors[0]));
@@ -182,6 +190,9 @@ void Client::node_lost() {
   arenas_.close();
   no_more_room();
   remote_blocks_.close();
+  if (printer_) {
+    for (const net::NodeOfCluster& node : nodes()) printer_->node_lost(node.node);
+  }
   {
     const std::lock_guard guard(mutex_);
     node_gone_ = true;

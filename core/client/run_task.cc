@@ -74,6 +74,16 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     error = detail::unknown_function(input.function);
     return false;
   }
+  const bool constructs = context.actor != nullptr && context.actor->object == nullptr;
+  OutputSource& output = client.output_source();
+  const detail::FunctionId printed_before{output.function()};
+  if (context.actor == nullptr || constructs) output.runs(input.function);
+  if (constructs) {
+    output.stay(true);
+    client.hosted_actor() = {context.id, input.attempt > 0};
+  }
+  context.function = input.function.value;
+  context.attempt = input.attempt;
   context.outer = current_task();
   current_task() = &context;
   bool ok = false;
@@ -103,6 +113,11 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
   current_task() = context.outer;
   if (context.running != nullptr && context.running->has_source()) client.drop_stop_source(*context.running);
   if (context.stopped()) client.stopped_task_ended(context, !ok);
+  if (constructs && context.actor->object == nullptr) {  // it threw
+    output.stay(false);
+    client.hosted_actor() = {};
+  }
+  if (context.outer != nullptr) output.runs(printed_before);
   if (!ok) result.clear();
   return ok;
 }

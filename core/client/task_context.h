@@ -20,6 +20,8 @@ struct TaskContext {
   std::uint64_t children = 0;  // tasks submitted so far
   std::uint64_t puts = 0;
   std::uint32_t cpus = 0;      // ten-thousandths that its lease holds
+  std::uint64_t function = 0;  // its id
+  std::uint16_t attempt = 0;   // those before it that had started and failed
   detail::ActorInstance* actor = nullptr;  // of which a method, or the constructor, runs
   TaskContext* outer = nullptr;  // the task on whose stack it runs, having been waited for there
   RunningTask* running = nullptr;  // how others reach it; null: nobody does
@@ -33,6 +35,12 @@ struct TaskContext {
   }
   // Entries imported from its arguments, each held once more: the reply must tell which are kept.
   std::vector<owner::Entry*> imported;
+};
+
+// The actor that a worker process hosts, from the start of its constructor on; none: no id.
+struct HostedActor {
+  ObjectId id;
+  bool restarted = false;
 };
 
 // Null outside of tasks. Set by whoever runs a task in this thread.

@@ -226,7 +226,7 @@ bool Client::fits_here(const owner::Entry& entry) const {
   if (!entry.owned || entry.kind != owner::Kind::task) return false;
   const sched::ResourceSet& request = owner_->request_of(entry.shape);
   const TaskContext* task = current_task();
-  return request.gpus.zero() && request.memory_bytes == 0 && request.named.empty() &&
+  return request.gpus.zero() && request.env == welcome_.env && request.memory_bytes == 0 && request.named.empty() &&
          request.cpus.units() <= static_cast<std::int64_t>(task->cpus);
 }
 

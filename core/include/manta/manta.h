@@ -9,5 +9,6 @@
 #include <manta/ref.h>
 #include <manta/remote.h>
 #include <manta/runtime.h>
+#include <manta/runtime_context.h>
 #include <manta/serialize.h>
 #include <manta/wait.h>
