@@ -148,6 +148,14 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
     if (hooks_ != nullptr) hooks_->take_back_tasks(from);
     return;
   }
+  if (const auto* credit = std::get_if<owner::StreamCredit>(&*packet)) {
+    if (hooks_ != nullptr) hooks_->stream_credit(from, *credit);
+    return;
+  }
+  if (const auto* stop = std::get_if<owner::StreamStop>(&*packet)) {
+    if (hooks_ != nullptr) hooks_->stream_stop(from, *stop);
+    return;
+  }
   std::unique_lock guard(mutex_);
   drain();  // CLIENT-3
   std::visit(Overloaded{
@@ -165,6 +173,7 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::OwnerDied& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::Passed& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::NotInherited& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::StreamItems& m) { owner_->receive(from, std::move(m)); },
                  [&](const net::TaskDone& m) { on_task_done(from, m); },
                  [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
                  [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },

@@ -10,6 +10,7 @@
 
 namespace manta::detail {
 struct ActorInstance;
+class ItemSink;
 }
 
 namespace manta::client {
@@ -20,6 +21,7 @@ struct TaskContext {
   std::uint64_t puts = 0;
   std::uint32_t cpus = 0;      // ten-thousandths that its lease holds
   detail::ActorInstance* actor = nullptr;  // of which a method, or the constructor, runs
+  detail::ItemSink* items = nullptr;       // where a generator's items go
   TaskContext* outer = nullptr;  // the task on whose stack it runs, having been waited for there
   // Entries imported from its arguments, each held once more: the reply must tell which are kept.
   std::vector<owner::Entry*> imported;

@@ -18,7 +18,7 @@
 
 namespace manta::net {
 
-inline constexpr std::uint8_t kControlVersion = 1;
+inline constexpr std::uint8_t kControlVersion = 2;
 
 // A resource request, as on the wire (sched::ResourceSet).
 struct WireResources {
@@ -238,7 +238,8 @@ struct WorkerBlocked {  // the running task starts or ends to wait
 };
 using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
                                 owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks,
-                                TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited>;
+                                TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited,
+                                owner::StreamItems, owner::StreamCredit, owner::StreamStop>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

@@ -80,7 +80,7 @@ inline constexpr std::uint32_t kRingRecords = 1024;
 // The shared mapping. Pages are zero at first: state free is 0.
 struct RingMemory {
   static constexpr std::uint64_t kMagic = 0x31676e69725f616d;
-  static constexpr std::uint32_t kVersion = 2;
+  static constexpr std::uint32_t kVersion = 3;
   std::uint64_t magic;
   std::uint32_t version;
   std::uint32_t records;

@@ -3,10 +3,12 @@
 
 #include <manta/actor.h>
 #include <manta/error.h>
+#include <manta/generator.h>
 #include <manta/get.h>
 #include <manta/options.h>
 #include <manta/ref.h>
 #include <manta/remote.h>
 #include <manta/runtime.h>
 #include <manta/serialize.h>
+#include <manta/stream.h>
 #include <manta/wait.h>

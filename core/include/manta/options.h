@@ -35,6 +35,13 @@ struct TaskOptions {
   Placement placement = Placement::pack;
   NodeId node = {};                // only there: one of Runtime::nodes()
   bool node_soft = false;          // elsewhere if that node is dead or can never run it
+  // Of a generator: how many items it may be ahead of who reads them; 0: any number. Fewer where items are large.
+  std::uint32_t stream_buffer = 256;
+};
+
+// How one call of an actor's method is made.
+struct CallOptions {
+  std::uint32_t stream_buffer = 256;  // as TaskOptions::stream_buffer, of a method that is a generator
 };
 
 // How an actor is placed, called and started again. Trivially destructible, like TaskOptions.
