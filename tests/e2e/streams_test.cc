@@ -115,7 +115,7 @@ TEST_F(Streams, StopTheirGeneratorWhenTheyAreDropped) {
     EXPECT_EQ(items.next(), 0);
   }
   EXPECT_TRUE(await_cell(kDestroyed, 1));
-  manta::remote<for_ever>();  // before an item has come
+  (void)manta::remote<for_ever>();  // before an item has come
   EXPECT_EQ(manta::remote<count>(1).next(), 0);
 }
 
@@ -149,10 +149,8 @@ TEST_F(Streams, GiveItemsOnceWhereTheWorkerDies) {
 
 TEST_F(Streams, FailAfterWhatHasComeWhereNoRetryIsLeft) {
   Stream<int> items = manta::remote<dies_once>.options({.max_retries = 0})(100);
-  for (int i = 0; i < 50; ++i) {
-    if (i == 10) outside()[kMade] = 1;
-    if (i < 10) ASSERT_EQ(items.next(), i);
-  }
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(items.next(), i);
+  outside()[kMade] = 1;
   int seen = 10;
   try {
     while (const auto item = items.next()) ASSERT_EQ(*item, seen++);
