@@ -73,6 +73,7 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
 
 owner::Entry* Client::call_actor(const detail::MethodCall& call) {
   owner::NewTask task = new_task(call.method, call.values, call.ref_mask, call.references);
+  if (call.streams) task.stream_buffer = call.options.stream_buffer;
   owner::Entry* entry = nullptr;
   {
     const std::lock_guard guard(mutex_);

@@ -298,6 +298,7 @@ owner::Entry* Client::submit(const detail::TaskCall& call) {
   task.max_retries = static_cast<std::int16_t>(std::clamp(call.options.max_retries, -1, 32'000));
   task.retry_exceptions = call.options.retry_exceptions;
   if (!call.options.name.empty()) task.name = call.options.name;
+  if (call.streams) task.stream_buffer = call.options.stream_buffer;
   owner::Entry* entry = nullptr;
   {
     const std::lock_guard guard(mutex_);

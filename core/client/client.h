@@ -15,6 +15,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include <manta/detail/runtime_api.h>
+#include <manta/detail/stream_api.h>
 #include <manta/error.h>
 
 #include "core/client/arenas.h"
@@ -58,6 +60,9 @@ class WorkerHooks {
   virtual void take_back_tasks(ClientId submitter) = 0;
   // False: this one does not wait here; else it was sent back.
   virtual bool take_back_task(ClientId submitter, const TaskId& task) = 0;
+  // Of the reader of a stream whose items this worker makes, or made.
+  virtual void stream_credit(ClientId reader, const owner::StreamCredit& credit) = 0;
+  virtual void stream_stop(ClientId reader, const owner::StreamStop& stop) = 0;
 };
 
 class Completions;
@@ -97,6 +102,13 @@ class Client final : owner::OwnerEffects {
   bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
   std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
   std::size_t next_completion(Completions& completions);
+  // Streams (streams.cc). False: fewer than `count` are ready, or have ended, by the deadline.
+  bool await_streams(std::span<detail::EntryHead* const> tasks, std::size_t count, detail::Deadline deadline);
+  detail::StreamStep take_item(owner::Entry& task, owner::IncomingStream::Item& item, bool as_object,
+                               detail::Deadline deadline);
+  void drop_stream(owner::Entry& task);
+  // Waits for something that a message of another process changes; gives CPUs back meanwhile (CLIENT-4).
+  bool wait_for(const std::function<bool()>& done, detail::Deadline deadline);
   detail::ValueView read_value(owner::Entry& entry);
   detail::WireRef export_ref(owner::Entry& entry);
   owner::Entry* import_ref(const detail::WireRef& ref);

@@ -157,6 +157,14 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
     return;
   }
   if (const auto* stop = std::get_if<net::StopTask>(&*packet)) return on_stop_task(from, *stop);
+  if (const auto* credit = std::get_if<owner::StreamCredit>(&*packet)) {
+    if (hooks_ != nullptr) hooks_->stream_credit(from, *credit);
+    return;
+  }
+  if (const auto* stop = std::get_if<owner::StreamStop>(&*packet)) {
+    if (hooks_ != nullptr) hooks_->stream_stop(from, *stop);
+    return;
+  }
   std::unique_lock guard(mutex_);
   drain();  // CLIENT-3
   std::visit(Overloaded{
@@ -175,6 +183,7 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::Passed& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::NotInherited& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::CancelTask& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::StreamItems& m) { owner_->receive(from, std::move(m)); },
                  [&](const net::TaskDone& m) { on_task_done(from, m); },
                  [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
                  [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },

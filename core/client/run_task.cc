@@ -90,7 +90,7 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
   try {
     serial::Reader values(input.values.bytes, input.values.framed, input.values.keepalive);
     Readers references(input.references);
-    detail::Arguments arguments{&values, input.ref_mask, references.data(), context.actor};
+    detail::Arguments arguments{&values, input.ref_mask, references.data(), context.actor, context.items};
     function->invoke(arguments, result);
     ok = true;
   } catch (const TaskError& inner) {  // of a task that this one waited for: its type and place are what matters

@@ -11,6 +11,7 @@
 
 namespace manta::detail {
 struct ActorInstance;
+class ItemSink;
 }
 
 namespace manta::client {
@@ -23,6 +24,7 @@ struct TaskContext {
   std::uint64_t function = 0;  // its id
   std::uint16_t attempt = 0;   // those before it that had started and failed
   detail::ActorInstance* actor = nullptr;  // of which a method, or the constructor, runs
+  detail::ItemSink* items = nullptr;       // where a generator's items go
   TaskContext* outer = nullptr;  // the task on whose stack it runs, having been waited for there
   RunningTask* running = nullptr;  // how others reach it; null: nobody does
   // Whether it was asked to stop: its waits end.

@@ -152,6 +152,8 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
   return result;
 }
 
+bool Client::wait_for(const std::function<bool()>& done, detail::Deadline deadline) { return wait_until(done, deadline); }
+
 bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
   const auto done = [&] { return entry.resolved.load(std::memory_order_acquire); };
   {
@@ -224,6 +226,7 @@ void Client::remove_completions(Completions& completions) {
 
 bool Client::fits_here(const owner::Entry& entry) const {
   if (!entry.owned || entry.kind != owner::Kind::task) return false;
+  if (entry.extra && entry.extra->stream) return false;  // it would wait for who waits for it
   const sched::ResourceSet& request = owner_->request_of(entry.shape);
   const TaskContext* task = current_task();
   return request.gpus.zero() && request.env == welcome_.env && request.memory_bytes == 0 && request.named.empty() &&

@@ -18,7 +18,7 @@
 
 namespace manta::net {
 
-inline constexpr std::uint8_t kControlVersion = 2;
+inline constexpr std::uint8_t kControlVersion = 3;
 
 // A resource request, as on the wire (sched::ResourceSet).
 struct WireResources {
@@ -268,7 +268,7 @@ struct StopTask {
 using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
                                 owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks,
                                 TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited,
-                                owner::CancelTask, StopTask>;
+                                owner::CancelTask, StopTask, owner::StreamItems, owner::StreamCredit, owner::StreamStop>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

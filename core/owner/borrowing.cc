@@ -220,6 +220,9 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
           [&](const OwnerDied& died) { inherit(died.owner); },
           [&](const Passed& passed) { unhold(*import(passed.ref, true)); },
           [&](const NotInherited& lost) { orphaned(lost.object, from); },
+          [&](const StreamItems& items) { receive_items(from, items); },
+          [](const StreamCredit&) {},  // of the edge that makes the items
+          [](const StreamStop&) {},
       },
       message);
 }

@@ -11,6 +11,7 @@
 #include <manta/ids.h>
 
 #include "core/owner/cancellation.h"
+#include "core/owner/stream.h"
 #include "core/owner/value.h"
 
 namespace manta::owner {
@@ -54,6 +55,7 @@ struct EntryExtra {
     std::vector<Entry*> contained;
   };
   std::unique_ptr<Lineage> lineage;
+  std::unique_ptr<IncomingStream> stream;  // of a generator's task, while somebody reads it
   std::vector<Entry*> references;  // arguments given as references, in order; held
   std::vector<Entry*> contained;   // references inside the value (of the arguments, later of the result); held
   std::vector<Entry*> dependents;  // tasks of this owner that wait for this object

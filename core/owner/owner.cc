@@ -39,6 +39,7 @@ Entry* Owner::launch(NewTask task, Kind kind, Actor* actor) {
   if (!task.name.empty()) entry.more().name = std::move(task.name);
   if (!task.contained.empty()) entry.more().contained = std::move(task.contained);
 
+  if (task.stream_buffer) open_stream(entry, *task.stream_buffer);
   const Entry* failed = nullptr;
   if (!task.references.empty()) {
     EntryExtra& extra = entry.more();
@@ -204,6 +205,7 @@ void Owner::finished(Entry& entry, Outcome outcome) {
       drop_holds(inside);
     }
     --unfinished_;
+    if (entry.extra && entry.extra->stream) entry.extra->stream->total = outcome.items;
     resolve(entry, std::move(outcome.value));
     unhold(entry);
   }
@@ -244,6 +246,7 @@ void Owner::resolve(Entry& entry, Value value) {
   entry.phase = Phase::resolved;
   used(entry);
   entry.resolved.store(true, std::memory_order_release);
+  if (entry.extra && entry.extra->stream) update_ready(entry);
   if (entry.watched) effects_.resolved(entry);
   if (!entry.extra) return;
   if (entry.extra->will == EntryExtra::Will::due) leave(entry);

@@ -36,6 +36,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
@@ -116,6 +117,7 @@ struct NewTask {
   std::vector<Entry*> references;  // held by submit itself
   std::vector<Entry*> contained;   // one hold of each passes to the owner
   std::string name;
+  std::optional<std::uint32_t> stream_buffer;  // of a generator: how far it may be ahead
 };
 
 struct NewActor {
@@ -134,6 +136,7 @@ struct Outcome {
   std::vector<detail::WireRef> contained;  // references inside the value; already lent to this process
   std::vector<Entry*> held;           // the same, already entries of this process; one hold of each passes over
   std::vector<detail::WireRef> kept;  // references from the arguments that the worker's process still holds
+  std::optional<std::uint64_t> items;  // of a generator: how many it has made
 };
 
 struct Lease {
@@ -196,6 +199,14 @@ class Owner {
   Result<void> cancel(Entry& entry, const Cancellation& how);
   // The first `count` tasks and calls that the task, which runs in this process, has submitted.
   void cancel_children(const TaskId& parent, std::uint64_t count, const Cancellation& how);
+
+  // --- Streams, which are entries of tasks with a stream_buffer (see owner/stream.h).
+  enum class Taken : std::uint8_t { item, ended, open };
+  Taken take_item(Entry& stream, IncomingStream::Item& item);
+  // The item that was taken last, as an object, with its one reference.
+  Entry* item_object(Entry& stream, IncomingStream::Item item);
+  // It is not read any more; the task runs to its next item at most.
+  void drop_stream(Entry& stream);
 
   // --- From the edge.
   void lease_granted(LeaseId lease, ClientId worker, ShapeIndex shape, Channel& channel);
@@ -356,6 +367,12 @@ class Owner {
   static Error lost_with_owner(const Entry& entry, const std::string& status);
   void announce_kept(const Entry& task, const std::vector<detail::WireRef>& kept, ClientId by);
   void orphaned(const ObjectId& object, ClientId heir);
+  // streaming.cc
+  void open_stream(Entry& task, std::uint32_t buffer);
+  void update_ready(Entry& task);
+  Entry* make_item(ObjectId id, Value value, std::vector<Entry*> contained);
+  void grant_credit(Entry& task);
+  void receive_items(ClientId from, const StreamItems& items);
   // inheriting.cc
   void leave(Entry& first);
   void revoke(Entry& entry);

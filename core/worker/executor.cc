@@ -49,6 +49,7 @@ void Executor::close_channel(ClientId submitter) {
 }
 
 void Executor::client_died(ClientId client) {
+  streams_.reader_died(client);
   {
     const std::lock_guard guard(news_mutex_);
     news_.push_back({News::Kind::died, {client, 0}, Fd()});
@@ -249,6 +250,8 @@ void Executor::execute(Work& work) {
   context.running = this_thread();
   context.cpus = kind == net::TaskKind::method ? actor_cpus_ : memory.task_cpus.load(std::memory_order_relaxed);
   set_threads(context.cpus);
+  OutgoingStream items(streams_, *client_, work.channel->submitter, record.task, record.attempt);
+  context.items = &items;
   client::TaskInput input;
   serial::Writer result;
   detail::ActorInstance made;
@@ -270,14 +273,22 @@ void Executor::execute(Work& work) {
   input = {};
   std::vector<detail::WireRef> kept;
   if (!context.imported.empty()) kept = settle_imports(context);
+  const auto start_reply = [&] {
+    client::ReplyParts parts;
+    parts.kept = kept;
+    parts.streamed = items.begun();
+    if (parts.streamed) parts.items = items.items();
+    return parts;
+  };
   try {
     if (!ok) {
-      write_error(work, error, user_exception, std::move(kept));
-    } else if (result.refs().empty() && kept.empty()) {
+      client::ReplyParts parts = start_reply();
+      parts.user_exception = user_exception;
+      write_error(work, error, std::move(parts));
+    } else if (result.refs().empty() && kept.empty() && !items.begun()) {
       write_value(work, result);
     } else {
-      client::ReplyParts parts;
-      parts.kept = kept;
+      client::ReplyParts parts = start_reply();
       parts.value = client::reply_value(client_->make_value(result, client::kStoredFromBytes));
       {
         const std::lock_guard guard(client_->lock());
@@ -286,7 +297,7 @@ void Executor::execute(Work& work) {
       write_parts(work, std::move(parts));
     }
   } catch (const Error& failed) {
-    write_error(work, failed.with_context("result of a task"), false, std::move(kept));
+    write_error(work, failed.with_context("result of a task"), start_reply());
   }
   finish(work);
 }
@@ -438,12 +449,9 @@ void Executor::write_parts(Work& work, client::ReplyParts parts) {
   std::memcpy(record.payload, bytes.data(), bytes.size());
 }
 
-void Executor::write_error(Work& work, const Error& error, bool user_exception, std::vector<detail::WireRef> kept) {
-  client::ReplyParts parts;
+void Executor::write_error(Work& work, const Error& error, client::ReplyParts parts) {
   parts.failed = true;
-  parts.user_exception = user_exception;
   parts.error = net::to_wire(error);
-  parts.kept = std::move(kept);
   write_parts(work, std::move(parts));
 }
 

@@ -30,6 +30,7 @@
 #include "core/net/task_ring.h"
 #include "core/net/task_ring_inl.h"
 #include "core/worker/remote_tasks.h"
+#include "core/worker/streaming.h"
 
 namespace manta::worker {
 
@@ -45,6 +46,8 @@ class Executor final : public client::WorkerHooks {
   void run_task(ClientId submitter, net::RunTask task) override;
   void take_back_tasks(ClientId submitter) override;
   bool take_back_task(ClientId submitter, const TaskId& task) override;
+  void stream_credit(ClientId reader, const owner::StreamCredit& credit) override { streams_.credit(reader, credit); }
+  void stream_stop(ClientId reader, const owner::StreamStop& stop) override { streams_.stop(reader, stop); }
 
  private:
   struct Channel {
@@ -96,7 +99,7 @@ class Executor final : public client::WorkerHooks {
                                         client::TaskInput& input);
   void write_value(Work& work, const serial::Writer& result);
   void write_parts(Work& work, client::ReplyParts parts);
-  void write_error(Work& work, const Error& error, bool user_exception, std::vector<detail::WireRef> kept);
+  void write_error(Work& work, const Error& error, client::ReplyParts parts);
   bool write_block(Work& work, std::size_t size, const std::function<void(std::byte*)>& fill);
   void read_parts(std::span<const std::byte> bytes, client::TaskContext& context, client::TaskInput& input);
   // remote_tasks.cc
@@ -109,6 +112,7 @@ class Executor final : public client::WorkerHooks {
   client::Client* client_ = nullptr;
   std::vector<std::unique_ptr<Channel>> channels_;
   RemoteTasks remote_;
+  OutgoingStreams streams_;
   std::size_t turn_ = 0;      // the channel that is served, and how many records of it in a row
   std::uint32_t served_ = 0;
   detail::ActorInstance actor_;  // none: object is null

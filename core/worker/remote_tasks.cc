@@ -65,6 +65,8 @@ void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
   context.running = this_thread();
   context.cpus = task.kind == net::TaskKind::method ? actor_cpus_ : task.cpus;
   set_threads(context.cpus);
+  OutgoingStream items(streams_, *client_, submitter, task.task, task.attempt);
+  context.items = &items;
   detail::ActorInstance made;
   client::TaskInput input;
   serial::Writer result;
@@ -90,6 +92,7 @@ void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
   if (task.kind == net::TaskKind::construct && ok) host({made, submitter, task.cpus, task.concurrency});
   input = {};
   if (!context.imported.empty()) reply.kept = settle_imports(context);
+  if (items.begun()) reply.streamed = true, reply.items = items.items();
   try {
     if (ok) {
       reply.value = client::reply_value(client_->make_value(result, client::kStoredFromBytes));

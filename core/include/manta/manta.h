@@ -4,6 +4,7 @@
 #include <manta/actor.h>
 #include <manta/cancel.h>
 #include <manta/error.h>
+#include <manta/generator.h>
 #include <manta/get.h>
 #include <manta/options.h>
 #include <manta/ref.h>
@@ -11,4 +12,5 @@
 #include <manta/runtime.h>
 #include <manta/runtime_context.h>
 #include <manta/serialize.h>
+#include <manta/stream.h>
 #include <manta/wait.h>

@@ -45,6 +45,13 @@ struct TaskOptions {
   // before any user code of a task (a forked worker has loaded its libraries before; with MANTA_ZYGOTE=exec even those
   // see them). Tasks that it submits do not inherit them. {{{"NAME", "value"}, ...}}; values up to 4096 bytes.
   std::array<EnvVariable, 8> env{};
+  // Of a generator: how many items it may be ahead of who reads them; 0: any number. Fewer where items are large.
+  std::uint32_t stream_buffer = 256;
+};
+
+// How one call of an actor's method is made.
+struct CallOptions {
+  std::uint32_t stream_buffer = 256;  // as TaskOptions::stream_buffer, of a method that is a generator
 };
 
 // How an actor is placed, called and started again. Trivially destructible, like TaskOptions.

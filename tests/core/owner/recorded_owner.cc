@@ -40,6 +40,11 @@ struct Words {
   std::string operator()(const Passed& passed) const { return number(passed.ref.object.low) + " is yours"; }
   std::string operator()(const CancelTask& cancel) const { return "cancel " + number(cancel.object.low); }
   std::string operator()(const NotInherited& lost) const { return number(lost.object.low) + " was not inherited"; }
+  std::string operator()(const StreamItems& items) const { return "items of " + number(items.stream.low); }
+  std::string operator()(const StreamCredit& credit) const {
+    return number(credit.stream.low) + " may go to " + std::to_string(credit.limit);
+  }
+  std::string operator()(const StreamStop& stop) const { return "stop " + number(stop.stream.low); }
   std::string operator()(const GivenBack& back) const {
     return "gives back " + number(back.object.low) + ", " + std::to_string(back.count) + " times";
   }
