@@ -7,11 +7,13 @@ namespace manta::bench {
 
 Area core_area();
 Area train_area();
+Area examples_area();
 
-// Tasks (core_tasks.cc), actors (core_actors.cc), objects (core_objects.cc), and start, memory and idling (core_start.cc),
+// Tasks (core_tasks.cc), actors (core_actors.cc), coroutines and streams (core_coroutines.cc), objects (core_objects.cc), and start, memory and idling (core_start.cc),
 // as core_area() joins them.
 std::vector<Case> task_cases();
 std::vector<Case> actor_cases();
+std::vector<Case> coroutine_cases();
 std::vector<Case> object_cases();
 std::vector<Case> start_cases();
 

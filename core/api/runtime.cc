@@ -169,6 +169,11 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
                 std::string("MANTA_ZYGOTE is \"") + zygote + "\", but must be \"fork\" or \"exec\"");
   }
   config.exec_workers = zygote != nullptr && std::strcmp(zygote, "exec") == 0;
+  const char* log = std::getenv("MANTA_LOG_TO_DRIVER");
+  if (log != nullptr && *log != '\0' && std::strcmp(log, "0") != 0 && std::strcmp(log, "1") != 0) {
+    throw Error(ErrorCode::invalid_argument, std::string("MANTA_LOG_TO_DRIVER is \"") + log + "\", but must be 0 or 1");
+  }
+  config.log_to_driver = options.log_to_driver && (log == nullptr || std::strcmp(log, "0") != 0);
   configure_cluster(config, argc, argv, options);
   return config;
 }
@@ -260,7 +265,7 @@ Runtime init(int argc, char** argv, const InitOptions& options) {
     impl->node = fork_node(pair->first, pair->second, std::move(keep));
   } else {
     config.exec_workers = true;
-    auto started = node::execute_again("node", pair->second.fd(), keep, nullptr);
+    auto started = node::execute_again("node", pair->second.fd(), keep, nullptr, {});
     if (!started) throw_error(started.error());
     impl->node = *started;
   }

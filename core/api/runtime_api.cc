@@ -1,5 +1,6 @@
 // The boundary of detail/runtime_api.h, on the process' client.
 #include <manta/detail/runtime_api.h>
+#include <manta/detail/stop_token.h>
 
 #include <algorithm>
 
@@ -48,6 +49,16 @@ void kill_actor(EntryHead* actor, bool restart) {
 }
 EntryHead* find_actor(std::string_view name, std::string_view type) {
   return Client::require().find_actor(std::string(name), std::string(type));
+}
+void cancel(EntryHead* entry, bool force, bool recursive) {
+  if (entry->resolved.load(std::memory_order_acquire)) return;
+  Client& client = Client::require();
+  Retired::check_present(entry);
+  client.cancel(entry_of(entry), force, recursive);
+}
+std::stop_token stop_token_of_task() {
+  Client* client = Client::current();
+  return client != nullptr ? client->stop_token() : std::stop_token();
 }
 EntryHead* put(const serial::Writer& value) { return Client::require().put(value); }
 

@@ -45,7 +45,7 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
     const std::lock_guard guard(mutex_);
     if (end_) throw_error(*end_);
     TaskContext& creator = context();
-    actor.constructor.id = creator.id.child(creator.children++);
+    actor.constructor.id = creator.next_child();
     entry = owner_->create_actor(std::move(actor));
     question = {next_request_++, name, owner_->export_ref(*entry).object, std::string(call.type)};
   }
@@ -73,12 +73,13 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
 
 owner::Entry* Client::call_actor(const detail::MethodCall& call) {
   owner::NewTask task = new_task(call.method, call.values, call.ref_mask, call.references);
+  if (call.streams) task.stream_buffer = call.options.stream_buffer;
   owner::Entry* entry = nullptr;
   {
     const std::lock_guard guard(mutex_);
     if (end_) throw_error(*end_);
     TaskContext& caller = context();
-    task.id = caller.id.child(caller.children++);
+    task.id = caller.next_child();
     entry = owner_->call(static_cast<owner::Entry&>(*call.actor), std::move(task));
   }
   if (background_parked_.load(std::memory_order_relaxed)) wake_background();

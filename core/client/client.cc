@@ -11,6 +11,7 @@
 #include <manta/serial/writer.h>
 
 #include "core/client/function_table.h"
+#include "core/client/output_printer.h"
 #include "core/client/task_codec.h"
 #include "core/net/shared_memory.h"
 #include "core/net/wire_resources.h"
@@ -32,7 +33,9 @@ bool same_shape(const TaskOptions& a, const TaskOptions& b) {
   return a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft && a.num_cpus == b.num_cpus &&
          a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
          std::equal(a.resources.begin(), a.resources.end(), b.resources.begin(),
-                    [](const CustomResource& x, const CustomResource& y) { return x.name.empty() && y.name.empty(); });
+                    [](const CustomResource& x, const CustomResource& y) { return x.name.empty() && y.name.empty(); }) &&
+         std::equal(a.env.begin(), a.env.end(), b.env.begin(),
+                    [](const EnvVariable& x, const EnvVariable& y) { return x.name.empty() && y.name.empty(); });
 }
 
 TaskId random_id() {
@@ -90,6 +93,7 @@ void Client::start() {
   config.function_name = &function_name;
   owner_.reset(new owner::Owner(self(), config, static_cast<owner::OwnerEffects&>(*this)));
   root_.id = random_id();
+  start_output();
   send(net::Hello{::getpid()});
   current_.store(this, std::memory_order_release);
   reader_ = std::thread([this] { read_messages(); });
@@ -103,7 +107,10 @@ Client::~Client() {
 }
 
 void Client::stop(bool shut_down_node) {
-  if (shut_down_node) wait_for_ending_actors();
+  if (shut_down_node) {
+    wait_for_ending_actors();
+    end_output();
+  }
   Client* self = this;
   current_.compare_exchange_strong(self, nullptr);
   if (shut_down_node) send(net::Shutdown{});
@@ -292,12 +299,13 @@ owner::Entry* Client::submit(const detail::TaskCall& call) {
   task.max_retries = static_cast<std::int16_t>(std::clamp(call.options.max_retries, -1, 32'000));
   task.retry_exceptions = call.options.retry_exceptions;
   if (!call.options.name.empty()) task.name = call.options.name;
+  if (call.streams) task.stream_buffer = call.options.stream_buffer;
   owner::Entry* entry = nullptr;
   {
     const std::lock_guard guard(mutex_);
     if (end_) throw_error(*end_);
     TaskContext& submitter = context();
-    task.id = submitter.id.child(submitter.children++);
+    task.id = submitter.next_child();
     task.shape = shape_of(call.options);
     entry = owner_->submit(std::move(task));
   }

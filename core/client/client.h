@@ -15,21 +15,25 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <manta/detail/runtime_api.h>
+#include <manta/detail/stream_api.h>
 #include <manta/error.h>
 
 #include "core/client/arenas.h"
 #include "core/client/awaits.h"
 #include "core/client/out_channel.h"
+#include "core/client/output_source.h"
 #include "core/client/pins.h"
 #include "core/client/spilling.h"
 #include "core/client/remote_blocks.h"
@@ -55,9 +59,17 @@ class WorkerHooks {
   // Of a submitter on another node: a task to run; send back what has not started.
   virtual void run_task(ClientId submitter, net::RunTask task) = 0;
   virtual void take_back_tasks(ClientId submitter) = 0;
+  // False: this one does not wait here; else it was sent back.
+  virtual bool take_back_task(ClientId submitter, const TaskId& task) = 0;
+  // A call that waits in a coroutine was asked to stop.
+  virtual void suspended_stopped() = 0;
+  // Of the reader of a stream whose items this worker makes, or made.
+  virtual void stream_credit(ClientId reader, const owner::StreamCredit& credit) = 0;
+  virtual void stream_stop(ClientId reader, const owner::StreamStop& stop) = 0;
 };
 
 class Completions;
+class OutputPrinter;
 
 class Client final : owner::OwnerEffects {
  public:
@@ -89,15 +101,35 @@ class Client final : owner::OwnerEffects {
   owner::Entry* call_actor(const detail::MethodCall& call);
   void kill_actor(owner::Entry& actor, bool restart);
   owner::Entry* find_actor(const std::string& name, const std::string& type);  // null: none
+  void cancel(owner::Entry& entry, bool force, bool recursive);
   bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
   std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
   std::size_t next_completion(Completions& completions);
+  // Streams (streams.cc). False: fewer than `count` are ready, or have ended, by the deadline.
+  bool await_streams(std::span<detail::EntryHead* const> tasks, std::size_t count, detail::Deadline deadline);
+  detail::StreamStep take_item(owner::Entry& task, owner::IncomingStream::Item& item, bool as_object,
+                               detail::Deadline deadline);
+  void drop_stream(owner::Entry& task);
+  // Waits for something that a message of another process changes; gives CPUs back meanwhile (CLIENT-4).
+  bool wait_for(const std::function<bool()>& done, detail::Deadline deadline);
   detail::ValueView read_value(owner::Entry& entry);
   detail::WireRef export_ref(owner::Entry& entry);
   owner::Entry* import_ref(const detail::WireRef& ref);
   void last_reference_gone(owner::Entry& entry);
   void add_completions(Completions& completions, std::span<detail::EntryHead* const> entries);
   void remove_completions(Completions& completions);
+
+  // That of the task that this thread runs; without one, no stop is possible.
+  std::stop_token stop_token();
+  // A place for the tasks that a thread runs one after the other, for good.
+  RunningTask& add_thread();
+  // A task that was asked to stop has ended; threw: without a value. In its thread, before its result is known.
+  void stopped_task_ended(TaskContext& task, bool threw);
+  // The task of the context had a stop_token.
+  void drop_stop_source(RunningTask& task);
+  // What the thread runs goes on in a place of its own, from when its coroutine waits until it has ended.
+  void keep_running(RunningTask& suspended, RunningTask& thread);
+  void ended_running(RunningTask& suspended);
 
   ClientId self() const { return welcome_.client; }
   std::uint64_t instance() const { return instance_; }  // of the clients that this process has had, from 1
@@ -106,6 +138,8 @@ class Client final : owner::OwnerEffects {
   net::NodePage& page() { return *page_; }
   net::ClientSlot& slot() { return page_->slots[welcome_.slot]; }
   Arenas& arenas() { return arenas_; }
+  OutputSource& output_source() { return output_source_; }
+  HostedActor& hosted_actor() { return hosted_actor_; }  // written while no other thread runs user code
   std::vector<net::NodeOfCluster> nodes();
   // Bytes of a stored value, wherever it lies; keepalive: of the memory. Blocks. Errors: object_lost.
   Result<const std::byte*> stored_bytes(const owner::StoredLocation& location, std::shared_ptr<const void>& keepalive);
@@ -152,6 +186,7 @@ class Client final : owner::OwnerEffects {
   owner::Channel* channel_to(ClientId worker) override;
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;
+  void stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) override;
   void free_stored(const owner::StoredLocation& location) override;
   void arena_unused(ClientId arena) override;
   void stored_unused(const owner::StoredLocation& location) override;
@@ -190,11 +225,16 @@ class Client final : owner::OwnerEffects {
   void wake_background();
   owner::NewTask new_task(detail::FunctionId function, const serial::Writer& values, std::uint32_t ref_mask,
                           std::span<detail::EntryHead* const> references);
+  // cancelling.cc
+  void on_stop_task(ClientId from, const net::StopTask& stop);
   // actors.cc
   void on_channel(const net::ChannelTo& message, std::vector<Fd>& descriptors);
   net::Named ask_for_name(net::ClientMessage question, std::uint64_t request);
   owner::Entry* adopt_named(const net::Named& named, const std::string& name, const std::string& type);
   void wait_for_ending_actors();
+  // output.cc
+  void start_output();
+  void end_output();
   // spilling.cc
   bool spills() const;
   std::uint64_t spill(std::uint64_t bytes, Press press);  // locked
@@ -241,6 +281,7 @@ class Client final : owner::OwnerEffects {
   std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_;
   Awaits awaits_;
   TaskContext root_;                // of threads that run no task
+  RunningTasks running_tasks_;
   TaskOptions last_options_;
   owner::ShapeIndex last_shape_ = 0;
   bool have_last_shape_ = false;
@@ -250,6 +291,10 @@ class Client final : owner::OwnerEffects {
   std::map<std::uint64_t, std::optional<net::Named>> names_asked_;  // by request
   std::condition_variable names_answered_;
   std::uint64_t next_request_ = 1;
+
+  HostedActor hosted_actor_;                 // of a worker
+  OutputSource output_source_;               // of a worker
+  std::unique_ptr<OutputPrinter> printer_;   // of the driver, if workers' output comes here
 
   std::vector<std::byte> parts_;    // of a long message that is arriving; the reader's
   std::thread reader_;

@@ -6,6 +6,7 @@
 
 #include "core/base/overloaded.h"
 #include "core/client/client.h"
+#include "core/client/output_printer.h"
 #include "core/net/shared_memory.h"
 
 namespace manta::client {
@@ -82,10 +83,17 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    nodes_.push_back(m.node);
                  },
                  [&](const net::NodeDied& m) {
+                   if (printer_) printer_->node_lost(m.node);
                    const std::lock_guard guard(mutex_);
                    drain();
                    std::erase_if(nodes_, [&](const auto& node) { return node.node == m.node; });
                    owner_->node_died(m.node, "was on " + m.status);
+                 },
+                 [&](net::OutputText& m) {
+                   if (printer_) printer_->add(std::move(m));
+                 },
+                 [&](const net::OutputDrained& m) {
+                   if (printer_) printer_->drained(m.node);
                  },
                  [&](const net::BlockPulled& m) {
                    remote_blocks_.arrived(m.id, m.why, descriptors.empty() ? Fd() : std::move(descriptors[0]));
@@ -148,6 +156,15 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
     if (hooks_ != nullptr) hooks_->take_back_tasks(from);
     return;
   }
+  if (const auto* stop = std::get_if<net::StopTask>(&*packet)) return on_stop_task(from, *stop);
+  if (const auto* credit = std::get_if<owner::StreamCredit>(&*packet)) {
+    if (hooks_ != nullptr) hooks_->stream_credit(from, *credit);
+    return;
+  }
+  if (const auto* stop = std::get_if<owner::StreamStop>(&*packet)) {
+    if (hooks_ != nullptr) hooks_->stream_stop(from, *stop);
+    return;
+  }
   std::unique_lock guard(mutex_);
   drain();  // CLIENT-3
   std::visit(Overloaded{
@@ -165,6 +182,8 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::OwnerDied& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::Passed& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::NotInherited& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::CancelTask& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::StreamItems& m) { owner_->receive(from, std::move(m)); },
                  [&](const net::TaskDone& m) { on_task_done(from, m); },
                  [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
                  [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },
@@ -180,6 +199,9 @@ void Client::node_lost() {
   arenas_.close();
   no_more_room();
   remote_blocks_.close();
+  if (printer_) {
+    for (const net::NodeOfCluster& node : nodes()) printer_->node_lost(node.node);
+  }
   {
     const std::lock_guard guard(mutex_);
     node_gone_ = true;

@@ -74,13 +74,24 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     error = detail::unknown_function(input.function);
     return false;
   }
+  const bool constructs = context.actor != nullptr && context.actor->object == nullptr;
+  OutputSource& output = client.output_source();
+  const detail::FunctionId printed_before{output.function()};
+  if (context.actor == nullptr || constructs) output.runs(input.function);
+  if (constructs) {
+    output.stay(true);
+    client.hosted_actor() = {context.id, input.attempt > 0};
+  }
+  context.function = input.function.value;
+  context.attempt = input.attempt;
   context.outer = current_task();
   current_task() = &context;
   bool ok = false;
   try {
     serial::Reader values(input.values.bytes, input.values.framed, input.values.keepalive);
     Readers references(input.references);
-    detail::Arguments arguments{&values, input.ref_mask, references.data(), context.actor, &context.coroutine};
+    detail::Arguments arguments{&values,        input.ref_mask, references.data(),
+                                context.actor, context.items,  &context.coroutine};
     function->invoke(arguments, result);
     ok = true;
   } catch (const TaskError& inner) {  // of a task that this one waited for: its type and place are what matters
@@ -101,6 +112,14 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     user_exception = true;
   }
   current_task() = context.outer;
+  const bool suspended = context.coroutine.call != nullptr;
+  if (context.running != nullptr && context.running->has_source() && !suspended) client.drop_stop_source(*context.running);
+  if (context.stopped() && !suspended) client.stopped_task_ended(context, !ok);
+  if (constructs && context.actor->object == nullptr) {  // it threw
+    output.stay(false);
+    client.hosted_actor() = {};
+  }
+  if (context.outer != nullptr) output.runs(printed_before);
   if (!ok) result.clear();
   return ok;
 }

@@ -122,6 +122,7 @@ owner::Outcome outcome_of(ReplyParts reply) {
   outcome.user_exception = reply.user_exception;
   outcome.contained = std::move(reply.contained);
   outcome.kept = std::move(reply.kept);
+  if (reply.streamed) outcome.items = reply.items;
   return outcome;
 }
 

@@ -54,6 +54,8 @@ struct ReplyParts {
   net::WireError error;
   std::vector<detail::WireRef> contained;
   std::vector<detail::WireRef> kept;
+  bool streamed = false;     // a generator's:
+  std::uint64_t items = 0;   // how many it has made
 };
 ReplyValue reply_value(const owner::Value& value);
 owner::Value value_of(const ReplyValue& value);

@@ -120,11 +120,13 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
   const Clock::time_point start = Clock::now();
   net::Doorbell& bell = slot().replies;
   waiters_.fetch_add(1, std::memory_order_relaxed);
-  const bool in_task = current_task() != nullptr && hooks_ != nullptr;
+  const TaskContext* task = current_task();
+  const bool in_task = task != nullptr && hooks_ != nullptr;
+  const auto over = [&] { return done() || (task != nullptr && task->stopped()); };
   bool blocked = false;
   bool result = false;
   for (;;) {
-    result = poll(done, deadline);
+    result = poll(over, deadline);
     const auto now = Clock::now();
     if (result || now >= deadline) break;
     const bool may_block = in_task && !blocked;
@@ -136,7 +138,7 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
     {
       const std::lock_guard guard(mutex_);
       drain();
-      if (done()) continue;
+      if (over()) continue;
       seen = bell.rings.load(std::memory_order_seq_cst);
       if (!prepare_sleep()) continue;
     }
@@ -146,8 +148,11 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
   // asked the channels to ring before this thread told them not to.
   if (waiters_.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
   if (blocked) hooks_->blocked(false);
+  if (result && !done()) throw Error(ErrorCode::cancelled, "the task that waits here has been cancelled");
   return result;
 }
+
+bool Client::wait_for(const std::function<bool()>& done, detail::Deadline deadline) { return wait_until(done, deadline); }
 
 bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
   const auto done = [&] { return entry.resolved.load(std::memory_order_acquire); };
@@ -169,7 +174,12 @@ std::size_t Client::wait_any(std::span<detail::EntryHead* const> entries, std::s
                              detail::Deadline deadline) {
   Completions completions;
   add_completions(completions, entries);
-  wait_until([&] { return completions.ready.size() >= count; }, deadline);
+  try {
+    wait_until([&] { return completions.ready.size() >= count; }, deadline);
+  } catch (const Error&) {
+    remove_completions(completions);
+    throw;
+  }
   remove_completions(completions);
   return completions.ready.size();
 }
@@ -216,9 +226,10 @@ void Client::remove_completions(Completions& completions) {
 
 bool Client::fits_here(const owner::Entry& entry) const {
   if (!entry.owned || entry.kind != owner::Kind::task) return false;
+  if (entry.extra && entry.extra->stream) return false;  // it would wait for who waits for it
   const sched::ResourceSet& request = owner_->request_of(entry.shape);
   const TaskContext* task = current_task();
-  return request.gpus.zero() && request.memory_bytes == 0 && request.named.empty() &&
+  return request.gpus.zero() && request.env == welcome_.env && request.memory_bytes == 0 && request.named.empty() &&
          request.cpus.units() <= static_cast<std::int64_t>(task->cpus);
 }
 
@@ -226,6 +237,7 @@ bool Client::fits_here(const owner::Entry& entry) const {
 bool Client::run_here(owner::Entry& entry) {
   if (!stack_has_room()) return false;
   TaskInput input;
+  RunningTask running(RunningTask::Place::stack);
   {
     std::unique_lock lock(mutex_);
     if (entry.phase == owner::Phase::waiting && fits_here(entry)) {
@@ -240,11 +252,14 @@ bool Client::run_here(owner::Entry& entry) {
     }
     if (entry.phase != owner::Phase::queued && entry.phase != owner::Phase::pushed) return false;
     if (!fits_here(entry) || !owner_->claim(entry)) return false;
+    running.begin(entry.id, self());
+    running_tasks_.enter(running);
   }
   owner::Outcome outcome;
   TaskContext context;
   context.id = entry.id;
   context.cpus = current_task()->cpus;
+  context.running = &running;
   serial::Writer result;
   Error error(ErrorCode::internal, "");
   try {
@@ -268,6 +283,7 @@ bool Client::run_here(owner::Entry& entry) {
   input = {};
   for (owner::Entry* imported : context.imported) detail::release(imported);  // covered by our own holds
   const std::lock_guard guard(mutex_);
+  running_tasks_.leave(running);
   owner_->finished(entry, std::move(outcome));
   return true;
 }

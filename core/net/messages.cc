@@ -4,6 +4,7 @@
 #include <manta/serial/writer.h>
 
 #include "core/net/error_codec.h"
+#include "core/owner/stream_items.h"
 
 namespace manta::net {
 
@@ -63,6 +64,18 @@ struct WireActorGone {
   WireValue error;
 };
 
+struct WireStreamItems {
+  struct Object {
+    WireValue value;
+    std::vector<detail::WireRef> contained;
+  };
+  ObjectId stream;
+  std::uint16_t attempt = 0;
+  std::uint64_t first = 0;
+  std::vector<std::byte> small;
+  std::vector<Object> objects;
+};
+
 // Each message as something that the archive takes: itself, or its wire form.
 template <class T>
 const T& wire_form(const T& message) {
@@ -75,6 +88,11 @@ WireActorGone wire_form(const owner::ActorGone& message) { return {message.actor
 WireBequests wire_form(const Bequeath& message) {
   WireBequests wire;
   for (const owner::Bequest& b : message.bequests) wire.push_back({b.object, value_to_wire(b.value), b.contained});
+  return wire;
+}
+WireStreamItems wire_form(const owner::StreamItems& message) {
+  WireStreamItems wire{message.stream, message.attempt, message.first, message.small, {}};
+  for (const auto& object : message.objects) wire.objects.push_back({value_to_wire(object.value), object.contained});
   return wire;
 }
 template <class T>
@@ -95,6 +113,19 @@ owner::ActorGone read_message<owner::ActorGone>(serial::Reader& reader) {
   WireActorGone wire;
   reader(wire);
   return {wire.actor, value_from_wire(std::move(wire.error))};
+}
+
+template <>
+owner::StreamItems read_message<owner::StreamItems>(serial::Reader& reader) {
+  WireStreamItems wire;
+  reader(wire);
+  bool framed = false;
+  for (std::span<const std::byte> run(wire.small); !run.empty();) (void)owner::take_item(run, framed);  // or throws
+  owner::StreamItems message{wire.stream, wire.attempt, wire.first, std::move(wire.small), {}};
+  for (auto& object : wire.objects) {
+    message.objects.push_back({value_from_wire(std::move(object.value)), std::move(object.contained)});
+  }
+  return message;
 }
 
 template <>

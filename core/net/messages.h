@@ -18,7 +18,7 @@
 
 namespace manta::net {
 
-inline constexpr std::uint8_t kControlVersion = 1;
+inline constexpr std::uint8_t kControlVersion = 3;
 
 // A resource request, as on the wire (sched::ResourceSet).
 struct WireResources {
@@ -27,6 +27,7 @@ struct WireResources {
   std::uint64_t memory_bytes = 0;
   std::vector<std::pair<std::string, std::int64_t>> named;
   bool own_worker = false;
+  std::string env;
 };
 
 // --- from a client to its node
@@ -103,9 +104,17 @@ struct PullBlock {  // bring a block of another node here; answered by BlockPull
   owner::StoredLocation location;
 };
 
+struct OutputTaken {  // driver: so many bytes of OutputText of the node are printed, more may come
+  NodeId node;
+  std::uint64_t bytes = 0;
+};
+struct DrainOutput {  // driver: of workers of the node; answered by OutputDrained
+  NodeId node;
+};
+
 using ClientMessage = std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown,
                                    ArenaUnused, KillWorker, RequestChannel, RegisterName, FindName, DropName, NeedRoom,
-                                   MadeRoom, PullBlock, Bequeath, Withdraw, Settled>;
+                                   MadeRoom, PullBlock, Bequeath, Withdraw, Settled, OutputTaken, DrainOutput>;
 
 // --- from a node to a client
 struct NodeOfCluster {
@@ -123,6 +132,8 @@ struct Welcome {  // the first; descriptors: node page, the client's arena
   std::string spill_directory;
   std::vector<NodeOfCluster> nodes;
   std::string address;  // where this node accepts others; empty: nowhere
+  std::string env;  // workers: the variables that this one was started with, as in sched::ResourceSet
+  bool output_captured = false;  // workers: their stdout and stderr are pipes that the node reads
 };
 struct Granted {  // descriptors, if new_channel: ring, the worker's arena
   LeaseId lease;
@@ -199,9 +210,21 @@ struct BlockPulled {  // descriptor: memory that holds the block; none: it is lo
   std::string why;
 };
 
+struct OutputText {  // to the driver: whole lines that a worker wrote while it ran the function
+  ClientId worker;
+  std::int64_t process = 0;    // 0: not known yet
+  std::uint64_t function = 0;  // of an actor: its constructor; 0: none yet
+  bool error = false;          // to stderr
+  std::string host;            // of the worker's node
+  std::string text;            // each line with its end
+};
+struct OutputDrained {  // what workers of the node had written when it was asked for has been sent
+  NodeId node;
+};
+
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
                                  FromPeer, ClientDied, ChannelTo, Named, MakeRoom, RoomMade, NodeJoined, NodeDied,
-                                 BlockPulled, Settle>;
+                                 BlockPulled, Settle, OutputText, OutputDrained>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena
@@ -236,9 +259,16 @@ struct TasksReturned {    // worker: these have not started and will not
 struct WorkerBlocked {  // the running task starts or ends to wait
   bool blocked = false;
 };
+// Of the submitter of a task: it is to stop. One that has not started comes back as TasksReturned; one that runs is told,
+// and, if recursive, what it has submitted is cancelled; if force, the worker ends.
+struct StopTask {
+  TaskId task;
+  owner::Cancellation how;
+};
 using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
                                 owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks,
-                                TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited>;
+                                TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited,
+                                owner::CancelTask, StopTask, owner::StreamItems, owner::StreamCredit, owner::StreamStop>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

@@ -26,6 +26,9 @@ struct ClientSlot {
   Doorbell replies;  // news for it as a submitter: results of its tasks
   Doorbell tasks;    // news for it as a worker: tasks to run
   alignas(64) StoreCounters store;  // of its own arena
+  // Of a worker: the function whose output it is that it writes from now on (net/output_mark.h).
+  std::atomic<std::uint64_t> function{0};
+  std::atomic<bool> printed{false};  // the node has read output of it; the worker takes note and resets it
 };
 
 struct NodePage {

@@ -71,6 +71,8 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
   page_->store_capacity_bytes = config_.store_capacity_bytes;
   for (std::uint32_t slot = net::NodePage::kSlots; slot-- > 0;) free_slots_.push_back(slot);
 
+  outputs_ = make_outputs();  // before the first worker: the cluster's messages may bring one
+
   // The node's own head: joins cannot fail, ids are fresh.
   (void)head_.node_joined(self_, net::resources_of(config_.total), host_, now());
   nodes_.push_back({self_, host_, config_.total});
@@ -126,6 +128,8 @@ void Daemon::welcome(Client& client) {
   message.num_cpus = static_cast<double>(config_.total.cpus) / 10'000;
   message.nodes = nodes_;
   if (cluster_) message.address = cluster_->address();
+  message.env = client.env;
+  message.output_captured = config_.log_to_driver;
   const int descriptors[] = {page_memory_.get(), client.arena.get()};
   send(client, message, descriptors);
   client.arena.reset();  // from here on nobody but the client can write to it
@@ -194,6 +198,8 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                  [&](const net::PullBlock& m) {
                    if (transfers_) transfers_->pull(client.id, m.id, m.location);
                  },
+                 [&](const net::OutputTaken& m) { output_taken(client.id, m); },
+                 [&](const net::DrainOutput& m) { drain_output(client.id, m); },
              },
              message);
 }

@@ -34,6 +34,7 @@
 #include "core/net/node_page.h"
 #include "core/node/cluster.h"
 #include "core/node/node_config.h"
+#include "core/node/outputs.h"
 #include "core/node/room_requests.h"
 #include "core/node/spawner.h"
 #include "core/node/transfers.h"
@@ -69,7 +70,7 @@ class Daemon final : sched::NodeSchedulerEffects,
   };
 
   // --- sched::NodeSchedulerEffects
-  void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) override;
+  void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus, const std::string& env) override;
   void kill_worker(ClientId worker) override;
   void grant(ClientId submitter, const sched::Grant& grant) override;
   void lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd why, const std::string& status) override;
@@ -153,6 +154,11 @@ class Daemon final : sched::NodeSchedulerEffects,
   void look_at_views();
   int arena_of(ClientId client);  // for readers; -1: unknown
 
+  // daemon_output.cc
+  std::unique_ptr<Outputs> make_outputs();
+  void output_taken(ClientId from, const net::OutputTaken& taken);
+  void drain_output(ClientId from, const net::DrainOutput& drain);
+
   NodeConfig config_;
   boost::asio::io_context io_;
   std::unique_ptr<Spawner> spawner_;
@@ -168,6 +174,7 @@ class Daemon final : sched::NodeSchedulerEffects,
   std::unique_ptr<Cluster> cluster_;  // null: nobody may join
   std::unique_ptr<sched::ClusterScheduler> placing_;
   std::unique_ptr<Transfers> transfers_;
+  std::unique_ptr<Outputs> outputs_;  // null: workers print where this process does
   std::vector<net::NodeOfCluster> nodes_;  // alive
   std::set<ClientId> foreign_submitters_;
   boost::asio::steady_timer replan_timer_;

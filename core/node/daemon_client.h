@@ -25,6 +25,7 @@ struct Daemon::Client {
   Fd arena_for_readers;  // for all others
   pid_t process = 0;     // 0: not greeted yet
   std::vector<sched::GpuShare> gpus;  // of a worker
+  std::string env;                    // of a worker
   std::uint32_t zygotes = 0;          // how many there had been when it was asked for
   bool greeted = false;
   bool closed = false;   // its socket ended; the process has yet to

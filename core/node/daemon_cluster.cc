@@ -203,6 +203,10 @@ void Daemon::from_foreign_client(NodeId from, const link::FromClient& m) {
     scheduler_.return_lease(m.client, back->lease, now());
   } else if (const auto* kill = std::get_if<net::KillWorker>(&*message)) {
     if (node_of(kill->lease) == self_) kill_leased(m.client, *kill);
+  } else if (const auto* taken = std::get_if<net::OutputTaken>(&*message)) {
+    output_taken(m.client, *taken);
+  } else if (const auto* drain = std::get_if<net::DrainOutput>(&*message)) {
+    drain_output(m.client, *drain);
   } else if (cluster_->is_head()) {
     if (const auto* name = std::get_if<net::RegisterName>(&*message)) on_name(m.client, *name);
     if (const auto* name = std::get_if<net::FindName>(&*message)) on_name(m.client, *name);
@@ -220,7 +224,8 @@ void Daemon::for_client(NodeId from, const link::ForClient& m) {
   } else if (const auto* ended = std::get_if<net::LeaseEnded>(&*message)) {
     placing_->lease_over(ended->lease);
   } else if (!std::holds_alternative<net::Infeasible>(*message) && !std::holds_alternative<net::AskBack>(*message) &&
-             !std::holds_alternative<net::Named>(*message)) {
+             !std::holds_alternative<net::Named>(*message) && !std::holds_alternative<net::OutputText>(*message) &&
+             !std::holds_alternative<net::OutputDrained>(*message)) {
     return;
   }
   send(*client, *message);

@@ -18,7 +18,7 @@
 
 namespace manta::node::link {
 
-inline constexpr std::uint8_t kVersion = 1;
+inline constexpr std::uint8_t kVersion = 2;
 inline constexpr std::uint8_t kMembershipFrame = 16;
 inline constexpr std::uint8_t kRelayedFrame = 17;
 

@@ -16,6 +16,7 @@ struct NodeConfig {
   std::uint32_t max_workers = 4096;
   std::uint32_t warm_workers = 0;
   bool exec_workers = false;
+  bool log_to_driver = true;  // what workers print goes to the driver; else where the node process prints
   std::string spill_directory;
   // Device i of the node, as CUDA_VISIBLE_DEVICES names it ("3", "GPU-8f2c...").
   std::vector<std::string> gpu_names;

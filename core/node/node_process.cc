@@ -79,7 +79,7 @@ std::string describe_exit(int wait_status) {
   return "exited with status " + std::to_string(WEXITSTATUS(wait_status));
 }
 
-void Daemon::start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) {
+void Daemon::start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus, const std::string& env) {
   // Answers come as events of their own: the scheduler is in the middle of something.
   const auto failed = [this, worker](const Error& error) {
     boost::asio::post(io_, [this, worker, status = std::string("could not be started: ") + error.what()] {
@@ -92,16 +92,20 @@ void Daemon::start_worker(ClientId worker, const std::vector<sched::GpuShare>& g
   if (!client) return failed(client.error());
   WorkerStart start;
   start.node_process = ::getpid();
+  start.env = env;
   for (const sched::GpuShare& gpu : gpus) {
     const bool named = gpu.index < config_.gpu_names.size();
     start.cuda_visible_devices += (start.cuda_visible_devices.empty() ? "" : ",");
     start.cuda_visible_devices += named ? config_.gpu_names[gpu.index] : std::to_string(gpu.index);
   }
-  welcome(**client);
   (*client)->gpus = gpus;
+  (*client)->env = env;
+  welcome(**client);
   (*client)->zygotes = spawner_->zygotes();
-  auto spawned = spawner_->spawn(start, pair->second);
-  if (!spawned) failed(spawned.error());
+  const std::array<Fd, 2> output = outputs_ ? outputs_->open(worker) : std::array<Fd, 2>();
+  auto spawned = spawner_->spawn(start, pair->second, output);
+  if (!spawned) return failed(spawned.error());
+  if (outputs_) outputs_->started(worker, *spawned);
 }
 
 // For a worker that ended before its Hello: asks the next zygote for it, if the one that was asked is dead.
@@ -109,9 +113,10 @@ bool Daemon::start_again(const Client& client) {
   if (client.zygotes == spawner_->zygotes()) return false;
   const ClientId id = client.id;
   const std::vector<sched::GpuShare> gpus = client.gpus;
+  const std::string env = client.env;
   free_slots_.insert(free_slots_.begin(), client.slot);
   clients_.erase(id);
-  start_worker(id, gpus);
+  start_worker(id, gpus, env);
   return true;
 }
 
@@ -120,6 +125,7 @@ void Daemon::handle_hello(Client& client, const net::Hello& hello) {
   client.process = static_cast<pid_t>(hello.process);
   client.greeted = true;
   if (client.id == driver_) return;
+  if (outputs_) outputs_->started(client.id, client.process);
   const auto early = ended_early_.find(client.process);
   if (early != ended_early_.end()) {
     const std::string status = early->second;
@@ -170,6 +176,7 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
       if (message) handle(*client, std::move(*message), packet->descriptors);
     }
     if (client->process > 0) by_process_.erase(client->process);
+    if (outputs_) outputs_->worker_gone(id);
     net::ClientSlot& slot = page_->slots[client->slot];
     // Its blocks stay readable for whoever refers to them; new objects need not wait for them.
     const std::uint64_t used = slot.store.used_bytes.exchange(0);

@@ -40,14 +40,31 @@ std::vector<std::string> command_line() {
 
 void set_cuda_devices(const std::string& devices) { ::setenv("CUDA_VISIBLE_DEVICES", devices.c_str(), 1); }
 
+template <class F>
+void for_each_variable(const std::string& env, const F& f) {  // f(name, value)
+  for (std::size_t at = 0; at < env.size();) {
+    const std::string variable = env.c_str() + at;
+    at += variable.size() + 1;
+    const std::size_t equals = variable.find('=');
+    if (equals != std::string::npos && equals > 0) f(variable.substr(0, equals), variable.substr(equals + 1));
+  }
+}
+
 // In the zygote's grandchild-to-be: waits until the node process is the parent, then becomes a worker.
-[[noreturn]] void become_worker(const WorkerStart& start, Fd control, pid_t intermediate, const WorkerMain& main) {
+[[noreturn]] void become_worker(const WorkerStart& start, std::vector<Fd> descriptors, pid_t intermediate,
+                                const WorkerMain& main) {
   while (::getppid() == intermediate) ::sched_yield();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != start.node_process) ::_exit(0);
   ::setpgid(0, 0);
   ::prctl(PR_SET_NAME, "manta-worker");
   set_cuda_devices(start.cuda_visible_devices);
+  for_each_variable(start.env, [](const std::string& name, const std::string& value) {
+    ::setenv(name.c_str(), value.c_str(), 1);
+  });
+  for (int i = 2; i >= 1 && descriptors.size() == 3; --i) ::dup2(descriptors[static_cast<std::size_t>(i)].get(), i);
+  Fd control = std::move(descriptors[0]);
+  descriptors.clear();
   main(std::move(control));
   ::_exit(0);
 }
@@ -63,14 +80,14 @@ void set_cuda_devices(const std::string& devices) { ::setenv("CUDA_VISIBLE_DEVIC
     } catch (const Error&) {
       continue;
     }
-    if (packet->descriptors.size() != 1) continue;
+    if (packet->descriptors.size() != 1 && packet->descriptors.size() != 3) continue;
     const pid_t child = ::fork();
     if (child == 0) {
       Fd(node.fd()).reset();
       const pid_t intermediate = ::getpid();
       const pid_t worker = ::fork();
       if (worker != 0) ::_exit(worker < 0 ? 1 : 0);
-      become_worker(start, std::move(packet->descriptors[0]), intermediate, main);
+      become_worker(start, std::move(packet->descriptors), intermediate, main);
     }
     // On failure the control socket closes with the packet, which tells the daemon.
     if (child > 0) ::waitpid(child, nullptr, 0);
@@ -115,12 +132,13 @@ void enter_child_process(pid_t parent, const std::vector<int>& keep, int also_ke
   }
 }
 
-Result<pid_t> execute_again(const std::string& role, int descriptor, const std::vector<int>& keep, const char* cuda) {
+Result<pid_t> execute_again(const std::string& role, int descriptor, const std::vector<int>& keep,
+                            const WorkerStart* worker, const std::array<Fd, 2>& output) {
   std::vector<std::string> words = command_line();
   std::vector<std::string> variables;
   for (char** e = environ; *e != nullptr; ++e) {
     const std::string_view variable(*e);
-    const bool replaced = cuda != nullptr && variable.starts_with("CUDA_VISIBLE_DEVICES=");
+    const bool replaced = worker != nullptr && variable.starts_with("CUDA_VISIBLE_DEVICES=");
     if (!replaced && !variable.starts_with(std::string(kRoleVariable) + "=")) {
       variables.emplace_back(variable);
     }
@@ -128,7 +146,11 @@ Result<pid_t> execute_again(const std::string& role, int descriptor, const std::
   // The child's descriptor: any number that is free there; dup2 clears close-on-exec.
   const int number = std::max(2, keep.empty() ? 0 : *std::max_element(keep.begin(), keep.end())) + 1;
   variables.push_back(std::string(kRoleVariable) + "=" + role + ":" + std::to_string(number));
-  if (cuda != nullptr) variables.push_back(std::string("CUDA_VISIBLE_DEVICES=") + cuda);
+  if (worker != nullptr) variables.push_back("CUDA_VISIBLE_DEVICES=" + worker->cuda_visible_devices);
+  for_each_variable(worker != nullptr ? worker->env : "", [&](const std::string& name, const std::string& value) {
+    std::erase_if(variables, [&](const std::string& variable) { return variable.starts_with(name + "="); });
+    variables.push_back(name + "=" + value);
+  });
   const auto pointers = [](std::vector<std::string>& strings) {
     std::vector<char*> p;
     for (std::string& s : strings) p.push_back(s.data());
@@ -141,6 +163,10 @@ Result<pid_t> execute_again(const std::string& role, int descriptor, const std::
   posix_spawnattr_t attributes;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  for (int i = 1; i <= 2; ++i) {  // before that number, which may be one of them
+    const Fd& end = output[static_cast<std::size_t>(i) - 1];
+    if (end) ::posix_spawn_file_actions_adddup2(&actions, end.get(), i);
+  }
   ::posix_spawn_file_actions_adddup2(&actions, descriptor, number);
   ::posix_spawnattr_init(&attributes);
   sigset_t none, all;
@@ -186,17 +212,16 @@ Result<void> Spawner::start() {
   return {};
 }
 
-Result<void> Spawner::spawn(const WorkerStart& start, const net::ControlSocket& control) {
-  if (mode_ == SpawnMode::exec) {
-    auto child = execute_again("worker", control.fd(), keep_, start.cuda_visible_devices.c_str());
-    if (!child) return tl::unexpected<Error>(child.error());
-    return {};
-  }
+Result<pid_t> Spawner::spawn(const WorkerStart& start, const net::ControlSocket& control,
+                             const std::array<Fd, 2>& output) {
+  if (mode_ == SpawnMode::exec) return execute_again("worker", control.fd(), keep_, &start, output);
   replace_if_dead();
   serial::Writer writer;
   writer(start);
-  const int descriptor = control.fd();
-  return to_zygote_.send(writer.stream(), {&descriptor, 1});
+  const int descriptors[] = {control.fd(), output[0].get(), output[1].get()};
+  auto sent = to_zygote_.send(writer.stream(), {descriptors, output[1] ? 3u : 1u});
+  if (!sent) return tl::unexpected<Error>(sent.error());
+  return 0;
 }
 
 bool Spawner::child_ended(pid_t pid) {

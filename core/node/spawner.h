@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <functional>
 #include <set>
 #include <string>
@@ -28,6 +29,7 @@ namespace manta::node {
 struct WorkerStart {
   std::string cuda_visible_devices;  // empty: none
   std::int64_t node_process = 0;     // its parent-to-be
+  std::string env;                   // further variables: "NAME=value", each with a NUL behind it
 };
 
 // Runs the worker in this process with its control socket; never returns.
@@ -45,8 +47,9 @@ class Spawner {
 
   // Forks the zygote (fork mode). Call before this process opens anything.
   Result<void> start();
-  // The control socket's other end goes to the worker, which announces itself by Hello.
-  Result<void> spawn(const WorkerStart& start, const net::ControlSocket& control);
+  // The control socket's other end goes to the worker, which announces itself by Hello. output: its stdout and stderr;
+  // empty: those of this process. The worker's pid, 0 where only the Hello will tell.
+  Result<pid_t> spawn(const WorkerStart& start, const net::ControlSocket& control, const std::array<Fd, 2>& output);
   // A child of this process ended; true: it was a zygote. If the present one, there is a new one now.
   bool child_ended(pid_t pid);
   // How many zygotes there have been. One that is dead is replaced first, also before SIGCHLD tells: what was asked of
@@ -69,8 +72,10 @@ class Spawner {
 inline constexpr const char* kRoleVariable = "MANTA_ROLE";
 
 // Executes this program again with a role and one descriptor (which the child finds under a number that is in none of
-// `keep`), default signal handling and its own process group. cuda: CUDA_VISIBLE_DEVICES, null: as it is here.
-Result<pid_t> execute_again(const std::string& role, int descriptor, const std::vector<int>& keep, const char* cuda);
+// `keep`), default signal handling and its own process group. worker: of a worker, null: as it is here. output: its
+// stdout and stderr; empty: those of this process.
+Result<pid_t> execute_again(const std::string& role, int descriptor, const std::vector<int>& keep,
+                            const WorkerStart* worker, const std::array<Fd, 2>& output);
 
 // Descriptors open in this process, for `keep`.
 std::vector<int> open_descriptors();

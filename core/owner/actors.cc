@@ -238,7 +238,8 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   std::vector<Entry*> started;
   if (channel != nullptr) {
     while (Entry* entry = channel->take_back_last()) {
-      if (entry->kind == Kind::call) enqueue(*entry, true);  // newest first, so the order is kept
+      if (entry->kind == Kind::call && cancelled(*entry)) started.push_back(entry);
+      if (entry->kind == Kind::call && !cancelled(*entry)) enqueue(*entry, true);  // newest first: the order is kept
       never_made = never_made || entry->kind == Kind::actor;
     }
     while (Entry* entry = channel->next_lost()) {
@@ -249,7 +250,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   std::vector<Entry*> lost;
   for (auto it = started.rbegin(); it != started.rend(); ++it) {
     Entry& call = **it;
-    const bool retry = again && (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
+    const bool retry = again && !cancelled(call) && (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
     if (retry) {
       ++call.attempt;
       enqueue(call, !planted_bug(11));
@@ -267,7 +268,9 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
     if (!never_made) ++handle.attempt;
     actor.state = State::pending;  // it still wants a worker, and will be given one
   }
-  for (Entry* call : lost) fail(*call, lost_call(*call, actor, status));
+  for (Entry* call : lost) {
+    fail(*call, cancelled(*call) ? cancelled_error(*call, "while it was called") : lost_call(*call, actor, status));
+  }
   if (actor.owned && !again && !dead) {
     const char* advice = actor.limits.max_restarts == 0 ? "; ActorOptions::max_restarts lets it start again" : "";
     actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + ": its process " + status + advice));

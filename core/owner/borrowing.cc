@@ -210,9 +210,19 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
             Entry* entry = table_.find(kill.actor);
             if (entry != nullptr && entry->kind == Kind::actor) kill_actor(*entry, kill.restart);
           },
+          [&](const CancelTask& cancelling) {
+            Entry* entry = table_.find(cancelling.object);
+            if (entry == nullptr || is_heir(self_)) return;
+            Cancellation how = cancelling.how;
+            how.force = how.force && entry->kind == Kind::task;  // who asked could not know
+            (void)cancel(*entry, how);
+          },
           [&](const OwnerDied& died) { inherit(died.owner); },
           [&](const Passed& passed) { unhold(*import(passed.ref, true)); },
           [&](const NotInherited& lost) { orphaned(lost.object, from); },
+          [&](const StreamItems& items) { receive_items(from, items); },
+          [](const StreamCredit&) {},  // of the edge that makes the items
+          [](const StreamStop&) {},
       },
       message);
 }

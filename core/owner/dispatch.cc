@@ -151,7 +151,12 @@ void Owner::rebalance(Shape& shape) {
 void Owner::take_all_back(Lease& lease) {
   while (Entry* entry = lease.channel->take_back_last()) {
     --lease.in_flight;
-    enqueue(*entry, true);  // newest first, so the order is kept
+    entry->lease = nullptr;
+    if (cancelled(*entry)) {  // of a worker that is lost, before it could say that it had not started
+      fail(*entry, cancelled_error(*entry, "before it started"));
+    } else {
+      enqueue(*entry, true);  // newest first, so the order is kept
+    }
   }
 }
 
@@ -230,6 +235,7 @@ void Owner::infeasible(DemandIndex demand, const std::string& why) {
 
 void Owner::came_back(Entry& entry) {
   if (entry.phase != Phase::pushed) return;  // OWN-6
+  if (cancelled(entry)) return taken_out(entry);
   const ShapeIndex index = entry.shape;
   Lease* lease = entry.lease;
   enqueue(entry, true);
@@ -328,7 +334,7 @@ bool wants_tick(const Actor& actor) {
 // Demand without tasks or leases is left where the tasks ran in the threads that waited for them: it has to be
 // withdrawn too (OWN-5), or the node goes on to ask others for their leases.
 bool Owner::busy() const {
-  return unfinished_ > 0 || !leases_.empty() || !unanswered_.empty() ||
+  return unfinished_ > 0 || !leases_.empty() || !unanswered_.empty() || !forced_.empty() ||
          std::any_of(actors_.begin(), actors_.end(), [](const auto& actor) { return wants_tick(*actor.second); }) ||
          std::any_of(shapes_.begin(), shapes_.end(), [](const auto& shape) { return shape->wanted > 0; });
 }
@@ -336,6 +342,7 @@ bool Owner::busy() const {
 void Owner::tick(bool others_wait) {
   for (const auto& [id, lease] : leases_) lease->full = false;
   tick_spilled();
+  tick_forced();
   for (std::size_t i = 0; i < shapes_.size(); ++i) {
     const auto index = static_cast<ShapeIndex>(i);
     Shape& shape = *shapes_[i];

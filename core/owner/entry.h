@@ -10,6 +10,8 @@
 #include <manta/detail/runtime_api.h>
 #include <manta/ids.h>
 
+#include "core/owner/cancellation.h"
+#include "core/owner/stream.h"
 #include "core/owner/value.h"
 
 namespace manta::owner {
@@ -53,11 +55,13 @@ struct EntryExtra {
     std::vector<Entry*> contained;
   };
   std::unique_ptr<Lineage> lineage;
+  std::unique_ptr<IncomingStream> stream;  // of a generator's task, while somebody reads it
   std::vector<Entry*> references;  // arguments given as references, in order; held
   std::vector<Entry*> contained;   // references inside the value (of the arguments, later of the result); held
   std::vector<Entry*> dependents;  // tasks of this owner that wait for this object
   std::uint32_t unresolved = 0;    // of references
   std::string name;                // TaskOptions::name
+  std::unique_ptr<Cancellation> cancelled;  // null: nobody asked for it (OWN-14)
   // Other processes that hold the object: how often it was lent to each, less what they gave back. Counts may be
   // negative for a moment: a give-back can overtake the message that announces the borrower.
   struct Borrower {

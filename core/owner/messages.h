@@ -2,6 +2,7 @@
 // are delivered after the results of the tasks that it had finished before it sent them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <variant>
 #include <vector>
@@ -9,6 +10,7 @@
 #include <manta/detail/runtime_api.h>
 #include <manta/ids.h>
 
+#include "core/owner/cancellation.h"
 #include "core/owner/value.h"
 
 namespace manta::owner {
@@ -61,6 +63,12 @@ struct KillActor {
   bool restart = false;
 };
 
+// Borrower to owner: cancel the task whose result it is.
+struct CancelTask {
+  ObjectId object;
+  Cancellation how;
+};
+
 // From a dead client's node, to whoever writes to that client.
 struct OwnerDied {
   ClientId owner;
@@ -74,8 +82,30 @@ struct NotInherited {
   ObjectId object;
 };
 
+// Producer to reader, in order: items of the stream of the task, from the first on. Those with references inside, and
+// those in the store, are objects, which come after the small ones; references are lent to the receiver already.
+struct StreamItems {
+  struct Object {
+    Value value;
+    std::vector<detail::WireRef> contained;
+  };
+  ObjectId stream;
+  std::uint16_t attempt = 0;
+  std::uint64_t first = 0;
+  std::vector<std::byte> small;  // see stream_items.h
+  std::vector<Object> objects;
+};
+// Reader to producer: items below the limit may be made.
+struct StreamCredit {
+  ObjectId stream;
+  std::uint64_t limit = 0;
+};
+struct StreamStop {  // nobody reads it
+  ObjectId stream;
+};
+
 using PeerMessage = std::variant<Fetch, Fetched, Lent, GivenBack, FindActor, ActorAt, ActorGone, KillActor, OwnerDied,
-                                 Passed, NotInherited>;
+                                 Passed, NotInherited, CancelTask, StreamItems, StreamCredit, StreamStop>;
 
 // An owner to its node: what its heir has to know of an object. References inside that others own are lent to the heir.
 struct Bequest {

@@ -39,6 +39,7 @@ Entry* Owner::launch(NewTask task, Kind kind, Actor* actor) {
   if (!task.name.empty()) entry.more().name = std::move(task.name);
   if (!task.contained.empty()) entry.more().contained = std::move(task.contained);
 
+  if (task.stream_buffer) open_stream(entry, *task.stream_buffer);
   const Entry* failed = nullptr;
   if (!task.references.empty()) {
     EntryExtra& extra = entry.more();
@@ -163,6 +164,7 @@ void Owner::free_entry(Entry& entry) {
 
 void Owner::finished(Entry& entry, Outcome outcome) {
   if (entry.kind == Kind::actor) return constructed(entry, std::move(outcome));
+  if (cancelled(entry)) end_cancelled(entry, outcome);
   Actor* actor = entry.kind == Kind::call ? entry.actor : nullptr;
   Lease* lease = actor == nullptr ? std::exchange(entry.lease, nullptr) : nullptr;
   if (lease != nullptr) {
@@ -203,6 +205,7 @@ void Owner::finished(Entry& entry, Outcome outcome) {
       drop_holds(inside);
     }
     --unfinished_;
+    if (entry.extra && entry.extra->stream) entry.extra->stream->total = outcome.items;
     resolve(entry, std::move(outcome.value));
     unhold(entry);
   }
@@ -243,6 +246,7 @@ void Owner::resolve(Entry& entry, Value value) {
   entry.phase = Phase::resolved;
   used(entry);
   entry.resolved.store(true, std::memory_order_release);
+  if (entry.extra && entry.extra->stream) update_ready(entry);
   if (entry.watched) effects_.resolved(entry);
   if (!entry.extra) return;
   if (entry.extra->will == EntryExtra::Will::due) leave(entry);
@@ -298,6 +302,7 @@ void Owner::fail(Entry& entry, const Error& error) {
 
 void Owner::attempt_lost(Entry& entry, const std::string& status) {
   entry.lease = nullptr;
+  if (cancelled(entry)) return fail(entry, cancelled_error(entry, "while it ran; the worker process " + status));
   if (entry.max_retries < 0 || entry.attempt < entry.max_retries) {
     if (!(planted_bug(5) && entry.wanted)) ++entry.attempt;
     enqueue(entry, true);
@@ -316,6 +321,7 @@ std::string Owner::name_of(const Entry& entry) const {
 }
 
 void Owner::fail_all(const Error& error) {
+  drop_forced();
   std::vector<Entry*> constructing;
   for (auto it = actors_.begin(); it != actors_.end();) {
     Actor& actor = *it->second;

@@ -23,6 +23,8 @@
 //          hears of it, or once it is there; spilled values excepted
 //   OWN-13 who knows that an owner is dead holds its objects of the heir, in whose books it enters itself; what is lent
 //          by others under the dead owner's name counts for nothing there
+//   OWN-14 a task that is cancelled before it starts never starts; one that has started does not start again, and ends as
+//          cancelled unless it returned a value
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
 // effects and channels must outlive it.
@@ -34,6 +36,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
@@ -96,6 +99,9 @@ class OwnerEffects {
   virtual void withdraw(std::vector<ObjectId>) {}
   // No entry says any more that its value lies there, in another process' arena.
   virtual void stored_unused(const StoredLocation&) {}
+  // A task that was pushed to the worker, or runs here, was cancelled: it is to stop. Where it waits in the worker, it is
+  // to come back. how.force: the worker is to end.
+  virtual void stop_task(ClientId, const TaskId&, const Cancellation&) {}
   // A watched entry was resolved.
   virtual void resolved(Entry& entry) = 0;
 };
@@ -111,6 +117,7 @@ struct NewTask {
   std::vector<Entry*> references;  // held by submit itself
   std::vector<Entry*> contained;   // one hold of each passes to the owner
   std::string name;
+  std::optional<std::uint32_t> stream_buffer;  // of a generator: how far it may be ahead
 };
 
 struct NewActor {
@@ -129,6 +136,7 @@ struct Outcome {
   std::vector<detail::WireRef> contained;  // references inside the value; already lent to this process
   std::vector<Entry*> held;           // the same, already entries of this process; one hold of each passes over
   std::vector<detail::WireRef> kept;  // references from the arguments that the worker's process still holds
+  std::optional<std::uint64_t> items;  // of a generator: how many it has made
 };
 
 struct Lease {
@@ -150,6 +158,7 @@ struct OwnerConfig {
   std::uint32_t max_leases = 1024;      // wanted per shape
   std::uint32_t idle_ticks = 20;        // a lease without work is returned at the idle_ticks-th tick
   std::uint32_t pressed_ticks = 1'000;  // how long pressed() has an effect
+  std::uint32_t force_ticks = 200;      // for a worker to end by itself, before it is killed by its node
   std::uint32_t restore_ticks = 10'000;  // what needs a spilled value fails after so many without room for it
   bool leaves_estate = true;            // false: nobody is told what it owns
   std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
@@ -185,6 +194,19 @@ class Owner {
   void want(Entry& entry);
   // Takes a task that has not started, and whose arguments are there, away to run it in the caller.
   bool claim(Entry& entry);
+  // Ends the task that makes the entry, if it is not done: by OWN-14, at its owner. Nothing is waited for. Nothing
+  // happens to what is resolved. invalid_argument: force, and it is a call of an actor; or it is an actor.
+  Result<void> cancel(Entry& entry, const Cancellation& how);
+  // The first `count` tasks and calls that the task, which runs in this process, has submitted.
+  void cancel_children(const TaskId& parent, std::uint64_t count, const Cancellation& how);
+
+  // --- Streams, which are entries of tasks with a stream_buffer (see owner/stream.h).
+  enum class Taken : std::uint8_t { item, ended, open };
+  Taken take_item(Entry& stream, IncomingStream::Item& item);
+  // The item that was taken last, as an object, with its one reference.
+  Entry* item_object(Entry& stream, IncomingStream::Item item);
+  // It is not read any more; the task runs to its next item at most.
+  void drop_stream(Entry& stream);
 
   // --- From the edge.
   void lease_granted(LeaseId lease, ClientId worker, ShapeIndex shape, Channel& channel);
@@ -303,6 +325,14 @@ class Owner {
   void lose_value(Entry& entry, const std::string& status);
   bool rebuild(Entry& entry);
   bool await_references(Entry& task);
+  // cancelling.cc
+  static bool cancelled(const Entry& entry) { return entry.extra && entry.extra->cancelled; }
+  Error cancelled_error(const Entry& entry, const std::string& state) const;
+  void end_cancelled(Entry& entry, Outcome& outcome) const;
+  void stop_pushed(Entry& entry);
+  void taken_out(Entry& entry);
+  void tick_forced();
+  void drop_forced();
   // actors.cc
   Actor& known_actor(Entry& handle);
   Actor* find_actor(DemandIndex index);
@@ -337,6 +367,12 @@ class Owner {
   static Error lost_with_owner(const Entry& entry, const std::string& status);
   void announce_kept(const Entry& task, const std::vector<detail::WireRef>& kept, ClientId by);
   void orphaned(const ObjectId& object, ClientId heir);
+  // streaming.cc
+  void open_stream(Entry& task, std::uint32_t buffer);
+  void update_ready(Entry& task);
+  Entry* make_item(ObjectId id, Value value, std::vector<Entry*> contained);
+  void grant_credit(Entry& task);
+  void receive_items(ClientId from, const StreamItems& items);
   // inheriting.cc
   void leave(Entry& first);
   void revoke(Entry& entry);
@@ -368,6 +404,12 @@ class Owner {
     ClientId subscriber;
     std::uint32_t ticks = 0;
   };
+  struct Forced {  // was told to end with its worker
+    Entry* entry;  // held
+    LeaseId lease;
+    std::uint32_t ticks = 0;
+  };
+  std::vector<Forced> forced_;
   std::vector<Unanswered> unanswered_;  // fetched while spilled, and there was no room
   // Work lists instead of recursion: chains of results and of nested values may be long.
   std::vector<Entry*> to_propagate_;

@@ -77,14 +77,14 @@ void NodeScheduler::client_left(ClientId id, const std::string& status, Time now
 }
 
 void NodeScheduler::start_failed(Worker& worker, const std::string& status, Time now) {
-  const GpuSet gpus = worker.gpus;
+  const Outfit outfit = worker.outfit;
   pool_.erase(worker);
   last_failure_ = status;
   warm_after_ = now + config_.start_retry;
-  const auto booked = bookings_.find(gpus);
-  if (booked != bookings_.end() && booked->second.size() > pool_.starting(gpus)) {
+  const auto booked = bookings_.find(outfit);
+  if (booked != bookings_.end() && booked->second.size() > pool_.starting(outfit)) {
     Demand& demand = *booked->second.back().demand;
-    cancel_booking(gpus, booked->second.size() - 1, now);
+    cancel_booking(outfit, booked->second.size() - 1, now);
     if (planted_bug(4)) {
       set_wanted(demand, demand.held(), now);
       drop_if_unused(demand);
@@ -96,7 +96,8 @@ void NodeScheduler::start_failed(Worker& worker, const std::string& status, Time
   start_after_ = now + config_.start_retry;
   for (Demand* demand : queue_.all_waiting()) {
     // One that holds leases gets its work done with them; one that lacks resources waits for a worker that exists.
-    const bool could_reuse = demand->shape->request.gpus.zero() && pool_.plain() > 0;
+    const ResourceSet& request = demand->shape->request;
+    const bool could_reuse = request.gpus.zero() && pool_.usable({{}, request.env}) > 0;
     if (demand->leases() == 0 && demand->booked == 0 && !could_reuse && ledger_.fits(demand->shape->request)) {
       refuse(*demand,
              "worker processes cannot be started on this node: " + std::to_string(failures_in_a_row_) +
@@ -106,8 +107,8 @@ void NodeScheduler::start_failed(Worker& worker, const std::string& status, Time
   }
 }
 
-void NodeScheduler::cancel_booking(const GpuSet& gpus, std::size_t position, Time now) {
-  const auto entry = bookings_.find(gpus);
+void NodeScheduler::cancel_booking(const Outfit& outfit, std::size_t position, Time now) {
+  const auto entry = bookings_.find(outfit);
   const auto at = entry->second.begin() + static_cast<std::ptrdiff_t>(position);
   Demand& demand = *at->demand;
   ledger_.give_back(at->allocation);
@@ -126,10 +127,10 @@ void NodeScheduler::cancel_booking(const GpuSet& gpus, std::size_t position, Tim
 }
 
 void NodeScheduler::cancel_newest_booking(const Demand& demand, Time now) {
-  for (auto& [gpus, bookings] : bookings_) {
+  for (auto& [outfit, bookings] : bookings_) {
     for (std::size_t i = bookings.size(); i-- > 0;) {
       if (bookings[i].demand == &demand) {
-        cancel_booking(gpus, i, now);
+        cancel_booking(outfit, i, now);
         return;
       }
     }
@@ -403,7 +404,7 @@ void NodeScheduler::end_idle_workers(Time now) {
   }
   for (ClientId id : expired) {
     Worker& worker = *pool_.find(id);
-    if (worker.gpus.empty() && pool_.plain() <= config_.warm_workers) {
+    if (worker.outfit.plain() && pool_.plain() <= config_.warm_workers) {
       continue;  // looked at again when another one becomes idle
     }
     if (may_end(worker)) {

@@ -5,7 +5,7 @@
 //
 //   SCHED-1  resources are conserved: available + sum of allocations (less lent CPUs) == total at every step
 //   SCHED-2  a worker is leased to at most one submitter at a time
-//   SCHED-3  a worker that has seen GPUs is only ever leased again with the same set of GPUs
+//   SCHED-3  a worker that has seen GPUs, or has an environment of its own, is only ever leased with the same ones
 //   SCHED-4  an infeasible demand is answered by infeasible() in the same event, and never queued
 //   SCHED-5  a submitter's death returns all it held: idle workers at once, others once their channel is closed
 //   SCHED-6  nobody starves: a waiting demand is served in order of arrival, those with fewer leases of the shape first
@@ -49,8 +49,9 @@ enum class LeaseEnd : std::uint8_t { worker_died, revoked };
 class NodeSchedulerEffects {
  public:
   virtual ~NodeSchedulerEffects() = default;
-  // Start a worker process whose CUDA_VISIBLE_DEVICES lists these GPUs; answer by worker_started or worker_failed.
-  virtual void start_worker(ClientId worker, const std::vector<GpuShare>& gpus) = 0;
+  // Start a worker process whose CUDA_VISIBLE_DEVICES lists these GPUs, with these variables (ResourceSet::env); answer
+  // by worker_started or worker_failed.
+  virtual void start_worker(ClientId worker, const std::vector<GpuShare>& gpus, const std::string& env) = 0;
   virtual void kill_worker(ClientId worker) = 0;
   // worker may be the submitter itself: one that is idle because its task ended before the tasks which that submitted.
   virtual void grant(ClientId submitter, const Grant& grant) = 0;
@@ -125,7 +126,7 @@ class NodeScheduler {
     std::map<ShapeIndex, Demand> demands;
     std::set<LeaseId> leases;  // that it holds, the closing ones excluded
   };
-  // Resources taken for a demand that waits for a worker with these GPUs to start.
+  // Resources taken for a demand that waits for a worker of this outfit to start.
   struct Booking {
     Demand* demand;
     Allocation allocation;
@@ -141,7 +142,7 @@ class NodeScheduler {
   void close_lease(Lease& lease, bool worker_died, Time now);
   void start_failed(Worker& worker, const std::string& status, Time now);
   void cancel_newest_booking(const Demand& demand, Time now);
-  void cancel_booking(const GpuSet& gpus, std::size_t position, Time now);
+  void cancel_booking(const Outfit& outfit, std::size_t position, Time now);
   void end_idle_workers(Time now);
   void kill_overdue(Time now);
 
@@ -151,7 +152,7 @@ class NodeScheduler {
   bool place(Demand& demand, Time now);
   void supply(Worker& worker, Time now);
   void open_lease(Demand& demand, Allocation allocation, Worker& worker, Time now);
-  void start_worker(GpuSet gpus, const std::vector<GpuShare>& shares);
+  void start_worker(Outfit outfit, const std::vector<GpuShare>& shares);
   bool may_start(Time now) const;
   bool may_end(const Worker& worker) const;
   void end_worker(Worker& worker);
@@ -188,7 +189,7 @@ class NodeScheduler {
   WorkerPool pool_;
   LeaseTable leases_;
   std::map<ClientId, Client> clients_;
-  std::map<GpuSet, std::deque<Booking>> bookings_;  // no empty deques; never more than starting workers of the set
+  std::map<Outfit, std::deque<Booking>> bookings_;  // no empty deques; never more than starting workers of it
   std::uint32_t failures_in_a_row_ = 0;
   std::string last_failure_;
   Time start_after_{0};  // no worker is started before, after failures

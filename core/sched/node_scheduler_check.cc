@@ -39,7 +39,7 @@ std::string NodeScheduler::why_waiting(ClientId submitter) const {
     return "all " + std::to_string(config_.max_workers) + " worker processes of this node are in use, " +
            std::to_string(leases_.blocked()) + " of them blocked in get (InitOptions::max_workers)";
   }
-  if (failures_in_a_row_ > 0 && pool_.starting({}) == 0) {
+  if (failures_in_a_row_ > 0 && pool_.starting({{}, request.env}) == 0) {
     return "the last attempt to start a worker process failed with \"" + last_failure_ + "\"; it is tried again";
   }
   return "what it asks for (" + request.to_string() + ") is kept free for a bigger request that has waited longer";
@@ -102,9 +102,9 @@ std::string NodeScheduler::check_workers() const {
     return "SCHED-7: " + std::to_string(pool_.size()) + " workers, at most " + std::to_string(config_.max_workers);
   }
   std::size_t leased = 0;
-  std::map<GpuSet, std::size_t> starting;
+  std::map<Outfit, std::size_t> starting;
   for (const auto& [id, worker] : pool_.all()) {
-    starting[worker.gpus] += worker.state == WorkerState::starting ? 1 : 0;
+    starting[worker.outfit] += worker.state == WorkerState::starting ? 1 : 0;
     const Lease* lease = leases_.find(worker.lease);
     leased += lease != nullptr ? 1 : 0;
     if (worker.lease && (lease == nullptr || lease->worker != id)) {
@@ -114,15 +114,15 @@ std::string NodeScheduler::check_workers() const {
     if ((lease != nullptr && !may_have) || (lease == nullptr && worker.state == WorkerState::leased)) {
       return "SCHED-2: the state of " + name_of(id) + " does not go with its lease";
     }
-    if (lease != nullptr && gpu_set_of(lease->allocation) != worker.gpus) {
-      return "SCHED-3: " + name_of(id) + " was leased with GPUs it was not started with";
+    if (lease != nullptr && outfit_of(lease->allocation) != worker.outfit) {
+      return "SCHED-3: " + name_of(id) + " was leased with GPUs or an environment that it was not started with";
     }
   }
   if (leased != leases_.all().size()) {
     return "SCHED-2: two leases of one worker, or a lease of a worker that is gone";
   }
-  for (const auto& [gpus, bookings] : bookings_) {
-    if (bookings.empty() || bookings.size() > starting[gpus]) {
+  for (const auto& [outfit, bookings] : bookings_) {
+    if (bookings.empty() || bookings.size() > starting[outfit]) {
       return "a demand is booked for a worker that is not being started";
     }
   }
@@ -167,7 +167,7 @@ std::string NodeScheduler::check_demands() const {
       Demand& count = counted[lease.demand->index];
       ++(lease.blocked ? count.blocked : count.active);
     }
-    for (const auto& [gpus, bookings] : bookings_) {
+    for (const auto& [outfit, bookings] : bookings_) {
       for (const Booking& booking : bookings) {
         counted[booking.demand->index].booked += booking.demand->client == id ? 1 : 0;
       }
@@ -227,7 +227,8 @@ std::string NodeScheduler::check_service() const {
   for (const auto& [rank, demand] : queue_.fronts()) {
     const ResourceSet& request = demand->shape->request;
     const bool room =
-        pool_.newest_idle({}, request.own_worker) != nullptr || (pool_.size() < config_.max_workers && start_after_ == Time{0});
+        pool_.newest_idle({{}, request.env}, request.own_worker) != nullptr ||
+        (pool_.size() < config_.max_workers && start_after_ == Time{0});
     if (!held && request.gpus.zero() && ledger_.fits(request) && room) {
       return "SCHED-6: " + name_of(*demand) + " waits although it could be served";
     }

@@ -76,17 +76,17 @@ bool NodeScheduler::serve_one(Time now) {
 bool NodeScheduler::place(Demand& demand, Time now) {
   const ResourceSet& request = demand.shape->request;
   const bool unused = request.own_worker;
-  const auto has_worker = [&](const GpuSet& gpus) {
-    return pool_.newest_idle(gpus, unused) != nullptr || pool_.starting(gpus) > 0 || may_start(now);
+  const auto has_worker = [&](const Outfit& outfit) {
+    return pool_.newest_idle(outfit, unused) != nullptr || pool_.starting(outfit) > 0 || may_start(now);
   };
-  if (request.gpus.zero() && !has_worker({})) {
+  if (request.gpus.zero() && !has_worker({{}, request.env})) {
     return false;  // common while all workers are busy: spare the ledger
   }
   Allocation allocation = std::move(*ledger_.take(request));
-  GpuSet gpus = gpu_set_of(allocation);
-  Worker* worker = pool_.newest_idle(gpus, unused);
-  const auto booked = bookings_.find(gpus);
-  const bool spare = pool_.starting(gpus) > (booked == bookings_.end() ? 0 : booked->second.size());
+  Outfit outfit = outfit_of(allocation);
+  Worker* worker = pool_.newest_idle(outfit, unused);
+  const auto booked = bookings_.find(outfit);
+  const bool spare = pool_.starting(outfit) > (booked == bookings_.end() ? 0 : booked->second.size());
   if (worker == nullptr && !spare && !may_start(now)) {
     ledger_.give_back(allocation);
     return false;
@@ -103,9 +103,9 @@ bool NodeScheduler::place(Demand& demand, Time now) {
   ++demand.booked;
   queue_.refresh(demand, now);
   const std::vector<GpuShare> shares = allocation.gpus;
-  bookings_[gpus].push_back({&demand, std::move(allocation), arrival});
+  bookings_[outfit].push_back({&demand, std::move(allocation), arrival});
   if (!spare) {
-    start_worker(std::move(gpus), shares);
+    start_worker(std::move(outfit), shares);
   }
   return true;
 }
@@ -116,7 +116,7 @@ void NodeScheduler::supply(Worker& worker, Time now) {
     pool_.set_idle(worker, now);
     next_idle_check_ = std::min(next_idle_check_, now + config_.idle_worker_life);
   };
-  const auto booked = bookings_.find(worker.gpus);
+  const auto booked = bookings_.find(worker.outfit);
   if (booked == bookings_.end()) return idle();
   const auto first = std::find_if(booked->second.begin(), booked->second.end(), [&](const Booking& b) {
     return !worker.used || !b.demand->shape->request.own_worker;
@@ -142,9 +142,9 @@ void NodeScheduler::open_lease(Demand& demand, Allocation allocation, Worker& wo
 
 bool NodeScheduler::may_start(Time now) const { return pool_.size() < config_.max_workers && now >= start_after_; }
 
-void NodeScheduler::start_worker(GpuSet gpus, const std::vector<GpuShare>& shares) {
-  const ClientId id = pool_.add_starting(std::move(gpus)).id;
-  effects_.start_worker(id, shares);
+void NodeScheduler::start_worker(Outfit outfit, const std::vector<GpuShare>& shares) {
+  const Worker& worker = pool_.add_starting(std::move(outfit));
+  effects_.start_worker(worker.id, shares, worker.outfit.env);
 }
 
 bool NodeScheduler::may_end(const Worker& worker) const {
@@ -158,7 +158,7 @@ void NodeScheduler::end_worker(Worker& worker) {
   effects_.kill_worker(worker.id);
 }
 
-// An idle worker with other GPUs gives its place to one that is needed. wanted: how many places are. Whether so many
+// An idle worker of another outfit gives its place to one that is needed. wanted: how many places are. Whether so many
 // will be free soon.
 bool NodeScheduler::make_room(std::size_t wanted) {
   if (pool_.size() < config_.max_workers || pool_.dying() >= wanted) {

@@ -153,6 +153,43 @@ Result<void> add_named(const CustomResource& resource, const std::string& type, 
   return {};
 }
 
+constexpr std::size_t kLongestVariable = 4096;  // name or value
+
+// What the options say of the environment, in canonical form.
+template <std::size_t N>
+Result<std::string> env_from(const std::array<EnvVariable, N>& variables, const std::string& type) {
+  std::vector<EnvVariable> sorted;
+  for (std::size_t i = 0; i < N; ++i) {
+    const auto& [name, value] = variables[i];
+    if (name.empty() && value.empty()) continue;
+    const std::string where = type + "::env[" + std::to_string(i) + "]";
+    const auto refuse = [&](const std::string& why) { return fail(ErrorCode::invalid_argument, where + why); };
+    if (name.empty()) return refuse(" has a value but no name; name the variable");
+    if (name.find_first_of(std::string_view("=\0", 2)) != std::string_view::npos) {
+      return refuse(" is named \"" + std::string(name) + "\"; a name has no '=' and no NUL");
+    }
+    if (value.find('\0') != std::string_view::npos) return refuse(" (" + std::string(name) + ") has a NUL in its value");
+    if (std::max(name.size(), value.size()) > kLongestVariable) {
+      return refuse(" (" + std::string(name.substr(0, 64)) + ") is too long; give at most " +
+                    std::to_string(kLongestVariable) + " bytes, or the name of a file");
+    }
+    if (name == "CUDA_VISIBLE_DEVICES" || name == "MANTA_ROLE") {
+      return refuse(" is named " + std::string(name) + ", which the node sets itself; ask for GPUs by num_gpus");
+    }
+    sorted.push_back(variables[i]);
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::string env;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    if (i > 0 && sorted[i].name == sorted[i - 1].name) {
+      return fail(ErrorCode::invalid_argument,
+                  type + "::env names " + std::string(sorted[i].name) + " twice; name each variable once");
+    }
+    env.append(sorted[i].name).append("=").append(sorted[i].value).push_back('\0');
+  }
+  return env;
+}
+
 // type: of the options, for messages.
 template <class Options>
 Result<ResourceSet> request_from(const Options& options, const std::string& type) {
@@ -182,6 +219,9 @@ Result<ResourceSet> request_from(const Options& options, const std::string& type
     }
   }
   std::sort(request.named.begin(), request.named.end());
+  auto env = env_from(options.env, type);
+  if (!env) return tl::unexpected(env.error());
+  request.env = std::move(*env);
   return request;
 }
 

@@ -2,22 +2,22 @@
 
 namespace manta::sched {
 
-GpuSet gpu_set_of(const Allocation& allocation) {
-  GpuSet gpus;
+Outfit outfit_of(const Allocation& allocation) {
+  Outfit outfit{{}, allocation.taken.env};
   for (const GpuShare& share : allocation.gpus) {
-    gpus.push_back(share.index);
+    outfit.gpus.push_back(share.index);
   }
-  return gpus;
+  return outfit;
 }
 
-Worker& WorkerPool::add_starting(GpuSet gpus) {
-  Group& group = groups_[gpus];
+Worker& WorkerPool::add_starting(Outfit outfit) {
+  Group& group = groups_[outfit];
   ++group.starting;
   ++group.usable;
   const ClientId id{next_id_++};
   Worker& worker = workers_[id];
   worker.id = id;
-  worker.gpus = std::move(gpus);
+  worker.outfit = std::move(outfit);
   return worker;
 }
 
@@ -32,7 +32,7 @@ const Worker* WorkerPool::find(ClientId id) const {
 }
 
 void WorkerPool::leave_state(Worker& worker) {
-  Group& group = groups_[worker.gpus];
+  Group& group = groups_[worker.outfit];
   switch (worker.state) {
     case WorkerState::starting:
       --group.starting;
@@ -55,7 +55,7 @@ void WorkerPool::set_idle(Worker& worker, Time now) {
   worker.lease = {};
   worker.idle_since = now;
   worker.idle_order = ++next_order_;
-  groups_[worker.gpus].idle.emplace(worker.idle_order, worker.id);
+  groups_[worker.outfit].idle.emplace(worker.idle_order, worker.id);
   all_idle_.emplace(worker.idle_order, worker.id);
 }
 
@@ -70,23 +70,23 @@ void WorkerPool::set_dying(Worker& worker) {
   leave_state(worker);
   worker.state = WorkerState::dying;
   ++dying_;
-  --groups_[worker.gpus].usable;
+  --groups_[worker.outfit].usable;
 }
 
 void WorkerPool::erase(Worker& worker) {
   leave_state(worker);
-  const auto group = groups_.find(worker.gpus);
+  const auto group = groups_.find(worker.outfit);
   if (worker.state != WorkerState::dying) {
     --group->second.usable;
   }
   if (group->second.usable == 0) {
-    groups_.erase(group);  // GPU sets come and go; dying members need no group
+    groups_.erase(group);  // outfits come and go; dying members need no group
   }
   workers_.erase(worker.id);
 }
 
-const Worker* WorkerPool::newest_idle(const GpuSet& gpus, bool unused) const {
-  const auto group = groups_.find(gpus);
+const Worker* WorkerPool::newest_idle(const Outfit& outfit, bool unused) const {
+  const auto group = groups_.find(outfit);
   if (group == groups_.end()) {
     return nullptr;
   }
@@ -99,17 +99,17 @@ const Worker* WorkerPool::newest_idle(const GpuSet& gpus, bool unused) const {
   return nullptr;
 }
 
-Worker* WorkerPool::newest_idle(const GpuSet& gpus, bool unused) {
-  return const_cast<Worker*>(std::as_const(*this).newest_idle(gpus, unused));
+Worker* WorkerPool::newest_idle(const Outfit& outfit, bool unused) {
+  return const_cast<Worker*>(std::as_const(*this).newest_idle(outfit, unused));
 }
 
-std::size_t WorkerPool::starting(const GpuSet& gpus) const {
-  const auto group = groups_.find(gpus);
+std::size_t WorkerPool::starting(const Outfit& outfit) const {
+  const auto group = groups_.find(outfit);
   return group == groups_.end() ? 0 : group->second.starting;
 }
 
-std::size_t WorkerPool::usable(const GpuSet& gpus) const {
-  const auto group = groups_.find(gpus);
+std::size_t WorkerPool::usable(const Outfit& outfit) const {
+  const auto group = groups_.find(outfit);
   return group == groups_.end() ? 0 : group->second.usable;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,17 +15,21 @@
 
 namespace manta::sched {
 
-// The GPUs a process was started with, sorted: it can use these and no others, however its shares of them vary.
-// Empty for plain workers.
-using GpuSet = std::vector<std::uint32_t>;
+// What a process was started with, and keeps. Plain workers: neither.
+struct Outfit {
+  std::vector<std::uint32_t> gpus;  // sorted: it can use these and no others, however its shares of them vary
+  std::string env;                  // ResourceSet::env
+  bool plain() const { return gpus.empty() && env.empty(); }
+  friend auto operator<=>(const Outfit&, const Outfit&) = default;
+};
 
-GpuSet gpu_set_of(const Allocation& allocation);
+Outfit outfit_of(const Allocation& allocation);
 
 enum class WorkerState : std::uint8_t { starting, idle, leased, dying };
 
 struct Worker {
   ClientId id;
-  GpuSet gpus;
+  Outfit outfit;
   WorkerState state = WorkerState::starting;
   LeaseId lease;                 // none unless leased, or dying with its lease still open
   std::uint64_t idle_order = 0;  // grows with each time one becomes idle
@@ -40,7 +45,7 @@ class WorkerPool {
 
   explicit WorkerPool(std::uint64_t first_id) : next_id_(first_id) {}
 
-  Worker& add_starting(GpuSet gpus);
+  Worker& add_starting(Outfit outfit);
   // Null if unknown.
   Worker* find(ClientId id);
   const Worker* find(ClientId id) const;
@@ -49,23 +54,23 @@ class WorkerPool {
   void set_dying(Worker& worker);
   void erase(Worker& worker);
 
-  // The most recently used idle worker with exactly these GPUs; null if none. unused: that was never leased.
-  Worker* newest_idle(const GpuSet& gpus, bool unused = false);
-  const Worker* newest_idle(const GpuSet& gpus, bool unused = false) const;
+  // The most recently used idle worker of exactly this outfit; null if none. unused: that was never leased.
+  Worker* newest_idle(const Outfit& outfit, bool unused = false);
+  const Worker* newest_idle(const Outfit& outfit, bool unused = false) const;
   // All idle ones, least recently used first.
   const IdleOrder& idle() const { return all_idle_; }
-  std::size_t starting(const GpuSet& gpus) const;
+  std::size_t starting(const Outfit& outfit) const;
   // Processes of any state: what max_workers bounds.
   std::size_t size() const { return workers_.size(); }
   std::size_t dying() const { return dying_; }
   // Plain ones that are not dying.
   std::size_t plain() const { return usable({}); }
-  // Of the set, not dying.
-  std::size_t usable(const GpuSet& gpus) const;
+  // Of the outfit, not dying.
+  std::size_t usable(const Outfit& outfit) const;
   const std::map<ClientId, Worker>& all() const { return workers_; }
 
  private:
-  struct Group {  // workers of one GpuSet
+  struct Group {  // workers of one outfit
     IdleOrder idle;
     std::size_t starting = 0;
     std::size_t usable = 0;  // not dying
@@ -76,7 +81,7 @@ class WorkerPool {
   std::uint64_t next_id_;
   std::uint64_t next_order_ = 0;
   std::map<ClientId, Worker> workers_;
-  std::map<GpuSet, Group> groups_;
+  std::map<Outfit, Group> groups_;
   IdleOrder all_idle_;
   std::size_t dying_ = 0;
 };

@@ -14,7 +14,8 @@ constexpr Time kBlockAfter = std::chrono::microseconds(100);
 
 // A child may run in its parent's place if it asks for nothing that the parent does not have anyway.
 bool fits_inside(const sched::ResourceSet& child, const sched::ResourceSet& parent) {
-  return child.cpus <= parent.cpus && child.gpus.zero() && child.memory_bytes == 0 && child.named.empty();
+  return child.cpus <= parent.cpus && child.gpus.zero() && child.memory_bytes == 0 && child.named.empty() &&
+         child.env == parent.env;
 }
 
 }  // namespace

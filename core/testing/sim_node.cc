@@ -149,6 +149,7 @@ void SimNode::from_client(ClientId client, Message& message) {
             const std::shared_ptr<SimRing> ring = lease == leases_.end() ? nullptr : lease->second;
             leases_.erase(client);
             gpus_.erase(client);
+            envs_.erase(client);
             estates_->open(client, m.status);
             const bool had_joined = clients_.erase(client) == 1;
             round_call_.client_gone(client);
@@ -247,7 +248,7 @@ void SimNode::send(ClientId to, Message message) {
 
 // --- what the scheduler does
 
-void SimNode::start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) {
+void SimNode::start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus, const std::string& env) {
   world_.trace.record("%c starts %c", address_of(id_), worker);
   auto process = std::make_unique<SimProcess>(world_, worker, SimProcess::Role::worker);
   SimProcess* started = process.get();
@@ -256,6 +257,7 @@ void SimNode::start_worker(ClientId worker, const std::vector<sched::GpuShare>& 
     return;
   }
   gpus_[worker] = gpus;
+  envs_[worker] = env;
   const bool fails = world_.random.chance(world_.options.start_failures);
   world_.schedule.after(Time(200'000) + world_.random_time(std::chrono::milliseconds(3)), [started, fails] {
     if (!started->alive()) return;
@@ -285,6 +287,9 @@ void SimNode::grant(ClientId submitter, const sched::Grant& grant) {
                                [](const auto& a, const auto& b) { return a.index == b.index; });
   if (!same) world_.oracle.fail("SCHED-3: a lease with other GPUs than the worker has seen");
   const sched::ResourceSet& request = requests_[{submitter, grant.shape}];
+  if (envs_[grant.worker] != request.env) {
+    world_.oracle.fail("SCHED-3: " + name_of_client(grant.worker.value) + " was started with another environment");
+  }
   if (!used_.insert(grant.worker).second && request.own_worker) {
     world_.oracle.fail("SCHED: an actor is to live on " + name_of_client(grant.worker.value) + ", which was used");
   }

@@ -37,7 +37,7 @@ class SimNode final : public sched::NodeSchedulerEffects, public owner::EstateEf
   std::string why_not_quiet() const;  // nothing leased, nothing lent, nothing taken
 
   // --- sched::NodeSchedulerEffects
-  void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus) override;
+  void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus, const std::string& env) override;
   void kill_worker(ClientId worker) override;
   void grant(ClientId submitter, const sched::Grant& grant) override;
   void lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd why, const std::string& status) override;
@@ -72,6 +72,7 @@ class SimNode final : public sched::NodeSchedulerEffects, public owner::EstateEf
   std::map<std::pair<ClientId, sched::ShapeIndex>, sched::ResourceSet> requests_;
   std::map<ClientId, std::shared_ptr<SimRing>> leases_;  // by worker
   std::map<ClientId, std::vector<sched::GpuShare>> gpus_;  // that a worker was started with
+  std::map<ClientId, std::string> envs_;
   std::set<ClientId> used_;  // workers that have had a lease
   std::set<std::pair<ClientId, ClientId>> channels_;  // callers of actors, and the workers
   LeaseId last_ended_;  // as its submitter was told

@@ -71,6 +71,14 @@ void SimCluster::make_shapes() {
     shapes.push_back({gpu, false});
   }
   if (world_.random.chance(30)) shapes.push_back({cpus(1'000'000), true});  // nowhere
+  // Drawn apart, so that the other seeds go on as they did before there were such shapes.
+  if (Random(detail::mix64(world_.options.seed) ^ 0x656e76).chance(30)) {
+    sched::ResourceSet own = cpus(5'000);
+    for (const char* env : {"A=1", "A=2"}) {
+      own.env = std::string(env) + '\0';
+      shapes.push_back({own, true});
+    }
+  }
 }
 
 void SimCluster::make_nodes() {

@@ -49,12 +49,18 @@ void Executor::close_channel(ClientId submitter) {
 }
 
 void Executor::client_died(ClientId client) {
+  streams_.reader_died(client);
   {
     const std::lock_guard guard(news_mutex_);
     news_.push_back({News::Kind::died, {client, 0}, Fd()});
     have_news_ = true;
   }
   Client::current()->slot().tasks.wake();
+}
+
+client::RunningTask*& Executor::this_thread() {
+  thread_local client::RunningTask* running = nullptr;
+  return running;
 }
 
 std::unique_lock<std::mutex> Executor::lock_rings() {
@@ -130,6 +136,7 @@ void Executor::run(Client& client) {
 }
 
 void Executor::loop() {
+  this_thread() = &client_->add_thread();
   net::Doorbell& bell = client_->slot().tasks;
   const auto spin = std::chrono::nanoseconds(client_->welcome().spin_ns);
   for (;;) {
@@ -164,6 +171,7 @@ void Executor::loop() {
 // The next record to run. Each submitter has its turn.
 bool Executor::next(Work& work) {
   if (full()) return false;
+  this_thread()->looking();
   const auto lock = lock_rings();
   for (std::size_t tried = 0; tried <= channels_.size() && !channels_.empty(); ++tried) {
     if (turn_ >= channels_.size()) turn_ = 0;
@@ -181,6 +189,7 @@ bool Executor::next(Work& work) {
     ++turn_;
     served_ = 0;
   }
+  this_thread()->idle();
   return false;
 }
 
@@ -196,6 +205,7 @@ bool Executor::run_ready() {
   for (Work work; !have_news_.load(std::memory_order_relaxed) && next(work); ran = true) {
     running_ring = &work.channel->ring;
     execute(work);
+    this_thread()->idle();
     running_ring = nullptr;
     if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
     if (hosts_coroutines_) run_coroutines();  // CORO-2
@@ -235,6 +245,7 @@ void Executor::set_threads(std::uint32_t cpus) {
 
 void Executor::execute(Work& work) {
   Record& record = *work.record;
+  this_thread()->begin(record.task, work.channel->submitter);
   if ((record.flags & Record::kEnd) != 0) {
     work.channel->ring.finish(record, true);
     end_with_actor(true);
@@ -245,8 +256,11 @@ void Executor::execute(Work& work) {
   net::RingMemory& memory = *work.channel->memory;
   client::TaskContext context;
   context.id = record.task;
+  context.running = this_thread();
   context.cpus = kind == net::TaskKind::method ? actor_cpus_ : memory.task_cpus.load(std::memory_order_relaxed);
   set_threads(context.cpus);
+  OutgoingStream items(streams_, *client_, work.channel->submitter, record.task, record.attempt);
+  context.items = &items;
   client::TaskInput input;
   detail::ActorInstance made;
   Ended ended;
@@ -268,6 +282,7 @@ void Executor::execute(Work& work) {
       host({made, work.channel->submitter, context.cpus, memory.concurrency.load(std::memory_order_relaxed)});
     }
   }
+  if (items.begun()) ended.items = items.items();
   settle(work, context, input, ended);
 }
 
@@ -276,14 +291,22 @@ void Executor::settle(Work& work, client::TaskContext& context, client::TaskInpu
   input = {};
   std::vector<detail::WireRef> kept;
   if (!context.imported.empty()) kept = settle_imports(context);
+  const auto start_reply = [&] {
+    client::ReplyParts parts;
+    parts.kept = kept;
+    parts.streamed = ended.items.has_value();
+    parts.items = ended.items.value_or(0);
+    return parts;
+  };
   try {
     if (!ended.ok) {
-      write_error(work, ended.error, ended.user_exception, std::move(kept));
-    } else if (ended.result.refs().empty() && kept.empty()) {
+      client::ReplyParts parts = start_reply();
+      parts.user_exception = ended.user_exception;
+      write_error(work, ended.error, std::move(parts));
+    } else if (ended.result.refs().empty() && kept.empty() && !ended.items) {
       write_value(work, ended.result);
     } else {
-      client::ReplyParts parts;
-      parts.kept = kept;
+      client::ReplyParts parts = start_reply();
       parts.value = client::reply_value(client_->make_value(ended.result, client::kStoredFromBytes));
       {
         const std::lock_guard guard(client_->lock());
@@ -292,7 +315,7 @@ void Executor::settle(Work& work, client::TaskContext& context, client::TaskInpu
       write_parts(work, std::move(parts));
     }
   } catch (const Error& failed) {
-    write_error(work, failed.with_context("result of a task"), false, std::move(kept));
+    write_error(work, failed.with_context("result of a task"), start_reply());
   }
   finish(work);
 }
@@ -444,12 +467,9 @@ void Executor::write_parts(Work& work, client::ReplyParts parts) {
   std::memcpy(record.payload, bytes.data(), bytes.size());
 }
 
-void Executor::write_error(Work& work, const Error& error, bool user_exception, std::vector<detail::WireRef> kept) {
-  client::ReplyParts parts;
+void Executor::write_error(Work& work, const Error& error, client::ReplyParts parts) {
   parts.failed = true;
-  parts.user_exception = user_exception;
   parts.error = net::to_wire(error);
-  parts.kept = std::move(kept);
   write_parts(work, std::move(parts));
 }
 

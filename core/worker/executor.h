@@ -36,6 +36,7 @@
 #include "core/net/task_ring_inl.h"
 #include "core/worker/coroutines.h"
 #include "core/worker/remote_tasks.h"
+#include "core/worker/streaming.h"
 
 namespace manta::worker {
 
@@ -50,6 +51,10 @@ class Executor final : public client::WorkerHooks {
   void blocked(bool blocked) override;
   void run_task(ClientId submitter, net::RunTask task) override;
   void take_back_tasks(ClientId submitter) override;
+  bool take_back_task(ClientId submitter, const TaskId& task) override;
+  void suspended_stopped() override;
+  void stream_credit(ClientId reader, const owner::StreamCredit& credit) override { streams_.credit(reader, credit); }
+  void stream_stop(ClientId reader, const owner::StreamStop& stop) override { streams_.stop(reader, stop); }
 
  private:
   struct Channel {
@@ -72,12 +77,14 @@ class Executor final : public client::WorkerHooks {
     std::optional<std::uint64_t> block;  // of its result
   };
 
+  static client::RunningTask*& this_thread();  // where what it runs is found
   // How a task's function ended: a result, or an error.
   struct Ended {
     serial::Writer result;
     Error error{ErrorCode::internal, ""};
     bool user_exception = false;
     bool ok = false;
+    std::optional<std::uint64_t> items;  // of a generator that had begun: how many it made
   };
   // A call whose coroutine waits (context.coroutine). Of a record, or of a message from another node.
   struct Suspended {
@@ -86,6 +93,7 @@ class Executor final : public client::WorkerHooks {
     std::uint64_t position = 0;
     client::TaskInput input;        // what arguments may refer to
     client::TaskContext context;
+    client::RunningTask running{client::RunningTask::Place::coroutine};
     std::list<Suspended>::iterator self;
   };
 
@@ -104,8 +112,9 @@ class Executor final : public client::WorkerHooks {
   void settle(Work& work, client::TaskContext& context, client::TaskInput& input, Ended& ended);
   // coroutine_calls.cc
   Suspended& suspend(client::TaskContext& context, client::TaskInput& input);
+  void end_stopped();
   bool run_coroutines();
-  void end_suspended(Suspended& call);
+  void end_suspended(Suspended& call, Ended& ended);
   bool full() const { return hosts_coroutines_ && suspended_count_ >= concurrency_; }
   bool sleep_beside_coroutines(net::Doorbell& bell, std::uint32_t seen);
   void finish(Work& work);
@@ -124,7 +133,7 @@ class Executor final : public client::WorkerHooks {
                                         client::TaskInput& input);
   void write_value(Work& work, const serial::Writer& result);
   void write_parts(Work& work, client::ReplyParts parts);
-  void write_error(Work& work, const Error& error, bool user_exception, std::vector<detail::WireRef> kept);
+  void write_error(Work& work, const Error& error, client::ReplyParts parts);
   bool write_block(Work& work, std::size_t size, const std::function<void(std::byte*)>& fill);
   void read_parts(std::span<const std::byte> bytes, client::TaskContext& context, client::TaskInput& input);
   // remote_tasks.cc
@@ -139,6 +148,7 @@ class Executor final : public client::WorkerHooks {
   client::Client* client_ = nullptr;
   std::vector<std::unique_ptr<Channel>> channels_;
   RemoteTasks remote_;
+  OutgoingStreams streams_;
   std::size_t turn_ = 0;      // the channel that is served, and how many records of it in a row
   std::uint32_t served_ = 0;
   detail::ActorInstance actor_;  // none: object is null
@@ -150,6 +160,7 @@ class Executor final : public client::WorkerHooks {
   Coroutines coroutines_;
   std::list<Suspended> suspended_;
   std::size_t suspended_count_ = 0;
+  std::atomic<bool> stops_{false};  // some of them were asked to stop
   std::mutex rings_mutex_;
   std::mutex news_mutex_;
   std::vector<News> news_;

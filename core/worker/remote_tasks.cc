@@ -23,6 +23,12 @@ void Executor::take_back_tasks(ClientId submitter) {
   client::Client::current()->send_to_peer(submitter, net::TasksReturned{remote_.take(submitter)});
 }
 
+bool Executor::take_back_task(ClientId submitter, const TaskId& task) {
+  const auto position = remote_.take(submitter, task);
+  if (position) client::Client::current()->send_to_peer(submitter, net::TasksReturned{{*position}});
+  return position.has_value();
+}
+
 // An actor's callers wait for it, whatever it does.
 void Executor::remote_blocked(bool blocked) {
   if (!remote_submitter || actor_.object != nullptr) return;
@@ -35,10 +41,15 @@ void Executor::remote_blocked(bool blocked) {
 bool Executor::run_remote() {
   bool ran = false;
   while (!have_news_.load(std::memory_order_relaxed) && !full()) {
+    this_thread()->looking();
     auto task = remote_.pop();
-    if (!task) break;
+    if (!task) {
+      this_thread()->idle();
+      break;
+    }
     remote_submitter = task->submitter;
     execute_remote(task->submitter, task->run);
+    this_thread()->idle();
     remote_submitter = {};
     if (::__fpending(stdout) != 0) std::fflush(stdout);
     ran = true;
@@ -48,10 +59,14 @@ bool Executor::run_remote() {
 
 void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
   if (task.kind == net::TaskKind::end) end_with_actor(true);
+  this_thread()->begin(task.task, submitter);
   client::TaskContext context;
   context.id = task.task;
+  context.running = this_thread();
   context.cpus = task.kind == net::TaskKind::method ? actor_cpus_ : task.cpus;
   set_threads(context.cpus);
+  OutgoingStream items(streams_, *client_, submitter, task.task, task.attempt);
+  context.items = &items;
   detail::ActorInstance made;
   client::TaskInput input;
   Ended ended;
@@ -78,6 +93,7 @@ void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
     return;
   }
   if (task.kind == net::TaskKind::construct && ended.ok) host({made, submitter, task.cpus, task.concurrency});
+  if (items.begun()) ended.items = items.items();
   settle_remote(submitter, task.position, context, input, ended);
 }
 
@@ -87,6 +103,8 @@ void Executor::settle_remote(ClientId submitter, std::uint64_t position, client:
   reply.user_exception = ended.user_exception;
   input = {};
   if (!context.imported.empty()) reply.kept = settle_imports(context);
+  reply.streamed = ended.items.has_value();
+  reply.items = ended.items.value_or(0);
   try {
     if (ended.ok) {
       reply.value = client::reply_value(client_->make_value(ended.result, client::kStoredFromBytes));

@@ -3,7 +3,9 @@
 // Threading: any thread. push() comes from the client's reading thread, pop() from the main thread.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -50,6 +52,18 @@ class RemoteTasks {
     });
     waiting_.store(!tasks_.empty(), std::memory_order_seq_cst);
     return positions;
+  }
+  // The same for one of them; none: it is not here.
+  std::optional<std::uint64_t> take(ClientId submitter, const TaskId& id) {
+    const std::lock_guard guard(mutex_);
+    const auto it = std::find_if(tasks_.begin(), tasks_.end(), [&](const Task& task) {
+      return task.submitter == submitter && task.run.task == id;
+    });
+    if (it == tasks_.end()) return std::nullopt;
+    const std::uint64_t position = it->run.position;
+    tasks_.erase(it);
+    waiting_.store(!tasks_.empty(), std::memory_order_seq_cst);
+    return position;
   }
   void set_blocked(bool blocked) {
     const std::lock_guard guard(mutex_);

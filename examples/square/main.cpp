@@ -5,6 +5,7 @@
 // prints
 //
 //   2^4 = 16
+//   3^2 + 4^2 = 25
 //   3 of 10 are ready
 //   sum of squares below 10: 285
 //   square(-1) failed: std::domain_error: square of a negative number
@@ -20,6 +21,8 @@ int square(int x) {
   return x * x;
 }
 
+int add(int a, int b) { return a + b; }
+
 int main(int argc, char** argv) {
   auto runtime = manta::init(argc, argv);
 
@@ -27,6 +30,10 @@ int main(int argc, char** argv) {
   manta::Ref<int> four = manta::remote<square>(2);
   manta::Ref<int> sixteen = manta::remote<square>(four);
   std::cout << "2^4 = " << manta::get(sixteen) << '\n';
+
+  // A graph: the two squares may run at the same time, the sum after both.
+  manta::Ref<int> sum_of_two = manta::remote<add>(manta::remote<square>(3), manta::remote<square>(4));
+  std::cout << "3^2 + 4^2 = " << manta::get(sum_of_two) << '\n';
 
   std::vector<manta::Ref<int>> squares;
   for (int i = 0; i < 10; ++i) squares.push_back(manta::remote<square>(i));

@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -57,6 +58,14 @@ int meet(int all) {
   return await_cell(200, all) ? 1 : 0;
 }
 
+int until_stopped(int cell, std::stop_token stop) {
+  ++outside()[static_cast<std::size_t>(cell)];
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (!stop.stop_requested() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(100us);
+  throw std::runtime_error(stop.stop_requested() ? "stopped" : "never told");
+}
+int waits_for_it(int cell) { return get(remote<until_stopped>.options({.num_cpus = 0.1})(cell)); }
+
 class ClusterTasks : public ClusterTest {
  protected:
   TaskOptions there(const std::string& name = "second") { return {.node = id_of(name)}; }
@@ -88,6 +97,33 @@ TEST_F(ClusterTasks, SmallValues) {
   std::vector<Ref<int>> refs;
   for (int i = 0; i < 3000; ++i) refs.push_back(remote<square>.options(there())(i % 1000));
   for (int i = 0; i < 3000; ++i) ASSERT_EQ(get(refs[static_cast<std::size_t>(i)]), (i % 1000) * (i % 1000));
+}
+
+// OWN-14
+TEST_F(ClusterTasks, AreCancelledWhereverTheyAre) {
+  start();
+  join("second");
+  auto running = remote<until_stopped>.options(there())(300);
+  ASSERT_TRUE(await_cell(300, 1));
+  std::vector<Ref<int>> behind;  // some of them are there already
+  for (int i = 0; i < 40; ++i) behind.push_back(remote<counts>.options(there())(301));
+  for (const auto& ref : behind) cancel(ref);
+  for (auto& ref : behind) EXPECT_EQ(error_of(ref).code(), ErrorCode::cancelled);
+  cancel(running);
+  EXPECT_EQ(error_of(running).code(), ErrorCode::cancelled);
+  EXPECT_EQ(get(remote<counts>.options(there())(301)), 1) << "none of the others ran";
+
+  auto parent = remote<waits_for_it>.options({.num_cpus = 0, .node = id_of("second")})(302);
+  ASSERT_TRUE(await_cell(302, 1));
+  cancel(parent);
+  EXPECT_EQ(error_of(parent).code(), ErrorCode::cancelled);
+
+  auto forced = remote<until_stopped>.options(there())(303);
+  ASSERT_TRUE(await_cell(303, 1));
+  auto later = remote<counts>.options({.max_retries = 0, .node = id_of("second")})(304);
+  cancel(forced, {.force = true});
+  EXPECT_EQ(error_of(forced).code(), ErrorCode::cancelled);
+  EXPECT_EQ(get(later), 1);
 }
 
 TEST_F(ClusterTasks, ValuesOfAllSizesBothWays) {

@@ -44,12 +44,28 @@ class Actor {
   template <auto M, class File = ThisFile, class... As>
   auto call(As&&... arguments) const {
     if constexpr (detail::check_method<T, decltype(M), As...>()) {
-      using Signature = detail::MethodOf<T, decltype(M)>;
-      using Result = detail::ValueOf<typename Signature::Result>;
-      return Ref<Result>::adopt(detail::call_method(&handle_.entry(), detail::Registered<detail::MethodCallee<T, M, File>>::id,
-                                                    detail::Given<typename Signature::Parameters>(),
-                                                    std::forward<As>(arguments)...));
+      return detail::call_with<T, M, File>(&handle_.entry(), CallOptions{}, std::forward<As>(arguments)...);
     }
+  }
+
+  // The same with options: actor.options({.stream_buffer = 4}).call<&Reader::rows>().
+  class WithOptions {
+   public:
+    WithOptions(const Actor& actor, const CallOptions& options) : actor_(actor), options_(options) {}
+    template <auto M, class File = ThisFile, class... As>
+    auto call(As&&... arguments) const {
+      if constexpr (detail::check_method<T, decltype(M), As...>()) {
+        return detail::call_with<T, M, File>(&actor_.entry(), options_, std::forward<As>(arguments)...);
+      }
+    }
+
+   private:
+    const Actor& actor_;
+    CallOptions options_;
+  };
+  [[nodiscard("call a method: actor.options({...}).call<&T::method>(arguments...)")]] WithOptions options(
+      const CallOptions& options) const {
+    return WithOptions(*this, options);
   }
 
   // False for an empty handle: default-constructed or moved from.

@@ -9,6 +9,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -16,7 +17,10 @@
 
 #include <manta/detail/coroutine_call.h>
 #include <manta/detail/runtime_api.h>
+#include <manta/detail/stream_api.h>
 #include <manta/detail/signature.h>
+#include <manta/detail/stop_token.h>
+#include <manta/generator.h>
 #include <manta/serialize.h>
 
 namespace manta {
@@ -44,6 +48,7 @@ struct Arguments {
   std::uint32_t ref_mask = 0;
   serial::Reader* references = nullptr;
   ActorInstance* actor = nullptr;  // constructors fill it, methods run on it
+  ItemSink* items = nullptr;       // of a generator
   CoroutineSlot* coroutine = nullptr;  // null: coroutines run to their end
 };
 
@@ -135,7 +140,26 @@ class TaskRun;
 template <class Callee, class T, class Parameters>
 struct CoroutineThunk;
 
-// A Callee says what is called: its Parameters, call(arguments, values...) and name(), for people.
+// Runs the generator that make() returns to its end, or until nobody wants further items. There is no other result.
+template <class Make>
+void yield_items(ItemSink& items, std::uint32_t buffer, Make&& make) {
+  auto generator = std::forward<Make>(make)();
+  using T = typename decltype(generator)::value_type;
+  struct End {
+    ItemSink& items;
+    ~End() { items.end(); }
+  };
+  items.begin(buffer);
+  const End end{items};  // also where it throws: what it has yielded arrives before
+  serial::Writer writer;
+  while (const std::optional<T> item = generator.next()) {
+    writer(*item);
+    if (!items.put(writer)) return;
+    writer.clear();
+  }
+}
+
+// A Callee says what is called: its Parameters and Result, call(arguments, values...) and name(), for people.
 template <class Callee, class Parameters = typename Callee::Parameters>
 struct Thunk;
 template <class Callee, class... Ps>
@@ -151,19 +175,27 @@ struct Thunk<Callee, Types<Ps...>> {
  private:
   template <std::size_t... I>
   static void invoke(Arguments& arguments, serial::Writer& result, std::index_sequence<I...>) {
+    using R = typename Callee::Result;
+    std::uint32_t buffer = 0;
+    if constexpr (is_generator<R>) buffer = serial::decode<std::uint32_t>(*arguments.values);
     // Braces: evaluated in order, as they were encoded.
     std::tuple<std::remove_cvref_t<Ps>...> values{take_parameter<Ps>(arguments, transport_index<I, Ps...>)...};
     if (arguments.values != nullptr) arguments.values->finish();
-    encode_result(result, [&]() -> decltype(auto) {
+    const auto make = [&]() -> decltype(auto) {
       return Callee::call(arguments, pass_parameter<Ps>(std::get<I>(values))...);
-    });
+    };
+    if constexpr (is_generator<R>) {
+      yield_items(*arguments.items, buffer, make);
+    } else {
+      encode_result(result, make);
+    }
   }
 };
 
 template <auto F, class File>
 struct FunctionCallee {
-  using Result = typename SignatureOf<decltype(F)>::Result;
   using Parameters = typename SignatureOf<decltype(F)>::Parameters;
+  using Result = std::remove_cvref_t<typename SignatureOf<decltype(F)>::Result>;
   template <class... Vs>
   static decltype(auto) call(Arguments&, Vs&&... values) {
     return F(std::forward<Vs>(values)...);

@@ -54,6 +54,8 @@ struct ObjectId {
   constexpr ObjectId child(std::uint64_t n) const { return derive(n << 1); }
   // The n-th object that this task puts.
   constexpr ObjectId put(std::uint64_t n) const { return derive((n << 1) | 1); }
+  // The n-th value that this task yields.
+  constexpr ObjectId item(std::uint64_t n) const { return put(n | std::uint64_t{1} << 61); }
   // 32 hexadecimal digits.
   std::string to_string() const;
 

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <manta/actor.h>
+#include <manta/cancel.h>
 #include <manta/error.h>
+#include <manta/generator.h>
 #include <manta/get.h>
 #include <manta/options.h>
 #include <manta/ref.h>
 #include <manta/remote.h>
 #include <manta/runtime.h>
+#include <manta/runtime_context.h>
 #include <manta/serialize.h>
+#include <manta/stream.h>
 #include <manta/task.h>
 #include <manta/wait.h>

@@ -22,6 +22,12 @@ struct CustomResource {
   double amount = 0;
 };
 
+// A variable of a worker's environment, for example {"OMP_NUM_THREADS", "2"}.
+struct EnvVariable {
+  std::string_view name;
+  std::string_view value;
+};
+
 // How a task is placed and retried. Trivially destructible on purpose (it may stand in a co_await expression):
 // the string_views must outlive the call of options(...)(...), as literals do.
 struct TaskOptions {
@@ -35,6 +41,17 @@ struct TaskOptions {
   Placement placement = Placement::pack;
   NodeId node = {};                // only there: one of Runtime::nodes()
   bool node_soft = false;          // elsewhere if that node is dead or can never run it
+  // In addition to what the program was started with: the task runs in a worker process that has exactly these, set
+  // before any user code of a task (a forked worker has loaded its libraries before; with MANTA_ZYGOTE=exec even those
+  // see them). Tasks that it submits do not inherit them. {{{"NAME", "value"}, ...}}; values up to 4096 bytes.
+  std::array<EnvVariable, 8> env{};
+  // Of a generator: how many items it may be ahead of who reads them; 0: any number. Fewer where items are large.
+  std::uint32_t stream_buffer = 256;
+};
+
+// How one call of an actor's method is made.
+struct CallOptions {
+  std::uint32_t stream_buffer = 256;  // as TaskOptions::stream_buffer, of a method that is a generator
 };
 
 // How an actor is placed, called and started again. Trivially destructible, like TaskOptions.
@@ -53,6 +70,7 @@ struct ActorOptions {
   Placement placement = Placement::pack;
   NodeId node = {};                  // only there: one of Runtime::nodes()
   bool node_soft = false;            // elsewhere if that node is dead or can never run it
+  std::array<EnvVariable, 8> env{};  // of the actor's process, as TaskOptions::env
   bool get_if_exists = false;        // where an actor has the name: that one, instead of an error
 };
 
@@ -72,6 +90,9 @@ struct InitOptions {
   // "HOST:PORT" at which other nodes may join, port 0: any. Empty: --manta-listen, MANTA_LISTEN, else nowhere. Needs the
   // cluster's secret in the file that MANTA_SECRET_FILE names.
   std::string_view listen = {};
+  // Whether what tasks print, and processes that they start, appears here as "(function pid=123) line"; else workers
+  // have the stdout and stderr that their node was started with. MANTA_LOG_TO_DRIVER=0 says no for all programs.
+  bool log_to_driver = true;
 };
 
 // For wait(): how many results, and for how long.

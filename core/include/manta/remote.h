@@ -14,6 +14,7 @@
 #include <manta/options.h>
 #include <manta/ref.h>
 #include <manta/serialize.h>
+#include <manta/stream.h>
 
 namespace manta {
 
@@ -55,18 +56,20 @@ decltype(auto) as_sent(A&& argument) {
   }
 }
 
-template <class... Ps, class... As>
+template <bool Streams, class... Ps, class... As>
 EntryHead* submit_sent(FunctionId function, const TaskOptions& options, Types<Ps...>, const As&... arguments) {
   CallArguments<sizeof...(Ps)> call;
+  if constexpr (Streams) call.values(options.stream_buffer);
   std::size_t index = 0;
   (call.template add<Ps>(index++, arguments), ...);
-  return submit({function, options, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count)});
+  return submit({function, options, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count),
+                 Streams});
 }
 
-template <class... Ps, class... As>
+template <bool Streams, class... Ps, class... As>
 EntryHead* submit_call(FunctionId function, const TaskOptions& options, Types<Ps...> parameters, As&&... arguments) {
   // What as_sent converts lives until the end of this expression, hence until it is encoded.
-  return submit_sent(function, options, parameters, as_sent<Ps>(std::forward<As>(arguments))...);
+  return submit_sent<Streams>(function, options, parameters, as_sent<Ps>(std::forward<As>(arguments))...);
 }
 
 inline constexpr TaskOptions kDefaultTaskOptions{};
@@ -78,7 +81,7 @@ inline constexpr TaskOptions kDefaultTaskOptions{};
 // f is a function (of overloads: remote<static_cast<int (*)(int)>(&f)>) or a lambda without captures. An argument is a
 // value that converts to the parameter's type, or a Ref to exactly that type, in which case the task waits for it and
 // receives the value. A parameter that is itself a Ref receives the Ref. The result is a Ref<R> (Ref<void> for void);
-// dropping it is allowed, the task runs nevertheless.
+// dropping it is allowed, the task runs nevertheless. Of a Generator<T> it is a Stream<T>.
 //
 // Threading: any thread, also inside tasks. Does not block, except where a bounded queue is full.
 // Errors: throws Error(invalid_argument) for an empty Ref and what encoding throws; unavailable where there is no
@@ -117,9 +120,11 @@ class RemoteFunction {
     // Without the condition, g++ would go on and bury our message.
     if constexpr (detail::check_call<decltype(F), As...>()) {
       using Signature = detail::SignatureOf<decltype(F)>;
-      return Ref<detail::ValueOf<typename Signature::Result>>::adopt(
-          detail::submit_call(detail::Registration<F, File>::id, options,
-                              detail::Given<typename Signature::Parameters>(), std::forward<As>(arguments)...));
+      using Result = std::remove_cvref_t<typename Signature::Result>;
+      return detail::CallResult<detail::ValueOf<Result>>::type::adopt(
+          detail::submit_call<detail::is_generator<Result>>(detail::Registration<F, File>::id, options,
+                                                            detail::Given<typename Signature::Parameters>(),
+                                                            std::forward<As>(arguments)...));
     }
   }
 };

@@ -50,6 +50,7 @@ class AllAwaiter;
 // until the coroutine has ended; what a reference of a *child* refers to, its caller must keep. A lambda with captures
 // that is a coroutine needs to outlive it, as anywhere in C++.
 //
+// manta::cancel of a call that waits destroys its frames where they wait: locals' destructors run, no catch sees it.
 // Where an actor ends while calls are suspended (its creator died), their frames are destroyed first, locals and all,
 // then the actor. A kill -9 counts for a suspended call as for any other that had started: max_task_retries.
 //

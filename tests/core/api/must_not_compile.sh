@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # must_not_compile.sh FILE COMPILER FOLDER:...: FILE must fail to compile with these folders for headers, and the first
-# error must contain what its line "// EXPECT: ..." says.
+# error must contain what its line "// EXPECT: ..." says, with no page of notes before it.
 set -euo pipefail
-file=$1 compiler=$2
+file=$1 compiler=$2 notes=24
 IFS=: read -ra folders <<<"$3"
 expected=$(sed -n 's|^// EXPECT: ||p' "$file")
 [[ -n $expected ]] || { echo "$file: no line // EXPECT: ..."; exit 1; }
@@ -18,3 +18,5 @@ if [[ $first != *"$expected"* ]]; then
   echo "  $expected"
   exit 1
 fi
+before=$(sed -n -E '/ (fatal )?error: /q;p' <<<"$output" | wc -l)
+((before <= notes)) || { echo "$file: $before lines come before the first error:"; echo "$output"; exit 1; }

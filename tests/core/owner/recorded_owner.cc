@@ -38,7 +38,13 @@ struct Words {
   }
   std::string operator()(const OwnerDied& died) const { return number(died.owner.value) + " is dead"; }
   std::string operator()(const Passed& passed) const { return number(passed.ref.object.low) + " is yours"; }
+  std::string operator()(const CancelTask& cancel) const { return "cancel " + number(cancel.object.low); }
   std::string operator()(const NotInherited& lost) const { return number(lost.object.low) + " was not inherited"; }
+  std::string operator()(const StreamItems& items) const { return "items of " + number(items.stream.low); }
+  std::string operator()(const StreamCredit& credit) const {
+    return number(credit.stream.low) + " may go to " + std::to_string(credit.limit);
+  }
+  std::string operator()(const StreamStop& stop) const { return "stop " + number(stop.stream.low); }
   std::string operator()(const GivenBack& back) const {
     return "gives back " + number(back.object.low) + ", " + std::to_string(back.count) + " times";
   }
@@ -97,7 +103,7 @@ Entry* FakeRing::take_back_last() {
   return entry;
 }
 
-bool FakeRing::take_back(Entry& entry) { return std::erase(unstarted_, &entry) == 1; }
+bool FakeRing::take_back(Entry& entry) { return !answers_later && std::erase(unstarted_, &entry) == 1; }
 
 Entry* FakeRing::next_lost() {
   if (started_.empty()) return nullptr;
@@ -212,6 +218,11 @@ Channel* RecordedOwner::channel_to(ClientId worker) {
   if (it != channels_.end()) return it->second.get();
   log_.push_back("channel to " + number(worker.value));
   return nullptr;
+}
+
+void RecordedOwner::stop_task(ClientId worker, const TaskId& task, const Cancellation& how) {
+  log_.push_back("stop " + number(task.low) + " in " + number(worker.value) +
+                 (how.recursive ? ", with its children" : "") + (how.force ? ", by force" : ""));
 }
 
 void RecordedOwner::drop_name(const std::string& name, const ObjectId& actor) {

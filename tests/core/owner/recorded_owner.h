@@ -35,6 +35,7 @@ class FakeRing final : public Channel {
   std::vector<std::uint64_t> started() const;
   void forget(const Entry& entry) { std::erase(started_, &entry); }
   bool ended() const { return ended_; }
+  bool answers_later = false;  // as a worker on another node: nothing is taken back at once
 
   bool push(Entry& entry) override;
   Entry* take_back_last() override;
@@ -98,7 +99,7 @@ class RecordedOwner final : OwnerEffects {
   // "to 5: fetch 7", "to 5: value of 7 (lends 8)", "to 5: 7 lent to 6", "to 5: gives back 7, 2 times".
   // "restore 7", "free extent 4096". Of actors: "demand 1 for actor 0", "kill worker of 2" (a lease), "channel to 101",
   // "drop name x of 7", "to 5: where is 7", "to 5: 7 is at 101", "to 5: 7 is gone", "to 5: kill 7".
-  // Shapes other than 0: "demand 4 of shape 1".
+  // "stop 7 in 101, with its children, by force", "to 5: cancel 7". Shapes other than 0: "demand 4 of shape 1".
   std::vector<std::string> log() { return std::exchange(log_, {}); }
   Owner& owner() { return owner_; }
   // Whether restore finds room; the block it takes is at 1'000'000 more than the object's number.
@@ -109,6 +110,7 @@ class RecordedOwner final : OwnerEffects {
   void set_demand(DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override;
   void return_lease(LeaseId lease) override;
   void kill_worker(LeaseId lease) override;
+  void stop_task(ClientId worker, const TaskId& task, const Cancellation& how) override;
   Channel* channel_to(ClientId worker) override;
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, PeerMessage message) override;

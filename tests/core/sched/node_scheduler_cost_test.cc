@@ -11,7 +11,9 @@ namespace manta::sched {
 namespace {
 
 struct Node final : NodeSchedulerEffects {
-  void start_worker(ClientId worker, const std::vector<GpuShare>&) override { starting.push_back(worker); }
+  void start_worker(ClientId worker, const std::vector<GpuShare>&, const std::string&) override {
+    starting.push_back(worker);
+  }
   void kill_worker(ClientId) override {}
   void grant(ClientId submitter, const Grant& grant) override { held.emplace_back(submitter, grant.lease); }
   void lease_ended(ClientId, LeaseId, LeaseEnd, const std::string&) override {}

@@ -245,7 +245,7 @@ TEST(NodeScheduler, AWithdrawnDemandLeavesItsWorkerIdle) {
 
 TEST(NodeScheduler, LeasesAreNumberedWithinTheNode) {
   struct NoEffects final : NodeSchedulerEffects {
-    void start_worker(ClientId, const std::vector<GpuShare>&) override {}
+    void start_worker(ClientId, const std::vector<GpuShare>&, const std::string&) override {}
     void kill_worker(ClientId) override {}
     void grant(ClientId, const Grant& grant) override { lease = grant.lease; }
     void lease_ended(ClientId, LeaseId, LeaseEnd, const std::string&) override {}

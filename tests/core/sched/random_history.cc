@@ -38,7 +38,9 @@ RandomHistory::RandomHistory(std::uint64_t seed)
              {.cpus = amount(0.1), .memory_bytes = 3},
              {.cpus = amount(1), .named = {{"license", amount(1)}}},
              {},
-             {.cpus = amount(1), .gpus = amount(0.7), .memory_bytes = 1}};
+             {.cpus = amount(1), .gpus = amount(0.7), .memory_bytes = 1},
+             {.cpus = amount(1), .env = "A=1"},
+             {.cpus = amount(0.5), .env = "A=2"}};
 }
 
 void RandomHistory::note(const char* what, std::uint64_t a, std::uint64_t b) {
@@ -349,7 +351,7 @@ std::string RandomHistory::wind_down() {
 
 // --- effects
 
-void RandomHistory::start_worker(ClientId worker, const std::vector<GpuShare>& gpus) {
+void RandomHistory::start_worker(ClientId worker, const std::vector<GpuShare>& gpus, const std::string& env) {
   note("start", worker.value);
   Process& process = processes_[worker.value];
   process.worker = true;
@@ -357,6 +359,7 @@ void RandomHistory::start_worker(ClientId worker, const std::vector<GpuShare>& g
   for (const GpuShare& gpu : gpus) {
     process.gpus.insert(gpu.index);
   }
+  process.env = env;
   const auto workers =
       std::count_if(processes_.begin(), processes_.end(), [](const auto& entry) { return entry.second.worker; });
   if (workers > config_.max_workers) {
@@ -389,6 +392,9 @@ void RandomHistory::grant(ClientId submitter, const Grant& grant) {
   }
   if (gpus != worker.gpus) {
     broken("SCHED-3: other GPUs than the process was started with");
+  }
+  if (worker.env != shapes_[grant.shape].env) {
+    broken("SCHED-3: another environment than the process was started with");
   }
   worker.lease = grant.lease.value;
   held_[grant.lease.value] = {submitter.value, grant.worker.value, grant.shape};

@@ -33,6 +33,7 @@ class RandomHistory final : NodeSchedulerEffects {
     bool killed = false;
     bool blocked = false;
     std::set<std::uint32_t> gpus;
+    std::string env;
     std::uint64_t lease = 0;        // worker: that it serves
     std::uint64_t closing_for = 0;  // worker: dead submitter
   };
@@ -42,7 +43,7 @@ class RandomHistory final : NodeSchedulerEffects {
     ShapeIndex shape = 0;
   };
 
-  void start_worker(ClientId worker, const std::vector<GpuShare>& gpus) override;
+  void start_worker(ClientId worker, const std::vector<GpuShare>& gpus, const std::string& env) override;
   void kill_worker(ClientId worker) override;
   void grant(ClientId submitter, const Grant& grant) override;
   void lease_ended(ClientId submitter, LeaseId lease, LeaseEnd why, const std::string& status) override;

@@ -116,9 +116,10 @@ void RecordedScheduler::after_event() {
   ASSERT_EQ(scheduler_.check_invariants(), "");
 }
 
-void RecordedScheduler::start_worker(ClientId worker, const std::vector<GpuShare>& gpus) {
+void RecordedScheduler::start_worker(ClientId worker, const std::vector<GpuShare>& gpus, const std::string& env) {
   std::string line = "start " + number(worker.value) + (gpus.empty() ? "" : " gpus");
   for (const GpuShare& gpu : gpus) line += " " + number(gpu.index);
+  if (!env.empty()) line += " env " + std::string(env.c_str());
   log_.push_back(line);
   starting_.push_back(worker);
 }

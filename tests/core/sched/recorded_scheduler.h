@@ -33,7 +33,8 @@ class RecordedScheduler final : NodeSchedulerEffects {
   // Lets time pass, ticking whenever the scheduler asks for it.
   void pass(Time duration);
 
-  // The effects since the last call: "start 100", "start 101 gpus 0 2", "kill 100", "grant 1: lease 1 on 100",
+  // The effects since the last call: "start 100", "start 101 gpus 0 2", "start 102 env A=1", "kill 100", "grant 1: lease
+  // 1 on 100",
   // "ended 1: lease 1, <status>", "ask 1: 2", "close 100 for 1", "infeasible 1". Shapes other than 0: "grant 1/2: ...".
   std::vector<std::string> log();
   // Text of the last infeasible().
@@ -45,7 +46,7 @@ class RecordedScheduler final : NodeSchedulerEffects {
   std::string why_waiting(std::uint64_t client) const { return scheduler_.why_waiting(ClientId{client}); }
 
  private:
-  void start_worker(ClientId worker, const std::vector<GpuShare>& gpus) override;
+  void start_worker(ClientId worker, const std::vector<GpuShare>& gpus, const std::string& env) override;
   void kill_worker(ClientId worker) override;
   void grant(ClientId submitter, const Grant& grant) override;
   void lease_ended(ClientId submitter, LeaseId lease, LeaseEnd why, const std::string& status) override;

@@ -38,6 +38,42 @@ TEST(Workers, SCHED3_AreReusedWithTheSameGpusOnly) {
   EXPECT_THAT(node.log(), ElementsAre("start 103 gpus 1", "grant 1/4: lease 5 on 103")) << "not the idle plain one";
 }
 
+TEST(Workers, SCHED3_AreReusedWithTheSameEnvironmentOnly) {
+  RecordedScheduler node({.total = cpus(4), .warm_workers = 1});
+  ResourceSet one = cpus(1), two = cpus(1);
+  one.env = std::string("A=1") + '\0';
+  two.env = std::string("A=2") + '\0';
+  node.start();
+  node.join(1);
+  node.want(1, 1, one, 1);
+  EXPECT_THAT(node.log(), ElementsAre("start 100", "start 101 env A=1", "grant 1/1: lease 1 on 101"));
+  node.want(1, 1, two, 2);
+  EXPECT_THAT(node.log(), ElementsAre("start 102 env A=2", "grant 1/2: lease 2 on 102"));
+  node.want(1, 1, cpus(1), 3);
+  EXPECT_THAT(node.log(), ElementsAre("grant 1/3: lease 3 on 100")) << "the plain one";
+  node.want(1, 0, one, 1);
+  node.give_back(1, 1);
+  one.cpus = cpus(0.5).cpus;
+  node.want(1, 1, one, 4);
+  EXPECT_THAT(node.log(), ElementsAre("grant 1/4: lease 4 on 101")) << "another shape, the same environment";
+}
+
+TEST(Workers, SCHED7_AnIdleOneMakesRoomForOneWithAnotherEnvironment) {
+  RecordedScheduler node({.total = cpus(2), .max_workers = 1});
+  ResourceSet one = cpus(1), two = cpus(1);
+  one.env = std::string("A=1") + '\0';
+  two.env = std::string("A=2") + '\0';
+  node.join(1);
+  node.want(1, 1, one, 1);
+  node.want(1, 0, one, 1);
+  node.give_back(1, 1);
+  node.log();
+  node.want(1, 1, two, 2);
+  EXPECT_THAT(node.log(), ElementsAre("kill 100"));
+  node.left(100);
+  EXPECT_THAT(node.log(), ElementsAre("start 101 env A=2", "grant 1/2: lease 2 on 101"));
+}
+
 TEST(Workers, SCHED7_AreBounded) {
   RecordedScheduler node({.total = cpus(8), .max_workers = 2});
   node.join(1);

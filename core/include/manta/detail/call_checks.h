@@ -5,8 +5,10 @@
 #include <type_traits>
 
 #include <manta/detail/signature.h>
+#include <manta/generator.h>
 #include <manta/ref.h>
 #include <manta/serial/serializable.h>
+#include <manta/stream.h>
 
 namespace manta::detail {
 
@@ -27,6 +29,7 @@ consteval bool check_parameter() {
   constexpr bool is_output = std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
   constexpr bool is_pointer = std::is_pointer_v<Value>;
   constexpr bool is_view = serial::detail::View<Value>;
+  constexpr bool is_stream_end = is_stream<Value>;
   MANTA_REQUIRE_FOR_EACH(!is_output, I, "parameter",
                          " of the function is a reference to non-const: a task works on copies; take it by value or by "
                          "const reference, and return what changed");
@@ -35,7 +38,10 @@ consteval bool check_parameter() {
                          "std::unique_ptr, std::shared_ptr or manta::Ref");
   MANTA_REQUIRE_FOR_EACH(!is_view, I, "parameter",
                          " of the function is a view, which owns no data: take a std::string or std::vector");
-  if constexpr (is_output || is_pointer || is_view) {
+  MANTA_REQUIRE_FOR_EACH(!is_stream_end, I, "parameter",
+                         " of the function is a Stream, which belongs to the process that made the call: take a "
+                         "manta::Ref, and hand on what next_ref() returns");
+  if constexpr (is_output || is_pointer || is_view || is_stream_end) {
     return false;
   } else {
     constexpr bool serializable = serial::Serializable<Value>;
@@ -52,6 +58,8 @@ template <class R>
 consteval bool check_result() {
   if constexpr (std::is_void_v<R>) {
     return true;
+  } else if constexpr (is_generator<std::remove_cvref_t<R>>) {
+    return check_result<typename std::remove_cvref_t<R>::value_type>();
   } else {
     using Value = std::remove_cvref_t<R>;
     static_assert(!std::is_pointer_v<Value>,

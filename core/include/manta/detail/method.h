@@ -11,6 +11,7 @@
 #include <manta/detail/signature.h>
 #include <manta/function.h>
 #include <manta/remote.h>
+#include <manta/stream.h>
 
 namespace manta::detail {
 
@@ -54,8 +55,8 @@ struct CoroutineMethods {
 
 template <class T, auto F, class File>
 struct MethodCallee {
-  using Result = typename MethodOf<T, decltype(F)>::Result;
   using Parameters = typename MethodOf<T, decltype(F)>::Parameters;
+  using Result = std::remove_cvref_t<typename MethodOf<T, decltype(F)>::Result>;
   template <class... Vs>
   static decltype(auto) call(Arguments& arguments, Vs&&... values) {
     return std::invoke(F, *static_cast<T*>(arguments.actor->object), std::forward<Vs>(values)...);
@@ -88,17 +89,31 @@ consteval bool check_method() {
   }
 }
 
-template <class... Ps, class... As>
-EntryHead* call_method_sent(EntryHead* actor, FunctionId method, Types<Ps...>, const As&... arguments) {
+template <bool Streams, class... Ps, class... As>
+EntryHead* call_method_sent(EntryHead* actor, FunctionId method, const CallOptions& options, Types<Ps...>,
+                            const As&... arguments) {
   CallArguments<sizeof...(Ps)> call;
+  if constexpr (Streams) call.values(options.stream_buffer);
   std::size_t index = 0;
   (call.template add<Ps>(index++, arguments), ...);
-  return call_actor({actor, method, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count)});
+  return call_actor({actor, method, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count), options,
+                     Streams});
 }
 
-template <class... Ps, class... As>
-EntryHead* call_method(EntryHead* actor, FunctionId method, Types<Ps...> parameters, As&&... arguments) {
-  return call_method_sent(actor, method, parameters, as_sent<Ps>(std::forward<As>(arguments))...);
+template <bool Streams, class... Ps, class... As>
+EntryHead* call_method(EntryHead* actor, FunctionId method, const CallOptions& options, Types<Ps...> parameters,
+                       As&&... arguments) {
+  return call_method_sent<Streams>(actor, method, options, parameters, as_sent<Ps>(std::forward<As>(arguments))...);
+}
+
+// M of T, called: what the caller gets.
+template <class T, auto M, class File, class... As>
+auto call_with(EntryHead* actor, const CallOptions& options, As&&... arguments) {
+  using Signature = MethodOf<T, decltype(M)>;
+  using Result = std::remove_cvref_t<typename Signature::Result>;
+  return CallResult<ValueOf<Result>>::type::adopt(call_method<is_generator<Result>>(
+      actor, Registered<MethodCallee<T, M, File>>::id, options, Given<typename Signature::Parameters>(),
+      std::forward<As>(arguments)...));
 }
 
 // --- constructors
@@ -149,8 +164,8 @@ template <class T, class File, class Given>
 struct ConstructorCallee;
 template <class T, class File, class... Ps>
 struct ConstructorCallee<T, File, Types<Ps...>> {
-  using Result = void;
   using Parameters = Types<Ps...>;
+  using Result = void;
   template <class... Vs>
   static void call(Arguments& arguments, Vs&&... values) {
     if constexpr (std::is_constructible_v<T, Ps...>) {

@@ -54,6 +54,7 @@ struct TaskCall {
   const serial::Writer& values;             // the arguments given by value, in order
   std::uint32_t ref_mask = 0;               // bit i: parameter i is given as a reference
   std::span<EntryHead* const> references;   // those, in order
+  bool streams = false;                     // a generator; the first of values is options.stream_buffer
 };
 
 struct ActorCall {  // the construction of an actor
@@ -71,6 +72,8 @@ struct MethodCall {
   const serial::Writer& values;
   std::uint32_t ref_mask = 0;
   std::span<EntryHead* const> references;
+  const CallOptions& options;
+  bool streams = false;  // as in TaskCall
 };
 
 using Deadline = std::chrono::steady_clock::time_point;  // max(): none
@@ -94,6 +97,8 @@ EntryHead* put(const serial::Writer& value);
 EntryHead* create_actor(const ActorCall& call);
 EntryHead* call_actor(const MethodCall& call);
 void kill_actor(EntryHead* actor, bool restart);
+// See manta::cancel.
+void cancel(EntryHead* entry, bool force, bool recursive);
 // Null: no actor has the name. invalid_argument: one of another type has.
 EntryHead* find_actor(std::string_view name, std::string_view type);
 

@@ -1,0 +1,118 @@
+#include "core/client/output_printer.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+namespace manta::client {
+
+namespace {
+
+bool in_colour(int fd) {
+  const char* refused = std::getenv("NO_COLOR");
+  return ::isatty(fd) == 1 && (refused == nullptr || *refused == '\0');
+}
+
+}  // namespace
+
+OutputPrinter::OutputPrinter(NodeId own, bool fold, Edge edge)
+    : own_(own), edge_(std::move(edge)), colour_{in_colour(1), in_colour(2)}, folder_(fold) {}
+
+OutputPrinter::~OutputPrinter() { end(); }
+
+void OutputPrinter::add(net::OutputText text) {
+  const std::lock_guard guard(mutex_);
+  if (ending_) return;
+  queue_.push_back(std::move(text));
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  news_.notify_one();
+}
+
+void OutputPrinter::drained(NodeId node) {
+  const std::lock_guard guard(mutex_);
+  drained_.insert(node);
+  drained_changed_.notify_all();
+}
+
+void OutputPrinter::node_lost(NodeId node) { drained(node); }
+
+void OutputPrinter::wait_drained(const std::vector<NodeId>& nodes, std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  drained_changed_.wait_until(lock, deadline, [&] {
+    return drained_.contains(own_) &&
+           std::all_of(nodes.begin(), nodes.end(), [&](NodeId node) { return drained_.contains(node); });
+  });
+}
+
+void OutputPrinter::end() {
+  {
+    const std::lock_guard guard(mutex_);
+    ending_ = true;
+  }
+  news_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void OutputPrinter::run() {
+  sigset_t all;  // the program's handlers are for its own threads; and who reads no more ends nobody by SIGPIPE
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  std::vector<OutputFolder::Line> shown;
+  for (bool ending = false; !ending;) {
+    std::deque<net::OutputText> texts;
+    {
+      std::unique_lock lock(mutex_);
+      const auto ready = [&] { return !queue_.empty() || ending_; };
+      const OutputFolder::Time next = folder_.next_end();
+      if (next == OutputFolder::kNever) {
+        news_.wait(lock, ready);
+      } else {
+        news_.wait_until(lock, start_ + next, ready);
+      }
+      texts.swap(queue_);
+      ending = ending_;
+    }
+    for (net::OutputText& text : texts) {
+      const NodeId node = node_of(text.worker);
+      const std::uint64_t bytes = text.text.size();
+      print(std::move(text), shown);
+      write(std::exchange(shown, {}));
+      edge_.taken(node, bytes);
+    }
+    ending ? folder_.finish(shown) : folder_.tick(now(), shown);
+    write(std::exchange(shown, {}));
+  }
+}
+
+void OutputPrinter::print(net::OutputText text, std::vector<OutputFolder::Line>& shown) {
+  std::string who = text.function != 0 ? edge_.function_name(text.function) : "worker";
+  if (text.process != 0) who += " pid=" + std::to_string(text.process);
+  if (node_of(text.worker) != own_) who += ", host=" + text.host;
+  const OutputFolder::Time at = now();
+  for (std::string_view rest = text.text; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    folder_.add({text.worker, text.error, who, std::string(rest.substr(0, end))}, at, shown);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+}
+
+void OutputPrinter::write(const std::vector<OutputFolder::Line>& lines) {
+  std::string text;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const OutputFolder::Line& line = lines[i];
+    text += colour_[line.error ? 1 : 0] ? "\x1b[36m(" + line.who + ")\x1b[0m " : "(" + line.who + ") ";
+    text += line.text;
+    text += '\n';
+    if (i + 1 < lines.size() && lines[i + 1].error == line.error) continue;
+    std::FILE* file = line.error ? stderr : stdout;
+    std::fwrite(text.data(), 1, text.size(), file);  // locks the stream: whole lines
+    std::fflush(file);
+    text.clear();
+  }
+}
+
+}  // namespace manta::client

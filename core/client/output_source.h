@@ -1,0 +1,42 @@
+// In a worker: says whose output follows (net/output_mark.h).
+//
+// Threading: the thread that runs tasks. In an actor's process it is the actor from its constructor on, whatever thread
+// prints.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+
+#include <manta/detail/runtime_api.h>
+
+#include "core/net/node_page.h"
+
+namespace manta::client {
+
+class OutputSource {
+ public:
+  // Of a worker whose stdout and stderr are its node's pipes. Without this call nothing below does anything.
+  void start(net::ClientSlot& slot);
+
+  void runs(detail::FunctionId function) {
+    if (slot_ != nullptr && function.value != function_) change(function.value);
+  }
+  std::uint64_t function() const { return function_; }
+  // The process is an actor's from now on; or not, after all.
+  void stay(bool with_it) { slot_ = with_it ? nullptr : own_slot_; }
+
+ private:
+  void change(std::uint64_t function);
+  void mark(std::uint64_t next);
+
+  net::ClientSlot* slot_ = nullptr;  // null: it stays as it is
+  net::ClientSlot* own_slot_ = nullptr;
+  std::uint64_t function_ = 0;
+  std::uint64_t next_look_ = 0;   // in ticks, for marks
+  std::uint64_t talks_until_ = 0;
+  std::array<ino_t, 2> pipes_{};  // user code may put something else in their place
+};
+
+}  // namespace manta::client

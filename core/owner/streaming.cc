@@ -1,0 +1,121 @@
+// Streams that this process reads: items arrive, are taken, and the producer is told how far it may go.
+#include <algorithm>
+#include <utility>
+
+#include "core/owner/owner.h"
+#include "core/owner/stream_items.h"
+
+namespace manta::owner {
+
+// Before the task can run: its items name it.
+void Owner::open_stream(Entry& task, std::uint32_t buffer) {
+  make_findable(task);
+  auto stream = std::make_unique<IncomingStream>();
+  stream->buffer = buffer;
+  stream->limit = buffer;
+  task.watched = true;
+  task.more().stream = std::move(stream);
+}
+
+void Owner::update_ready(Entry& task) {
+  IncomingStream& stream = *task.extra->stream;
+  const bool ended = task.phase == Phase::resolved && stream.received >= stream.total.value_or(0);  // STREAM-3
+  stream.ready.store(!stream.items.empty() || ended, std::memory_order_release);
+}
+
+Owner::Taken Owner::take_item(Entry& task, IncomingStream::Item& item) {
+  IncomingStream& stream = *task.extra->stream;
+  if (stream.items.empty()) return stream.ready.load(std::memory_order_relaxed) ? Taken::ended : Taken::open;
+  item = std::move(stream.items.front());
+  stream.items.pop_front();
+  ++stream.taken;
+  if (stream.items.empty()) update_ready(task);
+  if (stream.owes_credit() && stream.producer && task.phase != Phase::resolved) grant_credit(task);
+  return Taken::item;
+}
+
+Entry* Owner::item_object(Entry& task, IncomingStream::Item item) {
+  if (item.entry != nullptr) return item.entry;
+  return make_item(task.id.item(task.extra->stream->taken - 1), std::move(item.value), {});
+}
+
+// With one reference for the caller.
+Entry* Owner::make_item(ObjectId id, Value value, std::vector<Entry*> contained) {
+  Entry& entry = table_.allocate();
+  entry.id = id;
+  entry.owned = true;
+  entry.refs.store(1, std::memory_order_relaxed);
+  if (!contained.empty()) entry.more().contained = std::move(contained);
+  resolve(entry, std::move(value));
+  return &entry;
+}
+
+void Owner::grant_credit(Entry& task) {
+  IncomingStream& stream = *task.extra->stream;
+  stream.limit = stream.taken + stream.buffer;
+  effects_.send(stream.producer, StreamCredit{task.id, stream.limit});
+}
+
+void Owner::drop_stream(Entry& task) {
+  const std::unique_ptr<IncomingStream> stream = std::move(task.extra->stream);
+  std::vector<Entry*> held;
+  for (IncomingStream::Item& item : stream->items) {
+    if (item.entry != nullptr) held.push_back(item.entry);
+  }
+  hold(task);
+  if (task.phase != Phase::resolved) {
+    task.max_retries = 0;
+    const bool not_pushed = task.phase == Phase::waiting || task.phase == Phase::queued;
+    if (not_pushed) fail(task, Error(ErrorCode::cancelled, "nobody reads the stream"));
+    if (!not_pushed && stream->producer && !is_dead(stream->producer)) {
+      effects_.send(stream->producer, StreamStop{task.id});
+    }
+  }
+  drop_holds(held);
+  unhold(task);
+}
+
+void Owner::receive_items(ClientId from, const StreamItems& items) {
+  if (is_dead(from)) return;
+  Entry* task = table_.find(items.stream);
+  IncomingStream* stream = task != nullptr && task->extra ? task->extra->stream.get() : nullptr;
+  if (stream == nullptr) effects_.send(from, StreamStop{items.stream});  // STREAM-4
+  const bool stale = stream == nullptr || items.attempt < stream->attempt || items.first > stream->received;
+  if (!stale) {
+    const bool another = stream->producer != from || stream->attempt != items.attempt;
+    stream->producer = from;
+    stream->attempt = items.attempt;
+    // It knows of its first items only.
+    if (another && stream->buffer != 0 && stream->taken > 0 && task->phase != Phase::resolved) grant_credit(*task);
+  }
+  std::uint64_t index = items.first;
+  const auto wanted = [&] { return !stale && index++ == stream->received; };  // STREAM-1
+  std::span<const std::byte> run(items.small);
+  while (!run.empty()) {
+    bool framed = false;
+    const std::span<const std::byte> bytes = owner::take_item(run, framed);
+    if (!wanted()) continue;
+    stream->items.push_back({Value::copy_of(bytes, framed), nullptr});
+    ++stream->received;
+  }
+  for (const StreamItems::Object& object : items.objects) {
+    std::vector<Entry*> inside;
+    for (const detail::WireRef& ref : object.contained) {
+      inside.push_back(import(ref, true));
+      if (from == self_ && inside.back()->owned) add_borrower(*inside.back(), self_, -1);
+    }
+    Entry* made = make_item(items.stream.item(index), object.value.clone(), std::move(inside));
+    if (wanted()) {
+      stream->items.push_back({Value(), made});
+      ++stream->received;
+    } else {
+      unhold(*made);
+    }
+  }
+  if (stale) return;
+  const bool was_ready = stream->ready.load(std::memory_order_relaxed);
+  update_ready(*task);
+  if (!was_ready && stream->ready.load(std::memory_order_relaxed)) effects_.resolved(*task);
+}
+
+}  // namespace manta::owner

@@ -1,0 +1,154 @@
+#include "core/worker/streaming.h"
+
+#include <algorithm>
+#include <thread>
+
+#include <manta/serial/writer.h>
+
+#include "core/client/client.h"
+#include "core/client/run_task.h"
+#include "core/owner/stream_items.h"
+
+namespace manta::worker {
+
+using client::Client;
+
+namespace {
+
+constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+constexpr std::size_t kSmallItemBytes = 16 * 1024;  // larger ones are objects of their own
+
+}  // namespace
+
+// --- all that are being made here
+
+std::shared_ptr<OutgoingStreams::Stream> OutgoingStreams::open(ClientId reader, const TaskId& task,
+                                                               std::uint16_t attempt, std::uint32_t buffer) {
+  auto stream = std::make_shared<Stream>();
+  stream->limit = buffer == 0 ? kNoLimit : buffer;
+  stream->reader = reader;
+  stream->batch.stream = task;
+  stream->batch.attempt = attempt;
+  const std::lock_guard guard(mutex_);
+  streams_[{reader, task}] = stream;
+  return stream;
+}
+
+void OutgoingStreams::close(Stream& stream) {
+  const std::lock_guard guard(mutex_);
+  streams_.erase({stream.reader, stream.batch.stream});
+}
+
+std::shared_ptr<OutgoingStreams::Stream> OutgoingStreams::find(ClientId reader, const TaskId& task) {
+  const std::lock_guard guard(mutex_);
+  const auto it = streams_.find({reader, task});
+  return it == streams_.end() ? nullptr : it->second;
+}
+
+void OutgoingStreams::credit(ClientId reader, const owner::StreamCredit& credit) {
+  const auto stream = find(reader, credit.stream);
+  if (stream == nullptr || credit.limit <= stream->limit.load(std::memory_order_relaxed)) return;
+  stream->limit.store(credit.limit, std::memory_order_release);
+}
+
+void OutgoingStreams::stop(ClientId reader, const owner::StreamStop& stop) {
+  if (const auto stream = find(reader, stop.stream)) stream->stopped.store(true, std::memory_order_release);
+}
+
+void OutgoingStreams::reader_died(ClientId reader) {
+  const std::lock_guard guard(mutex_);
+  for (const auto& [key, stream] : streams_) {
+    if (key.first == reader) stream->stopped.store(true, std::memory_order_release);
+  }
+}
+
+void OutgoingStreams::send(Client& client, Stream& stream) {
+  owner::StreamItems& batch = stream.batch;
+  if (batch.small.empty() && batch.objects.empty()) return;
+  owner::StreamItems next{batch.stream, batch.attempt, stream.made, {}, {}};
+  next.small.reserve(std::min(batch.small.size(), kBatchBytes));
+  client.send_to_peer(stream.reader, std::exchange(batch, std::move(next)));
+  stream.sent_at = Clock::now();
+}
+
+void OutgoingStreams::send_soon(Client& client) {
+  if (armed_.exchange(true)) return;
+  const std::lock_guard guard(mutex_);
+  if (!started_) std::thread([this, &client] { send_late(client); }).detach();  // workers end by _exit
+  started_ = true;
+  wake_.notify_one();
+}
+
+// The thread that sends what no later item has sent.
+void OutgoingStreams::send_late(Client& client) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [&] { return armed_.load(); });
+    armed_ = false;  // what comes into a batch from now on arms it again
+    lock.unlock();
+    std::this_thread::sleep_for(kBatchAfter);
+    lock.lock();
+    std::vector<std::shared_ptr<Stream>> streams;
+    for (const auto& [key, stream] : streams_) streams.push_back(stream);
+    lock.unlock();
+    for (const auto& stream : streams) {
+      const std::lock_guard guard(stream->mutex);
+      send(client, *stream);
+    }
+    lock.lock();
+  }
+}
+
+// --- one execution
+
+void OutgoingStream::begin(std::uint32_t buffer) { stream_ = all_.open(reader_, task_, attempt_, buffer); }
+
+bool OutgoingStream::put(const serial::Writer& item) {
+  OutgoingStreams::Stream& stream = *stream_;
+  if (stream.stopped.load(std::memory_order_acquire)) return false;
+  const std::size_t size = item.encoded_size();
+  if (size > kSmallItemBytes || !item.refs().empty()) {
+    put_object(item);
+  } else {
+    const std::lock_guard guard(stream.mutex);
+    item.encode_into(owner::append_item(stream.batch.small, size, item.framed()).data());
+    ++stream.made;
+    if (stream.batch.small.size() >= OutgoingStreams::kBatchBytes ||
+        OutgoingStreams::Clock::now() - stream.sent_at >= OutgoingStreams::kBatchAfter) {
+      OutgoingStreams::send(client_, stream);
+    } else {
+      all_.send_soon(client_);
+    }
+  }
+  const auto may_go_on = [&] {
+    return stream.made < stream.limit.load(std::memory_order_acquire) || stream.stopped.load(std::memory_order_acquire);
+  };
+  if (!may_go_on()) {
+    {
+      const std::lock_guard guard(stream.mutex);
+      OutgoingStreams::send(client_, stream);
+    }
+    client_.wait_for(may_go_on, detail::Deadline::max());  // OUT-2
+  }
+  return !stream.stopped.load(std::memory_order_acquire);
+}
+
+void OutgoingStream::put_object(const serial::Writer& item) {
+  owner::StreamItems::Object object{client_.make_value(item, client::kStoredFromBytes), {}};
+  if (!item.refs().empty()) {
+    const std::lock_guard guard(client_.lock());
+    object.contained = client_.owner().lend_to(client::entries_of(item.refs()), reader_);
+  }
+  const std::lock_guard guard(stream_->mutex);
+  stream_->batch.objects.push_back(std::move(object));
+  ++stream_->made;
+  OutgoingStreams::send(client_, *stream_);
+}
+
+void OutgoingStream::end() {
+  all_.close(*stream_);
+  const std::lock_guard guard(stream_->mutex);
+  OutgoingStreams::send(client_, *stream_);
+}
+
+}  // namespace manta::worker

@@ -1,0 +1,99 @@
+// The making end of streams: items of generators that run in this process, on their way to who reads them.
+//
+// An item goes out at once if none has for kBatchAfter; those that come faster go together, at the latest kBatchAfter
+// later, by a thread of their own if the generator is still busy with the next.
+//
+//   OUT-1  items of one execution leave in order, and before its record says done
+//   OUT-2  a generator is not resumed while it is `buffer` items ahead of what its reader has taken; meanwhile its CPUs
+//          are lent (Client::wait_for)
+//   OUT-3  where the reader is gone or wants no more, a waiting generator is woken, and put() says so
+//
+// Threading: OutgoingStreams any thread; an OutgoingStream the thread that runs the generator. Ownership: the executor's.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <manta/detail/stream_api.h>
+#include <manta/ids.h>
+
+#include "core/owner/messages.h"
+
+namespace manta::client {
+class Client;
+}
+
+namespace manta::worker {
+
+class OutgoingStreams {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::microseconds kBatchAfter{100};
+  static constexpr std::size_t kBatchBytes = 48 * 1024;
+
+  // One that is being made.
+  struct Stream {
+    std::atomic<std::uint64_t> limit{0};  // items at or beyond it may not be made; ~0: none
+    std::atomic<bool> stopped{false};
+    std::mutex mutex;           // of what follows
+    owner::StreamItems batch;   // not sent
+    ClientId reader;
+    std::uint64_t made = 0;
+    Clock::time_point sent_at;
+  };
+
+  std::shared_ptr<Stream> open(ClientId reader, const TaskId& task, std::uint16_t attempt, std::uint32_t buffer);
+  void close(Stream& stream);
+  void credit(ClientId reader, const owner::StreamCredit& credit);
+  void stop(ClientId reader, const owner::StreamStop& stop);
+  void reader_died(ClientId reader);
+
+  // Sends the batch; the stream's mutex is held.
+  static void send(client::Client& client, Stream& stream);
+  // Something is in a batch: it is sent soon.
+  void send_soon(client::Client& client);
+
+ private:
+  void send_late(client::Client& client);
+  std::shared_ptr<Stream> find(ClientId reader, const TaskId& task);
+
+  std::mutex mutex_;
+  std::map<std::pair<ClientId, TaskId>, std::shared_ptr<Stream>> streams_;
+  std::atomic<bool> armed_{false};
+  bool started_ = false;
+  std::condition_variable wake_;
+};
+
+// One execution of a task: does nothing unless that is a generator.
+class OutgoingStream final : public detail::ItemSink {
+ public:
+  OutgoingStream(OutgoingStreams& all, client::Client& client, ClientId reader, const TaskId& task,
+                 std::uint16_t attempt)
+      : all_(all), client_(client), reader_(reader), task_(task), attempt_(attempt) {}
+
+  void begin(std::uint32_t buffer) override;
+  bool put(const serial::Writer& item) override;
+  void end() override;
+
+  bool begun() const { return stream_ != nullptr; }
+  std::uint64_t items() const { return stream_->made; }
+
+ private:
+  void put_object(const serial::Writer& item);
+
+  OutgoingStreams& all_;
+  client::Client& client_;
+  const ClientId reader_;
+  const TaskId task_;
+  const std::uint16_t attempt_;
+  std::shared_ptr<OutgoingStreams::Stream> stream_;
+};
+
+}  // namespace manta::worker
