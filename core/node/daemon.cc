@@ -1,8 +1,10 @@
 // Clients and their messages. Processes and the end of everything are in node_process.cc.
 #include "core/node/daemon.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -224,11 +226,23 @@ void Daemon::send(Client& client, const net::NodeMessage& message, std::span<con
     if (!sent && sent.error().code() != ErrorCode::exhausted) return;  // its end will be read from the socket soon
   }
   Client::Queued queued{std::move(bytes), {}};
-  for (const int fd : descriptors) queued.descriptors.emplace_back(::dup(fd));
+  for (const int fd : descriptors) {
+    queued.descriptors.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    // A message without them would leave it waiting for ever: it is cut off, and goes as one that died.
+    if (queued.descriptors.back().get() < 0) return cut_off(client, "has no descriptor left (see ulimit -n)");
+  }
   client.backlog_bytes += queued.bytes.size();
   client.backlog.push_back(std::move(queued));
   if (client.backlog_bytes > kMaxBacklogBytes && client.process > 0) ::kill(client.process, SIGKILL);  // NODE-3
   if (client.backlog.size() == 1) flush_later(client, full);
+}
+
+// Its end is read from the socket soon.
+void Daemon::cut_off(Client& client, const char* why) {
+  const std::string text = "manta: the node process " + std::string(why) + "; process " +
+                           std::to_string(client.process) + " is cut off from it\n";
+  (void)!::write(2, text.data(), text.size());
+  ::shutdown(client.socket.fd(), SHUT_RDWR);
 }
 
 // full: its socket; else the kernel lacks memory or has too many descriptors under way, which the readers will change.

@@ -117,6 +117,7 @@ class Daemon final : sched::NodeSchedulerEffects,
   void on_name(ClientId client, const Message& m);
   void relay(ClientId client, NodeId to, const net::ClientMessage& message);
   void flush(Client& client);
+  void cut_off(Client& client, const char* why);
   void flush_later(Client& client, bool full);
   void socket_closed(Client& client);
   void client_gone(ClientId id, const std::string& status);
