@@ -22,6 +22,7 @@
 //   11      owner  calls that had started when their actor's process died go behind
 //                  those that had not                                                  OWN-10
 //   12      owner  who calls an actor is not told where it starts again                OWN-1
+//   13      owner  a cancelled task that throws is repeated                            OWN-14
 #pragma once
 
 namespace manta {

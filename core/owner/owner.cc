@@ -164,7 +164,7 @@ void Owner::free_entry(Entry& entry) {
 
 void Owner::finished(Entry& entry, Outcome outcome) {
   if (entry.kind == Kind::actor) return constructed(entry, std::move(outcome));
-  if (cancelled(entry)) end_cancelled(entry, outcome);
+  if (cancelled(entry) && !planted_bug(13)) end_cancelled(entry, outcome);
   Actor* actor = entry.kind == Kind::call ? entry.actor : nullptr;
   Lease* lease = actor == nullptr ? std::exchange(entry.lease, nullptr) : nullptr;
   if (lease != nullptr) {

@@ -71,6 +71,7 @@ SimResult SimCluster::run() {
   result.tasks = world_.oracle.tasks();
   result.runs = world_.oracle.runs();
   result.calls = world_.oracle.calls();
+  result.cancels = world_.oracle.cancels();
   result.virtual_time = world_.now();
   return result;
 }

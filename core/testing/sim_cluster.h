@@ -29,6 +29,7 @@ struct SimResult {
   std::uint64_t events = 0;
   std::uint64_t tasks = 0;
   std::uint64_t runs = 0;
+  std::uint64_t cancels = 0;  // that ended a task or a call
   std::uint64_t calls = 0;  // of actors' methods that returned a value to their caller
   Time virtual_time{0};
 };

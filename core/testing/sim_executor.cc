@@ -251,7 +251,23 @@ void SimExecutor::leave() {
   world_.schedule.after(Time(1), [this] { process_.end("ended with its actor"); });
 }
 
+void SimExecutor::stop_task(ClientId submitter, const TaskId& task, const owner::Cancellation& how) {
+  for (const auto& frame : stack_) {
+    const bool main = frame->record == nullptr && frame->entry == nullptr;
+    const ClientId from = frame->ring ? frame->ring->submitter : process_.id();
+    if (main || frame->program->id() != task || from != submitter) continue;
+    frame->program->stop(how);
+    const std::uint64_t children = frame->program->children();
+    if (how.recursive) process_.owner().cancel_children(task, children, how);
+    return wake();
+  }
+}
+
 void SimExecutor::end_frame() {
+  const Program& program = *stack_.back()->program;
+  if (program.stopped() && program.stopped()->recursive && program.threw()) {
+    process_.owner().cancel_children(program.id(), program.children(), *program.stopped());
+  }
   const std::unique_ptr<Frame> frame = std::move(stack_.back());
   stack_.pop_back();
   ending_ = frame.get();

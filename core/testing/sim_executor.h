@@ -27,6 +27,9 @@ class SimExecutor {
   void run_main(TaskId id);
   void wake();  // something happened that it may wait for
   void stop() { stack_.clear(); }
+  // What has ended, or has not begun, is not there.
+  void stop_task(ClientId submitter, const TaskId& task, const owner::Cancellation& how);
+  std::uint64_t run() const { return stack_.empty() ? 0 : stack_.back()->run; }  // the Oracle's; 0: main
   bool idle() const { return stack_.empty(); }
   // The process hosts one actor at most, and ends with it.
   bool hosts_actor() const { return actor_ != 0; }

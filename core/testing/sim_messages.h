@@ -118,6 +118,12 @@ struct Mail {  // a reference that one program hands to another
   detail::WireRef ref;
   bool unsure = false;
 };
+struct StopTask {  // an owner to the worker that runs its task
+  ClientId from;
+  ClientId to;
+  TaskId task;
+  owner::Cancellation how;
+};
 
 // --- between nodes and the head
 struct NodeJoined {
@@ -150,7 +156,8 @@ using Message =
                  message::ChannelClosed, message::KillWorker, message::RequestChannel, message::ChannelTo,
                  message::Exited, message::Granted, message::LeaseEnded, message::Infeasible,
                  message::AskBack, message::OpenChannel, message::DropChannel, message::CloseChannel,
-                 message::ClientDied, message::NodeDied, message::Undeliverable, message::Peer, message::Mail, message::NodeJoined,
+                 message::ClientDied, message::NodeDied, message::Undeliverable, message::Peer, message::Mail,
+                 message::StopTask, message::NodeJoined,
                  message::Heartbeat, message::ClientJoined, message::ClientLeft, message::ClientDeath,
                  message::NodeDeath, message::EndJob, message::Bequeath, message::Withdraw, message::Settle,
                  message::Settled>;

@@ -85,6 +85,7 @@ void SimNode::deliver(Address from, Message message) {
     std::visit(Overloaded{
                    [&](message::Peer& m) { route(m.from, m.to, std::move(m)); },
                    [&](message::Mail& m) { route(m.from, m.to, std::move(m)); },
+                   [&](message::StopTask& m) { route(m.from, m.to, std::move(m)); },
                    [&](const message::Undeliverable& m) { send(m.to, message::ClientDied{m.client, "is gone"}); },
                    [&](const message::ClientDeath& m) { on_client_death(m); },
                    [&](const message::NodeDeath& m) {
@@ -167,6 +168,7 @@ void SimNode::from_client(ClientId client, Message& message) {
           [&](const message::Settled& m) { round_call_.client_answered(client, m.heir, m.round); },
           [&](message::Peer& m) { route(client, m.to, std::move(m)); },
           [&](message::Mail& m) { route(client, m.to, std::move(m)); },
+          [&](message::StopTask& m) { route(client, m.to, std::move(m)); },
           [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
       },
       message);

@@ -39,6 +39,21 @@ std::uint64_t Oracle::submitted(ObjectKey key, int max_retries, bool retry_excep
   return records_.size();
 }
 
+void Oracle::cancelled(const ObjectName& name, bool recursive) {
+  Record* record = find(name);
+  if (record == nullptr || record->state != State::open) return;
+  record->cancelled = true;
+  record->cancels_children = record->cancels_children || recursive;
+}
+
+bool Oracle::cancel_explains(const Record& record) const {
+  if (record.cancelled) return true;
+  for (std::uint64_t parent = record.parent; parent != 0; parent = records_[parent - 1].parent) {
+    if (records_[parent - 1].cancels_children) return true;
+  }
+  return false;
+}
+
 std::uint64_t Oracle::put(ObjectKey key, std::vector<ObjectKey> contained) {
   Record& record = new_record(key);
   record.state = State::value;
@@ -58,6 +73,9 @@ std::uint64_t Oracle::started(std::uint64_t task, ClientId worker, bool wanted) 
   if (record.actor != 0 && wanted) check_call_start(task, worker);
   if (wanted && record.state != State::open && !record.is_actor) {
     fail("OWN-1: " + describe(record) + " starts although it is resolved");
+  }
+  if (wanted && record.cancelled && record.state == State::open) {
+    fail("OWN-14: " + describe(record) + " starts although it was cancelled");
   }
   if (wanted && record.last_run != 0) {
     const Run& before = runs_[record.last_run - 1];
@@ -109,7 +127,12 @@ void Oracle::resolved(std::uint64_t task, const owner::Entry& entry, bool excuse
 }
 
 void Oracle::check_task_error(const Record& record, ErrorCode code, bool excused) {
+  if (code == ErrorCode::cancelled && cancel_explains(record)) {
+    ++cancels_;
+    return;
+  }
   if (excused) return;
+  if (record.cancelled) return fail("OWN-14: cancelled " + describe(record) + " failed with " + std::string(to_string(code)));
   if (record.actor != 0) return check_call_error(record, code);
   const std::string what = describe(record) + " failed with " + std::string(to_string(code));
   if (record.last_run == 0) return fail("OWN-1: " + what + " without having started");

@@ -72,6 +72,13 @@ class Oracle {
   std::uint64_t started(std::uint64_t task, ClientId worker, bool wanted);
   void returned(std::uint64_t run, std::vector<ObjectKey> contained);
   void threw(std::uint64_t run);
+  // In which run; 0: a driver's main.
+  void submitted_by(std::uint64_t object, std::uint64_t run) {
+    records_[object - 1].parent = run == 0 ? 0 : runs_[run - 1].task;
+  }
+  // Its owner has heard that it is to end.
+  void cancelled(const ObjectName& name, bool recursive);
+  std::uint64_t cancels() const { return cancels_; }  // that ended a task or a call
   // The owner resolved its task. `excused`: whether an error of this code that no run explains is right
   // (infeasible shape, failed argument, node gone).
   void resolved(std::uint64_t task, const owner::Entry& entry, bool excused);
@@ -136,6 +143,9 @@ class Oracle {
     ErrorCode code = ErrorCode::internal;
     std::uint64_t value_run = 0;
     std::uint64_t seen_in_sweep = 0;
+    std::uint64_t parent = 0;  // the task that submitted it
+    bool cancelled = false;
+    bool cancels_children = false;
     bool is_actor = false;
     std::uint64_t actor = 0;  // whose method it is
     std::vector<ObjectKey> contained;
@@ -165,6 +175,7 @@ class Oracle {
     }
   };
   Record& new_record(ObjectKey key);
+  bool cancel_explains(const Record& record) const;
   Record* find(const ObjectName& name);
   const Record* find(const ObjectName& name) const;
   bool settled(const ObjectName& name, int depth) const;
@@ -195,6 +206,7 @@ class Oracle {
   std::uint64_t sweep_ = 1;
   std::uint64_t tasks_ = 0;
   std::uint64_t calls_ = 0;
+  std::uint64_t cancels_ = 0;
 };
 
 }  // namespace manta::sim

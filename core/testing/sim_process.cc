@@ -120,6 +120,11 @@ void SimProcess::deliver(Message message) {
                  },
                  [&](message::Peer& m) { on_peer(m); },
                  [&](const message::Mail& m) { on_mail(m); },
+                 [&](const message::StopTask& m) {
+                   world_.trace.record("%c: %o is to stop, recursive %u", id_, m.task, m.how.recursive);
+                   drain({});
+                   executor_.stop_task(m.from, m.task, m.how);
+                 },
                  [&](const message::OpenChannel& m) {
                    rings_in_.push_back(m.ring);
                    executor_.wake();
@@ -168,6 +173,10 @@ void SimProcess::on_peer(message::Peer& peer) {
     world_.trace.record("%c: actor %o is gone, says %c", id_, gone->actor, peer.from);
   } else if (const auto* kill = std::get_if<owner::KillActor>(&peer.message)) {
     world_.trace.record("%c: actor %o is to be killed for %c, restart %u", id_, kill->actor, peer.from, kill->restart);
+  }
+  if (const auto* cancel = std::get_if<owner::CancelTask>(&peer.message)) {
+    world_.trace.record("%c: %o is cancelled by %c, recursive %u", id_, cancel->object, peer.from, cancel->how.recursive);
+    world_.oracle.cancelled(ObjectKey{id_, cancel->object}, cancel->how.recursive);
   }
   owner_->receive(peer.from, peer.message);
 }
@@ -265,6 +274,11 @@ void SimProcess::return_lease(LeaseId lease) {
   it->second->submitter_edge = nullptr;
   rings_out_.erase(it);
   send_to_node(message::ReturnLease{lease});
+}
+
+// Also to itself by way of the node, as in production: nothing is called back in the middle of an event.
+void SimProcess::stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) {
+  send_to_node(message::StopTask{id_, worker, task, how});
 }
 
 void SimProcess::send(ClientId to, owner::PeerMessage message) {

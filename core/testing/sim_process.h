@@ -68,6 +68,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   Variable copy(const Variable& variable);
   void drop(const Variable& variable);
   void want(owner::Entry& entry);
+  void cancel(const Variable& variable, bool recursive);
   void keep(const Variable& variable);  // as a global variable does
   bool take_kept(Random& random, Variable& kept);
   void mail(const Variable& variable, Random& random);
@@ -85,6 +86,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void set_demand(owner::DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override;
   void return_lease(LeaseId lease) override;
   void kill_worker(LeaseId lease) override;
+  void stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) override;
   owner::Channel* channel_to(ClientId worker) override;
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;

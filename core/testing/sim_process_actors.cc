@@ -41,6 +41,7 @@ Variable SimProcess::call(const Variable& handle, owner::NewTask task) {
   const TaskId id = task.id;
   world_.trace.record("%c calls %o of actor %o", id_, id, handle.key.id);
   const std::uint64_t number = world_.oracle.called({id_, id}, handle.name());
+  world_.oracle.submitted_by(number, executor_.run());
   auto& ids = references_[number];
   for (const owner::Entry* reference : task.references) ids.push_back(reference->id);
   submitting_ = {id, number};

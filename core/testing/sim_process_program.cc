@@ -55,6 +55,7 @@ Variable SimProcess::submit(owner::NewTask task, bool stored_arguments) {
   const bool retry_exceptions = task.retry_exceptions;
   world_.trace.record("%c submits %o, shape %u, retries %u", id_, id, shape, static_cast<std::uint64_t>(max_retries));
   const std::uint64_t number = world_.oracle.submitted({id_, id}, max_retries, retry_exceptions);
+  world_.oracle.submitted_by(number, executor_.run());
   auto& ids = references_[number];
   for (const owner::Entry* reference : task.references) ids.push_back(reference->id);
   submitting_ = {id, number};  // it may be in a ring before submit returns
@@ -106,6 +107,13 @@ void SimProcess::want(owner::Entry& entry) {
   entry.watched = true;
   owner_->want(entry);
   if (orphaned_) fail_open_work();
+}
+
+void SimProcess::cancel(const Variable& variable, bool recursive) {
+  world_.trace.record("%c cancels %o, recursive %u", id_, variable.key.id, recursive);
+  drain({});
+  if (variable.entry->owned) world_.oracle.cancelled(variable.name(), recursive);
+  if (!owner_->cancel(*variable.entry, {false, recursive, "a program"})) world_.oracle.fail("OWN-14: a cancel is refused");
 }
 
 void SimProcess::keep(const Variable& variable) {

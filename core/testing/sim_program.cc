@@ -29,12 +29,15 @@ Program::Program(World& world, SimProcess& process, ProgramKind kind, TaskId id,
 Program::Step Program::step() {
   if (!awaited_.empty()) {
     if (!wait_is_over()) return Step::wait;
+    threw_ = stopped_ && !enough_is_there();
+    if (threw_) return Step::end;
     finish_wait();
     if (threw_) return Step::end;
   }
   pause_ = Time(1000);
   if (ops_left_ == 0) return end();
   if (world_.options.actors > 0 && random_.chance(30) && use_actors()) return Step::pause;
+  if (world_.options.cancels > 0 && random_.chance(world_.options.cancels) && cancel_one()) return Step::pause;
   --ops_left_;
   if (kind_.driver && world_.tasks_left > 0 && ops_left_ == 0 && !world_.winding_down) ops_left_ = 5;
   const bool may_submit = kind_.depth < world_.options.depth && world_.tasks_left > 0 && !world_.winding_down;
@@ -159,8 +162,9 @@ Program::Step Program::wait_some() {
   return step();
 }
 
-bool Program::wait_is_over() const {
-  if (world_.now() >= deadline_) return true;
+bool Program::wait_is_over() const { return stopped_ || world_.now() >= deadline_ || enough_is_there(); }
+
+bool Program::enough_is_there() const {
   const auto done = std::count_if(awaited_.begin(), awaited_.end(), [](const owner::Entry* e) { return e->resolved.load(); });
   return static_cast<std::size_t>(done) >= awaited_count_;
 }
@@ -196,6 +200,15 @@ void Program::look_at(std::size_t index) {
   if (!random_.chance(40)) return;
   process_.drop(variable);
   variables_.erase(variables_.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+// The result of a task or a call, its own or another's.
+bool Program::cancel_one() {
+  if (variables_.empty()) return false;
+  const Variable& variable = variables_[random_.below(variables_.size())];
+  if (variable.actor) return false;
+  process_.cancel(variable, random_.chance(60));
+  return true;
 }
 
 // References that leave the tree of tasks: only to what nobody can wait for in vain.

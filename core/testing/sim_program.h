@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/owner/entry.h"
@@ -51,6 +52,11 @@ class Program {
   Time pause_time() const { return pause_; }
   const std::vector<owner::Entry*>& awaited() const { return awaited_; }
   bool wait_is_over() const;
+  // It is to end: its waits throw.
+  void stop(const owner::Cancellation& how) { stopped_ = how; }
+  const std::optional<owner::Cancellation>& stopped() const { return stopped_; }
+  TaskId id() const { return id_; }
+  std::uint64_t children() const { return children_; }  // submitted so far
   Time wait_deadline() const { return deadline_; }
 
   // After end. The result's references are among the variables.
@@ -71,6 +77,8 @@ class Program {
   void look_at(std::size_t variable);
   void drop_one();
   void hand_out();
+  bool cancel_one();
+  bool enough_is_there() const;
   void add(Variable variable);
   std::vector<owner::Entry*> pick(std::size_t most, bool handles = true);
   // sim_program_actors.cc
@@ -94,6 +102,7 @@ class Program {
   Time deadline_ = Time::max();
   Time pause_{0};
   bool threw_ = false;
+  std::optional<owner::Cancellation> stopped_;
   bool leaves_early_ = false;
   std::vector<std::size_t> results_;
 };

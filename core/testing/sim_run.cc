@@ -12,12 +12,13 @@ namespace {
 
 int usage() {
   std::fprintf(stderr,
-               "usage: sim_run [--seed N] [--count N] [--trace] [--keep-going] [--bug N]\n"
+               "usage: sim_run [--seed N] [--count N] [--trace] [--keep-going] [--bug N] [--cancels N]\n"
                "  --seed N      the first seed (1)\n"
                "  --count N     how many seeds from there on (1)\n"
                "  --trace       every event to standard error\n"
                "  --keep-going  do not stop at the first seed that fails\n"
-               "  --bug N       with the planted bug of this number\n");
+               "  --bug N       with the planted bug of this number\n"
+               "  --cancels N   programs cancel something in N percent of their steps (0)\n");
   return 2;
 }
 
@@ -26,6 +27,7 @@ int usage() {
 int main(int argc, char** argv) {
   std::uint64_t seed = 1;
   std::uint64_t count = 1;
+  std::uint32_t cancels = 0;
   bool trace = false;
   bool keep_going = false;
   for (int i = 1; i < argc; ++i) {
@@ -37,6 +39,8 @@ int main(int argc, char** argv) {
       count = std::strtoull(argv[++i], nullptr, 10);
     } else if (arg == "--bug" && has_value) {
       manta::g_planted_bug = std::atoi(argv[++i]);
+    } else if (arg == "--cancels" && has_value) {
+      cancels = static_cast<std::uint32_t>(std::strtoul(argv[++i], nullptr, 10));
     } else if (arg == "--trace") {
       trace = true;
     } else if (arg == "--keep-going") {
@@ -48,7 +52,9 @@ int main(int argc, char** argv) {
   const auto begin = std::chrono::steady_clock::now();
   std::uint64_t events = 0, tasks = 0, runs = 0, failed = 0, done = 0;
   for (std::uint64_t s = seed; s < seed + count; ++s) {
-    manta::sim::SimCluster cluster(manta::sim::SimOptions::from_seed(s));
+    manta::sim::SimOptions options = manta::sim::SimOptions::from_seed(s);
+    options.cancels = cancels;
+    manta::sim::SimCluster cluster(options);
     cluster.set_live_trace(trace);
     const manta::sim::SimResult result = cluster.run();
     events += result.events;

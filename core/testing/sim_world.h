@@ -34,6 +34,7 @@ struct SimOptions {
   std::uint32_t max_retries = 3;    // drawn up to this; -1 now and then
   std::uint32_t actors = 0;         // in the whole run, about
   std::uint32_t calls = 0;          // of their methods
+  std::uint32_t cancels = 0;        // percent of what programs do
   std::uint32_t warm_workers = 0;
   std::uint32_t max_workers = 200;
   Time idle_worker_life = std::chrono::seconds(5);

@@ -46,6 +46,20 @@ TEST(Simulator, FindsNothingWrong) {
   EXPECT_GT(calls, kSeeds * 10) << "of actors, that returned a value";
 }
 
+// OWN-14
+TEST(Simulator, CancelsAnything) {
+  std::uint64_t cancels = 0;
+  for (std::uint64_t seed = 1; seed <= kSeeds / 2; ++seed) {
+    SimOptions options = SimOptions::from_seed(seed);
+    options.cancels = 1 + static_cast<std::uint32_t>(seed % 15);
+    const SimResult result = SimCluster(options).run();
+    ASSERT_EQ(result.failure, "") << "to see it: sim_run --trace --cancels " << options.cancels << " --seed " << seed << "\n"
+                                  << result.trace;
+    cancels += result.cancels;
+  }
+  EXPECT_GT(cancels, kSeeds) << "it hardly cancels anything";
+}
+
 TEST(Simulator, TheSameSeedHasTheSameTrace) {
   std::set<std::uint64_t> hashes;
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
