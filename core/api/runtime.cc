@@ -23,6 +23,7 @@
 
 #include "core/client/client.h"
 #include "core/client/retired.h"
+#include "core/client/timeline.h"
 #include "core/gpu/devices.h"
 #include "core/net/tls_link.h"
 #include "core/node/daemon.h"
@@ -226,6 +227,7 @@ struct Runtime::Impl {
       client::Retired::add(std::move(client));
     }
     if (node > 0) ::waitpid(node, nullptr, 0);
+    client::Timeline::finish();
   }
 };
 
@@ -255,6 +257,7 @@ Runtime init(int argc, char** argv, const InitOptions& options) {
     throw Error(ErrorCode::invalid_argument, "manta::init was called, but a Runtime is alive in this process already");
   }
   node::NodeConfig config = config_of(argc, argv, options);
+  if (config.join.empty()) client::Timeline::create_file();
   std::vector<int> keep = node::open_descriptors();
   auto pair = net::ControlSocket::pair();
   if (!pair) throw_error(pair.error());

@@ -72,6 +72,8 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
 }
 
 owner::Entry* Client::call_actor(const detail::MethodCall& call) {
+  Timeline* const timeline = Timeline::current();
+  const auto start = timeline != nullptr ? Clock::now() : Clock::time_point();
   owner::NewTask task = new_task(call.method, call.values, call.ref_mask, call.references);
   if (call.streams) task.stream_buffer = call.options.stream_buffer;
   owner::Entry* entry = nullptr;
@@ -82,6 +84,7 @@ owner::Entry* Client::call_actor(const detail::MethodCall& call) {
     task.id = caller.next_child();
     entry = owner_->call(static_cast<owner::Entry&>(*call.actor), std::move(task));
   }
+  if (timeline != nullptr) timeline->submitted(entry->id, start);
   if (background_parked_.load(std::memory_order_relaxed)) wake_background();
   return entry;
 }

@@ -94,6 +94,8 @@ void Client::start() {
   owner_.reset(new owner::Owner(self(), config, static_cast<owner::OwnerEffects&>(*this)));
   root_.id = random_id();
   start_output();
+  const std::string process = std::to_string(::getpid());
+  Timeline::start(hooks_ == nullptr ? "driver " + process : "worker " + process + " on " + host(), slot().untimed);
   send(net::Hello{::getpid()});
   current_.store(this, std::memory_order_release);
   reader_ = std::thread([this] { read_messages(); });
@@ -106,10 +108,20 @@ Client::~Client() {
   net::unmap_memory(page_, sizeof(net::NodePage));
 }
 
+// TIME-1: of this node's processes, which are about to be ended.
+void Client::await_timelines() {
+  Timeline::current()->forget_flag();
+  const auto deadline = Clock::now() + std::chrono::seconds(1);
+  for (const net::ClientSlot& slot : page_->slots) {
+    while (slot.untimed && Clock::now() < deadline) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
 void Client::stop(bool shut_down_node) {
   if (shut_down_node) {
     wait_for_ending_actors();
     end_output();
+    if (Timeline::current() != nullptr) await_timelines();
   }
   Client* self = this;
   current_.compare_exchange_strong(self, nullptr);
@@ -295,6 +307,8 @@ owner::NewTask Client::new_task(detail::FunctionId function, const serial::Write
 }
 
 owner::Entry* Client::submit(const detail::TaskCall& call) {
+  Timeline* const timeline = Timeline::current();
+  const auto start = timeline != nullptr ? Clock::now() : Clock::time_point();
   owner::NewTask task = new_task(call.function, call.values, call.ref_mask, call.references);
   task.max_retries = static_cast<std::int16_t>(std::clamp(call.options.max_retries, -1, 32'000));
   task.retry_exceptions = call.options.retry_exceptions;
@@ -309,6 +323,7 @@ owner::Entry* Client::submit(const detail::TaskCall& call) {
     task.shape = shape_of(call.options);
     entry = owner_->submit(std::move(task));
   }
+  if (timeline != nullptr) timeline->submitted(entry->id, start);
   if (background_parked_.load(std::memory_order_relaxed)) wake_background();
   return entry;
 }

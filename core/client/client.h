@@ -39,6 +39,7 @@
 #include "core/client/remote_blocks.h"
 #include "core/client/remote_channel.h"
 #include "core/client/task_context.h"
+#include "core/client/timeline.h"
 #include "core/net/control_socket.h"
 #include "core/net/messages.h"
 #include "core/net/node_page.h"
@@ -235,6 +236,7 @@ class Client final : owner::OwnerEffects {
   // output.cc
   void start_output();
   void end_output();
+  void await_timelines();
   // spilling.cc
   bool spills() const;
   std::uint64_t spill(std::uint64_t bytes, Press press);  // locked

@@ -27,6 +27,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::Welcome&) {},
                  [&](const net::Granted& m) { on_granted(m, descriptors); },
                  [&](const net::LeaseEnded& m) {
+                   if (Timeline* timeline = Timeline::current()) timeline->happened("a worker " + m.status);
                    const std::lock_guard guard(mutex_);
                    drain();
                    if (node_of(m.lease) != node_of(self())) return remote_lease_ended(m.lease, m.status);

@@ -12,6 +12,7 @@
 
 #include "core/client/client.h"
 #include "core/client/function_table.h"
+#include "core/client/timeline.h"
 
 namespace manta::client {
 
@@ -82,6 +83,9 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     output.stay(true);
     client.hosted_actor() = {context.id, input.attempt > 0};
   }
+  Timeline* const timeline = Timeline::current();
+  const auto began = timeline != nullptr ? Timeline::Clock::now() : Timeline::Time();
+  const bool resumed = context.coroutine.call != nullptr;
   context.function = input.function.value;
   context.attempt = input.attempt;
   context.outer = current_task();
@@ -120,6 +124,12 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     client.hosted_actor() = {};
   }
   if (context.outer != nullptr) output.runs(printed_before);
+  if (timeline != nullptr) {
+    const std::string_view outcome = ok ? "done" : context.stopped() ? "cancelled" : "threw";
+    if (suspended) timeline->suspended(function->name(), context.id, began);
+    else if (resumed) timeline->resumed_to_its_end(function->name(), context.id, outcome);
+    else timeline->ran(function->name(), context.id, input.attempt, began, outcome);
+  }
   if (!ok) result.clear();
   return ok;
 }

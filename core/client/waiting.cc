@@ -13,6 +13,8 @@ namespace manta::client {
 
 namespace {
 
+constexpr std::chrono::microseconds kToldInTimeline{20};  // shorter waits are not in it
+
 inline void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -148,6 +150,9 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
   // asked the channels to ring before this thread told them not to.
   if (waiters_.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
   if (blocked) hooks_->blocked(false);
+  if (Timeline* timeline = Timeline::current(); timeline != nullptr && Clock::now() - start >= kToldInTimeline) {
+    timeline->did("wait", start);
+  }
   if (result && !done()) throw Error(ErrorCode::cancelled, "the task that waits here has been cancelled");
   return result;
 }

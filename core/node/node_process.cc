@@ -178,6 +178,7 @@ void Daemon::client_gone(ClientId id, const std::string& status) {
     if (client->process > 0) by_process_.erase(client->process);
     if (outputs_) outputs_->worker_gone(id);
     net::ClientSlot& slot = page_->slots[client->slot];
+    slot.untimed = false;
     // Its blocks stay readable for whoever refers to them; new objects need not wait for them.
     const std::uint64_t used = slot.store.used_bytes.exchange(0);
     page_->store.used_bytes.fetch_sub(used);

@@ -142,6 +142,7 @@ void Executor::loop() {
   for (;;) {
     if (have_news_.load(std::memory_order_acquire)) apply_news();
     if (run_ready()) continue;
+    if (client::Timeline* timeline = client::Timeline::current()) timeline->flush();
     const auto start = Client::Clock::now();
     bool found = false;
     for (std::uint32_t n = 0; spin.count() > 0 && !found; ++n) {

@@ -1,0 +1,182 @@
+#include "core/client/timeline.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <manta/error.h>
+
+namespace manta::client {
+
+namespace {
+
+const char* path_from_environment() {
+  const char* path = std::getenv("MANTA_TIMELINE");
+  return path == nullptr || *path == '\0' ? nullptr : path;
+}
+
+void say(const std::string& what) {
+  const std::string text = "manta: MANTA_TIMELINE: " + what + "\n";
+  (void)!::write(2, text.data(), text.size());
+}
+
+std::string microseconds(std::int64_t nanoseconds) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%lld.%03d", static_cast<long long>(nanoseconds / 1000),
+                static_cast<int>(nanoseconds % 1000));
+  return text;
+}
+
+std::int64_t nanoseconds(Timeline::Time time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+// What all events have. The phase is one of the format's letters.
+std::string event(char phase, std::string_view name, Timeline::Time at) {
+  return std::string("{\"ph\":\"") + phase + "\",\"name\":\"" + json_escaped(name) + "\",\"pid\":" +
+         std::to_string(::getpid()) + ",\"tid\":" + std::to_string(::gettid()) + ",\"ts\":" +
+         microseconds(nanoseconds(at));
+}
+
+std::string member(std::string_view key, std::string_view text) {
+  return ",\"" + std::string(key) + "\":\"" + json_escaped(text) + "\"";
+}
+
+}  // namespace
+
+std::string json_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char code[8];
+      std::snprintf(code, sizeof code, "\\u%04x", c);
+      out += code;
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::atomic<Timeline*> Timeline::current_{nullptr};
+
+void Timeline::create_file() {
+  const char* path = path_from_environment();
+  if (path == nullptr) return;
+  const int file = ::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const bool made = file >= 0 && ::write(file, "[\n", 2) == 2;
+  const int error = errno;
+  if (file >= 0) ::close(file);
+  if (made) return;
+  throw Error(ErrorCode::invalid_argument, std::string("MANTA_TIMELINE: cannot write ") + path + ": " +
+                                               std::strerror(error) + "; name a file in a folder that exists");
+}
+
+void Timeline::start(std::string_view process, std::atomic<bool>& unwritten) {
+  const char* path = path_from_environment();
+  if (path == nullptr) return;
+  auto* timeline = new Timeline(path);
+  timeline->file_ = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (timeline->file_ < 0) {
+    say("cannot write " + timeline->path_ + ": " + std::strerror(errno));
+    return delete timeline;
+  }
+  // On a host without the driver nobody has made it.
+  struct stat status {};
+  ::flock(timeline->file_, LOCK_EX);
+  if (::fstat(timeline->file_, &status) == 0 && status.st_size == 0) (void)!::write(timeline->file_, "[\n", 2);
+  ::flock(timeline->file_, LOCK_UN);
+  timeline->unwritten_ = &unwritten;
+  current_.store(timeline, std::memory_order_release);
+  timeline->add(event('M', "process_name", Time()) + ",\"args\":{\"name\":\"" + json_escaped(process) + "\"}}");
+}
+
+void Timeline::finish() {
+  Timeline* timeline = current_.exchange(nullptr);
+  if (timeline == nullptr) return;
+  {
+    const std::lock_guard guard(timeline->mutex_);
+    timeline->lines_ += event('i', "end", Clock::now()) + ",\"s\":\"p\"}\n]\n";
+    timeline->write();
+  }
+  ::close(timeline->file_);
+  timeline->file_ = -1;  // the object stays: another thread may be about to add
+}
+
+void Timeline::ran(std::string_view function, const TaskId& task, unsigned attempt, Time begin,
+                   std::string_view outcome) {
+  const std::string id = task.to_string();
+  std::string arrow = event('f', "submitted", begin) + ",\"cat\":\"task\",\"bp\":\"e\"" + member("id", id) + "},\n";
+  add(std::move(arrow) + event('X', function, begin) + ",\"dur\":" +
+      microseconds(nanoseconds(Clock::now()) - nanoseconds(begin)) + ",\"cat\":\"task\",\"args\":{\"attempt\":" +
+      std::to_string(attempt) + member("task", id) + member("outcome", outcome) + "}}");
+}
+
+void Timeline::suspended(std::string_view function, const TaskId& task, Time begin) {
+  const std::string id = task.to_string();
+  std::string arrow = event('f', "submitted", begin) + ",\"cat\":\"task\",\"bp\":\"e\"" + member("id", id) + "},\n";
+  add(std::move(arrow) + event('b', function, begin) + ",\"cat\":\"coroutine\"" + member("id", id) + "}");
+}
+
+void Timeline::resumed_to_its_end(std::string_view function, const TaskId& task, std::string_view outcome) {
+  const std::string id = task.to_string();
+  add(event('e', function, Clock::now()) + ",\"cat\":\"coroutine\"" + member("id", id) + ",\"args\":{\"outcome\":\"" +
+      json_escaped(outcome) + "\"}}");
+}
+
+void Timeline::submitted(const TaskId& task, Time at) {
+  add(event('s', "submitted", at) + ",\"cat\":\"task\"" + member("id", task.to_string()) + "}");
+}
+
+void Timeline::did(std::string_view what, Time begin) {
+  add(event('X', what, begin) + ",\"dur\":" + microseconds(nanoseconds(Clock::now()) - nanoseconds(begin)) +
+      ",\"cat\":\"manta\"}");
+}
+
+void Timeline::happened(std::string_view what) { add(event('i', what, Clock::now()) + ",\"cat\":\"manta\",\"s\":\"p\"}"); }
+
+void Timeline::flush() {
+  const std::lock_guard guard(mutex_);
+  if (!lines_.empty()) write();
+}
+
+void Timeline::forget_flag() {
+  const std::lock_guard guard(mutex_);
+  write();
+  unwritten_ = &own_flag_;
+}
+
+void Timeline::add(std::string event) {
+  const std::lock_guard guard(mutex_);
+  if (lines_.empty()) *unwritten_ = true;
+  lines_ += event;
+  lines_ += ",\n";
+  if (lines_.size() >= kFlushBytes || Clock::now() - flushed_at_ >= kFlushAfter) write();
+}
+
+void Timeline::write() {
+  for (std::size_t at = 0; at < lines_.size() && file_ >= 0;) {
+    const ssize_t written = ::write(file_, lines_.data() + at, lines_.size() - at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {  // TIME-3
+      say("cannot write " + path_ + ": " + std::strerror(errno) + "; it ends here");
+      current_.store(nullptr, std::memory_order_release);
+      break;
+    }
+    at += static_cast<std::size_t>(written);
+  }
+  lines_.clear();
+  flushed_at_ = Clock::now();
+  *unwritten_ = false;
+}
+
+}  // namespace manta::client

@@ -1,0 +1,75 @@
+// A trace of a run, for ui.perfetto.dev and chrome://tracing: MANTA_TIMELINE=FILE.
+//
+// Format: Chrome's Trace Event Format, a JSON array, one event in a line. All processes of a host append to one file, whole
+// lines at a time, so that what a process has written outlives it. Times are CLOCK_MONOTONIC, which they share.
+//
+//   TIME-1  an execution that ended before its process died without warning is in the file, unless that was within the
+//           last kFlushAfter; where a process has nothing to do, all is
+//   TIME-2  after an orderly end of the driver the file is valid JSON; before, only the closing bracket is missing, which
+//           both viewers allow
+//   TIME-3  what cannot be written (a full disk) is said once and switches the timeline off; the run goes on
+//
+// Threading: any thread, after start(). Ownership: one per process, never destroyed. Off: current() is null.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include <manta/ids.h>
+
+namespace manta::client {
+
+class Timeline {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Time = Clock::time_point;
+  static constexpr std::chrono::milliseconds kFlushAfter{20};
+  static constexpr std::size_t kFlushBytes = 32 * 1024;
+
+  static Timeline* current() { return current_.load(std::memory_order_acquire); }
+  // Of a driver, first: makes the file anew. Throws Error(invalid_argument) where that cannot be.
+  static void create_file();
+  // This process takes part from now on, if MANTA_TIMELINE is set. unwritten: true while something is in memory only.
+  static void start(std::string_view process, std::atomic<bool>& unwritten);
+  // Of a driver, last: the file is complete.
+  static void finish();
+  // The flag that start() was given goes away. All is written.
+  void forget_flag();
+
+  // A task, a call or a constructor ran in this thread until now.
+  void ran(std::string_view function, const TaskId& task, unsigned attempt, Time begin, std::string_view outcome);
+  // One whose coroutine waited in between: under way from, and until.
+  void suspended(std::string_view function, const TaskId& task, Time begin);
+  void resumed_to_its_end(std::string_view function, const TaskId& task, std::string_view outcome);
+  // This thread submitted it then: an arrow leads to where it runs.
+  void submitted(const TaskId& task, Time at);
+  // Something else that this thread did until now.
+  void did(std::string_view what, Time begin);
+  // Now, in the whole process.
+  void happened(std::string_view what);
+  void flush();
+
+ private:
+  explicit Timeline(std::string path) : path_(std::move(path)) {}
+  void add(std::string event);
+  void write();
+
+  static std::atomic<Timeline*> current_;
+  const std::string path_;
+  int file_ = -1;
+  std::atomic<bool> own_flag_{false};
+  std::mutex mutex_;  // of what follows
+  std::atomic<bool>* unwritten_ = &own_flag_;
+  std::string lines_;
+  Time flushed_at_;
+};
+
+// The text of a name inside a JSON string.
+std::string json_escaped(std::string_view text);
+
+}  // namespace manta::client
