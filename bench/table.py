@@ -17,6 +17,8 @@ TARGETS = {
     "1:1 actor calls async": (800_000, 2_000_000),
     "n:n actor calls async": (800_000, 2_000_000),
     "n:n actor calls with arg async": (300_000, 1_000_000),
+    "1:1 async-actor calls sync": (100_000, 300_000),
+    "1:1 async-actor calls async": (500_000, 1_000_000),
     "single client put calls (Plasma Store)": (500_000, 3_000_000),
     "single client get calls (Plasma Store)": (2_000_000, 3_000_000),
     "get 1 GB numpy array in another process (zero copy)": (0.000050, 0.000010),

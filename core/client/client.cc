@@ -30,8 +30,8 @@ std::string function_name(detail::FunctionId id) {
 }
 
 bool same_shape(const TaskOptions& a, const TaskOptions& b) {
-  return a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft && a.num_cpus == b.num_cpus &&
-         a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
+  return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft &&
+         a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
          std::equal(a.resources.begin(), a.resources.end(), b.resources.begin(),
                     [](const CustomResource& x, const CustomResource& y) { return x.name.empty() && y.name.empty(); }) &&
          std::equal(a.env.begin(), a.env.end(), b.env.begin(),

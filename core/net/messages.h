@@ -27,6 +27,7 @@ struct WireResources {
   std::uint64_t memory_bytes = 0;
   std::vector<std::pair<std::string, std::int64_t>> named;
   bool own_worker = false;
+  std::int16_t priority = 0;
   std::string env;
 };
 

@@ -12,6 +12,7 @@ inline sched::ResourceSet resources_of(const WireResources& wire) {
   set.gpus = sched::Amount::from_units(wire.gpus);
   set.memory_bytes = wire.memory_bytes;
   set.own_worker = wire.own_worker;
+  set.priority = wire.priority;
   set.env = wire.env;
   for (const auto& [name, units] : wire.named) set.named.push_back({name, sched::Amount::from_units(units)});
   return set;
@@ -23,6 +24,7 @@ inline WireResources wire_of(const sched::ResourceSet& set) {
   wire.gpus = set.gpus.units();
   wire.memory_bytes = set.memory_bytes;
   wire.own_worker = set.own_worker;
+  wire.priority = set.priority;
   wire.env = set.env;
   for (const sched::NamedAmount& named : set.named) wire.named.emplace_back(named.name, named.amount.units());
   return wire;

@@ -3,6 +3,7 @@
 // By share, at once: leases beyond what a client wants, then those beyond its fair share of what is scarce, for a
 // client below its own. Donors never fall below the share and receivers never rise above it, so nothing goes
 // back and forth.
+// By priority, at once: leases of those below.
 // By turn, on the tick: a demand without any lease takes over leases that others have held for a turn, oldest first,
 // whatever the shares are: more clients than CPUs, or one big request among many small leases.
 #include <algorithm>
@@ -62,11 +63,17 @@ void NodeScheduler::ask_back_by_share(Demand& demand, Asks& asks, Time now) {
     demand.claim_units += holder.shape->units_of(dimension);
     ask(holder, asks, now);
   }
+  while (queue_.any_below(demand.priority()) && demand.claim_units < missing * units - free) {
+    Demand* holder = least_urgent(dimension, demand);
+    if (holder == nullptr) break;
+    demand.claim_units += holder->shape->units_of(dimension);
+    ask(*holder, asks, now);
+  }
   const std::int64_t share = fair_.share(dimension);
   const std::int64_t has = fair_.held(dimension, demand.client);
   const std::int64_t entitled = std::max<std::int64_t>(has == 0 ? 1 : 0, (share - has) / units);
   while (demand.claim_units < std::min(missing, entitled) * units - free) {
-    Demand* holder = donor(dimension, share, demand.client);
+    Demand* holder = donor(dimension, share, demand);
     if (holder == nullptr) {
       return;
     }
@@ -75,8 +82,25 @@ void NodeScheduler::ask_back_by_share(Demand& demand, Asks& asks, Time now) {
   }
 }
 
-// The client that keeps most, and of its shapes the one with most leases of which it can spare one.
-Demand* NodeScheduler::donor(Dimension dimension, std::int64_t share, ClientId except) {
+// Of those below the receiver's priority the one with the lowest, and of these the one with most leases. Only where
+// several priorities are in use.
+Demand* NodeScheduler::least_urgent(Dimension dimension, const Demand& receiver) {
+  Demand* best = nullptr;
+  for (auto& [id, client] : clients_) {
+    for (auto& [index, demand] : client.demands) {
+      const bool may = demand.priority() < receiver.priority() && demand.active > demand.asked &&
+                       demand.shape->units_of(dimension) != 0 && !demand.shape->request.own_worker;
+      if (!may) continue;
+      const auto order = [](const Demand& d) { return std::pair(-d.priority(), d.active - d.asked); };
+      if (best == nullptr || order(demand) > order(*best)) best = &demand;
+    }
+  }
+  return best;
+}
+
+// The client that keeps most, and of its shapes the one with most leases of which it can spare one. None of a higher
+// priority than the receiver's.
+Demand* NodeScheduler::donor(Dimension dimension, std::int64_t share, const Demand& receiver) {
   constexpr int kMaxTried = 8;  // some hold much in one big lease, which they keep
   int tried = 0;
   const FairShare::ByKept& by_kept = fair_.by_kept(dimension);
@@ -85,13 +109,14 @@ Demand* NodeScheduler::donor(Dimension dimension, std::int64_t share, ClientId e
     if (kept <= share) {
       return nullptr;
     }
-    if (client == except || fair_.kept_leases(dimension, client) < 2) {
+    if (client == receiver.client || fair_.kept_leases(dimension, client) < 2) {
       continue;
     }
     Demand* best = nullptr;
     for (auto& [index, demand] : clients_.find(client)->second.demands) {
       const std::int64_t units = demand.shape->units_of(dimension);
       if (units != 0 && demand.active > demand.asked && !demand.shape->request.own_worker && kept - units >= share &&
+          demand.priority() <= receiver.priority() &&
           (best == nullptr || demand.active - demand.asked > best->active - best->asked)) {
         best = &demand;
       }
@@ -140,7 +165,8 @@ void NodeScheduler::ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& 
     for (const Shape::Use& use : missing) {
       for (std::size_t& at = next[use.dimension]; use.units > 0 && at < holders.size(); ++at) {
         Demand& holder = *holders[at];
-        if (holder.shape->units_of(use.dimension) != 0 && holder.active > holder.asked) {
+        if (holder.shape->units_of(use.dimension) != 0 && holder.active > holder.asked &&
+            holder.priority() <= demand->priority()) {
           ask(holder, asks, now);
           for (Shape::Use& other : missing) {
             other.units -= holder.shape->units_of(other.dimension);

@@ -8,6 +8,7 @@ void DemandQueue::bind(Demand& demand, const ResourceSet& request) {
   Shape& shape = shapes_[request];
   if (shape.demands++ == 0) {
     shape.request = request;
+    ++priorities_[request.priority];
     const auto use = [&](Dimension dimension, std::int64_t units) {
       if (units != 0) {
         shape.uses.push_back({dimension, units});
@@ -33,6 +34,8 @@ void DemandQueue::unbind(Demand& demand) {
   refresh(demand, Time{0});
   if (--demand.shape->demands == 0) {
     const auto found = shapes_.find(demand.shape->request);
+    const auto priority = priorities_.find(found->first.priority);
+    if (--priority->second == 0) priorities_.erase(priority);
     shapes_.erase(found);
   }
   demand.shape = nullptr;
@@ -59,7 +62,7 @@ void DemandQueue::file_waiting(Demand& demand, bool waits, Time now) {
     demand.claim_units = 0;
     to_the_back(demand);
   }
-  const Rank rank(demand.held(), demand.arrival);
+  const Rank rank = demand.place();
   if (waits == demand.waiting && (!waits || rank == demand.rank)) {
     return;
   }

@@ -26,10 +26,12 @@ class DemandQueue {
   void unbind(Demand& demand);
   // After any change of its counters.
   void refresh(Demand& demand, Time now);
-  // Behind all others with as few leases. Then refresh.
+  // Behind all others of its priority with as few leases. Then refresh.
   void to_the_back(Demand& demand) { demand.arrival = ++last_arrival_; }
 
   bool empty() const { return fronts_.empty(); }
+  // Somebody has or wants leases of a lower priority.
+  bool any_below(std::int32_t priority) const { return !priorities_.empty() && priorities_.begin()->first < priority; }
   // Of each shape with waiting demands the one to be served first, in the order of service.
   const std::map<Rank, Demand*>& fronts() const { return fronts_; }
   // Whether there is a dimension of which every waiting demand needs more than is left: nobody can be served. (Not the
@@ -54,6 +56,7 @@ class DemandQueue {
   std::map<Rank, Demand*> fronts_;
   std::vector<std::map<std::pair<ClientId, ShapeIndex>, Demand*>> surplus_;  // by dimension
   std::vector<std::map<std::int64_t, std::int32_t>> smallest_;  // by dimension: units needed, by how many shapes
+  std::map<std::int32_t, std::uint32_t> priorities_;  // how many shapes have it
   std::uint64_t last_arrival_ = 0;
 };
 

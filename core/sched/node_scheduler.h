@@ -8,7 +8,8 @@
 //   SCHED-3  a worker that has seen GPUs, or has an environment of its own, is only ever leased with the same ones
 //   SCHED-4  an infeasible demand is answered by infeasible() in the same event, and never queued
 //   SCHED-5  a submitter's death returns all it held: idle workers at once, others once their channel is closed
-//   SCHED-6  nobody starves: a waiting demand is served in order of arrival, those with fewer leases of the shape first
+//   SCHED-6  nobody starves: a waiting demand is served in order of arrival, those with fewer leases of the shape first;
+//            among demands of one priority, for higher ones go before, and leases of lower ones are asked back for them
 //   SCHED-7  started + idle + leased + dying workers <= max_workers
 //   SCHED-8  a living submitter hears of the end of every lease that it has not returned itself
 //
@@ -170,7 +171,8 @@ class NodeScheduler {
   // What a request of the demand lacks that leases of others would free, the dearest first: getting that mostly brings
   // the rest.
   std::vector<Shape::Use> scarce(const Demand& demand) const;
-  Demand* donor(Dimension dimension, std::int64_t share, ClientId except);
+  Demand* donor(Dimension dimension, std::int64_t share, const Demand& receiver);
+  Demand* least_urgent(Dimension dimension, const Demand& receiver);
   void ask(Demand& holder, Asks& asks, Time now);
   void send(const Asks& asks);
 

@@ -184,7 +184,7 @@ std::string NodeScheduler::check_demands() const {
       if (demand.booked > 0 && demand.held() > demand.wanted) {
         return "more is booked for " + name_of(demand) + " than it wants";
       }
-      const auto waiting = demand.shape->waiting.find(Rank(demand.held(), demand.arrival));
+      const auto waiting = demand.shape->waiting.find(demand.place());
       const bool waits = waiting != demand.shape->waiting.end() && waiting->second == &demand;
       if (waits != (demand.wanted > demand.held()) || waits != demand.waiting) {
         return "SCHED-6: " + name_of(demand) + (waits ? " waits without need" : " does not wait for what it wants");

@@ -13,6 +13,7 @@ namespace manta::sched {
 namespace {
 
 constexpr std::int64_t kStepsPerUnit = 10'000;
+constexpr int kMostPriority = 1000;
 constexpr Amount kOneGpu = Amount::from_units(kStepsPerUnit);
 
 std::string number(double value) {
@@ -222,6 +223,11 @@ Result<ResourceSet> request_from(const Options& options, const std::string& type
   auto env = env_from(options.env, type);
   if (!env) return tl::unexpected(env.error());
   request.env = std::move(*env);
+  if (options.priority < -kMostPriority || options.priority > kMostPriority) {
+    return fail(ErrorCode::invalid_argument, type + "::priority is " + std::to_string(options.priority) +
+                                                 "; give one from -1000 to 1000, 0 for ordinary work");
+  }
+  request.priority = static_cast<std::int16_t>(options.priority);
   return request;
 }
 

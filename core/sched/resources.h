@@ -60,6 +60,7 @@ struct ResourceSet {
   std::uint64_t memory_bytes = 0;
   std::vector<NamedAmount> named;  // sorted by name, no zero amounts, no duplicates
   bool own_worker = false;         // an actor's: a worker that nothing has used before, never asked back
+  std::int16_t priority = 0;       // higher first
   std::string env;                 // of the worker: "NAME=value" for each variable, by name, each with a NUL behind it
 
   friend auto operator<=>(const ResourceSet&, const ResourceSet&) = default;

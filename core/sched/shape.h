@@ -23,8 +23,13 @@ inline constexpr Time kNever = Time::max();
 
 struct Shape;
 
-// Place in the order of service: fewest leases first, then arrival (SCHED-6). Arrivals are distinct.
-using Rank = std::pair<std::uint32_t, std::uint64_t>;
+// Place in the order of service (SCHED-6). Arrivals are distinct.
+struct Rank {
+  std::int32_t below = 0;  // the negated priority
+  std::uint32_t held = 0;
+  std::uint64_t arrival = 0;
+  friend auto operator<=>(const Rank&, const Rank&) = default;
+};
 
 // What one client wants of one shape, and has.
 struct Demand {
@@ -48,6 +53,8 @@ struct Demand {
 
   std::uint32_t held() const { return active + booked; }
   std::uint32_t leases() const { return active + blocked; }
+  std::int32_t priority() const;
+  Rank place() const { return {-priority(), held(), arrival}; }
 };
 
 // A big request may be passed by smaller ones a bounded number of times; then what it lacks is kept free for it. Not
@@ -117,5 +124,7 @@ struct Shape {
     return 0;
   }
 };
+
+inline std::int32_t Demand::priority() const { return shape->request.priority; }
 
 }  // namespace manta::sched

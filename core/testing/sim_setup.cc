@@ -79,6 +79,13 @@ void SimCluster::make_shapes() {
       shapes.push_back({own, true});
     }
   }
+  if (Random(detail::mix64(world_.options.seed) ^ 0x7072696f).chance(30)) {
+    for (const std::int16_t priority : {-5, 10}) {
+      sched::ResourceSet urgent = cpus(10'000);
+      urgent.priority = priority;
+      shapes.push_back({urgent, true});
+    }
+  }
 }
 
 void SimCluster::make_nodes() {

@@ -225,6 +225,71 @@ TEST_F(Resources, ComeBackFromTheDead) {
   EXPECT_EQ(met({.num_cpus = 1, .num_gpus = 2, .memory_bytes = 500, .resources = {{{"license", 1}}}}, 2), 2);
 }
 
+// --- priorities
+
+constexpr std::size_t kStarts = 100, kOrder = 101;  // how many have started; the priority of each, in order
+
+void notes_its_start(int priority) {
+  const auto at = static_cast<std::size_t>(outside()[kStarts]++);
+  outside()[kOrder + at] = priority;
+}
+int holds_a_cpu() {
+  const Gauge running(kRunning);
+  return await_cell(kOpen, 1) ? 1 : 0;
+}
+void submits(int priority, int count) {
+  for (int i = 0; i < count; ++i) {
+    (void)manta::remote<notes_its_start>.options({.num_cpus = 2, .priority = priority})(priority);
+  }
+}
+std::vector<int> order_of_starts(std::size_t count) {
+  std::vector<int> order;
+  for (std::size_t i = 0; i < count; ++i) order.push_back(static_cast<int>(outside()[kOrder + i]));
+  return order;
+}
+
+TEST_F(Resources, HigherPrioritiesGoFirst) {
+  auto holder = manta::remote<holds_a_cpu>();
+  ASSERT_TRUE(await_cell(kRunning, 1));
+  const std::vector<int> priorities{0, 3, -7, 3, 0, 1000, -7, 5, 0, 3};
+  for (const int priority : priorities) submits(priority, 2);
+  // Another submitter, whose demand the node hears of apart.
+  manta::get(manta::remote<submits>.options({.num_cpus = 0})(4, 3));
+  outside()[kOpen] = 1;
+  EXPECT_EQ(manta::get(holder), 1);
+  ASSERT_TRUE(await_cell(kStarts, 23));
+  std::vector<int> expected{4, 4, 4};
+  for (const int priority : priorities) expected.insert(expected.end(), 2, priority);
+  std::sort(expected.rbegin(), expected.rend());
+  EXPECT_EQ(order_of_starts(23), expected);
+}
+
+int works(int milliseconds) {
+  ++outside()[kRunning];
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+  return milliseconds;
+}
+
+TEST_F(Resources, OneThatComesLaterOvertakesAQueue) {
+  std::vector<Ref<int>> queue;
+  for (int i = 0; i < 1'000; ++i) queue.push_back(manta::remote<works>.options({.priority = -1})(5));
+  ASSERT_TRUE(await_cell(kRunning, 20));
+  const std::int64_t before = outside()[kRunning];
+  EXPECT_EQ(manta::get(manta::remote<works>.options({.num_cpus = 2, .priority = 1})(0)), 0);
+  EXPECT_LT(outside()[kRunning] - before, 200) << "of a thousand";
+  for (const auto& ref : queue) manta::cancel(ref);
+}
+
+TEST_F(Resources, APriorityOutOfRangeIsRefused) {
+  try {
+    (void)manta::remote<works>.options({.priority = 1001})(1);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+    EXPECT_NE(std::string(error.what()).find("from -1000 to 1000"), std::string::npos) << error.what();
+  }
+}
+
 // CPUs of a task that waits go to others, and it goes on although they are taken: only that may exceed the node's.
 int waits_for_gate() {
   auto gate = manta::remote<meet>.options({.num_cpus = 2})(1000);

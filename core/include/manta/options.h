@@ -38,6 +38,10 @@ struct TaskOptions {
   int max_retries = 3;             // attempts after the first, counted only when the task had started; -1: for ever
   bool retry_exceptions = false;   // whether an exception of user code counts as a reason to retry
   std::string_view name = {};      // shown to people instead of the function's name
+  // Higher goes first, from -1000 to 1000, where tasks compete for a node's resources, whoever submitted them: strictly,
+  // so those of low priority wait for as long as there is higher work that could use what they need. What runs is not
+  // interrupted; what has not started gives way.
+  int priority = 0;
   Placement placement = Placement::pack;
   NodeId node = {};                // only there: one of Runtime::nodes()
   bool node_soft = false;          // elsewhere if that node is dead or can never run it
@@ -71,6 +75,7 @@ struct ActorOptions {
   NodeId node = {};                  // only there: one of Runtime::nodes()
   bool node_soft = false;            // elsewhere if that node is dead or can never run it
   std::array<EnvVariable, 8> env{};  // of the actor's process, as TaskOptions::env
+  int priority = 0;                  // of its creation, as TaskOptions::priority
   bool get_if_exists = false;        // where an actor has the name: that one, instead of an error
 };
 
