@@ -8,8 +8,8 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <regex>
 #include <sstream>
+#include <string_view>
 
 namespace manta::e2e {
 
@@ -62,8 +62,16 @@ ProgramRun run_program(const std::vector<std::string>& arguments, const std::vec
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
-  std::istringstream all(std::regex_replace(text, std::regex("pid=[0-9]+"), "pid=#"));
-  for (std::string line; std::getline(all, line);) lines.push_back(line);
+  std::istringstream all(text);
+  for (std::string line; std::getline(all, line);) {
+    constexpr std::string_view kPid = "pid=";
+    for (std::size_t at = line.find(kPid); at != std::string::npos; at = line.find(kPid, at + 1)) {
+      const std::size_t digits = at + kPid.size();
+      const std::size_t end = std::min(line.find_first_not_of("0123456789", digits), line.size());
+      if (end > digits) line.replace(digits, end - digits, "#");
+    }
+    lines.push_back(line);
+  }
   std::sort(lines.begin(), lines.end());
   return lines;
 }
