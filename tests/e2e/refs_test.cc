@@ -8,9 +8,13 @@
 #include <fstream>
 #include <map>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
+#include <type_traits>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <manta/manta.h>
@@ -258,6 +262,30 @@ TEST(Refs, PassedBetweenThreads) {
   refs.clear();
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(total, 4 * 2 * 49 * 50 / 2);
+}
+
+// --- parts of one result
+
+std::tuple<int, std::string, Ints> three(int n) { return {n, std::string(static_cast<std::size_t>(n), 'x'), many(n, 7)}; }
+std::pair<Ints, Ref<int>> pair_of(int n) { return {many(n, 3), manta::put(n)}; }
+std::pair<int, int> no_pair() { throw std::runtime_error("there is none"); }
+
+TEST(Refs, UnpackedFromOneResult) {
+  auto [number, text, values] = manta::unpack(manta::remote<three>(100'000));
+  static_assert(std::is_same_v<decltype(values), Ref<Ints>>);
+  EXPECT_EQ(manta::get(manta::remote<sum>(values)), 700'000);
+  EXPECT_EQ(manta::get(number), 100'000);
+  EXPECT_EQ(manta::get(text).size(), 100'000U);
+  auto [more, inner] = manta::unpack(manta::remote<pair_of>(10));
+  EXPECT_EQ(manta::get(more), many(10, 3));
+  EXPECT_EQ(manta::get(manta::get(inner)), 10);
+  auto [first, second] = manta::unpack(manta::remote<no_pair>());
+  for (const auto& part : {first, second}) {
+    const auto result = manta::try_get(part);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code(), manta::ErrorCode::task_failed);
+    EXPECT_NE(result.error().message().find("there is none"), std::string::npos) << result.error().message();
+  }
 }
 
 }  // namespace

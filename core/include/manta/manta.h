@@ -14,4 +14,5 @@
 #include <manta/serialize.h>
 #include <manta/stream.h>
 #include <manta/task.h>
+#include <manta/unpack.h>
 #include <manta/wait.h>

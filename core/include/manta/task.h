@@ -44,7 +44,8 @@ class AllAwaiter;
 //   co_await sleep_for(100ms)     others run meanwhile
 //   co_await yield()              the same, without a time
 // A Ref or Task must have a name (auto r = remote<f>(x); co_await r): g++ 12 destroys some temporaries of an expression
-// that contains co_await twice. manta::get() inside a coroutine works, but holds up all other calls of the actor.
+// that contains co_await twice. manta::get() inside a coroutine works, but holds up all other calls of the actor, and so
+// does a method that is a Generator while its reader is behind.
 //
 // Parameters by value are the coroutine's own. Those by const reference refer to the decoded arguments, which are kept
 // until the coroutine has ended; what a reference of a *child* refers to, its caller must keep. A lambda with captures
