@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include <manta/error.h>
 
@@ -68,6 +69,7 @@ std::string json_escaped(std::string_view text) {
 }
 
 std::atomic<Timeline*> Timeline::current_{nullptr};
+Timeline* Timeline::last_ = nullptr;
 
 void Timeline::create_file() {
   const char* path = path_from_environment();
@@ -96,6 +98,7 @@ void Timeline::start(std::string_view process, std::atomic<bool>& unwritten) {
   if (::fstat(timeline->file_, &status) == 0 && status.st_size == 0) (void)!::write(timeline->file_, "[\n", 2);
   ::flock(timeline->file_, LOCK_UN);
   timeline->unwritten_ = &unwritten;
+  timeline->before_ = std::exchange(last_, timeline);
   current_.store(timeline, std::memory_order_release);
   timeline->add(event('M', "process_name", Time()) + ",\"args\":{\"name\":\"" + json_escaped(process) + "\"}}");
 }

@@ -60,6 +60,8 @@ class Timeline {
   void write();
 
   static std::atomic<Timeline*> current_;
+  static Timeline* last_;  // all that were ever started can be reached from it: none is a leak
+  Timeline* before_ = nullptr;
   const std::string path_;
   int file_ = -1;
   std::atomic<bool> own_flag_{false};

@@ -114,6 +114,16 @@ bool DemandQueue::all_lack(const Ledger& ledger) const {
   return false;
 }
 
+bool DemandQueue::starving() const {
+  for (auto front = fronts_.begin(); front != fronts_.end();) {
+    if (front->first.held == 0) {
+      return true;
+    }
+    front = fronts_.lower_bound({front->first.below + 1, 0, 0});  // the first of a priority has the fewest leases of it
+  }
+  return false;
+}
+
 std::vector<Demand*> DemandQueue::all_waiting() const {
   std::vector<std::pair<Rank, Demand*>> ranked;
   for (const auto& [front_rank, front] : fronts_) {

@@ -30,6 +30,8 @@ class DemandQueue {
   void to_the_back(Demand& demand) { demand.arrival = ++last_arrival_; }
 
   bool empty() const { return fronts_.empty(); }
+  // Somebody waits and has no lease at all.
+  bool starving() const;
   // Somebody has or wants leases of a lower priority.
   bool any_below(std::int32_t priority) const { return !priorities_.empty() && priorities_.begin()->first < priority; }
   // Of each shape with waiting demands the one to be served first, in the order of service.

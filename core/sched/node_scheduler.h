@@ -113,7 +113,7 @@ class NodeScheduler {
   std::vector<std::pair<ShapeIndex, std::uint32_t>> held_by(ClientId client) const;
   std::uint32_t held(ClientId client, ShapeIndex shape) const;
   // A demand waits and has no lease at all.
-  bool starving() const { return !queue_.empty() && queue_.fronts().begin()->second->held() == 0; }
+  bool starving() const { return queue_.starving(); }
   // Why the oldest waiting demand of the client is not granted; empty if none waits. For `manta why` and errors.
   std::string why_waiting(ClientId submitter) const;
   // None: the client does not hold the lease.

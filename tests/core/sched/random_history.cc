@@ -41,6 +41,10 @@ RandomHistory::RandomHistory(std::uint64_t seed)
              {.cpus = amount(1), .gpus = amount(0.7), .memory_bytes = 1},
              {.cpus = amount(1), .env = "A=1"},
              {.cpus = amount(0.5), .env = "A=2"}};
+  mixed_ = random(2) == 0;
+  if (mixed_) {  // else all have the same
+    for (ResourceSet& shape : shapes_) shape.priority = static_cast<std::int8_t>(random(3) - 1);
+  }
 }
 
 void RandomHistory::note(const char* what, std::uint64_t a, std::uint64_t b) {
@@ -300,8 +304,11 @@ std::string RandomHistory::serve_everybody() {
       // Streams of tasks: kept for ever, unless asked back or not wanted.
       const bool worker = processes_.contains(held.submitter) && processes_[held.submitter].worker;
       if (const auto asked = asked_.find({held.submitter, held.shape});
-          worker || (asked != asked_.end() && asked->second > 0)) {
-        give_back(lease);
+          worker || mixed_ || (asked != asked_.end() && asked->second > 0)) {
+        if (mixed_) {  // or it would stand for ever before those of a lower priority
+          scheduler_.set_demand(ClientId{held.submitter}, held.shape, shapes_[held.shape], 0, now_);
+        }
+        if (held_.contains(lease)) give_back(lease);
       }
     }
     pass(10 * kMs);

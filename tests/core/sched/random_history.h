@@ -74,6 +74,7 @@ class RandomHistory final : NodeSchedulerEffects {
   std::mt19937_64 random_;
   NodeSchedulerConfig config_;
   std::vector<ResourceSet> shapes_;
+  bool mixed_ = false;  // shapes of several priorities
   Time now_{0};
   std::map<std::uint64_t, Process> processes_;
   std::map<std::uint64_t, Held> held_;
