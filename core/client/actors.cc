@@ -35,7 +35,7 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
     if (owner::Entry* found = find_actor(actor.name, std::string(call.type))) return found;
   }
   actor.request = std::move(*request);
-  actor.where = {call.options.placement, call.options.node, call.options.node_soft};
+  actor.where = sched::where_of(call.options);
   actor.held_back = !actor.name.empty();
   actor.constructor = new_task(call.constructor, call.values, call.ref_mask, call.references);
   const std::string name = actor.name;
@@ -117,6 +117,20 @@ owner::Entry* Client::find_actor(const std::string& name, const std::string& typ
   }
   const net::Named answer = ask_for_name(net::FindName{request, name}, request);
   return answer.found ? adopt_named(answer, name, type) : nullptr;
+}
+
+std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std::uint8_t strategy) {
+  std::unique_lock lock(mutex_);
+  if (end_) throw_error(*end_);
+  const std::uint64_t request = next_request_++;
+  groups_asked_[request];
+  send(net::CreateGroup{request, std::move(bundles), strategy});
+  names_answered_.wait(lock, [&] { return groups_asked_[request].has_value() || node_gone_; });
+  const std::optional<net::GroupMade> answer = groups_asked_[request];
+  groups_asked_.erase(request);
+  if (!answer) throw_error(*end_);
+  if (answer->group == 0) throw Error(ErrorCode::invalid_argument, answer->why);
+  return answer->group;
 }
 
 // Nobody has lent it to us: we enter ourselves in its owner's books. If it has ended meanwhile, calls will say so.

@@ -30,7 +30,7 @@ std::string function_name(detail::FunctionId id) {
 }
 
 bool same_shape(const TaskOptions& a, const TaskOptions& b) {
-  return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft &&
+  return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft && a.bundle == b.bundle &&
          a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
          std::equal(a.resources.begin(), a.resources.end(), b.resources.begin(),
                     [](const CustomResource& x, const CustomResource& y) { return x.name.empty() && y.name.empty(); }) &&
@@ -272,7 +272,7 @@ owner::ShapeIndex Client::shape_of(const TaskOptions& options) {
   if (have_last_shape_ && same_shape(options, last_options_)) return last_shape_;
   auto request = sched::request_of(options);
   if (!request) throw_error(request.error());
-  last_shape_ = owner_->shape_of(*request, {options.placement, options.node, options.node_soft});
+  last_shape_ = owner_->shape_of(*request, sched::where_of(options));
   last_options_ = options;
   have_last_shape_ = true;
   return last_shape_;

@@ -102,6 +102,9 @@ class Client final : owner::OwnerEffects {
   owner::Entry* call_actor(const detail::MethodCall& call);
   void kill_actor(owner::Entry& actor, bool restart);
   owner::Entry* find_actor(const std::string& name, const std::string& type);  // null: none
+  // Placement groups; throws Error.
+  std::uint64_t create_group(std::vector<net::WireResources> bundles, std::uint8_t strategy);
+  void remove_group(std::uint64_t group) { send(net::RemoveGroup{group}); }
   void cancel(owner::Entry& entry, bool force, bool recursive);
   bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
   std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
@@ -291,7 +294,8 @@ class Client final : owner::OwnerEffects {
   bool node_gone_ = false;
   std::optional<Error> end_;        // why nothing can be submitted any more
   std::map<std::uint64_t, std::optional<net::Named>> names_asked_;  // by request
-  std::condition_variable names_answered_;
+  std::map<std::uint64_t, std::optional<net::GroupMade>> groups_asked_;  // by request
+  std::condition_variable names_answered_;  // of both
   std::uint64_t next_request_ = 1;
 
   HostedActor hosted_actor_;                 // of a worker

@@ -70,6 +70,12 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    if (it != names_asked_.end()) it->second = m;
                    names_answered_.notify_all();
                  },
+                 [&](const net::GroupMade& m) {
+                   const std::lock_guard guard(mutex_);
+                   const auto it = groups_asked_.find(m.request);
+                   if (it != groups_asked_.end()) it->second = m;
+                   names_answered_.notify_all();
+                 },
                  [&](const net::ClientDied& m) { on_client_died(m); },
                  [&](const net::Settle& m) {
                    const std::lock_guard guard(mutex_);

@@ -232,6 +232,8 @@ void Client::remove_completions(Completions& completions) {
 bool Client::fits_here(const owner::Entry& entry) const {
   if (!entry.owned || entry.kind != owner::Kind::task) return false;
   if (entry.extra && entry.extra->stream) return false;  // it would wait for who waits for it
+  const sched::Where where = owner_->where_of(entry.shape);
+  if (where.bundle || (where.node && where.node != node_of(self()) && !where.soft)) return false;
   const sched::ResourceSet& request = owner_->request_of(entry.shape);
   const TaskContext* task = current_task();
   return request.gpus.zero() && request.env == welcome_.env && request.memory_bytes == 0 && request.named.empty() &&

@@ -18,7 +18,7 @@
 
 namespace manta::net {
 
-inline constexpr std::uint8_t kControlVersion = 3;
+inline constexpr std::uint8_t kControlVersion = 4;
 
 // A resource request, as on the wire (sched::ResourceSet).
 struct WireResources {
@@ -40,6 +40,14 @@ struct SetDemand {
   WireResources request;
   std::uint32_t wanted = 0;
   sched::Where where;
+};
+struct CreateGroup {  // a placement group; answered by GroupMade
+  std::uint64_t request = 0;  // the sender's number of it
+  std::vector<WireResources> bundles;
+  std::uint8_t strategy = 0;  // GroupStrategy
+};
+struct RemoveGroup {
+  std::uint64_t group = 0;
 };
 struct ReturnLease {
   LeaseId lease;
@@ -115,7 +123,8 @@ struct DrainOutput {  // driver: of workers of the node; answered by OutputDrain
 
 using ClientMessage = std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown,
                                    ArenaUnused, KillWorker, RequestChannel, RegisterName, FindName, DropName, NeedRoom,
-                                   MadeRoom, PullBlock, Bequeath, Withdraw, Settled, OutputTaken, DrainOutput>;
+                                   MadeRoom, PullBlock, Bequeath, Withdraw, Settled, OutputTaken, DrainOutput, CreateGroup,
+                                   RemoveGroup>;
 
 // --- from a node to a client
 struct NodeOfCluster {
@@ -211,6 +220,11 @@ struct BlockPulled {  // descriptor: memory that holds the block; none: it is lo
   std::string why;
 };
 
+struct GroupMade {
+  std::uint64_t request = 0;
+  std::uint64_t group = 0;  // 0: refused, and why
+  std::string why;
+};
 struct OutputText {  // to the driver: whole lines that a worker wrote while it ran the function
   ClientId worker;
   std::int64_t process = 0;    // 0: not known yet
@@ -225,7 +239,7 @@ struct OutputDrained {  // what workers of the node had written when it was aske
 
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
                                  FromPeer, ClientDied, ChannelTo, Named, MakeRoom, RoomMade, NodeJoined, NodeDied,
-                                 BlockPulled, Settle, OutputText, OutputDrained>;
+                                 BlockPulled, Settle, OutputText, OutputDrained, GroupMade>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena

@@ -62,7 +62,8 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
             }),
       head_({.heartbeat_timeout = head::Time::max()}, *this),  // links have heartbeats of their own
       launcher_(std::move(driver)),
-      scheduler_(((cluster_ = make_cluster()), scheduler_config(config_, self_)), *this) {
+      scheduler_(((cluster_ = make_cluster()), scheduler_config(config_, self_)), client_of(self_, 0), *this),
+      planner_(*this) {
   auto memory = net::create_shared_memory("manta-node", sizeof(net::NodePage));
   if (!memory) throw_error(memory.error());
   auto base = net::map_memory(memory->get(), sizeof(net::NodePage), net::Mapping::shared);
@@ -78,6 +79,7 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
   // The node's own head: joins cannot fail, ids are fresh.
   (void)head_.node_joined(self_, net::resources_of(config_.total), host_, now());
   nodes_.push_back({self_, host_, config_.total});
+  planner_.node_joined(self_, net::resources_of(config_.total), now());
   if (config_.join.empty()) {
     auto client = add_client(driver_, std::move(launcher_));
     if (!client) throw_error(client.error());
@@ -202,6 +204,8 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                  },
                  [&](const net::OutputTaken& m) { output_taken(client.id, m); },
                  [&](const net::DrainOutput& m) { drain_output(client.id, m); },
+                 [&](const net::CreateGroup& m) { create_group(client.id, m); },
+                 [&](const net::RemoveGroup& m) { remove_group(client.id, m); },
              },
              message);
 }
@@ -378,6 +382,7 @@ void Daemon::announce_client_death(NodeId to, ClientId dead, const std::string& 
     if (id != dead && client->greeted) send(*client, net::ClientDied{dead, status});
   }
   death_announced(dead, status);
+  if (is_head()) planner_.client_left(dead, now());
 }
 
 void Daemon::end_job(NodeId to, ClientId driver) {
@@ -386,9 +391,9 @@ void Daemon::end_job(NodeId to, ClientId driver) {
 
 void Daemon::schedule_tick() {
   const sched::Time at = now();
-  const sched::Time next = std::min(scheduler_.tick(at), head_.tick(at));
+  const sched::Time next = std::min({scheduler_.tick(at), head_.tick(at), plan_groups(at)});
   page_->others_wait.store(scheduler_.starving(), std::memory_order_relaxed);
-  if (placing_) look_at_views();
+  if (cluster_) look_at_views();
   if (next == sched::Time::max() || stopping_) {
     timer_.cancel();
     return;

@@ -40,15 +40,17 @@
 #include "core/node/transfers.h"
 #include "core/owner/estates.h"
 #include "core/owner/round_call.h"
+#include "core/sched/bundled_scheduler.h"
 #include "core/sched/cluster_scheduler.h"
-#include "core/sched/node_scheduler.h"
+#include "core/sched/group_planner.h"
 
 namespace manta::node {
 
-class Daemon final : sched::NodeSchedulerEffects,
+class Daemon final : sched::BundleEffects,
                      head::HeadEffects,
                      ClusterEvents,
                      sched::ClusterSchedulerEffects,
+                     sched::GroupPlannerEffects,
                      owner::EstateEffects {
  public:
   // The spawner has started. driver: this end of the driver's socket, from which `config` was read.
@@ -69,7 +71,7 @@ class Daemon final : sched::NodeSchedulerEffects,
     std::set<ClientId> users;  // who may still know of objects in it (OWN-8)
   };
 
-  // --- sched::NodeSchedulerEffects
+  // --- sched::BundleEffects
   void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus, const std::string& env) override;
   void kill_worker(ClientId worker) override;
   void grant(ClientId submitter, const sched::Grant& grant) override;
@@ -77,6 +79,7 @@ class Daemon final : sched::NodeSchedulerEffects,
   void infeasible(ClientId submitter, sched::ShapeIndex shape, const std::string& why) override;
   void ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t count) override;
   void close_channel(ClientId worker, ClientId submitter) override;
+  void bundle_reserved(const Bundle& bundle, std::uint32_t attempt) override;
   // --- head::HeadEffects
   void announce_client_death(NodeId to, ClientId client, const std::string& status) override;
   void announce_node_death(NodeId to, NodeId dead, const std::string& status) override;
@@ -91,9 +94,15 @@ class Daemon final : sched::NodeSchedulerEffects,
   void head_gone(bool orderly, const std::string& why) override;
   // --- sched::ClusterSchedulerEffects (daemon_cluster.cc)
   void set_share(NodeId node, ClientId client, sched::ShapeIndex shape, const sched::ResourceSet& request,
-                 std::uint32_t wanted) override;
+                 const Bundle& bundle, std::uint32_t wanted) override;
   std::uint32_t held_here(ClientId client, sched::ShapeIndex shape) override { return scheduler_.held(client, shape); }
   void refuse(ClientId client, sched::ShapeIndex shape, const std::string& why) override;
+
+  // --- sched::GroupPlannerEffects (daemon_groups.cc)
+  void reserve(NodeId node, const Bundle& bundle, std::uint32_t attempt, const sched::ResourceSet& request) override;
+  void release(NodeId node, const Bundle& bundle, const std::string& why) override;
+  void placed(std::uint64_t group, const std::vector<NodeId>& nodes) override;
+  void gone(std::uint64_t group) override;
 
   // --- owner::EstateEffects (daemon_estates.cc)
   void send_as(ClientId from, ClientId to, owner::PeerMessage message) override;
@@ -155,6 +164,15 @@ class Daemon final : sched::NodeSchedulerEffects,
   void look_at_views();
   int arena_of(ClientId client);  // for readers; -1: unknown
 
+  // daemon_groups.cc
+  bool is_head() const { return !cluster_ || cluster_->is_head(); }
+  sched::ClusterScheduler& placing();
+  void create_group(ClientId client, const net::CreateGroup& m);
+  void remove_group(ClientId client, const net::RemoveGroup& m);
+  void tell_of_groups(NodeId node);
+  sched::Time plan_groups(sched::Time at);
+  void on_group_message(NodeId from, const link::Message& message);
+
   // daemon_output.cc
   std::unique_ptr<Outputs> make_outputs();
   void output_taken(ClientId from, const net::OutputTaken& taken);
@@ -192,7 +210,8 @@ class Daemon final : sched::NodeSchedulerEffects,
   RoomRequests room_;
   head::Head head_;
   net::ControlSocket launcher_;  // of a node that joined: the program that was started; then watched for its end
-  sched::NodeScheduler scheduler_;
+  sched::BundledScheduler scheduler_;
+  sched::GroupPlanner planner_;  // the head's
   bool stopping_ = false;
 };
 

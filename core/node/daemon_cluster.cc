@@ -44,8 +44,7 @@ void Daemon::start_cluster() {
   (void)::mallopt(M_MMAP_THRESHOLD, 32 << 20);
   (void)::mallopt(M_TRIM_THRESHOLD, 128 << 20);
 #endif
-  placing_ = std::make_unique<sched::ClusterScheduler>(self_, static_cast<sched::ClusterSchedulerEffects&>(*this));
-  placing_->node_joined(self_, host_, net::resources_of(config_.total));
+  placing();
   transfers_ = std::make_unique<Transfers>(
       Transfers::Edge{[this](NodeId to, const link::Message& message) { cluster_->send(to, message); },
                       [this](ClientId arena) { return arena_of(arena); },
@@ -70,6 +69,10 @@ void Daemon::node_up(const net::NodeOfCluster& node) {
   nodes_.push_back(node);
   for (const auto& [id, client] : clients_) send(*client, net::NodeJoined{node});
   placing_->node_joined(node.node, node.host, net::resources_of(node.total));
+  if (is_head()) {
+    tell_of_groups(node.node);
+    planner_.node_joined(node.node, net::resources_of(node.total), now());
+  }
   schedule_tick();
 }
 
@@ -100,6 +103,7 @@ void Daemon::announce_node_death(NodeId to, NodeId dead, const std::string& stat
   transfers_->node_left(dead, name + " " + status);
   for (const auto& [id, client] : clients_) send(*client, net::NodeDied{dead, name + " " + status});
   placing_->node_left(dead);
+  if (is_head()) planner_.node_left(dead, now());
 }
 
 void Daemon::client_up(ClientId client) {
@@ -155,7 +159,7 @@ void Daemon::head_gone(bool orderly, const std::string& why) {
 // --- demands and leases
 
 void Daemon::place_demand(Client& client, const net::SetDemand& m) {
-  if (placing_) {
+  if (cluster_ || (placing_ && m.where.bundle)) {
     placing_->view(self_, scheduler_.ledger().available());
     return placing_->set_demand(client.id, m.shape, net::resources_of(m.request), m.where, m.wanted);
   }
@@ -165,13 +169,17 @@ void Daemon::place_demand(Client& client, const net::SetDemand& m) {
                           ", to which TaskOptions::node binds it, is not alive: this one, " +
                           std::to_string(self_.value) + ", is alone; name it, or set node_soft");
   }
-  scheduler_.set_demand(client.id, m.shape, net::resources_of(m.request), m.wanted, now());
+  if (m.where.bundle && m.wanted > 0) {
+    return infeasible(client.id, m.shape, "there is no placement group " + std::to_string(m.where.bundle.group));
+  }
+  scheduler_.set_demand(client.id, m.shape, net::resources_of(m.request), {}, m.wanted, now());
 }
 
 void Daemon::set_share(NodeId node, ClientId client, sched::ShapeIndex shape, const sched::ResourceSet& request,
-                       std::uint32_t wanted) {
-  if (node == self_) return scheduler_.set_demand(client, shape, request, wanted, now());
-  const net::SetDemand demand{shape, net::wire_of(request), wanted, {}};
+                       const Bundle& bundle, std::uint32_t wanted) {
+  if (node == self_) return scheduler_.set_demand(client, shape, request, bundle, wanted, now());
+  net::SetDemand demand{shape, net::wire_of(request), wanted, {}};
+  demand.where.bundle = bundle;
   relay(client, node, demand);
 }
 
@@ -198,7 +206,8 @@ void Daemon::from_foreign_client(NodeId from, const link::FromClient& m) {
   if (!message || node_of(m.client) != from) return;
   if (const auto* demand = std::get_if<net::SetDemand>(&*message)) {
     if (foreign_submitters_.insert(m.client).second) scheduler_.driver_joined(m.client, now());
-    scheduler_.set_demand(m.client, demand->shape, net::resources_of(demand->request), demand->wanted, now());
+    scheduler_.set_demand(m.client, demand->shape, net::resources_of(demand->request), demand->where.bundle,
+                          demand->wanted, now());
   } else if (const auto* back = std::get_if<net::ReturnLease>(&*message)) {
     scheduler_.return_lease(m.client, back->lease, now());
   } else if (const auto* kill = std::get_if<net::KillWorker>(&*message)) {
@@ -211,6 +220,8 @@ void Daemon::from_foreign_client(NodeId from, const link::FromClient& m) {
     if (const auto* name = std::get_if<net::RegisterName>(&*message)) on_name(m.client, *name);
     if (const auto* name = std::get_if<net::FindName>(&*message)) on_name(m.client, *name);
     if (const auto* name = std::get_if<net::DropName>(&*message)) on_name(m.client, *name);
+    if (const auto* group = std::get_if<net::CreateGroup>(&*message)) create_group(m.client, *group);
+    if (const auto* group = std::get_if<net::RemoveGroup>(&*message)) remove_group(m.client, *group);
   }
 }
 
@@ -225,7 +236,7 @@ void Daemon::for_client(NodeId from, const link::ForClient& m) {
     placing_->lease_over(ended->lease);
   } else if (!std::holds_alternative<net::Infeasible>(*message) && !std::holds_alternative<net::AskBack>(*message) &&
              !std::holds_alternative<net::Named>(*message) && !std::holds_alternative<net::OutputText>(*message) &&
-             !std::holds_alternative<net::OutputDrained>(*message)) {
+             !std::holds_alternative<net::OutputDrained>(*message) && !std::holds_alternative<net::GroupMade>(*message)) {
     return;
   }
   send(*client, *message);
@@ -237,6 +248,7 @@ void Daemon::view_changed(const link::View& view) {
     if (node_of(h.client) == self_) held[{h.client, h.shape}] = h.leases;
   }
   placing_->view(view.node, net::resources_of(view.available), std::move(held));
+  planner_.view(view.node, net::resources_of(view.available));
   look_at_views();
 }
 
@@ -310,6 +322,7 @@ void Daemon::message(NodeId from, link::Message message) {
                  [&](const link::Chunk& m) { transfers_->chunk(from, m.id, m.bytes); },
                  [&](const link::PullMore& m) { transfers_->more(from, m.id); },
                  [&](const link::PullFailed& m) { transfers_->failed(from, m.id, m.why); },
+                 [&](const auto&) { on_group_message(from, message); },
              },
              message);
   schedule_tick();

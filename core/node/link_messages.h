@@ -18,7 +18,7 @@
 
 namespace manta::node::link {
 
-inline constexpr std::uint8_t kVersion = 2;
+inline constexpr std::uint8_t kVersion = 3;
 inline constexpr std::uint8_t kMembershipFrame = 16;
 inline constexpr std::uint8_t kRelayedFrame = 17;
 
@@ -102,7 +102,29 @@ struct Settled {  // they have
   ClientId heir;
   std::uint32_t round = 0;
 };
-using Message = std::variant<FromClient, ForClient, Peer, ArenaUnused, Pull, Chunk, PullMore, PullFailed, Settle, Settled>;
+// --- placement groups: the head's node to others, and back
+struct ReserveBundle {  // answered by BundleReserved, some time
+  Bundle bundle;
+  std::uint32_t attempt = 0;
+  net::WireResources request;
+};
+struct ReleaseBundle {
+  Bundle bundle;
+  std::string why;
+};
+struct BundleReserved {
+  Bundle bundle;
+  std::uint32_t attempt = 0;
+};
+struct GroupAt {  // to all: where its bundles are; none: not placed
+  std::uint64_t group = 0;
+  std::vector<NodeId> nodes;
+};
+struct GroupGone {
+  std::uint64_t group = 0;
+};
+using Message = std::variant<FromClient, ForClient, Peer, ArenaUnused, Pull, Chunk, PullMore, PullFailed, Settle, Settled,
+                             ReserveBundle, ReleaseBundle, BundleReserved, GroupAt, GroupGone>;
 
 struct Relayed {
   NodeId from, to;

@@ -175,25 +175,61 @@ void ClusterScheduler::spread(const Demand& demand, std::vector<Candidate>& node
   }
 }
 
+void ClusterScheduler::group_placed(std::uint64_t group, std::vector<NodeId> nodes) {
+  groups_[group] = std::move(nodes);
+  replan();
+}
+
+void ClusterScheduler::group_gone(std::uint64_t group) {
+  if (groups_.erase(group) > 0) replan();
+}
+
+// All in one place. While the bundle has none, the demand waits.
+void ClusterScheduler::plan_in_bundle(const Key& key) {
+  const Demand& demand = demands_.at(key);
+  std::map<NodeId, std::uint32_t> shares;
+  if (demand.wanted > 0) {
+    const auto [group, index] = demand.where.bundle;
+    const auto it = groups_.find(group);
+    if (it == groups_.end()) {
+      return refuse(key, "placement group " + std::to_string(group) +
+                             " was removed (its PlacementGroup, or the process that made it, is gone); keep it for as "
+                             "long as its bundles are used");
+    }
+    if (index >= it->second.size()) {
+      return refuse(key, "placement group " + std::to_string(group) + " has no bundle " + std::to_string(index) +
+                             "; its bundles are 0 to " + std::to_string(it->second.size() - 1));
+    }
+    const NodeId node = it->second[index];
+    if (node && nodes_.contains(node)) shares[node] = demand.wanted;
+  }
+  set_shares(key, std::move(shares));
+}
+
+// The demand is void.
+void ClusterScheduler::refuse(const Key& key, const std::string& why) {
+  set_shares(key, {});
+  if (const auto it = demands_.find(key); it != demands_.end()) it->second.wanted = 0;
+  drop_if_unused(key);
+  effects_.refuse(key.first, key.second, why);
+}
+
 void ClusterScheduler::plan(const Key& key) {
   Demand& demand = demands_.at(key);
+  if (demand.where.bundle) return plan_in_bundle(key);
   std::vector<Candidate> nodes;
   if (demand.wanted > 0) nodes = candidates(key, demand);
-  if (demand.wanted > 0 && nodes.empty()) {
-    const std::string why = why_nowhere(demand);
-    for (const auto& [node, share] : std::exchange(demand.shares, {})) {
-      effects_.set_share(node, key.first, key.second, demand.request, 0);
-    }
-    demand.wanted = 0;
-    drop_if_unused(key);
-    effects_.refuse(key.first, key.second, why);
-    return;
-  }
+  if (demand.wanted > 0 && nodes.empty()) return refuse(key, why_nowhere(demand));
   if (!nodes.empty()) demand.where.policy == Placement::spread ? spread(demand, nodes) : pack(demand, nodes);
   std::map<NodeId, std::uint32_t> shares;
   for (const Candidate& node : nodes) {
     if (node.share > 0) shares[node.node] = node.share;
   }
+  set_shares(key, std::move(shares));
+}
+
+void ClusterScheduler::set_shares(const Key& key, std::map<NodeId, std::uint32_t> shares) {
+  Demand& demand = demands_.at(key);
   // What is given up first, so that nobody is granted more than is wanted.
   std::vector<std::pair<NodeId, std::uint32_t>> less, more;
   for (const auto& [node, before] : demand.shares) {
@@ -210,9 +246,10 @@ void ClusterScheduler::plan(const Key& key) {
   }
   demand.shares = std::move(shares);
   const ResourceSet request = demand.request;
+  const Bundle bundle = demand.where.bundle;
   drop_if_unused(key);
   for (const auto& changes : {less, more}) {
-    for (const auto& [node, share] : changes) effects_.set_share(node, key.first, key.second, request, share);
+    for (const auto& [node, share] : changes) effects_.set_share(node, key.first, key.second, request, bundle, share);
   }
 }
 

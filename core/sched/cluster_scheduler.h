@@ -4,7 +4,7 @@
 // the split as nodes come, go and fill up. Each node grants by its own NodeScheduler. What is known of other nodes is a
 // little old; a share that cannot be granted waits in that node's queue until the next view moves it.
 //
-//   CSCHED-1  the shares of a demand sum up to what is wanted, or the demand is refused
+//   CSCHED-1  the shares of a demand sum up to what is wanted, or the demand is refused, or waits for its bundle
 //   CSCHED-2  a share goes only to a live node that could ever run the shape, and that Where allows
 //   CSCHED-3  the same events give the same shares (no clock, no chance)
 //
@@ -28,8 +28,9 @@ namespace manta::sched {
 class ClusterSchedulerEffects {
  public:
   virtual ~ClusterSchedulerEffects() = default;
+  // bundle: of the node, out of which it is to be granted; none: any free resources.
   virtual void set_share(NodeId node, ClientId client, ShapeIndex shape, const ResourceSet& request,
-                         std::uint32_t wanted) = 0;
+                         const Bundle& bundle, std::uint32_t wanted) = 0;
   // Leases that this node has granted, those included for which a worker is being started.
   virtual std::uint32_t held_here(ClientId client, ShapeIndex shape) = 0;
   // No live node that Where allows could ever run it. The demand is void.
@@ -50,6 +51,10 @@ class ClusterScheduler {
   void set_demand(ClientId client, ShapeIndex shape, const ResourceSet& request, const Where& where,
                   std::uint32_t wanted);
   void client_left(ClientId client);
+  // Where the bundles of a placement group are; none: not placed. Known groups are all that are not gone: of others
+  // demands are refused.
+  void group_placed(std::uint64_t group, std::vector<NodeId> nodes);
+  void group_gone(std::uint64_t group);
   // A client has the lease, or no more (returned, or ended). The lease's id names the node.
   void granted(LeaseId lease, ClientId client, ShapeIndex shape);
   void lease_over(LeaseId lease);
@@ -81,6 +86,9 @@ class ClusterScheduler {
   };
 
   void plan(const Key& key);
+  void plan_in_bundle(const Key& key);
+  void set_shares(const Key& key, std::map<NodeId, std::uint32_t> shares);
+  void refuse(const Key& key, const std::string& why);
   std::vector<Candidate> candidates(const Key& key, const Demand& demand) const;
   void pack(const Demand& demand, std::vector<Candidate>& nodes) const;
   void spread(const Demand& demand, std::vector<Candidate>& nodes) const;
@@ -90,6 +98,7 @@ class ClusterScheduler {
   NodeId self_;
   ClusterSchedulerEffects& effects_;
   std::map<NodeId, Node> nodes_;  // alive
+  std::map<std::uint64_t, std::vector<NodeId>> groups_;
   std::map<Key, Demand> demands_;
   std::map<LeaseId, Key> leases_;
   std::uint64_t turn_ = 0;  // of demands that spread: where the first lease goes

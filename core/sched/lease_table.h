@@ -29,8 +29,8 @@ struct Lease {
 // Threading: none of its own. Ownership: owns the leases; addresses stay until erase.
 class LeaseTable {
  public:
-  // Ids count up from here, in the order of granting.
-  explicit LeaseTable(std::uint64_t first_id) : next_id_(first_id) {}
+  // next_id: counted up, in the order of granting; others may do so too.
+  explicit LeaseTable(std::uint64_t& next_id) : next_id_(next_id) {}
 
   Lease& add(ClientId worker, Demand& demand, Allocation allocation, Time now);
   // Null if unknown.
@@ -50,7 +50,7 @@ class LeaseTable {
   std::size_t blocked() const { return blocked_; }
 
  private:
-  std::uint64_t next_id_;
+  std::uint64_t& next_id_;
   std::map<LeaseId, Lease> leases_;
   std::set<std::pair<Time, LeaseId>> deadlines_;
   std::size_t blocked_ = 0;

@@ -22,11 +22,14 @@ std::uint64_t first_lease_id(std::uint64_t first_client_id) {
 NodeScheduler::NodeScheduler(NodeSchedulerConfig config, NodeSchedulerEffects& effects)
     : config_(std::move(config)),
       effects_(effects),
-      ledger_(config_.total),
+      ids_(config_.ids ? config_.ids
+                       : std::make_shared<NextIds>(
+                             NextIds{config_.first_client_id, first_lease_id(config_.first_client_id)})),
+      ledger_(config_.part ? Ledger::of_part(*config_.part) : Ledger(config_.total)),
       queue_(ledger_.total()),
       fair_(queue_.dimensions()),
-      pool_(config_.first_client_id),
-      leases_(first_lease_id(config_.first_client_id)) {
+      pool_(ids_->client),
+      leases_(ids_->lease) {
   config_.max_workers = std::max(config_.max_workers, 1U);
   config_.warm_workers = std::min(config_.warm_workers, config_.max_workers);
 }
@@ -175,6 +178,10 @@ void NodeScheduler::set_demand(ClientId submitter, ShapeIndex index, const Resou
     if (wanted == 0) {
       return;
     }
+    if (!closed_.empty()) {
+      effects_.infeasible(submitter, index, closed_);
+      return;
+    }
     if (const std::string why = ledger_.why_infeasible(request); !why.empty()) {
       effects_.infeasible(submitter, index,
                           "no worker of this node can ever be given " + request.to_string() + ": " + why +
@@ -236,8 +243,33 @@ void NodeScheduler::return_lease(ClientId submitter, LeaseId id, Time now) {
   }
   Worker& worker = *pool_.find(lease->worker);
   close_lease(*lease, false, now);
-  supply(worker, now);
+  if (worker.outfit.reservation) {
+    pool_.erase(worker);
+  } else if (worker.state != WorkerState::dying) {
+    supply(worker, now);
+  }
   serve(now);
+}
+
+void NodeScheduler::close(const std::string& why, Time now) {
+  closed_ = why;
+  std::vector<std::pair<ClientId, ShapeIndex>> wanted;
+  for (const auto& [id, client] : clients_) {
+    for (const auto& [index, demand] : client.demands) {
+      if (demand.wanted > 0) wanted.emplace_back(id, index);
+    }
+  }
+  for (const auto& [id, index] : wanted) refuse(*find_demand(id, index), why, now);
+  std::vector<ClientId> workers;
+  for (const auto& [id, worker] : pool_.all()) {
+    if (worker.state != WorkerState::dying) workers.push_back(id);
+  }
+  for (const ClientId id : workers) end_worker(*pool_.find(id));
+}
+
+bool NodeScheduler::submits(ClientId id) const {
+  const auto client = clients_.find(id);
+  return client != clients_.end() && (!client->second.demands.empty() || !client->second.leases.empty());
 }
 
 // Gives back what the lease took. The worker keeps its state: what becomes of it is the caller's business.
@@ -387,7 +419,8 @@ void NodeScheduler::kill_overdue(Time now) {
   while (!leases_.deadlines().empty() && leases_.deadlines().begin()->first <= now) {
     const Lease& lease = *leases_.find(leases_.deadlines().begin()->second);
     leases_.forget_deadline(lease);
-    end_worker(*pool_.find(lease.worker));
+    Worker& worker = *pool_.find(lease.worker);
+    if (worker.state != WorkerState::dying) end_worker(worker);
   }
 }
 

@@ -20,7 +20,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -70,6 +73,10 @@ class NodeSchedulerEffects {
 struct NodeSchedulerConfig {
   ResourceSet total;
   std::uint64_t first_client_id = 1;  // ids of workers that it starts count up from here
+  std::shared_ptr<NextIds> ids;       // of schedulers that share them; null: its own, from first_client_id
+  std::optional<Allocation> part;     // what it has is this, instead of the whole of `total`
+  // Whether a worker of this scheduler has demands or leases at another one: then it does not end. Null: at none.
+  std::function<bool(ClientId)> submits_elsewhere;
   std::uint32_t max_workers = 4096;
   std::uint32_t warm_workers = 0;                      // kept ready while idle; started at once
   Time idle_worker_life = std::chrono::seconds(5);     // surplus idle workers end after this
@@ -102,6 +109,19 @@ class NodeScheduler {
   void channel_closed(ClientId worker, ClientId submitter, Time now);
   // Ends idle workers and overdue closings. Returns when it wants to be called again (Time::max(): no need).
   Time tick(Time now);
+
+  // For good: demands get infeasible(why), workers end. Keep it until they are gone: empty().
+  void close(const std::string& why, Time now);
+  bool empty() const { return pool_.size() == 0; }
+  bool has_worker(ClientId worker) const { return pool_.find(worker) != nullptr; }
+  bool has_lease(LeaseId lease) const { return leases_.find(lease) != nullptr; }
+  // What the lease took; null: there is none.
+  const Allocation* allocation_of(LeaseId lease) const {
+    const Lease* found = leases_.find(lease);
+    return found != nullptr ? &found->allocation : nullptr;
+  }
+  // Whether it has demands or leases here.
+  bool submits(ClientId client) const;
 
   // The idle worker owns objects that others still refer to, or no longer: while it does, it is not ended for being
   // idle or to make room. (A worker with leases or demands of its own is never ended so.) Unknown workers are ignored.
@@ -185,6 +205,7 @@ class NodeScheduler {
 
   NodeSchedulerConfig config_;
   NodeSchedulerEffects& effects_;
+  std::shared_ptr<NextIds> ids_;
   Ledger ledger_;
   DemandQueue queue_;
   FairShare fair_;
@@ -200,6 +221,7 @@ class NodeScheduler {
   Time next_hold_end_ = kNever;  // of what is held for a shape whose patience has ended
   Time next_turn_ = kNever;      // only while a demand waits
   Time all_blocked_since_ = kNever;
+  std::string closed_;  // why it takes no demands any more
 };
 
 }  // namespace manta::sched

@@ -74,6 +74,7 @@ std::string NodeScheduler::check_ledger() const {
   std::vector<Amount> gpus(static_cast<std::size_t>(ledger_.total().gpus.to_double()));
   const auto add_gpus = [&](const Allocation& allocation) {
     for (const GpuShare& share : allocation.gpus) {
+      gpus.resize(std::max<std::size_t>(gpus.size(), share.index + 1));
       gpus[share.index] += share.amount;
       sum.gpus += share.amount;
     }

@@ -84,7 +84,9 @@ bool NodeScheduler::place(Demand& demand, Time now) {
   }
   Allocation allocation = std::move(*ledger_.take(request));
   Outfit outfit = outfit_of(allocation);
-  Worker* worker = pool_.newest_idle(outfit, unused);
+  Worker* worker = !request.reservation ? pool_.newest_idle(outfit, unused)
+                   : may_start(now)     ? &pool_.add_starting(outfit)
+                                        : nullptr;
   const auto booked = bookings_.find(outfit);
   const bool spare = pool_.starting(outfit) > (booked == bookings_.end() ? 0 : booked->second.size());
   if (worker == nullptr && !spare && !may_start(now)) {
@@ -148,9 +150,8 @@ void NodeScheduler::start_worker(Outfit outfit, const std::vector<GpuShare>& sha
 }
 
 bool NodeScheduler::may_end(const Worker& worker) const {
-  const auto client = clients_.find(worker.id);
-  const bool submits = client != clients_.end() && (!client->second.demands.empty() || !client->second.leases.empty());
-  return worker.state == WorkerState::idle && !worker.keep && !submits;
+  return worker.state == WorkerState::idle && !worker.keep && !submits(worker.id) &&
+         !(config_.submits_elsewhere && config_.submits_elsewhere(worker.id));
 }
 
 void NodeScheduler::end_worker(Worker& worker) {

@@ -12,6 +12,7 @@
 #include <manta/error.h>
 #include <manta/ids.h>
 #include <manta/options.h>
+#include <manta/placement_group.h>
 
 namespace manta::sched {
 
@@ -60,6 +61,7 @@ struct ResourceSet {
   std::uint64_t memory_bytes = 0;
   std::vector<NamedAmount> named;  // sorted by name, no zero amounts, no duplicates
   bool own_worker = false;         // an actor's: a worker that nothing has used before, never asked back
+  bool reservation = false;        // a bundle's: resources without a worker
   std::int16_t priority = 0;       // higher first
   std::string env;                 // of the worker: "NAME=value" for each variable, by name, each with a NUL behind it
 
@@ -73,12 +75,19 @@ struct Where {
   Placement policy = Placement::pack;
   NodeId node;        // none: any
   bool soft = false;  // another one where that one is dead or can never run it
+  Bundle bundle;      // none: any free resources
   friend auto operator<=>(const Where&, const Where&) = default;
 };
 
+// Of TaskOptions and ActorOptions. Throws Error(invalid_argument) where a bundle comes with a node or a policy.
+Where where_of(const TaskOptions& options);
+Where where_of(const ActorOptions& options);
+// Whether GPUs can be asked for so: a share of one, or whole ones.
+bool whole_or_share(Amount gpus);
 // Checks and converts what the user wrote. invalid_argument names the field (num_gpus of 1.5: "whole GPUs above 1").
 Result<ResourceSet> request_of(const TaskOptions& options);
 Result<ResourceSet> request_of_actor(const ActorOptions& options);
+Result<ResourceSet> request_of_bundle(const BundleOptions& options);
 
 // Share of one GPU, by the index that the driver's own CUDA_VISIBLE_DEVICES order gives.
 struct GpuShare {
@@ -113,6 +122,8 @@ class Ledger {
  public:
   // Of an offer of GPUs only the whole part counts; of an unsorted offer the names are sorted and summed.
   explicit Ledger(ResourceSet total);
+  // Of what was taken from another ledger: the same GPUs, by the same indices, and of each no more than the share.
+  static Ledger of_part(const Allocation& part);
 
   const ResourceSet& total() const { return total_; }
   // Left over; cpus may be negative.

@@ -23,6 +23,12 @@ inline constexpr Time kNever = Time::max();
 
 struct Shape;
 
+// What the next worker and the next lease of a node are called. The schedulers of one node share it.
+struct NextIds {
+  std::uint64_t client = 1;
+  std::uint64_t lease = 1;
+};
+
 // Place in the order of service (SCHED-6). Arrivals are distinct.
 struct Rank {
   std::int32_t below = 0;  // the negated priority

@@ -3,7 +3,7 @@
 namespace manta::sched {
 
 Outfit outfit_of(const Allocation& allocation) {
-  Outfit outfit{{}, allocation.taken.env};
+  Outfit outfit{{}, allocation.taken.env, allocation.taken.reservation};
   for (const GpuShare& share : allocation.gpus) {
     outfit.gpus.push_back(share.index);
   }

@@ -19,7 +19,8 @@ namespace manta::sched {
 struct Outfit {
   std::vector<std::uint32_t> gpus;  // sorted: it can use these and no others, however its shares of them vary
   std::string env;                  // ResourceSet::env
-  bool plain() const { return gpus.empty() && env.empty(); }
+  bool reservation = false;         // stands for a bundle: there is no process
+  bool plain() const { return gpus.empty() && env.empty() && !reservation; }
   friend auto operator<=>(const Outfit&, const Outfit&) = default;
 };
 
@@ -43,7 +44,8 @@ class WorkerPool {
  public:
   using IdleOrder = std::set<std::pair<std::uint64_t, ClientId>>;
 
-  explicit WorkerPool(std::uint64_t first_id) : next_id_(first_id) {}
+  // next_id: counted up; others may do so too.
+  explicit WorkerPool(std::uint64_t& next_id) : next_id_(next_id) {}
 
   Worker& add_starting(Outfit outfit);
   // Null if unknown.
@@ -78,7 +80,7 @@ class WorkerPool {
 
   void leave_state(Worker& worker);
 
-  std::uint64_t next_id_;
+  std::uint64_t& next_id_;
   std::uint64_t next_order_ = 0;
   std::map<ClientId, Worker> workers_;
   std::map<Outfit, Group> groups_;

@@ -7,6 +7,7 @@
 #include <manta/generator.h>
 #include <manta/get.h>
 #include <manta/options.h>
+#include <manta/placement_group.h>
 #include <manta/ref.h>
 #include <manta/remote.h>
 #include <manta/runtime.h>

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <string_view>
 
@@ -14,6 +15,14 @@ namespace manta {
 enum class Placement : std::uint8_t {
   pack,    // the submitter's own while it has room, then others, the fullest first
   spread,  // evenly over all
+};
+
+// One of the bundles of a placement group (<manta/placement_group.h>). A value: pass it to tasks and actors freely.
+struct Bundle {
+  std::uint64_t group = 0;  // 0: none
+  std::uint32_t index = 0;
+  constexpr explicit operator bool() const { return group != 0; }
+  friend constexpr auto operator<=>(const Bundle&, const Bundle&) = default;
 };
 
 // An amount of a resource that the user names, for example {"license", 1}.
@@ -45,6 +54,7 @@ struct TaskOptions {
   Placement placement = Placement::pack;
   NodeId node = {};                // only there: one of Runtime::nodes()
   bool node_soft = false;          // elsewhere if that node is dead or can never run it
+  Bundle bundle = {};              // out of what it has reserved, where that is; placement and node then stay unset
   // In addition to what the program was started with: the task runs in a worker process that has exactly these, set
   // before any user code of a task (a forked worker has loaded its libraries before; with MANTA_ZYGOTE=exec even those
   // see them). Tasks that it submits do not inherit them. {{{"NAME", "value"}, ...}}; values up to 4096 bytes.
@@ -74,6 +84,7 @@ struct ActorOptions {
   Placement placement = Placement::pack;
   NodeId node = {};                  // only there: one of Runtime::nodes()
   bool node_soft = false;            // elsewhere if that node is dead or can never run it
+  Bundle bundle = {};                // as TaskOptions::bundle
   std::array<EnvVariable, 8> env{};  // of the actor's process, as TaskOptions::env
   int priority = 0;                  // of its creation, as TaskOptions::priority
   bool get_if_exists = false;        // where an actor has the name: that one, instead of an error

@@ -24,7 +24,9 @@ ResourceSet cpus(std::int64_t n, const std::string& named = "") {
 
 class Recorded : public ClusterSchedulerEffects {
  public:
-  void set_share(NodeId node, ClientId client, ShapeIndex shape, const ResourceSet&, std::uint32_t wanted) override {
+  void set_share(NodeId node, ClientId client, ShapeIndex shape, const ResourceSet&, const Bundle& bundle,
+                 std::uint32_t wanted) override {
+    bundles[{client, shape}] = bundle;
     shares[{client, shape}][node] = wanted;
     if (wanted == 0) shares[{client, shape}].erase(node);
     ++calls;
@@ -35,6 +37,7 @@ class Recorded : public ClusterSchedulerEffects {
   }
   std::map<std::pair<ClientId, ShapeIndex>, std::map<NodeId, std::uint32_t>> shares;
   std::map<std::pair<ClientId, ShapeIndex>, std::string> refused;
+  std::map<std::pair<ClientId, ShapeIndex>, Bundle> bundles;
   int calls = 0;
   std::uint32_t held = 0;
 };
