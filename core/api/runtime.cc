@@ -91,6 +91,19 @@ void configure_cluster(node::NodeConfig& config, int argc, char** argv, const In
   config.secret = *secret;
 }
 
+// When the node ends workers because memory runs short.
+void configure_memory(node::NodeConfig& config) {
+  config.memory_threshold = number_of(std::getenv("MANTA_MEMORY_THRESHOLD"), "MANTA_MEMORY_THRESHOLD").value_or(0.95);
+  if (config.memory_threshold < 0 || config.memory_threshold > 1) {
+    throw Error(ErrorCode::invalid_argument, "MANTA_MEMORY_THRESHOLD must be from 0 to 1; 0 switches the monitor off");
+  }
+  const double limit = number_of(std::getenv("MANTA_MEMORY_LIMIT"), "MANTA_MEMORY_LIMIT").value_or(0);
+  if (limit < 0 || limit > 9e15) {
+    throw Error(ErrorCode::invalid_argument, "MANTA_MEMORY_LIMIT must be a number of bytes; 0: the machine's memory");
+  }
+  config.memory_limit_bytes = static_cast<std::uint64_t>(limit);
+}
+
 double usable_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -175,6 +188,7 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
     throw Error(ErrorCode::invalid_argument, std::string("MANTA_LOG_TO_DRIVER is \"") + log + "\", but must be 0 or 1");
   }
   config.log_to_driver = options.log_to_driver && (log == nullptr || std::strcmp(log, "0") != 0);
+  configure_memory(config);
   configure_cluster(config, argc, argv, options);
   return config;
 }

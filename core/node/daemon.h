@@ -129,7 +129,7 @@ class Daemon final : sched::BundleEffects,
   void cut_off(Client& client, const char* why);
   void flush_later(Client& client, bool full);
   void socket_closed(Client& client);
-  void client_gone(ClientId id, const std::string& status);
+  void client_gone(ClientId id, const std::string& how);
   bool start_again(const Client& client);
   void keep_arena(Client& client);
   void reap();
@@ -163,6 +163,10 @@ class Daemon final : sched::BundleEffects,
   void foreign_client_gone(ClientId client, const std::string& status);
   void look_at_views();
   int arena_of(ClientId client);  // for readers; -1: unknown
+
+  // daemon_memory.cc
+  void watch_memory();
+  void look_at_memory();
 
   // daemon_groups.cc
   bool is_head() const { return !cluster_ || cluster_->is_head(); }
@@ -198,6 +202,8 @@ class Daemon final : sched::BundleEffects,
   std::set<ClientId> foreign_submitters_;
   boost::asio::steady_timer replan_timer_;
   bool replan_waits_ = false;
+  boost::asio::steady_timer memory_timer_;
+  std::map<ClientId, std::string> ended_for_memory_;  // and not gone yet; their status
   int exit_status_ = 0;
   ClientId driver_;
   std::map<ClientId, std::unique_ptr<Client>> clients_;

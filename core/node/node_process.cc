@@ -164,7 +164,9 @@ void Daemon::socket_closed(Client& client) {
   }
 }
 
-void Daemon::client_gone(ClientId id, const std::string& status) {
+void Daemon::client_gone(ClientId id, const std::string& how) {
+  const auto for_memory = ended_for_memory_.extract(id);
+  const std::string status = for_memory.empty() ? how : for_memory.mapped();
   Client* client = find(id);
   const bool greeted = client != nullptr && client->greeted;
   if (client != nullptr) {
@@ -257,6 +259,7 @@ void Daemon::run() {
     });
   };
   watch_children();
+  watch_memory();
   schedule_tick();
   io_.run();
   if (cluster_) cluster_->leave(cluster_->is_head() ? "the job is over" : "its program was ended");

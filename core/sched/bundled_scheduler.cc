@@ -163,6 +163,15 @@ bool BundledScheduler::starving() const {
          });
 }
 
+std::vector<Occupant> BundledScheduler::occupants() const {
+  std::vector<Occupant> all;
+  free_.add_occupants(all);
+  for (const auto& [bundle, part] : parts_) {
+    if (part.scheduler) part.scheduler->add_occupants(all);
+  }
+  return all;
+}
+
 ClientId BundledScheduler::worker_of(ClientId submitter, LeaseId lease) const {
   if (const ClientId worker = free_.worker_of(submitter, lease)) return worker;
   for (const auto& [bundle, part] : parts_) {

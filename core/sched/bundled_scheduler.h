@@ -58,6 +58,7 @@ class BundledScheduler final : NodeSchedulerEffects {
   std::uint32_t held(ClientId client, ShapeIndex shape) const { return free_.held(client, shape); }
   bool starving() const;
   ClientId worker_of(ClientId submitter, LeaseId lease) const;
+  std::vector<Occupant> occupants() const;
   // Of what is not reserved.
   const Ledger& ledger() const { return free_.ledger(); }
   std::string check_invariants() const;

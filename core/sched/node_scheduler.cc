@@ -267,6 +267,18 @@ void NodeScheduler::close(const std::string& why, Time now) {
   for (const ClientId id : workers) end_worker(*pool_.find(id));
 }
 
+void NodeScheduler::add_occupants(std::vector<Occupant>& all) const {
+  for (const auto& [id, worker] : pool_.all()) {
+    const Lease* lease = leases_.find(worker.lease);
+    if (worker.state == WorkerState::idle && may_end(worker)) {
+      all.push_back({id, Occupant::Kind::idle, worker.idle_since});
+    } else if (worker.state == WorkerState::leased && lease != nullptr && !worker.outfit.reservation) {
+      const bool actor = lease->allocation.taken.own_worker;
+      all.push_back({id, actor ? Occupant::Kind::actor : Occupant::Kind::task, lease->granted});
+    }
+  }
+}
+
 bool NodeScheduler::submits(ClientId id) const {
   const auto client = clients_.find(id);
   return client != clients_.end() && (!client->second.demands.empty() || !client->second.leases.empty());

@@ -47,6 +47,14 @@ struct Grant {
   std::vector<GpuShare> gpus;
 };
 
+// A worker, and what it does.
+struct Occupant {
+  enum class Kind : std::uint8_t { idle, task, actor };
+  ClientId worker;
+  Kind kind = Kind::idle;
+  Time since{0};  // of its lease, or of idling
+};
+
 enum class LeaseEnd : std::uint8_t { worker_died, revoked };
 
 // Called in the middle of an event: they must not call the scheduler back, but leave that for later.
@@ -112,6 +120,8 @@ class NodeScheduler {
 
   // For good: demands get infeasible(why), workers end. Keep it until they are gone: empty().
   void close(const std::string& why, Time now);
+  // Processes that have started and are not ending; idle ones only if nobody needs what they own.
+  void add_occupants(std::vector<Occupant>& all) const;
   bool empty() const { return pool_.size() == 0; }
   bool has_worker(ClientId worker) const { return pool_.find(worker) != nullptr; }
   bool has_lease(LeaseId lease) const { return leases_.find(lease) != nullptr; }

@@ -20,23 +20,6 @@ std::string number(double value) {
   return text.data();
 }
 
-std::string bytes_to_string(std::uint64_t bytes) {
-  constexpr std::array<const char*, 7> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  if (bytes < 1024) {
-    return std::to_string(bytes) + " B";
-  }
-  std::size_t unit = 0;
-  double value = static_cast<double>(bytes);
-  // 1023.95 would print as "1024.0" of the smaller unit.
-  while (value >= 1023.95 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.1f %s", value, kUnits[unit]);
-  return text.data();
-}
-
 void append(std::string& text, std::string_view separator, std::string_view more) {
   if (!text.empty()) {
     text += separator;
@@ -68,6 +51,23 @@ bool well_formed(const ResourceSet& request) {
 }
 
 }  // namespace
+
+std::string bytes_to_string(std::uint64_t bytes) {
+  constexpr std::array<const char*, 7> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  if (bytes < 1024) {
+    return std::to_string(bytes) + " B";
+  }
+  std::size_t unit = 0;
+  double value = static_cast<double>(bytes);
+  // 1023.95 would print as "1024.0" of the smaller unit.
+  while (value >= 1023.95 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f %s", value, kUnits[unit]);
+  return text.data();
+}
 
 bool whole_or_share(Amount gpus) { return gpus <= kOneGpu || gpus.units() % kStepsPerUnit == 0; }
 

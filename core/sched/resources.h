@@ -82,6 +82,8 @@ struct Where {
 // Of TaskOptions and ActorOptions. Throws Error(invalid_argument) where a bundle comes with a node or a policy.
 Where where_of(const TaskOptions& options);
 Where where_of(const ActorOptions& options);
+// "2.0 GiB"
+std::string bytes_to_string(std::uint64_t bytes);
 // Whether GPUs can be asked for so: a share of one, or whole ones.
 bool whole_or_share(Amount gpus);
 // Checks and converts what the user wrote. invalid_argument names the field (num_gpus of 1.5: "whole GPUs above 1").

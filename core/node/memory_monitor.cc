@@ -1,0 +1,69 @@
+#include "core/node/memory_monitor.h"
+
+#include <algorithm>
+#include <fstream>
+
+namespace manta::node {
+
+namespace {
+
+constexpr std::uint64_t kWorthIt = 16 << 20;  // a worker that uses less is not ended for it
+
+std::optional<std::uint64_t> number_in(const char* path) {
+  std::uint64_t number = 0;
+  if (std::ifstream(path) >> number) return number;  // "max" is none
+  return std::nullopt;
+}
+
+// A line "name: 123 kB" or "name 123" of a file.
+std::uint64_t field_of(const std::string& path, const std::string& name) {
+  std::ifstream file(path);
+  std::string word;
+  std::uint64_t value = 0;
+  while (file >> word) {
+    if (word == name && file >> value) return value;
+    file.ignore(1 << 16, '\n');
+  }
+  return 0;
+}
+
+}  // namespace
+
+ClientId choose_to_end(const std::vector<MemoryUser>& users) {
+  std::uint64_t biggest = 0;
+  for (const MemoryUser& user : users) biggest = std::max(biggest, user.bytes);
+  using Kind = sched::Occupant::Kind;
+  for (const Kind kind : {Kind::idle, Kind::task, Kind::actor}) {
+    std::uint64_t most = 0;
+    for (const MemoryUser& user : users) {
+      if (user.worker.kind == kind) most = std::max(most, user.bytes);
+    }
+    if (most < kWorthIt || most < biggest / 8) continue;
+    const MemoryUser* chosen = nullptr;
+    for (const MemoryUser& user : users) {
+      if (user.worker.kind != kind || user.bytes < most / 4 * 3) continue;
+      if (chosen == nullptr || user.worker.since > chosen->worker.since) chosen = &user;
+    }
+    return chosen->worker.worker;
+  }
+  return {};
+}
+
+std::optional<MemoryUse> read_memory_use() {
+  const std::uint64_t total = field_of("/proc/meminfo", "MemTotal:") * 1024;
+  const std::uint64_t available = field_of("/proc/meminfo", "MemAvailable:") * 1024;
+  const auto limit = number_in("/sys/fs/cgroup/memory.max");
+  const auto current = number_in("/sys/fs/cgroup/memory.current");
+  if (limit && current && (total == 0 || *limit < total)) {
+    const std::uint64_t cache = field_of("/sys/fs/cgroup/memory.stat", "inactive_file");  // given back when needed
+    return MemoryUse{*current - std::min(cache, *current), *limit};
+  }
+  if (total == 0) return std::nullopt;
+  return MemoryUse{total - std::min(available, total), total};
+}
+
+std::uint64_t read_private_bytes(pid_t process) {
+  return field_of("/proc/" + std::to_string(process) + "/status", "RssAnon:") * 1024;
+}
+
+}  // namespace manta::node
