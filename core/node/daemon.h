@@ -203,6 +203,7 @@ class Daemon final : sched::BundleEffects,
   boost::asio::steady_timer replan_timer_;
   bool replan_waits_ = false;
   boost::asio::steady_timer memory_timer_;
+  std::chrono::milliseconds until_next_look_{50};  // at the memory: as soon as it could be full
   std::map<ClientId, std::string> ended_for_memory_;  // and not gone yet; their status
   int exit_status_ = 0;
   ClientId driver_;

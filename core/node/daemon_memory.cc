@@ -1,4 +1,5 @@
 // The memory monitor: looks now and then, and ends the right worker first.
+#include <algorithm>
 #include <cstdio>
 
 #include "core/node/daemon.h"
@@ -8,12 +9,13 @@
 namespace manta::node {
 
 namespace {
-constexpr auto kLookEvery = std::chrono::milliseconds(250);
+constexpr std::chrono::milliseconds kSoonest{50}, kLatest{1000};
+constexpr double kFilledPerMillisecond = 4 << 20;  // faster than processes touch new memory
 }  // namespace
 
 void Daemon::watch_memory() {
   if (config_.memory_threshold <= 0) return;
-  memory_timer_.expires_after(kLookEvery);
+  memory_timer_.expires_after(until_next_look_);
   memory_timer_.async_wait([this](boost::system::error_code error) {
     if (error || stopping_) return;
     look_at_memory();
@@ -32,6 +34,12 @@ void Daemon::look_at_memory() {
   } else if (const auto read = read_memory_use()) {
     use = *read;
   }
+  until_next_look_ = kLatest;
+  if (use.total_bytes == 0) return;  // not to be read here
+  const double most = config_.memory_threshold * static_cast<double>(use.total_bytes);
+  const double room = std::max(most - static_cast<double>(use.used_bytes), 0.0);
+  const auto full_in = static_cast<std::int64_t>(room / kFilledPerMillisecond);
+  until_next_look_ = std::clamp(std::chrono::milliseconds(full_in), kSoonest, kLatest);
   if (!use.above(config_.memory_threshold)) return;
   std::vector<MemoryUser> users;
   for (const sched::Occupant& worker : scheduler_.occupants()) {

@@ -15,9 +15,8 @@ std::optional<std::uint64_t> number_in(const char* path) {
   return std::nullopt;
 }
 
-// A line "name: 123 kB" or "name 123" of a file.
-std::uint64_t field_of(const std::string& path, const std::string& name) {
-  std::ifstream file(path);
+// A line "name: 123 kB" or "name 123" of a file, from where it is read on.
+std::uint64_t field_of(std::istream& file, const std::string& name) {
   std::string word;
   std::uint64_t value = 0;
   while (file >> word) {
@@ -50,12 +49,14 @@ ClientId choose_to_end(const std::vector<MemoryUser>& users) {
 }
 
 std::optional<MemoryUse> read_memory_use() {
-  const std::uint64_t total = field_of("/proc/meminfo", "MemTotal:") * 1024;
-  const std::uint64_t available = field_of("/proc/meminfo", "MemAvailable:") * 1024;
+  std::ifstream machine("/proc/meminfo");
+  const std::uint64_t total = field_of(machine, "MemTotal:") * 1024;
+  const std::uint64_t available = field_of(machine, "MemAvailable:") * 1024;
   const auto limit = number_in("/sys/fs/cgroup/memory.max");
   const auto current = number_in("/sys/fs/cgroup/memory.current");
   if (limit && current && (total == 0 || *limit < total)) {
-    const std::uint64_t cache = field_of("/sys/fs/cgroup/memory.stat", "inactive_file");  // given back when needed
+    std::ifstream statistics("/sys/fs/cgroup/memory.stat");
+    const std::uint64_t cache = field_of(statistics, "inactive_file");  // given back when needed
     return MemoryUse{*current - std::min(cache, *current), *limit};
   }
   if (total == 0) return std::nullopt;
@@ -63,7 +64,8 @@ std::optional<MemoryUse> read_memory_use() {
 }
 
 std::uint64_t read_private_bytes(pid_t process) {
-  return field_of("/proc/" + std::to_string(process) + "/status", "RssAnon:") * 1024;
+  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+  return field_of(status, "RssAnon:") * 1024;
 }
 
 }  // namespace manta::node
