@@ -78,6 +78,7 @@ TEST_F(ClusterGroups, ADeadNodesBundleMoves) {
   second.look();
   ::kill(second.named("manta-node").at(0), SIGKILL);
   EXPECT_TRUE(second.driver_ends(5s * slowness()));
+  ASSERT_TRUE(await_nodes(*runtime_, 1));
   join("third", 2);
   ASSERT_TRUE(await_cell(10, 2));
   outside()[11].store(1);
