@@ -1,5 +1,7 @@
 // Trainer with real worker processes: parity with one process, checkpoints, deaths, errors.
 #include <fstream>
+#include <map>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -73,6 +75,25 @@ TEST_F(Trainer, AKilledWorkerChangesNothingInTheResult) {
     EXPECT_EQ(steps.back(), 30);
     EXPECT_EQ(std::count(steps.begin(), steps.end(), 14), 1) << "the step of the checkpoint was done again";
     EXPECT_EQ(std::count(steps.begin(), steps.end(), 30), 1);
+  }
+}
+
+// Rank 0 dies with reports that nobody took, the last of them a checkpoint's; the trainer is slow to take them.
+TEST_F(Trainer, NoReportDiesWithAWorker) {
+  for (const std::int64_t dies_at : {12, 14, 17}) {
+    const Course course{.steps = 20, .checkpoint_each = 7, .dies_at = dies_at, .dying_rank = 0};
+    std::map<std::int64_t, int> reports, checkpoints;  // by step
+    train::RunConfig config = run("dies" + std::to_string(dies_at));
+    config.on_report = [&](const train::Report& report) {
+      const auto step = static_cast<std::int64_t>(report.metrics.at("step"));
+      ++reports[step];
+      if (!report.checkpoint.empty()) ++checkpoints[step];
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    };
+    EXPECT_EQ(train(course, config).restarts, 1);
+    EXPECT_EQ(reports.size(), 20U) << "killed before step " << dies_at + 1;
+    EXPECT_EQ(checkpoints, (std::map<std::int64_t, int>{{7, 1}, {14, 1}, {20, 1}}));
+    EXPECT_EQ(reports[14], 1);
   }
 }
 

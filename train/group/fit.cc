@@ -3,6 +3,8 @@
 // FIT-1: an attempt starts from the latest complete checkpoint in the run's folder, whoever wrote it.
 // FIT-2: only a worker's death, or that something is unavailable to its loop, is a reason for another attempt; what else
 //        user code throws goes to the caller.
+// FIT-3: a death takes no report from the log: those before the latest checkpoint have arrived (SESSION-3), its own may
+//        have died with rank 0 and is read from it, those after it are made again.
 #include <algorithm>
 #include <cmath>
 
@@ -42,14 +44,16 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
   RunFolder folder(run);
   TrainingResult result;
   result.folder = folder.path();
+  std::optional<Checkpoint> latest = folder.checkpoints().latest();
+  std::filesystem::path reported = latest ? latest->folder() : std::filesystem::path();
   const auto take = [&](SentReport& sent) {
+    if (!sent.checkpoint.empty()) reported = sent.checkpoint;
     Report report{std::move(sent.metrics), folder.iterations() + 1, std::move(sent.checkpoint)};
     folder.record(report);
     if (run.on_report) run.on_report(report);
     result.metrics = std::move(report.metrics);
   };
   for (;; ++result.restarts) {
-    const std::optional<Checkpoint> latest = folder.checkpoints().latest();  // FIT-1
     WorkerSetup setup;
     setup.group = collective::new_name();
     setup.restarts = result.restarts;
@@ -58,15 +62,23 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
     setup.collective_timeout = run.collective_timeout;
     setup.folder = folder.path().string();
     setup.checkpoints = run.checkpoint;
-    if (latest) setup.resume_from = latest->folder().string();
-    WorkerGroup group(scaling, std::move(setup), start);
-    const auto lost = group.follow(take);
+    if (latest) setup.resume_from = latest->folder().string();  // FIT-1
+    std::optional<LostWorker> lost;
+    {
+      WorkerGroup group(scaling, std::move(setup), start);
+      lost = group.follow(take);
+    }
+    latest = folder.checkpoints().latest();
     if (!lost) break;
+    if (latest && latest->folder() != reported) {  // FIT-3
+      SentReport unsent{latest->metrics(), latest->folder().string()};
+      take(unsent);
+    }
     if (run.max_failures >= 0 && result.restarts >= run.max_failures) {  // FIT-2
-      throw Error(ErrorCode::worker_died, failure_text(*lost, result.restarts + 1, folder.checkpoints().latest()));
+      throw Error(ErrorCode::worker_died, failure_text(*lost, result.restarts + 1, latest));
     }
   }
-  result.checkpoint = folder.checkpoints().latest();
+  result.checkpoint = latest;
   result.best_checkpoint = folder.checkpoints().best();
   return result;
 }

@@ -41,11 +41,17 @@ void Session::report(const Metrics& metrics, const State* state) {
   if (state != nullptr) random_states = gather_random_states();
   if (setup_.rank != 0) return;
   SentReport report{metrics, {}};
+  if (state != nullptr) await_arrival();
   if (state != nullptr) report.checkpoint = save(metrics, *state, std::move(random_states));  // SESSION-2
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return reports_.size() < kMostReports; });
   reports_.push_back(std::move(report));
   changed_.notify_all();
+}
+
+void Session::await_arrival() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return ended_ || (reports_.empty() && !on_the_way_); });  // SESSION-3
 }
 
 void Session::end() {
@@ -56,7 +62,10 @@ void Session::end() {
 
 std::vector<SentReport> Session::take() {
   std::unique_lock lock(mutex_);
+  on_the_way_ = false;
+  changed_.notify_all();
   changed_.wait(lock, [&] { return ended_ || !reports_.empty(); });
+  on_the_way_ = true;
   changed_.notify_all();
   return std::exchange(reports_, {});
 }

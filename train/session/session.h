@@ -2,6 +2,8 @@
 //
 // SESSION-1: reports reach the trainer in order, each once; the last ones come with the end of the loop.
 // SESSION-2: a checkpoint is complete on disk before its report can be taken.
+// SESSION-3: it is begun when the trainer has all reports before it: what a death takes with it is reported again, since
+//            the loop goes on from the checkpoint (and fit() knows the checkpoint's own metrics).
 #pragma once
 
 #include <condition_variable>
@@ -23,7 +25,7 @@ class Session {
   void join();
   void report(const Metrics& metrics, const State* state);
   void end();  // nothing more will come
-  // Waits until there are reports, or for the end.
+  // Waits until there are reports, or for the end. The trainer has those that it took before.
   std::vector<SentReport> take();
 
   const WorkerSetup& setup() const { return setup_; }
@@ -32,6 +34,7 @@ class Session {
 
  private:
   std::vector<torch::Tensor> gather_random_states();
+  void await_arrival();
   std::string save(const Metrics& metrics, const State& state, std::vector<torch::Tensor> random_states);
 
   WorkerSetup setup_;
@@ -42,6 +45,7 @@ class Session {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<SentReport> reports_;
+  bool on_the_way_ = false;  // those taken last may not have arrived
   bool ended_ = false;
 };
 

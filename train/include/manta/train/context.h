@@ -56,6 +56,8 @@ class Context {
 
   // Sends metrics to the trainer: rank 0's are kept (result.json, progress.csv, TensorBoard, RunConfig::on_report), those
   // of other ranks are dropped. Blocks only while 1,000 reports wait to be taken.
+  // After a worker's death the training goes on from the latest checkpoint: no step's report is lost, those after the
+  // checkpoint come again.
   void report(const Metrics& metrics);
   // The same with a checkpoint of the state, on disk when this returns in rank 0; the metric "step" is its step. Collective:
   // all ranks call it at the same step, because each rank's generator is part of it. Errors: those of Checkpoint::save, in
