@@ -21,6 +21,7 @@
 #include <manta/error.h>
 #include <manta/serial/writer.h>
 
+#include "core/base/log.h"
 #include "core/client/client.h"
 #include "core/client/retired.h"
 #include "core/client/timeline.h"
@@ -137,6 +138,7 @@ bool single_threaded() {
 }
 
 node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
+  log::read_level();
   node::NodeConfig config;
   const double cpus = options.num_cpus >= 0
                           ? options.num_cpus

@@ -1,4 +1,5 @@
 // Life of a process' client, its messages with the node, and what the program submits. Waiting is in waiting.cc.
+#include "core/base/log.h"
 #include "core/client/client.h"
 
 #include <sys/socket.h>
@@ -181,6 +182,10 @@ void Client::return_lease(LeaseId lease) {
     if (channel->lease == lease) channel->lease = {};
   }
   send(net::ReturnLease{lease});
+}
+
+void Client::tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) {
+  log::info(what, " is tried again (attempt ", attempt, "): ", why);
 }
 
 void Client::send(ClientId to, owner::PeerMessage message) {

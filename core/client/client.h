@@ -196,6 +196,7 @@ class Client final : owner::OwnerEffects {
   void stored_unused(const owner::StoredLocation& location) override;
   void bequeath(std::vector<owner::Bequest> bequests) override;
   void withdraw(std::vector<ObjectId> objects) override;
+  void tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) override;
   void resolved(owner::Entry& entry) override;
   bool restore(owner::Entry& entry) override;
   void free_spilled(const owner::SpilledExtent& extent) override;

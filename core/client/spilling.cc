@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/base/log.h"
 #include "core/client/client.h"
 
 namespace manta::client {
@@ -49,6 +50,7 @@ std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
         return made;
       }
       spilling_.file = std::move(*file);
+      log::info("the store is full: objects of this process go to a file in ", welcome_.spill_directory);
     }
     const owner::StoredLocation at = entry->value.stored();
     const std::byte* data = nullptr;
@@ -62,12 +64,14 @@ std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
     auto extent = spilling_.file->write({data, at.size_bytes});
     if (!extent) {
       spilling_.failed = extent.error();
+      log::warn("cannot spill: ", extent.error().what());
       return made;
     }
     owner_->spilled(*entry, *extent);
     made += at.size_bytes;
   }
   if (made > 0) spilling_.failed.reset();
+  if (made > 0) log::debug("spilled ", sched::bytes_to_string(made));
   return made;
 }
 

@@ -13,6 +13,8 @@
 
 #include <manta/error.h>
 
+#include "core/base/log.h"
+
 namespace manta::client {
 
 namespace {
@@ -22,10 +24,7 @@ const char* path_from_environment() {
   return path == nullptr || *path == '\0' ? nullptr : path;
 }
 
-void say(const std::string& what) {
-  const std::string text = "manta: MANTA_TIMELINE: " + what + "\n";
-  (void)!::write(2, text.data(), text.size());
-}
+void say(const std::string& what) { log::error("MANTA_TIMELINE: ", what); }
 
 std::string microseconds(std::int64_t nanoseconds) {
   char text[40];

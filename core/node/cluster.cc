@@ -5,6 +5,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "core/base/log.h"
 #include "core/base/overloaded.h"
 #include "core/base/program.h"
 
@@ -53,7 +54,7 @@ std::unique_ptr<Cluster> Cluster::listen(boost::asio::io_context& io, const Node
       io, net::make_psk_context(net::derive_key(config.secret, kRole)), net::LinkLimits{},
       [self](std::shared_ptr<net::TlsLink> link) { self->add_member(std::move(link)); },
       [self](const Error& error) {
-        if (self->refusals_++ < kRefusalsTold) std::fprintf(stderr, "manta: refused: %s\n", error.what());
+        if (self->refusals_++ < kRefusalsTold) log::warn("refused: ", error.what());
       });
   auto address = cluster->listener_->listen(config.listen);
   if (!address) throw_error(address.error());

@@ -1,4 +1,5 @@
 // Clients and their messages. Processes and the end of everything are in node_process.cc.
+#include "core/base/log.h"
 #include "core/node/daemon.h"
 
 #include <fcntl.h>
@@ -89,6 +90,9 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
     scheduler_.driver_joined(driver_, now());
   }
   if (cluster_) start_cluster();
+  log::info("node ", self_, " on ", host_, ": ", static_cast<double>(config_.total.cpus) / 10'000, " CPUs, ",
+            config_.total.gpus / 10'000, " GPUs, ", sched::bytes_to_string(config_.store_capacity_bytes), " for objects",
+            cluster_ ? ", at " + cluster_->address() : std::string());
   scheduler_.start(now());
 }
 
@@ -213,6 +217,7 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
 
 // The driver first: mostly it owns what fills the store.
 void Daemon::need_room(const Client& client, const net::NeedRoom& need) {
+  log::debug("the store is full: process ", client.process, " needs ", sched::bytes_to_string(need.bytes));
   std::deque<ClientId> others;
   for (const auto& [id, other] : clients_) {
     if (id == client.id || !other->greeted || other->closed) continue;
@@ -244,9 +249,7 @@ void Daemon::send(Client& client, const net::NodeMessage& message, std::span<con
 
 // Its end is read from the socket soon.
 void Daemon::cut_off(Client& client, const char* why) {
-  const std::string text = "manta: the node process " + std::string(why) + "; process " +
-                           std::to_string(client.process) + " is cut off from it\n";
-  (void)!::write(2, text.data(), text.size());
+  log::error("the node process ", why, "; process ", client.process, " is cut off from it");
   ::shutdown(client.socket.fd(), SHUT_RDWR);
 }
 
@@ -281,6 +284,7 @@ void Daemon::grant(ClientId submitter, const sched::Grant& grant) {
     return to_client(submitter, net::Granted{grant.lease, grant.worker, grant.shape, 0, false});
   }
   if (from == nullptr || worker == nullptr) return;
+  log::trace("process ", from->process, " may run on worker process ", worker->process, " (lease ", grant.lease, ")");
   if (placing_) placing_->granted(grant.lease, submitter, grant.shape);
   net::Granted granted{grant.lease, grant.worker, grant.shape, worker->slot, false};
   if (!channels_.emplace(submitter, grant.worker).second) {
@@ -357,10 +361,12 @@ template void Daemon::on_name(ClientId client, const net::DropName& m);
 
 void Daemon::lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd, const std::string& status) {
   if (placing_) placing_->lease_over(lease);
+  log::trace("lease ", lease, " ended: ", status);
   to_client(submitter, net::LeaseEnded{lease, status});
 }
 
 void Daemon::infeasible(ClientId submitter, sched::ShapeIndex shape, const std::string& why) {
+  log::info("refused a demand of client ", submitter, ": ", why);
   to_client(submitter, net::Infeasible{shape, why});
 }
 

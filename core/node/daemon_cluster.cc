@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/base/log.h"
 #include "core/base/overloaded.h"
 #include "core/net/shared_memory.h"
 #include "core/net/wire_resources.h"
@@ -65,6 +66,7 @@ void Daemon::start_cluster() {
 // --- membership
 
 void Daemon::node_up(const net::NodeOfCluster& node) {
+  log::info("node ", node.node, " (", node.host, ") joined");
   (void)head_.node_joined(node.node, net::resources_of(node.total), node.host, now());
   nodes_.push_back(node);
   for (const auto& [id, client] : clients_) send(*client, net::NodeJoined{node});
@@ -90,6 +92,7 @@ void Daemon::announce_node_death(NodeId to, NodeId dead, const std::string& stat
   for (const auto& node : nodes_) {
     if (node.node == dead) name += " (" + node.host + ")";
   }
+  log::info(name, " ", status);
   std::erase_if(nodes_, [&](const auto& node) { return node.node == dead; });
   // Submitters of it whose birth was never announced are dead too.
   const std::set<ClientId> submitters = foreign_submitters_;
@@ -148,10 +151,10 @@ void Daemon::foreign_client_gone(ClientId client, const std::string& status) {
 void Daemon::head_gone(bool orderly, const std::string& why) {
   if (!orderly) {
     exit_status_ = 1;
-    std::fprintf(stderr, "manta: this node ends: it has lost the head's node: %s\n", why.c_str());
+    log::error("this node ends: it has lost the head's node: ", why);
   } else if (why.starts_with("refused")) {
     exit_status_ = 1;
-    std::fprintf(stderr, "manta: this node ends: %s\n", why.c_str());
+    log::error("this node ends: ", why);
   }
   stop();
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/base/log.h"
 #include "core/node/daemon.h"
 #include "core/node/daemon_client.h"
 #include "core/node/memory_monitor.h"
@@ -57,7 +58,7 @@ void Daemon::look_at_memory() {
                              who + " " + sched::bytes_to_string(use.used_bytes) + " of " +
                              sched::bytes_to_string(use.total_bytes) + " (MANTA_MEMORY_THRESHOLD " + threshold +
                              "); use less at a time, or let TaskOptions::memory_bytes book it";
-  std::fprintf(stderr, "manta: worker process %d %s\n", static_cast<int>(find(chosen)->process), status.c_str());
+  log::warn("worker process ", find(chosen)->process, " ", status);
   ended_for_memory_[chosen] = status;
   kill_worker(chosen);
 }

@@ -16,6 +16,7 @@
 
 #include <manta/serial/reader.h>
 
+#include "core/base/log.h"
 #include "core/node/daemon.h"
 #include "core/node/daemon_client.h"
 
@@ -134,6 +135,7 @@ void Daemon::handle_hello(Client& client, const net::Hello& hello) {
     return;
   }
   by_process_[client.process] = client.id;
+  log::debug("worker process ", client.process, " is ready");
   client_started(client.id);
   scheduler_.worker_started(client.id, now());
 }
@@ -170,6 +172,7 @@ void Daemon::client_gone(ClientId id, const std::string& how) {
   Client* client = find(id);
   const bool greeted = client != nullptr && client->greeted;
   if (client != nullptr) {
+    log::info("worker process ", client->process, " ", status);
     // NODE-2: what it sent before it died counts.
     while (!client->closed && !stopping_) {
       auto packet = client->socket.try_receive();
@@ -262,6 +265,7 @@ void Daemon::run() {
   watch_memory();
   schedule_tick();
   io_.run();
+  log::info("node ", self_, " ends");
   if (cluster_) cluster_->leave(cluster_->is_head() ? "the job is over" : "its program was ended");
   end_children();
 }
@@ -270,6 +274,7 @@ void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, s
   const pid_t guard = go_on_below_a_guard();
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, "manta-node");
+  log::name_process("node");
   rlimit files = {};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {  // two descriptors for each of up to thousands of processes
     files.rlim_cur = files.rlim_max;
@@ -292,8 +297,7 @@ void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, s
     daemon.run();
     ::_exit(daemon.exit_status());
   } catch (const std::exception& error) {
-    const std::string text = std::string("manta: the node process cannot go on: ") + error.what() + "\n";
-    (void)!::write(2, text.data(), text.size());
+    log::error("the node process cannot go on: ", error.what());
     ::_exit(1);
   }
 }

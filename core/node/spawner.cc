@@ -18,6 +18,8 @@
 #include <manta/serial/reader.h>
 #include <manta/serial/writer.h>
 
+#include "core/base/log.h"
+
 extern char** environ;
 
 namespace manta::node {
@@ -228,6 +230,7 @@ bool Spawner::child_ended(pid_t pid) {
   if (replaced_.erase(pid) > 0) return true;
   if (pid != zygote_ || zygote_ == 0) return false;
   zygote_ = 0;
+  log::warn("the zygote, process ", pid, ", has ended; another one is forked");
   (void)start();
   return true;
 }

@@ -253,6 +253,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
     const bool retry = again && !cancelled(call) && (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
     if (retry) {
       ++call.attempt;
+      effects_.tried_again("call of " + name_of(call), call.attempt + 1u, "the actor's process " + status);
       enqueue(call, !planted_bug(11));
     } else {
       call.phase = Phase::here;  // in no queue and no ring
@@ -266,6 +267,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   } else if (again) {
     if (actor.restarts_left > 0 && !never_made) --actor.restarts_left;
     if (!never_made) ++handle.attempt;
+    effects_.tried_again("actor " + name_of(handle), handle.attempt + 1u, "its process " + status);
     actor.state = State::pending;  // it still wants a worker, and will be given one
   }
   for (Entry* call : lost) {

@@ -188,6 +188,7 @@ void Owner::finished(Entry& entry, Outcome outcome) {
     free_value(outcome.value);
     drop_holds(inside);
     ++entry.attempt;
+    effects_.tried_again("task " + name_of(entry), entry.attempt + 1u, "it threw");
     enqueue(entry, true);
     dispatch(*shapes_[entry.shape]);
     update_demand(entry.shape);
@@ -305,6 +306,7 @@ void Owner::attempt_lost(Entry& entry, const std::string& status) {
   if (cancelled(entry)) return fail(entry, cancelled_error(entry, "while it ran; the worker process " + status));
   if (entry.max_retries < 0 || entry.attempt < entry.max_retries) {
     if (!(planted_bug(5) && entry.wanted)) ++entry.attempt;
+    effects_.tried_again("task " + name_of(entry), entry.attempt + 1u, "the worker process that ran it " + status);
     enqueue(entry, true);
     return;
   }

@@ -102,6 +102,8 @@ class OwnerEffects {
   // A task that was pushed to the worker, or runs here, was cancelled: it is to stop. Where it waits in the worker, it is
   // to come back. how.force: the worker is to end.
   virtual void stop_task(ClientId, const TaskId&, const Cancellation&) {}
+  // A task, a call or an actor is tried once more, or the task of a result that was lost.
+  virtual void tried_again(const std::string& /*what*/, std::uint32_t /*attempt*/, const std::string& /*why*/) {}
   // A watched entry was resolved.
   virtual void resolved(Entry& entry) = 0;
 };

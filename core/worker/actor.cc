@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/base/log.h"
 #include "core/worker/executor.h"
 
 namespace manta::worker {
@@ -39,8 +40,7 @@ void Executor::end_with_actor(bool destroy) {
       suspended_.clear();
       actor_.destroy(actor_.object);
     } catch (const std::exception& error) {
-      const std::string text = std::string("manta: the destructor of an actor threw: ") + error.what() + "\n";
-      (void)!::write(2, text.data(), text.size());
+      log::error("the destructor of an actor threw: ", error.what());
     }
   }
   std::fflush(stdout);

@@ -12,6 +12,8 @@
 
 #include <manta/detail/threads.h>
 
+#include "core/base/log.h"
+
 namespace manta::worker {
 
 using client::Client;
@@ -477,6 +479,7 @@ void Executor::write_error(Work& work, const Error& error, client::ReplyParts pa
 void worker_main(Fd control) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "manta-worker");
+  log::name_process("worker");
   try {
     ::__fpurge(stdout);  // what the driver had not written when it forked is the driver's
     ::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
@@ -486,8 +489,7 @@ void worker_main(Fd control) {
     detail::set_up_worker(client->self().value);
     executor.run(*client);
   } catch (const std::exception& error) {
-    const std::string text = std::string("manta: a worker process cannot start: ") + error.what() + "\n";
-    (void)!::write(2, text.data(), text.size());
+    log::error("a worker process cannot start: ", error.what());
   }
   ::_exit(1);
 }

@@ -1,14 +1,16 @@
-// An estimate that improves while the workers are still at it: pi, from points thrown into a square.
+// An estimate that improves while the workers are at it: pi, from points thrown into a square, until it is good enough.
 //
 //   build/release/bin/monte_carlo_pi
 //
-// prints, with other estimates on the way
+// prints
 //
-//    5000000 points: pi is about #
-//   10000000 points: pi is about #
-//   15000000 points: pi is about #
-//   20000000 points: pi is about 3.141973
+//    4000000 points: pi is about 3.141848 +- 0.000821
+//    8000000 points: pi is about 3.141829 +- 0.000581
+//   12000000 points: pi is about 3.141857 +- 0.000474
+//   16000000 points: pi is about 3.142027 +- 0.000410
+//   18000000 points: pi is about 3.141866 +- 0.000387
 
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <random>
@@ -16,46 +18,42 @@
 
 #include <manta/manta.h>
 
-constexpr int kWorkers = 4, kReports = 10;
-constexpr long kPointsOfReport = 500'000;
+constexpr int kStreams = 4;
+constexpr long kPointsOfItem = 500'000;
+constexpr double kGoodEnough = 0.0004;  // a standard deviation of the estimate
 
-// Keeps its place in a series of random points from call to call.
-class Thrower {
- public:
-  explicit Thrower(std::uint64_t seed) : random_(seed) {}
-
-  // How many of so many points fell into the circle.
-  long inside(long points) {
-    std::uniform_real_distribution<double> place(0, 1);
-    long hits = 0;
-    for (long i = 0; i < points; ++i) {
-      const double x = place(random_), y = place(random_);
-      hits += x * x + y * y < 1;
+// Throws for ever. Yields how many of the next points fell into the circle.
+manta::Generator<long> hits(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::uniform_real_distribution<double> place(0, 1);
+  for (;;) {
+    long inside = 0;
+    for (long i = 0; i < kPointsOfItem; ++i) {
+      const double x = place(random), y = place(random);
+      inside += x * x + y * y < 1;
     }
-    return hits;
+    co_yield inside;  // waits here when nobody has taken the last two
   }
-
- private:
-  std::mt19937_64 random_;
-};
+}
 
 int main(int argc, char** argv) {
   auto runtime = manta::init(argc, argv);
 
-  std::vector<manta::Actor<Thrower>> throwers;
-  for (std::uint64_t seed = 1; seed <= kWorkers; ++seed) throwers.push_back(manta::actor<Thrower>(seed));
-
-  std::vector<manta::Ref<long>> reports;
-  for (int i = 0; i < kReports; ++i) {
-    for (const auto& thrower : throwers) reports.push_back(thrower.call<&Thrower::inside>(kPointsOfReport));
+  std::vector<manta::Stream<long>> streams;
+  for (std::uint64_t seed = 1; seed <= kStreams; ++seed) {
+    streams.push_back(manta::remote<hits>.options({.stream_buffer = 2})(seed));
   }
 
-  // As they come, whoever is first; the last line is the same each time, since each worker has its own series.
-  long hits = 0, points = 0;
-  for (const auto& report : manta::as_completed(reports)) {
-    hits += manta::get(report);
-    points += kPointsOfReport;
-    if (points % 5'000'000 != 0) continue;
-    std::printf("%8ld points: pi is about %.6f\n", points, 4.0 * static_cast<double>(hits) / static_cast<double>(points));
+  // One item of each in turn, so that every run prints the same.
+  double inside = 0, error = 1;
+  for (long points = 0; error > kGoodEnough;) {
+    for (auto& stream : streams) {
+      inside += static_cast<double>(*stream.next());
+      points += kPointsOfItem;
+    }
+    const double share = inside / static_cast<double>(points);
+    error = 4 * std::sqrt(share * (1 - share) / static_cast<double>(points));
+    if (points % 4'000'000 != 0 && error > kGoodEnough) continue;
+    std::printf("%8ld points: pi is about %.6f +- %.6f\n", points, 4 * share, error);
   }
-}
+}  // the streams end here, and with them the generators at their co_yield

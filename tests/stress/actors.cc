@@ -5,7 +5,6 @@
 // result, and ran to its end at least once; objects that a killed actor had put are there for the one who holds them.
 //
 //   stress_actors [--seconds=60] [--threads=2] [--seed=N]
-#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,6 +18,7 @@
 
 #include <manta/manta.h>
 
+#include "tests/stress/chaos.h"
 #include "tests/stress/effects.h"
 #include "tests/stress/watchdog.h"
 
@@ -29,6 +29,8 @@ using manta::ErrorCode;
 using manta::Ref;
 using manta::stress::Effects;
 using manta::stress::Family;
+using manta::stress::Killer;
+using namespace std::chrono_literals;
 using CallNumber = std::uint32_t;
 using Numbers = std::vector<int>;
 
@@ -83,7 +85,7 @@ struct Caller {
 
 std::atomic<CallNumber> next_call{0};
 std::atomic<std::uint32_t> next_series{kFirstSeries};
-std::atomic<long> kills{0}, calls{0}, died{0}, repeated{0}, adopted{0}, unseen{0}, wrong{0};
+std::atomic<long> calls{0}, died{0}, repeated{0}, adopted{0}, unseen{0}, wrong{0};
 
 void complain(const std::string& what) {
   if (++wrong <= 20) std::fprintf(stderr, "WRONG: %s\n", what.c_str());
@@ -160,19 +162,6 @@ class Lane {
   manta::stress::Watchdog watchdog_;
 };
 
-void kill_at_random(std::uint64_t seed, const std::atomic<bool>& stop) {
-  std::mt19937_64 random(seed);
-  const int node = Family::node_process();
-  while (!stop) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5 + random() % 100));
-    // Of many workers few have work: rather those that had some a moment ago.
-    const int running = static_cast<int>(Effects::mark(kRunning));
-    const bool at_work = random() % 4 != 0 && Family::is_worker(node, running);
-    const int victim = at_work ? running : Family::victim(node, random());
-    if (victim > 0 && !stop && ::kill(victim, SIGKILL) == 0) ++kills;
-  }
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -181,18 +170,17 @@ int main(int argc, char** argv) {
   const double seconds = manta::stress::option(argc, argv, "seconds", 60);
   const int threads = static_cast<int>(manta::stress::option(argc, argv, "threads", 2));
   std::mt19937_64 seeds(manta::stress::seed_of(argc, argv));
-  std::atomic<bool> stop{false}, stop_killing{false};
-  std::thread killer([&, seed = seeds()] { kill_at_random(seed, stop_killing); });
+  std::atomic<bool> stop{false};
+  Killer killer(seeds(), {5ms, 105ms}, kRunning);
   std::vector<std::thread> lanes;
   for (int i = 0; i < threads; ++i) lanes.emplace_back([&, seed = seeds()] { Lane(seed).run(stop); });
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   stop = true;
   for (std::thread& lane : lanes) lane.join();
-  stop_killing = true;
-  killer.join();
+  killer.stop();
   if (Effects::mark(kOutOfOrder) != 0) complain(std::to_string(Effects::mark(kOutOfOrder)) + " calls out of order");
-  std::printf("%ld kills, %ld calls with a result, %ld actor_died, %ld repeated, %ld series of dead callers, %ld objects "
-              "read, %ld wrong\n", kills.load(), calls.load(), died.load(), repeated.load(), unseen.load(),
+  std::printf("%d kills, %ld calls with a result, %ld actor_died, %ld repeated, %ld series of dead callers, %ld objects "
+              "read, %ld wrong\n", Killer::kills(), calls.load(), died.load(), repeated.load(), unseen.load(),
               adopted.load(), wrong.load());
   runtime.shutdown();
   if (Family::mappings(::getpid()) != 0) complain("mappings are left after the end");

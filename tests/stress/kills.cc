@@ -7,8 +7,6 @@
 //   stress_kills [--seconds=60] [--kills=200] [--threads=2] [--seed=N]
 #include <unistd.h>
 
-#include <signal.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -22,7 +20,7 @@
 
 #include <manta/manta.h>
 
-#include "core/client/client.h"
+#include "tests/stress/chaos.h"
 #include "tests/stress/effects.h"
 #include "tests/stress/watchdog.h"
 
@@ -33,6 +31,9 @@ using manta::ErrorCode;
 using manta::Ref;
 using manta::stress::Effects;
 using manta::stress::Family;
+using manta::stress::Holdings;
+using manta::stress::Killer;
+using namespace std::chrono_literals;
 using Number = std::int64_t;
 using Numbers = std::vector<int>;
 using TaskNumber = std::uint32_t;
@@ -95,7 +96,6 @@ Ref<Number> lends(TaskNumber task, int us) {
 // --- the run
 
 std::atomic<TaskNumber> next_task{0};
-std::atomic<int> kills{0};
 std::atomic<long> resolved{0}, failed{0}, lost{0}, extra_starts{0}, wrong{0};
 
 void complain(const std::string& what) {
@@ -284,45 +284,13 @@ class Lane {
     for (int i = 1; ok && item.kind == Item::kParent && i <= item.children; ++i) {
       const TaskNumber child = item.task + static_cast<TaskNumber>(i);
       if (Effects::ends(child) == 0) complain(name + " ended before its child");
-      if (Effects::starts(child) > starts + static_cast<std::uint32_t>(kills)) complain(name + ": a child ran too often");
+      if (Effects::starts(child) > starts + static_cast<std::uint32_t>(Killer::kills())) complain(name + ": a child ran too often");
     }
   }
 
   std::mt19937_64 random_;
   std::vector<Item> items_;
   manta::stress::Watchdog watchdog_;
-};
-
-void kill_at_random(std::uint64_t seed, const std::atomic<bool>& stop) {
-  std::mt19937_64 random(seed);
-  const int node = Family::node_process();
-  while (!stop) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20 + random() % 281));
-    const int victim = Family::victim(node, random());
-    if (victim > 0 && !stop && ::kill(victim, SIGKILL) == 0) ++kills;
-  }
-}
-
-// What must be the same before and after, once nothing runs: of the driver and of the node process.
-struct Holdings {
-  std::size_t descriptors, node_descriptors, mappings, node_mappings, store_bytes;
-  int children;
-
-  static Holdings now(int node) {
-    return {Family::descriptors(::getpid()), Family::descriptors(node), Family::mappings(::getpid()),
-            Family::mappings(node), manta::client::Client::current()->page().store.used_bytes.load(), Family::count(node)};
-  }
-  void print(const char* when) const {
-    std::printf("%s: driver %zu descriptors, %zu mappings; node process %zu descriptors, %zu mappings, %d children; store "
-                "%zu bytes\n", when, descriptors, mappings, node_descriptors, node_mappings, children, store_bytes);
-  }
-  // Workers come and go: what is counted by their number may differ as their number does.
-  bool within(const Holdings& before) const {
-    const auto more = static_cast<std::size_t>(std::max(0, children - before.children));
-    return descriptors <= before.descriptors + 2 * more && mappings <= before.mappings + 3 * more &&
-           node_descriptors <= before.node_descriptors + 3 * more && node_mappings <= before.node_mappings &&
-           store_bytes <= before.store_bytes;
-  }
 };
 
 void use_all_workers() {
@@ -349,25 +317,24 @@ int main(int argc, char** argv) {
   before.print("before");
   const std::size_t resident = Family::resident_kib(::getpid());
 
-  std::atomic<bool> stop{false}, stop_killing{false};
+  std::atomic<bool> stop{false};
   const auto begin = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
-  std::thread killer([&, seed = seeds()] { kill_at_random(seed, stop_killing); });
+  Killer killer(seeds(), {20ms, 300ms});
   std::vector<std::thread> lanes;
   for (int i = 0; i < threads; ++i) lanes.emplace_back([&, seed = seeds()] { Lane(seed).run(stop); });
-  for (double report = 10; elapsed() < seconds || kills < enough;) {
+  for (double report = 10; elapsed() < seconds || Killer::kills() < enough;) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     if (elapsed() < report) continue;
     std::printf("%.0f s: %d kills, %ld resolved, %ld worker_died, %ld object_lost, %ld repeated, %ld wrong\n", elapsed(),
-                kills.load(), resolved.load(), failed.load(), lost.load(), extra_starts.load(), wrong.load());
+                Killer::kills(), resolved.load(), failed.load(), lost.load(), extra_starts.load(), wrong.load());
     std::fflush(stdout);
     report += 10;
   }
   stop = true;
   for (std::thread& lane : lanes) lane.join();
-  stop_killing = true;
-  killer.join();
-  if (extra_starts > kills) complain("more repeated tasks than kills");
+  killer.stop();
+  if (extra_starts > Killer::kills()) complain("more repeated tasks than kills");
   {
     manta::stress::Watchdog watchdog(std::chrono::seconds(20), [] { std::fprintf(stderr, "while holdings fell\n"); });
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -381,7 +348,7 @@ int main(int argc, char** argv) {
     if (!after.within(before)) complain("more is held than before");
   }
   std::printf("%.1f s: %d kills, %ld resolved, %ld worker_died, %ld object_lost, %ld repeated, %ld wrong; driver's memory "
-              "%zu -> %zu KiB\n", elapsed(), kills.load(), resolved.load(), failed.load(), lost.load(), extra_starts.load(),
+              "%zu -> %zu KiB\n", elapsed(), Killer::kills(), resolved.load(), failed.load(), lost.load(), extra_starts.load(),
               wrong.load(), resident, Family::resident_kib(::getpid()));
   runtime.shutdown();
   if (Family::mappings(::getpid()) != 0) complain("mappings are left after the end");
