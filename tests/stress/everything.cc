@@ -295,13 +295,20 @@ void Lane::parameter_server() {
   }
 }
 
+// Each worker has a channel then, and its memory is known here.
+void use_all_workers() {
+  std::vector<Ref<Number>> refs{manta::remote<total>.options(kForEver)(manta::put(Numbers(50'000, 1)))};
+  for (int i = 0; i < 40; ++i) refs.push_back(manta::remote<leaf>.options(kForEver)(Number{i}, 2000));
+  (void)manta::get(refs);
+}
+
 // Leases are returned, borrowed objects given back, surplus workers ended.
 void settle(int node, const Holdings& before) {
   manta::stress::Watchdog watchdog(20s, [] { std::fprintf(stderr, "while holdings fell\n"); });
   const auto limit = std::chrono::steady_clock::now() + 10s;
   Holdings after{};
   do {
-    for (int i = 0; i < 20; ++i) (void)manta::get(manta::remote<leaf>.options(kForEver)(Number{1}, 10));
+    use_all_workers();
     std::this_thread::sleep_for(100ms);
     after = Holdings::now(node);
   } while (!after.within(before) && std::chrono::steady_clock::now() < limit);
@@ -317,7 +324,7 @@ int main(int argc, char** argv) {
   const double seconds = manta::stress::option(argc, argv, "seconds", 60);
   std::mt19937_64 seeds(manta::stress::seed_of(argc, argv));
   const int node = Family::node_process();
-  (void)manta::get(manta::remote<total>(manta::put(Numbers(50'000, 1))));
+  for (int i = 0; i < 3; ++i) use_all_workers();
   const Holdings before = Holdings::now(node);
   before.print("before");
   {
