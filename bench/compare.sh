@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The peers and Manta, one after the other on this machine: prints a Markdown table. Results stay in bench/results/*.jsonl.
 #
-#   bench/compare.sh [AREA [BUILD]]     AREA: core (Ray) or train (torchrun with gloo); BUILD: build/release
+#   bench/compare.sh [AREA [BUILD]]     AREA: core or examples (Ray), train (torchrun with gloo); BUILD: build/release
 #
 # PEERS: the folder of the peers' scripts (../shared/peers). PEERS_VENV: a virtual environment that has what they need; without
 # it one is made in .deps/peers. PEERS_ONLY: parts of names, "a|b". SECONDS_EACH: length of a run of a rate (1).
@@ -18,11 +18,15 @@ case $area in
     theirs="single client tasks|multi client tasks|wait 1k refs|100k no-op tasks|chain of 1000|tree reduce|actor|kill -9|Plasma|10k refs|1 GB|cold start|memory"
     ours="${PEERS_ONLY:-$theirs}|idle CPU"
     ;;
+  examples)
+    packages=("ray[default]==2.60.0" numpy psutil scikit-learn) modules="ray, numpy, psutil, sklearn"
+    theirs="sum|ps|forests" ours=${PEERS_ONLY:-sum of 1e8|parameter server|forests}
+    ;;
   train)
     packages=("torch==2.13.0" numpy scikit-learn) modules="torch, sklearn"
     theirs="torchrun|all_reduce" ours=${PEERS_ONLY:-mlp|cnn|all_reduce}
     ;;
-  *) echo "compare.sh: no area '$area': core or train" >&2; exit 2 ;;
+  *) echo "compare.sh: no area '$area': core, examples or train" >&2; exit 2 ;;
 esac
 export PEERS_ONLY=${PEERS_ONLY:-$theirs}
 [[ -x $bench ]] || { echo "compare.sh: no $bench: build it, or name the build folder" >&2; exit 2; }

@@ -1,10 +1,13 @@
-// Examples: a sum of 100 million numbers and a sharded parameter server. Names and shapes are those of the peer's
-// ray_examples.py.
+// Examples: a sum of 100 million numbers, a sharded parameter server, twenty random forests. Names and shapes are those of
+// the peer's ray_examples.py; the forests are dlib's on California's housing, so that only the speed-up compares.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <numeric>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +15,7 @@
 #include <manta/manta.h>
 
 #include "bench/areas.h"
+#include "bench/child.h"
 
 namespace manta::bench {
 
@@ -177,6 +181,30 @@ void parameter_server(Harness& harness) {
   harness.emit(kServer, "updates/s", runs, {{"gb_per_s", median_value(runs) * kParameters * sizeof(float) * 2 / 1e9}});
 }
 
+// --- forests
+
+constexpr std::string_view kForestsAlone = "20 random forests on 20640x8: sequential";
+constexpr std::string_view kForestTasks = "20 random forests on 20640x8: 20 tasks";
+constexpr std::string_view kForestsFaster = "20 random forests on 20640x8: times as fast";
+
+// By the example program, once: it takes a minute.
+void forests(Harness& harness) {
+  const char* deps = std::getenv("MANTA_DEPS_DIR");
+  const std::string houses = (deps != nullptr ? deps : program_folder() + "/../../../.deps") + std::string("/housing/housing.csv");
+  Child child({program_folder() + "/random_forests", houses});
+  const std::string printed = child.read_all();
+  if (const std::string why = child.wait(); !why.empty()) throw std::runtime_error("random_forests " + why);
+  double alone = 0, together = 0;
+  const auto at = printed.find("one after another:");
+  if (at == std::string::npos ||
+      std::sscanf(printed.c_str() + at, "one after another: %lf s tasks on 2 CPUs: %lf s", &alone, &together) != 2) {
+    throw std::runtime_error("random_forests printed something else than expected");
+  }
+  harness.emit(kForestsAlone, "s", {{.value = alone}});
+  harness.emit(kForestTasks, "s", {{.value = together}});
+  harness.emit(kForestsFaster, "times", {{.value = alone / together}});
+}
+
 }  // namespace
 
 Area examples_area() {
@@ -185,6 +213,7 @@ Area examples_area() {
               {{kOneThread, kPutAndSum, kStored}, sums},
               {{kListTasks, kListPieces}, lists},
               {{kServer}, parameter_server},
+              {{kForestsAlone, kForestTasks, kForestsFaster}, forests},
           }};
 }
 

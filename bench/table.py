@@ -35,6 +35,8 @@ TARGETS = {
     "memory PSS with LibTorch: whole idle runtime incl. driver": (250, None),
     "idle CPU: whole tree": (0.1, None),
     "idle CPU with LibTorch: whole tree": (0.1, None),
+    "sharded parameter server: 2 servers, 2 workers, 10M float32": (100, None),
+    "20 random forests on 20640x8: times as fast": (1.9, 2.0),
     "manta all_reduce 1 KB, 2 processes": (1024 / 20e-6 / 1e9, None),
     "manta all_reduce 1 MB, 2 processes": (2**20 / 0.4e-3 / 1e9, None),
     "manta all_reduce 64 MB, 2 processes": (2**26 / 20e-3 / 1e9, None),
@@ -59,6 +61,10 @@ def read(path):
     growth = lines.get("100k no-op tasks: driver RSS growth", {})
     if "all" in growth:  # Ray's first batch in a fresh process, as ours is; see the peers' README
         growth["value"] = growth["all"][0]
+    alone, tasks = (lines.get(f"20 random forests on 20640x8: {how}", {}).get("value") for how in ("sequential", "20 tasks"))
+    if alone and tasks:
+        fields = dict.fromkeys(("value", "min", "max"), alone / tasks)
+        lines.setdefault("20 random forests on 20640x8: times as fast", {"unit": "times", **fields})
     return lines
 
 
