@@ -17,12 +17,11 @@ struct SizeClasses {
   std::array<std::uint8_t, kSlabBlockBytes / kPageBytes + 1> by_pages{};
 
   constexpr SizeClasses() {
-    fill(kGrain, kSharedPageBytes, by_grains);
-    fill(kPageBytes, kSlabBlockBytes, by_pages);
+    fill(kGrain, kSharedPageBytes, by_grains.data());
+    fill(kPageBytes, kSlabBlockBytes, by_pages.data());
   }
 
-  template <class Table>
-  constexpr void fill(std::uint64_t unit, std::uint64_t largest, Table& table) {
+  constexpr void fill(std::uint64_t unit, std::uint64_t largest, std::uint8_t* table) {
     std::uint64_t next = 1;  // the first count of units that has no class yet
     for (std::uint64_t units = 1; units * unit <= largest;) {
       for (; next <= units; ++next) table[next] = count;
