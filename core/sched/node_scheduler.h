@@ -108,7 +108,7 @@ class NodeScheduler {
   // The process has ended, driver or worker. Idempotent. status: for people, "killed by signal 9 (SIGKILL)".
   void client_left(ClientId client, const std::string& status, Time now);
 
-  // wanted counts leases that do not run a blocked task. 0 withdraws. Unknown clients (late messages) are ignored.
+  // wanted counts leases that do not run a blocked task, and all of actors (own_worker). 0 withdraws. Unknown clients (late messages) are ignored.
   void set_demand(ClientId submitter, ShapeIndex shape, const ResourceSet& request, std::uint32_t wanted, Time now);
   void return_lease(ClientId submitter, LeaseId lease, Time now);
   // The task running under the worker's lease waits in get (its CPUs are lent), or goes on. Idempotent each.

@@ -196,7 +196,7 @@ std::string NodeScheduler::check_demands() const {
       if (demand.wanted > 0) {
         fair.demand_began(demand);
       }
-      for (std::uint32_t i = 0; i < demand.held(); ++i) {
+      for (std::uint32_t i = 0; i < demand.active + demand.booked; ++i) {
         fair.lease_began(demand);
       }
       for (std::uint32_t i = 0; i < demand.asked; ++i) {

@@ -57,7 +57,8 @@ struct Demand {
   Dimension claim_dimension = 0;
   std::int64_t claim_units = 0;
 
-  std::uint32_t held() const { return active + booked; }
+  // What counts against `wanted`. An actor that waits is the one that was wanted; a task that waits makes room for another.
+  std::uint32_t held() const;
   std::uint32_t leases() const { return active + blocked; }
   std::int32_t priority() const;
   Rank place() const { return {-priority(), held(), arrival}; }
@@ -132,5 +133,6 @@ struct Shape {
 };
 
 inline std::int32_t Demand::priority() const { return shape->request.priority; }
+inline std::uint32_t Demand::held() const { return active + booked + (shape->request.own_worker ? blocked : 0); }
 
 }  // namespace manta::sched

@@ -34,8 +34,15 @@ int dies_at_first() {
 struct Mortal {
   int dies() { return ::kill(::getpid(), SIGKILL); }
   int lives() { return 1; }
+  int rests() { return ::usleep(2'000); }
 };
 
+struct Waiter {
+  int waits(manta::Actor<Mortal> other, int times) {
+    for (int i = 0; i < times; ++i) (void)manta::get(other.call<&Mortal::rests>());
+    return times;
+  }
+};
 struct Ungrateful {
   ~Ungrateful() noexcept(false) { throw std::runtime_error("no"); }
   int lives() { return 1; }
@@ -48,11 +55,16 @@ void deaths() {
   (void)manta::try_get(mortal.call<&Mortal::dies>());
   (void)manta::get(mortal.call<&Mortal::lives>());
 }
+void waits() {
+  const auto mortal = manta::actor<Mortal>();
+  const auto waiter = manta::actor<Waiter>();
+  (void)manta::get(waiter.call<&Waiter::waits>(mortal, 50));
+}
 void throws() {
   auto actor = manta::actor<Ungrateful>();
   (void)manta::get(actor.call<&Ungrateful::lives>());
 }
-const std::map<std::string, std::function<void()>> programs{{"plain", plain}, {"deaths", deaths}, {"throws", throws}};
+const std::map<std::string, std::function<void()>> programs{{"plain", plain}, {"deaths", deaths}, {"throws", throws}, {"waits", waits}};
 
 std::string said(const std::string& program, const std::vector<std::string>& environment) {
   const ProgramRun run = run_program({"--program=" + program}, environment);
@@ -81,6 +93,14 @@ TEST(Log, InfoTellsOfDeathsAndWhatFollows) {
 TEST(Log, FinerLevelsTellMore) {
   EXPECT_THAT(said("plain", {"MANTA_LOG=debug"}), ContainsRegex("debug\\] worker process [0-9]+ is ready"));
   EXPECT_THAT(said("plain", {"MANTA_LOG=trace"}), ContainsRegex("trace\\] process [0-9]+ may run on worker process"));
+}
+
+// An actor that waits keeps its place: its maker asks for no other process.
+TEST(Log, ShowsThatWaitingActorsNeedNoMoreProcesses) {
+  const std::string text = said("waits", {"MANTA_LOG=debug"});
+  int workers = 0;
+  for (auto at = text.find("is ready"); at != std::string::npos; at = text.find("is ready", at + 1)) ++workers;
+  EXPECT_LE(workers, 10) << text;
 }
 
 TEST(Log, ErrorsAreSilentOnlyWhenSwitchedOff) {

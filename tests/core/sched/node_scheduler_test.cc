@@ -105,6 +105,24 @@ TEST(NodeScheduler, SCHED1_BlockedWorkersLendTheirCpus) {
   EXPECT_THAT(node.log(), IsEmpty()) << "the driver has what it wants";
 }
 
+TEST(NodeScheduler, SCHED1_AnActorThatWaitsGetsNoSecondWorker) {
+  RecordedScheduler node({.total = cpus(1)});
+  node.join(1);
+  ResourceSet actor = cpus(1);
+  actor.own_worker = true;
+  node.want(1, 1, actor);
+  EXPECT_THAT(node.log(), ElementsAre("start 100", "grant 1: lease 1 on 100"));
+  for (int i = 0; i < 3; ++i) {
+    node.blocked(100);
+    EXPECT_EQ(node.scheduler().ledger().available(), cpus(1)) << "its CPU is lent";
+    node.unblocked(100);
+  }
+  EXPECT_THAT(node.log(), IsEmpty());
+  node.blocked(100);
+  node.left(100);
+  EXPECT_THAT(node.log(), ElementsAre("ended 1: lease 1, killed by signal 9 (SIGKILL)", "start 101", "grant 1: lease 2 on 101"));
+}
+
 TEST(NodeScheduler, SCHED1_CpusOfABlockedWorkerComeBackOnceWhenItDies) {
   RecordedScheduler node({.total = cpus(2)});
   node.join(1);
