@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -92,5 +93,10 @@ std::string Child::wait() {
 
 std::string program_path() { return std::filesystem::read_symlink("/proc/self/exe"); }
 std::string program_folder() { return std::filesystem::path(program_path()).parent_path(); }
+
+std::string deps_folder() {
+  const char* folder = std::getenv("MANTA_DEPS_DIR");
+  return folder != nullptr ? folder : program_folder() + "/../../../.deps";
+}
 
 }  // namespace manta::bench

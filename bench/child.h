@@ -36,5 +36,7 @@ class Child {
 // The folder of this program's file, and the file itself.
 std::string program_folder();
 std::string program_path();
+// Where cmake/deps.sh puts data: MANTA_DEPS_DIR, else .deps beside the build.
+std::string deps_folder();
 
 }  // namespace manta::bench

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -189,9 +188,7 @@ constexpr std::string_view kForestsFaster = "20 random forests on 20640x8: times
 
 // By the example program, once: it takes a minute.
 void forests(Harness& harness) {
-  const char* deps = std::getenv("MANTA_DEPS_DIR");
-  const std::string houses = (deps != nullptr ? deps : program_folder() + "/../../../.deps") + std::string("/housing/housing.csv");
-  Child child({program_folder() + "/random_forests", houses});
+  Child child({program_folder() + "/random_forests", deps_folder() + "/housing/housing.csv"});
   const std::string printed = child.read_all();
   if (const std::string why = child.wait(); !why.empty()) throw std::runtime_error("random_forests " + why);
   double alone = 0, together = 0;

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -16,10 +15,7 @@ namespace {
 
 std::string program() { return program_folder() + "/digits_training"; }
 
-std::string digits() {
-  const char* deps = std::getenv("MANTA_DEPS_DIR");
-  return (deps != nullptr ? deps : program_folder() + "/../../../.deps") + std::string("/digits/digits.csv");
-}
+std::string digits() { return deps_folder() + "/digits/digits.csv"; }
 
 void train_digits(Harness& harness, const std::string& network, std::string_view steady, std::string_view first,
                   std::string_view finished) {

@@ -1,5 +1,7 @@
 #include "core/base/log.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdlib>
 #include <memory>
@@ -15,9 +17,10 @@ namespace manta::log {
 namespace {
 
 constexpr std::array<std::string_view, 6> kNames{"trace", "debug", "info", "warn", "error", "off"};
-constexpr auto kDefault = Level::warn;
+const char* role = "driver";
 
 std::optional<Level> level_named(std::string_view name) {
+  if (name.empty()) return Level::warn;
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     if (kNames[i] == name) return static_cast<Level>(i);
   }
@@ -29,30 +32,14 @@ std::string_view wanted() {
   return text == nullptr ? "" : text;
 }
 
-spdlog::level::level_enum spdlog_level(Level level) {
-  static_assert(static_cast<int>(Level::trace) == SPDLOG_LEVEL_TRACE && static_cast<int>(Level::error) == SPDLOG_LEVEL_ERROR);
-  return static_cast<spdlog::level::level_enum>(level);
-}
-
-std::string pattern(std::string_view role) { return "[manta %H:%M:%S.%e " + std::string(role) + " %P %v"; }
-
-// Never destroyed: threads log until the process ends.
+// Made when there is something to say; never destroyed: threads log until the process ends.
 spdlog::logger& logger() {
   static spdlog::logger* const made = [] {
     auto* created = new spdlog::logger("manta", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    created->set_level(spdlog::level::trace);  // `least` decides
-    created->set_pattern(pattern("driver"));
+    created->set_pattern("[manta %H:%M:%S.%e %v");
     return created;
   }();
   return *made;
-}
-
-int least_level() {
-  int level = detail::least.load(std::memory_order_relaxed);
-  if (level != detail::kUnread) return level;
-  level = static_cast<int>(level_named(wanted()).value_or(kDefault));
-  detail::least.store(level, std::memory_order_relaxed);
-  return level;
 }
 
 }  // namespace
@@ -62,26 +49,24 @@ namespace detail {
 void add(std::string& line, double value) { line += fmt::format("{:g}", value); }
 
 void write(Level level, std::string_view text) {
-  if (!on(level)) return;
-  const std::string_view name = kNames[static_cast<std::size_t>(level)];
-  logger().log(spdlog_level(level), "{}] {}", fmt::string_view(name.data(), name.size()),
-               fmt::string_view(text.data(), text.size()));
+  // `least` has decided; spdlog's own level is left at info.
+  logger().info("{} {} {}] {}", role, ::getpid(), kNames[static_cast<std::size_t>(level)], text);
 }
 
 }  // namespace detail
 
-bool on(Level level) { return level != Level::off && static_cast<int>(level) >= least_level(); }
-
-void name_process(std::string_view role) {
-  logger().set_pattern(pattern(role));
-  detail::least = detail::kUnread;
+void name_process(const char* name) {
+  role = name;
+  detail::least = level_named(wanted()).value_or(Level::warn);
 }
 
 void read_level() {
-  detail::least = detail::kUnread;
-  if (wanted().empty() || level_named(wanted())) return;
-  throw Error(ErrorCode::invalid_argument, "MANTA_LOG is \"" + std::string(wanted()) +
-                                               "\", but must be trace, debug, info, warn, error or off");
+  const auto level = level_named(wanted());
+  if (!level) {
+    throw Error(ErrorCode::invalid_argument, "MANTA_LOG is \"" + std::string(wanted()) +
+                                                 "\", but must be trace, debug, info, warn, error or off");
+  }
+  detail::least = *level;
 }
 
 }  // namespace manta::log

@@ -19,15 +19,15 @@ namespace manta::log {
 
 enum class Level { trace, debug, info, warn, error, off };
 
-// The first line of a process: names it in its messages ("node"; until then it is the "driver") and reads MANTA_LOG.
-void name_process(std::string_view role);
-// Reads MANTA_LOG. Throws Error(invalid_argument) where it names no level; other processes then take warn.
+// First in a process that is no driver, before it has threads: names it in its messages, and reads MANTA_LOG, where what
+// names no level counts as warn. role: lives as long as the process ("node").
+void name_process(const char* role);
+// Reads MANTA_LOG. Throws Error(invalid_argument) where it names no level.
 void read_level();
 
 namespace detail {
 
-inline constexpr int kUnread = -1;
-inline std::atomic<int> least{kUnread};
+inline std::atomic<Level> least{Level::warn};
 
 void write(Level level, std::string_view text);
 
@@ -45,16 +45,13 @@ void add(std::string& line, const Id& id) {
 
 template <class... Parts>
 void log(Level level, const Parts&... parts) {
-  if (static_cast<int>(level) < least.load(std::memory_order_relaxed)) return;
+  if (level < least.load(std::memory_order_relaxed)) return;
   std::string line;
   (add(line, parts), ...);
   write(level, line);
 }
 
 }  // namespace detail
-
-// For what is worth some work to find out.
-bool on(Level level);
 
 template <class... Parts>
 void trace(const Parts&... parts) { detail::log(Level::trace, parts...); }

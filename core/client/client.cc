@@ -1,5 +1,4 @@
 // Life of a process' client, its messages with the node, and what the program submits. Waiting is in waiting.cc.
-#include "core/base/log.h"
 #include "core/client/client.h"
 
 #include <sys/socket.h>
@@ -11,6 +10,7 @@
 
 #include <manta/serial/writer.h>
 
+#include "core/base/log.h"
 #include "core/client/function_table.h"
 #include "core/client/output_printer.h"
 #include "core/client/task_codec.h"

@@ -1,5 +1,4 @@
 // Clients and their messages. Processes and the end of everything are in node_process.cc.
-#include "core/base/log.h"
 #include "core/node/daemon.h"
 
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "core/base/log.h"
 #include "core/base/overloaded.h"
 #include "core/net/shared_memory.h"
 #include "core/net/task_ring.h"

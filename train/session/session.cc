@@ -41,8 +41,10 @@ void Session::report(const Metrics& metrics, const State* state) {
   if (state != nullptr) random_states = gather_random_states();
   if (setup_.rank != 0) return;
   SentReport report{metrics, {}};
-  if (state != nullptr) await_arrival();
-  if (state != nullptr) report.checkpoint = save(metrics, *state, std::move(random_states));  // SESSION-2
+  if (state != nullptr) {
+    await_arrival();
+    report.checkpoint = save(metrics, *state, std::move(random_states));  // SESSION-2
+  }
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return reports_.size() < kMostReports; });
   reports_.push_back(std::move(report));
