@@ -24,8 +24,11 @@ if(MANTA_BUILD_TESTS)
   find_package(GTest REQUIRED)
   find_package(rapidcheck REQUIRED)
 endif()
-if(MANTA_BUILD_TRAIN)
-  find_package(nlohmann_json QUIET)  # without it, train is left out
+if(MANTA_BUILD_TRAIN OR MANTA_BUILD_SERVE)
+  find_package(nlohmann_json QUIET)  # without it, they are left out
+endif()
+if(MANTA_BUILD_SERVE)
+  find_package(CLI11 QUIET)  # without it, the program manta is left out
 endif()
 if(MANTA_BUILD_BENCH)
   find_package(CLI11 REQUIRED)

@@ -30,6 +30,7 @@ packages=(
   libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   libdlib-dev # for an example
+  wrk # load for serve's tests and benchmarks
 )
 
 say() { echo "deps.sh: $*" >&2; }

@@ -13,6 +13,7 @@
 #include "core/base/log.h"
 #include "core/client/function_table.h"
 #include "core/client/output_printer.h"
+#include "core/client/ready_list.h"
 #include "core/client/task_codec.h"
 #include "core/net/shared_memory.h"
 #include "core/net/wire_resources.h"
@@ -237,6 +238,11 @@ void Client::resolved(owner::Entry& entry) {
   if (it != watchers_.end()) {
     for (const auto& [completions, index] : it->second) completions->ready.push_back(index);
     watchers_.erase(it);
+  }
+  if (const auto watching = ready_watchers_.find(&entry); watching != ready_watchers_.end()) {
+    const auto lists = std::move(watching->second);
+    ready_watchers_.erase(watching);
+    for (const auto& [list, place] : lists) list->resolved(place);
   }
   if (awaits_.any() && awaits_.resolved(entry)) slot().tasks.wake();
   slot().replies.wake();

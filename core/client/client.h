@@ -24,6 +24,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include <manta/detail/runtime_api.h>
@@ -71,6 +72,7 @@ class WorkerHooks {
 
 class Completions;
 class OutputPrinter;
+class ReadyList;
 
 class Client final : owner::OwnerEffects {
  public:
@@ -122,6 +124,11 @@ class Client final : owner::OwnerEffects {
   void last_reference_gone(owner::Entry& entry);
   void add_completions(Completions& completions, std::span<detail::EntryHead* const> entries);
   void remove_completions(Completions& completions);
+  // ready_list.cc: entries in a list that a loop looks at
+  void watch(ReadyList& list, owner::Entry& entry, std::uint64_t token);
+  void take_ready(ReadyList& list, std::vector<std::uint64_t>& tokens, std::vector<owner::Entry*>& entries);
+  bool arm(ReadyList& list);
+  void unwatch(ReadyList& list);
 
   // That of the task that this thread runs; without one, no stop is possible.
   std::stop_token stop_token();
@@ -285,6 +292,7 @@ class Client final : owner::OwnerEffects {
   std::array<std::vector<OutChannel*>, 64> groups_;
   std::vector<OutChannel*> active_;
   std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_;
+  std::unordered_map<owner::Entry*, std::vector<std::pair<ReadyList*, std::size_t>>> ready_watchers_;  // never walked
   Awaits awaits_;
   TaskContext root_;                // of threads that run no task
   RunningTasks running_tasks_;

@@ -8,6 +8,7 @@
 #include <manta/get.h>
 #include <manta/options.h>
 #include <manta/placement_group.h>
+#include <manta/ready_queue.h>
 #include <manta/ref.h>
 #include <manta/remote.h>
 #include <manta/runtime.h>

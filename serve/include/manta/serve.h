@@ -1,0 +1,9 @@
+// All of manta::serve. Models of LibTorch: <manta/serve/torch.h>.
+#pragma once
+
+#include <manta/serve/deployment.h>
+#include <manta/serve/handle.h>
+#include <manta/serve/http.h>
+#include <manta/serve/inference.h>
+#include <manta/serve/options.h>
+#include <manta/serve/server.h>

@@ -1,0 +1,107 @@
+// What is to be served.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <manta/actor.h>
+#include <manta/serve/detail/replica.h>
+#include <manta/serve/handle.h>
+#include <manta/serve/options.h>
+
+namespace manta::serve {
+
+namespace detail {
+
+// What an argument is kept as until replicas are made.
+template <class A>
+using Kept = std::conditional_t<std::is_convertible_v<A, const char*>, std::string, std::decay_t<A>>;
+
+// One replica, without the type of its deployment.
+class ReplicaLink {
+ public:
+  virtual ~ReplicaLink() = default;
+  virtual Ref<Replies> handle(const std::vector<Request>& requests) const = 0;
+  virtual Ref<Description> describe() const = 0;
+  virtual Ref<void> check_health() const = 0;
+  virtual void kill(bool restart) const = 0;
+};
+
+template <class D>
+class TypedLink final : public ReplicaLink {
+ public:
+  explicit TypedLink(Actor<Replica<D>> made) : replica(std::move(made)) {}
+  Ref<Replies> handle(const std::vector<Request>& requests) const override {
+    return replica.template call<&Replica<D>::handle>(requests);
+  }
+  Ref<Description> describe() const override { return replica.template call<&Replica<D>::describe>(); }
+  Ref<void> check_health() const override { return replica.template call<&Replica<D>::check_health>(); }
+  void kill(bool restart) const override { manta::kill(replica, {.restart = restart}); }
+
+  const Actor<Replica<D>> replica;
+};
+
+// A deployment without its type, for the server.
+struct Deployable {
+  DeploymentOptions options;
+  bool batched = false;
+  std::function<std::unique_ptr<ReplicaLink>()> start;
+  // Calls through handles go to these from now on.
+  std::function<void(const std::vector<const ReplicaLink*>&)> publish;
+};
+
+}  // namespace detail
+
+// A class D and how it is served; made by deployment<D>().
+template <class D>
+struct Deployment {
+  DeploymentOptions options;
+  std::function<Actor<detail::Replica<D>>()> start;
+};
+
+// deployment<D>({.name = "digits", .num_replicas = 2}, arguments...): each replica is a D(arguments...) in a process of
+// its own, which answers by its operator():
+//
+//   R operator()(A)                                   JSON: A from the body, R to the answer, as nlohmann::json converts
+//   R operator()(const serve::Request&)               the request as it is; a std::string or serve::Response is sent as it is
+//   serve::InferenceResponse operator()(const serve::InferenceRequest&)   a model of the Open Inference Protocol
+//   std::vector<R> operator()(const serve::Batch<A>&) any of these, several requests at once
+//
+// Members that D may have: `void check_health()`, which throws if it is ill; `ModelInfo info() const`. What operator()
+// throws is a 500 with its message, HttpError the status that it names. Arguments are copied now, and given to each
+// replica; they may be Refs and Handles.
+//
+// Errors: none; Server::run checks the options.
+template <class D, class... As>
+[[nodiscard]] Deployment<D> deployment(DeploymentOptions options, As&&... arguments) {
+  static_assert(std::is_constructible_v<D, detail::Kept<As>...>, "manta: D cannot be made of these arguments");
+  (void)sizeof(detail::Callable<D>);
+  const int retries = options.max_retries;
+  const double cpus = options.num_cpus, gpus = options.num_gpus;
+  return {std::move(options), [retries, cpus, gpus, made_of = std::tuple<detail::Kept<As>...>(std::forward<As>(arguments)...)] {
+            return manta::actor<detail::Replica<D>>.options(
+                {.num_cpus = cpus, .num_gpus = gpus, .max_restarts = -1, .max_task_retries = retries})(made_of);
+          }};
+}
+
+namespace detail {
+
+template <class D>
+Deployable erased(const Deployment<D>& deployment, std::shared_ptr<Targets<D>> targets) {
+  return {deployment.options, Callable<D>::batched,
+          [start = deployment.start] { return std::make_unique<TypedLink<D>>(start()); },
+          [targets = std::move(targets)](const std::vector<const ReplicaLink*>& links) {
+            std::vector<Actor<Replica<D>>> replicas;
+            for (const ReplicaLink* link : links) replicas.push_back(static_cast<const TypedLink<D>&>(*link).replica);
+            targets->set(std::move(replicas));
+          }};
+}
+
+}  // namespace detail
+
+}  // namespace manta::serve

@@ -1,0 +1,204 @@
+// The actor that hosts one object of a deployment. Not for users: everything here may change.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <manta/serve/detail/callable.h>
+
+namespace manta::serve::detail {
+
+// A message's requests, with what was needed for them.
+struct Replies {
+  std::vector<Response> responses;
+  std::uint64_t input_ns = 0;    // decoding
+  std::uint64_t compute_ns = 0;  // in the callable
+  std::uint64_t output_ns = 0;   // encoding
+  std::uint32_t executions = 0;  // calls of the callable
+};
+
+struct Description {
+  bool model = false;
+  bool batched = false;
+  bool raw = false;  // wants the request's headers
+  ModelInfo info;
+  std::int64_t process = 0;
+};
+
+// The response that stands for what is being thrown; inside a catch.
+Response response_of_exception();
+Response response_of_error(const Error& error);
+// {"error": message}
+Response error_response(int status, const std::string& message);
+nlohmann::json read_json(std::string_view text);  // throws HttpError(400), also where it is nested too deeply
+nlohmann::json parse_json(const Request& request);
+InferenceRequest parse_inference(const Request& request);
+Response format_inference(const Request& request, const InferenceRequest& parsed, InferenceResponse&& response);
+std::int64_t process_id();
+
+template <class A>
+A decode(const Request& request) {
+  if constexpr (std::is_same_v<A, Request>) {
+    return request;
+  } else if constexpr (std::is_same_v<A, InferenceRequest>) {
+    return parse_inference(request);
+  } else {
+    const nlohmann::json json = parse_json(request);
+    try {
+      return json.get<A>();
+    } catch (const nlohmann::json::exception& error) {
+      throw HttpError(400, std::string("the JSON is not what is expected here: ") + error.what());
+    }
+  }
+}
+
+template <class R, class A>
+Response encode(const Request& request, const A& argument, R&& answer) {
+  using Plain = std::remove_cvref_t<R>;
+  if constexpr (std::is_same_v<Plain, Response>) {
+    return std::forward<R>(answer);
+  } else if constexpr (std::is_same_v<Plain, InferenceResponse>) {
+    return format_inference(request, argument, std::forward<R>(answer));
+  } else if constexpr (std::is_same_v<A, Request> && std::is_same_v<Plain, std::string>) {
+    return Response{.body = std::forward<R>(answer)};
+  } else {
+    return Response{.content_type = "application/json", .body = nlohmann::json(std::forward<R>(answer)).dump()};
+  }
+}
+
+template <class D>
+class Replica {
+ public:
+  using Types = Callable<D>;
+  using A = typename Types::Argument;
+  using R = typename Types::Answer;
+
+  template <class... As>
+  explicit Replica(std::tuple<As...> arguments)
+      : object_(std::make_from_tuple<D>(std::move(arguments))) {}
+
+  Description describe() {
+    Description result{.model = Types::model, .batched = Types::batched, .raw = Types::raw, .process = process_id()};
+    if constexpr (requires { { object_.info() } -> std::convertible_to<ModelInfo>; }) result.info = object_.info();
+    return result;
+  }
+
+  void check_health() {
+    if constexpr (requires { object_.check_health(); }) object_.check_health();
+  }
+
+  Replies handle(const std::vector<Request>& requests) {
+    Replies replies;
+    replies.responses.resize(requests.size());
+    const auto start = Clock::now();
+    std::vector<A> arguments;
+    std::vector<std::size_t> places;  // of those that can be decoded
+    arguments.reserve(requests.size());
+    places.reserve(requests.size());
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      try {
+        arguments.push_back(decode<A>(requests[i]));
+        places.push_back(i);
+      } catch (...) {
+        replies.responses[i] = response_of_exception();
+      }
+    }
+    const auto decoded = Clock::now();
+    replies.input_ns = nanoseconds(decoded - start);
+    if constexpr (Types::batched) {
+      if (!arguments.empty()) compute(arguments, 0, arguments.size(), places, requests, replies);
+    } else {
+      for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const auto before = Clock::now();
+        ++replies.executions;
+        auto after = before;
+        try {
+          auto answer = object_(arguments[i]);
+          after = Clock::now();
+          put(requests[places[i]], arguments[i], std::move(answer), replies.responses[places[i]]);
+        } catch (...) {
+          if (after == before) after = Clock::now();
+          replies.responses[places[i]] = response_of_exception();
+        }
+        replies.compute_ns += nanoseconds(after - before);
+        replies.output_ns += nanoseconds(Clock::now() - after);
+      }
+    }
+    return replies;
+  }
+
+  // A call through a Handle.
+  R call(const A& argument) {
+    if constexpr (Types::batched) {
+      auto answers = object_(Batch<A>(std::span<const A>(&argument, 1)));
+      if (answers.size() != 1) throw std::runtime_error("a batch of 1 request has " + std::to_string(answers.size()) + " answers");
+      return value(std::move(answers.front()));
+    } else {
+      return value(object_(argument));
+    }
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static std::uint64_t nanoseconds(Clock::duration time) {
+    return static_cast<std::uint64_t>(std::chrono::nanoseconds(time).count());
+  }
+  template <class X>
+  static R value(X&& answer) {
+    if constexpr (is_result<std::remove_cvref_t<X>>) {
+      if (!answer) throw_error(answer.error());
+      return std::move(*answer);
+    } else {
+      return std::forward<X>(answer);
+    }
+  }
+  template <class X>
+  static void put(const Request& request, const A& argument, X&& answer, Response& response) {
+    if constexpr (is_result<std::remove_cvref_t<X>>) {
+      response = answer ? encode(request, argument, std::move(*answer)) : response_of_error(answer.error());
+    } else {
+      response = encode(request, argument, std::forward<X>(answer));
+    }
+  }
+
+  // Requests [from, to) of a batch; one by one if they cannot be computed together.
+  void compute(const std::vector<A>& arguments, std::size_t from, std::size_t to, const std::vector<std::size_t>& places,
+               const std::vector<Request>& requests, Replies& replies) {
+    const auto before = Clock::now();
+    ++replies.executions;
+    try {
+      auto answers = object_(Batch<A>(std::span<const A>(arguments).subspan(from, to - from)));
+      const auto after = Clock::now();
+      replies.compute_ns += nanoseconds(after - before);
+      if (answers.size() != to - from) {
+        throw HttpError(500, "a batch of " + std::to_string(to - from) + " requests has " +
+                                 std::to_string(answers.size()) + " answers; it must have one for each");
+      }
+      for (std::size_t i = from; i < to; ++i) {
+        Response& response = replies.responses[places[i]];
+        try {
+          put(requests[places[i]], arguments[i], std::move(answers[i - from]), response);
+        } catch (...) {
+          response = response_of_exception();
+        }
+      }
+      replies.output_ns += nanoseconds(Clock::now() - after);
+    } catch (...) {
+      if (to - from == 1) {
+        replies.responses[places[from]] = response_of_exception();
+        return;
+      }
+      for (std::size_t i = from; i < to; ++i) compute(arguments, i, i + 1, places, requests, replies);
+    }
+  }
+
+  D object_;
+};
+
+}  // namespace manta::serve::detail

@@ -1,0 +1,44 @@
+// Requests and responses of HTTP as a callable sees them that wants more than JSON.
+#pragma once
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace manta::serve {
+
+struct Request {
+  std::string method;  // "GET"
+  std::string path;    // "/echo"
+  std::string query;   // behind the ?, as it came
+  std::vector<std::pair<std::string, std::string>> headers;  // names in small letters
+  std::string body;
+
+  // Empty: there is none.
+  std::string_view header(std::string_view name) const {
+    const auto it = std::find_if(headers.begin(), headers.end(), [&](const auto& each) { return each.first == name; });
+    return it == headers.end() ? std::string_view() : std::string_view(it->second);
+  }
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;  // beyond Content-Type and those of the connection
+};
+
+// What a callable throws to choose the status: 4xx for a request that it refuses. Anything else it throws is a 500.
+class HttpError : public std::runtime_error {
+ public:
+  HttpError(int status, const std::string& message) : std::runtime_error(message), status_(status) {}
+  int status() const noexcept { return status_; }
+
+ private:
+  int status_;
+};
+
+}  // namespace manta::serve

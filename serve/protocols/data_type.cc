@@ -1,0 +1,98 @@
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include <manta/serve/http.h>
+#include <manta/serve/inference.h>
+
+namespace manta::serve {
+
+namespace {
+
+struct Known {
+  std::string_view name;
+  std::size_t size_bytes;
+};
+constexpr std::array<Known, 14> kKnown{{{"BOOL", 1}, {"UINT8", 1}, {"UINT16", 2}, {"UINT32", 4}, {"UINT64", 8},
+                                        {"INT8", 1}, {"INT16", 2}, {"INT32", 4}, {"INT64", 8}, {"FP16", 2},
+                                        {"BF16", 2}, {"FP32", 4}, {"FP64", 8}, {"BYTES", 0}}};
+
+template <class T>
+Tensor tensor_of(std::string name, DataType type, std::vector<std::int64_t> shape, std::span<const T> values) {
+  Tensor tensor{std::move(name), type, std::move(shape), {}};
+  if (tensor.elements() != static_cast<std::int64_t>(values.size())) {
+    throw HttpError(500, "the output " + tensor.name + " has " + std::to_string(values.size()) +
+                             " values, its shape has room for " + std::to_string(tensor.elements()));
+  }
+  tensor.data.assign(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  return tensor;
+}
+
+std::string written(const std::vector<std::int64_t>& shape) {
+  std::string text = "[";
+  for (const std::int64_t size : shape) text += (text.size() > 1 ? "," : "") + std::to_string(size);
+  return text + "]";
+}
+
+}  // namespace
+
+std::string_view to_string(DataType type) { return kKnown[static_cast<std::size_t>(type)].name; }
+
+bool from_string(std::string_view text, DataType& type) {
+  for (std::size_t i = 0; i < kKnown.size(); ++i) {
+    if (kKnown[i].name != text) continue;
+    type = static_cast<DataType>(i);
+    return true;
+  }
+  return false;
+}
+
+std::size_t size_bytes(DataType type) { return kKnown[static_cast<std::size_t>(type)].size_bytes; }
+
+std::int64_t Tensor::elements() const {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  return count;
+}
+
+Tensor make_tensor(std::string name, std::vector<std::int64_t> shape, std::span<const float> values) {
+  return tensor_of(std::move(name), DataType::FP32, std::move(shape), values);
+}
+Tensor make_tensor(std::string name, std::vector<std::int64_t> shape, std::span<const std::int64_t> values) {
+  return tensor_of(std::move(name), DataType::INT64, std::move(shape), values);
+}
+
+const Tensor& InferenceRequest::input(std::string_view name) const {
+  for (const Tensor& tensor : inputs) {
+    if (tensor.name == name) return tensor;
+  }
+  std::string have;
+  for (const Tensor& tensor : inputs) have += (have.empty() ? "" : ", ") + tensor.name;
+  throw HttpError(400, "there is no input '" + std::string(name) + "'; the request has: " + have);
+}
+
+void check_inputs(const InferenceRequest& request, const ModelInfo& info) {
+  if (info.inputs.empty()) return;
+  for (const TensorInfo& wanted : info.inputs) {
+    const Tensor& input = request.input(wanted.name);
+    if (wanted.shape.empty()) continue;
+    if (input.type != wanted.type) {
+      throw HttpError(400, "input '" + wanted.name + "' is " + std::string(to_string(input.type)) + ", the model takes " +
+                               std::string(to_string(wanted.type)));
+    }
+    bool fits = input.shape.size() == wanted.shape.size();
+    for (std::size_t i = 0; fits && i < wanted.shape.size(); ++i) {
+      fits = wanted.shape[i] < 0 || wanted.shape[i] == input.shape[i];
+    }
+    if (!fits) {
+      throw HttpError(400, "input '" + wanted.name + "' has the shape " + written(input.shape) + ", the model takes " +
+                               written(wanted.shape));
+    }
+  }
+  if (request.inputs.size() != info.inputs.size()) {
+    throw HttpError(400, "the request has " + std::to_string(request.inputs.size()) + " inputs, the model takes " +
+                             std::to_string(info.inputs.size()));
+  }
+}
+
+}  // namespace manta::serve

@@ -1,0 +1,76 @@
+// What a replica does for each request that does not depend on the deployment's type.
+#include <unistd.h>
+
+#include <string>
+
+#include <manta/serve/detail/replica.h>
+
+namespace manta::serve::detail {
+
+std::int64_t process_id() { return ::getpid(); }
+
+Response error_response(int status, const std::string& message) {
+  return {.status = status,
+          .content_type = "application/json",
+          .body = nlohmann::json{{"error", message}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+}
+
+Response response_of_error(const Error& error) {
+  return error_response(error.code() == ErrorCode::invalid_argument ? 400
+                        : error.code() == ErrorCode::not_found      ? 404
+                        : error.code() == ErrorCode::unavailable || error.code() == ErrorCode::exhausted ? 503
+                                                                                                         : 500,
+                        error.message());
+}
+
+Response response_of_exception() {
+  try {
+    throw;
+  } catch (const HttpError& error) {
+    return error_response(error.status(), error.what());
+  } catch (const Error& error) {
+    // Of the program, not of the request: what it asked of others failed.
+    return error_response(error.code() == ErrorCode::unavailable || error.code() == ErrorCode::exhausted ? 503 : 500,
+                          error.message());
+  } catch (const std::exception& error) {
+    return error_response(500, error.what());
+  } catch (...) {
+    return error_response(500, "the deployment threw something that is no std::exception");
+  }
+}
+
+namespace {
+
+constexpr int kDepth = 256;  // copying JSON takes stack for each level
+
+bool too_deep(std::string_view text) {
+  int depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') {
+      for (++i; i < text.size() && text[i] != '"'; ++i) i += text[i] == '\\';
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDepth) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+nlohmann::json read_json(std::string_view text) {
+  if (too_deep(text)) throw HttpError(400, "the JSON is nested more than " + std::to_string(kDepth) + " levels deep");
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    throw HttpError(400, std::string("the body is no JSON: ") + error.what());
+  }
+}
+
+nlohmann::json parse_json(const Request& request) {
+  return request.body.empty() ? nlohmann::json() : read_json(request.body);
+}
+
+}  // namespace manta::serve::detail

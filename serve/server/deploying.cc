@@ -1,0 +1,145 @@
+#include "serve/server/deploying.h"
+
+#include <thread>
+#include <utility>
+
+#include <manta/get.h>
+
+namespace manta::serve {
+
+using Clock = std::chrono::steady_clock;
+using detail::Deployable;
+using detail::Description;
+using detail::ReplicaLink;
+
+namespace {
+
+[[noreturn]] void refuse(const DeploymentOptions& options, const std::string& what) {
+  throw Error(ErrorCode::invalid_argument, "the deployment '" + options.name + "': " + what);
+}
+
+struct Started {
+  std::shared_ptr<const ReplicaLink> link;
+  Description description;
+};
+
+// Starts all, then waits for all: none is left if one fails.
+std::vector<Started> start(const Deployable& deployable, int count) {
+  const DeploymentOptions& options = deployable.options;
+  std::vector<Started> started;
+  std::vector<Ref<Description>> descriptions;
+  for (int i = 0; i < count; ++i) {
+    started.push_back({deployable.start(), {}});
+    descriptions.push_back(started.back().link->describe());
+  }
+  const auto deadline = Clock::now() + options.start_timeout;
+  for (int i = 0; i < count; ++i) {
+    try {
+      started[i].description = get(descriptions[i], std::max<std::chrono::nanoseconds>(deadline - Clock::now(), std::chrono::nanoseconds(0)));
+    } catch (const TaskError& error) {
+      throw TaskError(error.with_context("a replica of '" + options.name + "' cannot be made"));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::deadline) throw error.with_context("a replica of '" + options.name + "' cannot be started");
+      throw Error(ErrorCode::unavailable,
+                  "a replica of '" + options.name + "' did not start within " + std::to_string(options.start_timeout.count()) +
+                      " ms. Next: see whether its CPUs and GPUs are free (num_replicas, num_cpus, num_gpus), or raise start_timeout");
+    }
+  }
+  return started;
+}
+
+void publish(const App& app) {
+  std::vector<const ReplicaLink*> links;
+  for (const auto& [id, replica] : app.replicas) links.push_back(replica.link.get());
+  app.deployable.publish(links);
+}
+
+// Until the replica has answered what it has, or the deadline; then it is given up.
+void end_replica(Engine& engine, const std::shared_ptr<App>& app, ReplicaId id, Clock::time_point deadline) {
+  while (!engine.execute([&] { return app->router.idle(id); }) && Clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  auto link = engine.execute([&] {
+    app->router.remove(id);
+    auto node = app->replicas.extract(id);
+    return std::move(node.mapped().link);
+  });
+}
+
+}  // namespace
+
+void check(const DeploymentOptions& options) {
+  if (!valid_name(options.name)) refuse(options, "its name must be of letters, digits, '-', '_' and '.', and not v2, metrics or healthz");
+  if (!valid_name(options.version)) refuse(options, "its version must be of letters, digits, '-', '_' and '.'");
+  if (options.num_replicas < 1) refuse(options, "num_replicas must be at least 1");
+  if (options.max_batch_size < 1) refuse(options, "max_batch_size must be at least 1");
+  if (options.max_ongoing_requests < 1) refuse(options, "max_ongoing_requests must be at least 1");
+  if (options.max_queued_requests < 1) refuse(options, "max_queued_requests must be at least 1");
+  if (options.batch_wait.count() < 0) refuse(options, "batch_wait must not be negative");
+}
+
+void deploy(Engine& engine, Deployable deployable) {
+  check(deployable.options);
+  const DeploymentOptions options = deployable.options;
+  const std::shared_ptr<App> known = engine.execute([&]() -> std::shared_ptr<App> {
+    const auto it = engine.apps().find(options.name);
+    return it == engine.apps().end() ? nullptr : it->second;
+  });
+  // One more at a time where replicas hold resources, which there may be no room for twice.
+  const bool one_by_one = known != nullptr && (options.num_cpus > 0 || options.num_gpus > 0);
+  std::vector<Started> first = start(deployable, one_by_one ? 1 : options.num_replicas);
+  if (known == nullptr) {
+    auto app = std::make_shared<App>(deployable, first.front().description);
+    engine.execute([&] {
+      for (Started& each : first) engine.add_replica(*app, std::move(each.link));
+      publish(*app);
+      engine.apps()[options.name] = app;
+    });
+    return;
+  }
+  std::vector<ReplicaId> old;
+  engine.execute([&] {
+    for (const auto& [id, replica] : known->replicas) old.push_back(id);
+    known->deployable = deployable;
+    known->description = first.front().description;
+    known->router.set_options(router_options(options, deployable.batched));
+  });
+  const auto deadline = [&] { return Clock::now() + options.graceful_shutdown_timeout; };
+  std::size_t next_old = 0;
+  for (int i = 0; i < options.num_replicas; ++i) {
+    if (one_by_one && i > 0) first.push_back(std::move(start(deployable, 1).front()));
+    engine.execute([&] {
+      engine.add_replica(*known, std::move(first[static_cast<std::size_t>(i)].link));
+      if (next_old < old.size()) known->router.drain(old[next_old]);
+    });
+    if (next_old < old.size()) end_replica(engine, known, old[next_old++], deadline());
+    engine.execute([&] { publish(*known); });
+  }
+  for (; next_old < old.size(); ++next_old) {
+    engine.execute([&] { known->router.drain(old[next_old]); });
+    end_replica(engine, known, old[next_old], deadline());
+  }
+  engine.execute([&] { publish(*known); });
+}
+
+bool undeploy(Engine& engine, const std::string& name) {
+  const std::shared_ptr<App> app = engine.execute([&]() -> std::shared_ptr<App> {
+    auto node = engine.apps().extract(name);
+    if (node.empty()) return nullptr;
+    engine.retire(node.mapped());
+    return node.mapped();
+  });
+  if (app == nullptr) return false;
+  const auto deadline = Clock::now() + app->options().graceful_shutdown_timeout;
+  while (engine.execute([&] { return app->router.queued() + app->router.ongoing() > 0; }) && Clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  engine.execute([&] {
+    app->replicas.clear();
+    publish(*app);
+    engine.forget(app);
+  });
+  return true;
+}
+
+}  // namespace manta::serve

@@ -1,0 +1,18 @@
+// Starting, replacing and ending the replicas of a deployment: in the thread of whoever asks, in step with the loop.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "serve/server/engine.h"
+
+namespace manta::serve {
+
+// Throws Error(invalid_argument).
+void check(const DeploymentOptions& options);
+// Puts it at its name: new there, or in place of what is, one replica after the other. Throws Error.
+void deploy(Engine& engine, detail::Deployable deployable);
+// False: there is nothing of that name.
+bool undeploy(Engine& engine, const std::string& name);
+
+}  // namespace manta::serve

@@ -1,0 +1,123 @@
+// The server's loop: sockets, the apps' queues, and the replicas' results, in one thread.
+//
+//   ENGINE-1  each request that was read gets one response, whatever happens to its replica
+//   ENGINE-2  the loop blocks only when no socket, result or batch is ready; it polls for a moment while requests are under way
+//
+// Threading: run() is the loop's thread; execute() and stop() from any other; everything else in the loop's.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/http.hpp>
+
+#include <manta/ready_queue.h>
+#include <manta/serve/options.h>
+
+#include "serve/protocols/paths.h"
+#include "serve/server/access_log.h"
+#include "serve/server/app.h"
+#include "serve/server/metrics.h"
+
+namespace manta::serve {
+
+class Session;
+
+class Engine {
+ public:
+  using Message = boost::beast::http::request<boost::beast::http::string_body>;
+
+  // Listens. Throws Error.
+  explicit Engine(HttpOptions options);
+  ~Engine();
+
+  void run();
+  // Runs f in the loop's thread and returns what it returns. Not from that thread.
+  template <class F>
+  auto execute(F f) -> decltype(f()) {
+    std::packaged_task<decltype(f())()> task(std::move(f));
+    auto result = task.get_future();
+    boost::asio::post(io_, [&task] { task(); });
+    return result.get();
+  }
+  // Accepts nothing more and closes what is idle; run() returns when all is answered, or at the deadline.
+  void stop(Router::Time deadline);
+
+  std::string address() const;
+  const HttpOptions& options() const { return options_; }
+
+  // --- in the loop
+  std::map<std::string, std::shared_ptr<App>>& apps() { return apps_; }
+  ReplicaId add_replica(App& app, std::shared_ptr<const detail::ReplicaLink> link);
+  // An app that is no longer at its name: what it has is still answered. Then it is forgotten.
+  void retire(std::shared_ptr<App> app) { retired_.push_back(std::move(app)); }
+  void forget(const std::shared_ptr<App>& app) { std::erase(retired_, app); }
+  void answer(std::shared_ptr<Session> session, Message message);
+  void answered(const boost::asio::ip::tcp::socket& socket, const std::string& method, const std::string& target, int status,
+                std::size_t body_bytes, std::chrono::nanoseconds took);
+  void opened(Session& session);
+  void closed(Session& session);
+
+ private:
+  struct Pending {
+    std::shared_ptr<Session> session;
+    std::shared_ptr<App> app;
+    Request request;
+    Router::Time arrived;
+    Router::Time sent;
+  };
+  struct Sent {  // a message to a replica
+    std::shared_ptr<App> app;
+    ReplicaId replica = 0;
+    std::vector<RequestId> requests;
+    Ref<detail::Replies> replies;
+  };
+
+  void accept();
+  Response page(const Route& route, const App* app) const;
+  void enqueue(std::shared_ptr<Session> session, std::shared_ptr<App> app, const Route& route, Message& message,
+               std::string_view path, std::string_view query);
+  std::size_t dispatch();
+  std::size_t dispatch(const std::shared_ptr<App>& app, Router::Time& now, std::optional<Router::Time>& earliest);
+  void send(const std::shared_ptr<App>& app, Router::Dispatch dispatch, Router::Time now);
+  std::size_t take_results();
+  void deliver(Sent& sent);
+  void count(App& app, const Pending& pending, int status, Router::Time now);
+  // health.cc
+  void watch_health();
+  void check_health(App& app, App::Replica& replica, Router::Time now);
+
+  HttpOptions options_;
+  AccessLog log_;
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
+  boost::asio::ip::tcp::acceptor acceptor_{io_};
+  boost::asio::steady_timer batch_timer_{io_};
+  boost::asio::steady_timer health_timer_{io_};
+  ReadyQueue results_;
+  std::map<std::string, std::shared_ptr<App>> apps_;
+  std::vector<std::shared_ptr<App>> retired_;
+  std::set<Session*> sessions_;
+  std::unordered_map<RequestId, Pending> pending_;
+  std::unordered_map<std::uint64_t, Sent> sent_;
+  std::uint64_t next_id_ = 1;
+  bool accepting_ = true;
+  bool stopping_ = false;
+  Router::Time stop_by_;
+  ServerCounts counts_;
+};
+
+}  // namespace manta::serve

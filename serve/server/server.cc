@@ -1,0 +1,85 @@
+#include <manta/serve/server.h>
+
+#include <signal.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include <boost/asio/signal_set.hpp>
+
+#include "serve/server/deploying.h"
+#include "serve/server/engine.h"
+
+namespace manta::serve {
+
+struct Server::Impl {
+  explicit Impl(HttpOptions options) : engine(std::move(options)), address(engine.address()), loop([this] { run(); }) {}
+
+  void run() {
+    sigset_t all;  // signals are for the program's own threads
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    engine.run();
+  }
+
+  Engine engine;
+  const std::string address;
+  std::mutex deploying;
+  std::map<std::string, std::any> handles;
+  std::thread loop;
+};
+
+Server::Server(HttpOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Server::Server(Server&&) noexcept = default;
+Server& Server::operator=(Server&& other) noexcept {
+  if (this != &other) {
+    shutdown();
+    impl_ = std::move(other.impl_);
+  }
+  return *this;
+}
+Server::~Server() { shutdown(); }
+
+const std::any* Server::handle_of(const std::string& name) const {
+  const std::lock_guard guard(impl_->deploying);
+  const auto it = impl_->handles.find(name);
+  return it == impl_->handles.end() ? nullptr : &it->second;
+}
+
+void Server::deploy(detail::Deployable deployable, std::any targets) {
+  const std::lock_guard guard(impl_->deploying);
+  const std::string name = deployable.options.name;
+  serve::deploy(impl_->engine, std::move(deployable));
+  impl_->handles[name] = std::move(targets);
+}
+
+void Server::stop(const std::string& name) {
+  const std::lock_guard guard(impl_->deploying);
+  if (!undeploy(impl_->engine, name)) throw Error(ErrorCode::not_found, "nothing called '" + name + "' is served");
+  impl_->handles.erase(name);
+}
+
+std::string Server::address() const { return impl_ == nullptr ? std::string() : impl_->address; }
+
+void Server::wait() {
+  boost::asio::io_context io(1);
+  boost::asio::signal_set signals(io, SIGINT, SIGTERM);
+  signals.async_wait([](boost::system::error_code, int) {});
+  io.run();
+  shutdown();
+}
+
+void Server::shutdown() {
+  if (impl_ == nullptr) return;
+  std::chrono::milliseconds longest{0};
+  impl_->engine.execute([&] {
+    for (const auto& [name, app] : impl_->engine.apps()) longest = std::max(longest, app->options().graceful_shutdown_timeout);
+  });
+  impl_->engine.stop(std::chrono::steady_clock::now() + longest);
+  impl_->loop.join();
+  impl_.reset();
+}
+
+}  // namespace manta::serve

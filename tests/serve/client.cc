@@ -1,0 +1,89 @@
+#include "tests/serve/client.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+namespace manta::serve::testing {
+
+std::string Answer::header(std::string_view name) const {
+  const std::string wanted = "\r\n" + std::string(name) + ": ";
+  const std::size_t at = head.find(wanted);
+  if (at == std::string::npos) return {};
+  const std::size_t from = at + wanted.size();
+  return head.substr(from, head.find("\r\n", from) - from);
+}
+
+Client::Client(const std::string& address) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  const std::size_t colon = address.find(':');
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
+  ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+  if (::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) throw std::runtime_error("cannot connect to " + address);
+  const int on = 1;
+  ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+Client::~Client() { ::close(socket_); }
+
+void Client::send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n <= 0) return;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+Answer Client::read() {
+  const auto more = [&] {
+    pollfd wait{socket_, POLLIN, 0};
+    if (::poll(&wait, 1, 20'000) <= 0) throw std::runtime_error("no response within 20 s");
+    char bytes[65536];
+    const ssize_t n = ::recv(socket_, bytes, sizeof bytes, 0);
+    if (n <= 0) return false;
+    buffer_.append(bytes, static_cast<std::size_t>(n));
+    return true;
+  };
+  std::size_t end = 0;
+  while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+    if (!more()) return {};
+  }
+  Answer answer;
+  answer.head = buffer_.substr(0, end + 2);
+  answer.status = std::stoi(answer.head.substr(9, 3));
+  buffer_.erase(0, end + 4);
+  const std::string length = answer.header("Content-Length");
+  const std::size_t size = length.empty() ? 0 : std::stoul(length);
+  while (buffer_.size() < size) {
+    if (!more()) throw std::runtime_error("a response ended early");
+  }
+  answer.body = buffer_.substr(0, size);
+  buffer_.erase(0, size);
+  return answer;
+}
+
+bool Client::closed(std::chrono::milliseconds limit) {
+  pollfd wait{socket_, POLLIN, 0};
+  if (::poll(&wait, 1, static_cast<int>(limit.count())) <= 0) return false;
+  char byte = 0;
+  return ::recv(socket_, &byte, 1, MSG_PEEK) <= 0;
+}
+
+Answer Client::get(const std::string& path) {
+  send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  return read();
+}
+
+Answer Client::post(const std::string& path, std::string_view body, const std::string& headers) {
+  send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+  send(body);
+  return read();
+}
+
+}  // namespace manta::serve::testing

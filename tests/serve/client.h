@@ -1,0 +1,37 @@
+// A client of HTTP/1.1 on a plain socket: sends what it is told, byte for byte, and reads one response after the other.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace manta::serve::testing {
+
+struct Answer {
+  int status = 0;  // 0: the connection ended without one
+  std::string head;
+  std::string body;
+  // Value of a header, its name as the server writes it.
+  std::string header(std::string_view name) const;
+};
+
+// Threading: one thread. Ownership: of its socket.
+class Client {
+ public:
+  explicit Client(const std::string& address);
+  ~Client();
+  Client(const Client&) = delete;
+
+  void send(std::string_view bytes);  // ignores that the other side may have closed
+  Answer read();                      // waits for 20 s at most
+  bool closed(std::chrono::milliseconds limit);  // by the other side
+
+  Answer get(const std::string& path);
+  Answer post(const std::string& path, std::string_view body, const std::string& headers = "");
+
+ private:
+  int socket_ = -1;
+  std::string buffer_;
+};
+
+}  // namespace manta::serve::testing

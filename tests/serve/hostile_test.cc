@@ -1,0 +1,179 @@
+// What clients may send by mistake or in malice: each gets an answer that says what is wrong, and the server goes on.
+#include <poll.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <random>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/serve/callables.h"
+#include "tests/serve/client.h"
+
+namespace manta::serve::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+class Hostile : public ::testing::Test {
+ protected:
+  Hostile() : server_({.port = 0, .max_body_bytes = 1 << 20, .idle_timeout = 700ms, .request_timeout = 300ms}) {
+    server_.run(deployment<Echo>({.name = "echo"}));
+    server_.run(deployment<Twice>({.name = "twice"}));
+  }
+  // Sends it on a connection of its own.
+  Answer raw(const std::string& bytes) {
+    Client client(server_.address());
+    client.send(bytes);
+    return client.read();
+  }
+  Answer infer(const std::string& body, const std::string& headers = "") {
+    return Client(server_.address()).post("/v2/models/twice/infer", body, headers);
+  }
+  void expect_alive() { EXPECT_EQ(Client(server_.address()).post("/echo", "x").status, 200); }
+
+  Server server_;
+};
+
+TEST_F(Hostile, RequestsThatAreNone) {
+  EXPECT_EQ(raw("hello\r\n\r\n").status, 400);
+  EXPECT_EQ(raw("GET /echo\r\n\r\n").status, 400);
+  EXPECT_EQ(raw("GET /echo HTTP/9.9\r\n\r\n").status, 400);
+  EXPECT_EQ(raw("GET /echo HTTP/1.1\r\nno colon\r\n\r\n").status, 400);
+  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n").status, 400);
+  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab").status, 400);
+  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n").status, 400);
+  EXPECT_EQ(raw(std::string("\x16\x03\x01\x02\x00\x01\x00", 7) + std::string(200, '\1')).status, 400);  // TLS
+  EXPECT_EQ(raw("GET /echo HTTP/1.1\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n").status, 431);
+  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n").status, 413);
+  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffff\r\n").status, 413);
+  expect_alive();
+}
+
+TEST_F(Hostile, WrongPlacesAndMethods) {
+  Client client(server_.address());
+  const Answer nowhere = client.get("/nowhere");
+  EXPECT_EQ(nowhere.status, 404);
+  EXPECT_THAT(nowhere.body, HasSubstr("there is: echo, twice"));
+  EXPECT_EQ(client.get("/").status, 404);
+  EXPECT_EQ(client.get("/echo/deeper").status, 404);
+  EXPECT_EQ(client.post("/twice", "1").status, 404);
+  EXPECT_EQ(client.post("/v2/models/echo/infer", "{}").status, 404);
+  EXPECT_EQ(client.post("/v2/models/nobody/infer", "{}").status, 404);
+  client.send("DELETE /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+  const Answer deleted = client.read();
+  EXPECT_EQ(deleted.status, 405);
+  EXPECT_EQ(deleted.header("Allow"), "GET, POST");
+  EXPECT_EQ(client.get("/v2/models/twice/infer").header("Allow"), "POST");
+  EXPECT_EQ(client.post("/echo", "x", "Content-Encoding: gzip\r\n").status, 415);
+  expect_alive();
+}
+
+TEST_F(Hostile, InferenceRequestsThatAreWrong) {
+  const char* const bodies[] = {
+      "", "[]", "1", "{", "{}", R"({"inputs":[]})", R"({"inputs":{}})", R"({"inputs":[1]})", R"({"inputs":[{}]})",
+      R"({"inputs":[{"name":"x"}]})", R"({"inputs":[{"name":"x","datatype":"FP33","shape":[1,2],"data":[1,2]}]})",
+      R"({"inputs":[{"name":"x","datatype":"FP32","shape":[-1,2],"data":[1,2]}]})",
+      R"({"inputs":[{"name":"x","datatype":"FP32","shape":[99999999999,99999999999],"data":[1,2]}]})",
+      R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1]}]})",
+      R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":["a","b"]}]})",
+      R"({"inputs":[{"name":"x","datatype":"UINT8","shape":[2],"data":[1,300]}]})",
+      R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":8}}]})",
+      R"({"inputs":[{"name":"z","datatype":"FP32","shape":[1,2],"data":[1,2]}]})",
+      R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,2]}],"outputs":[{"name":"none"}]})",
+      R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,2]}],"outputs":[{}]})"};
+  for (const char* body : bodies) {
+    const Answer answer = infer(body);
+    EXPECT_EQ(answer.status, 400) << body << " gave " << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr("{\"error\":\"")) << body;
+  }
+  EXPECT_EQ(infer("{}", "Inference-Header-Content-Length: 99\r\n").status, 400);
+  EXPECT_EQ(infer("{}", "Inference-Header-Content-Length: x\r\n").status, 400);
+  EXPECT_EQ(infer(std::string(500'000, '[')).status, 400);
+  expect_alive();
+}
+
+TEST_F(Hostile, SlowClients) {
+  Client header(server_.address()), body(server_.address()), silent(server_.address());
+  header.send("GET /echo HTT");
+  body.send("POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\nab");
+  EXPECT_TRUE(body.closed(20s));
+  EXPECT_TRUE(silent.closed(20s));
+  EXPECT_TRUE(header.closed(20s));
+  expect_alive();
+}
+
+TEST_F(Hostile, BytesByChance) {
+  std::mt19937 random(7);
+  const std::string good = "POST /v2/models/twice/infer HTTP/1.1\r\nHost: x\r\nInference-Header-Content-Length: 96\r\nContent-Length: 104\r\n\r\n"
+                           R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":8}}]}   12345678)";
+  for (int i = 0; i < 300; ++i) {
+    std::string bytes = good;
+    for (int changes = 1 + static_cast<int>(random() % 4); changes > 0; --changes) {
+      const std::size_t at = random() % bytes.size();
+      if (random() % 3 == 0) {
+        bytes.erase(at, random() % 20);
+      } else {
+        bytes[at] = static_cast<char>(random());
+      }
+    }
+    Client client(server_.address());
+    client.send(bytes);  // and is gone, mostly
+    if (i % 20 == 0) {
+      const int status = client.read().status;
+      EXPECT_TRUE(status == 0 || status == 200 || (status >= 400 && status < 500)) << status;
+    }
+  }
+  expect_alive();
+}
+
+TEST(HostileLoad, LargeBodies) {
+  Server server = run(deployment<Echo>({.name = "echo"}), {.port = 0});
+  const std::string large(100'000'000, 'x');
+  Client client(server.address());
+  const Answer answer = client.post("/echo", large);
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body.size(), std::string("POST /echo   ").size() + large.size());
+  EXPECT_EQ(client.post("/echo", "small").body, "POST /echo   small");
+}
+
+TEST(HostileLoad, ThousandsOfIdleConnections) {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  const std::size_t count = limit.rlim_cur > 21'000 ? 10'000 : limit.rlim_cur / 2 - 100;  // both ends are here
+  Server server = run(deployment<Echo>({.name = "echo"}), {.port = 0});
+  std::vector<std::unique_ptr<Client>> idle;
+  for (std::size_t i = 0; i < count; ++i) idle.push_back(std::make_unique<Client>(server.address()));
+  Client client(server.address());
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(client.post("/echo", "x").status, 200);
+  EXPECT_THAT(client.get("/metrics").body, HasSubstr("manta_http_connections " + std::to_string(count + 1) + "\n"));
+  EXPECT_EQ(idle.back()->post("/echo", "x").status, 200);
+}
+
+TEST(AccessLog, ALineForEachResponseThatNobodyCanForge) {
+  const std::string file = ::testing::TempDir() + "manta_access." + std::to_string(::getpid());
+  {
+    Server server = run(deployment<Echo>({.name = "echo"}), {.port = 0, .access_log = file});
+    Client client(server.address());
+    client.post("/echo", "x");
+    client.get("/none?\"\x01");
+  }
+  std::ifstream in(file);
+  std::string first, second, more;
+  std::getline(in, first);
+  std::getline(in, second);
+  EXPECT_THAT(first, HasSubstr("\"POST /echo HTTP/1.1\" 200 14 "));
+  EXPECT_THAT(second, HasSubstr(" 40"));
+  EXPECT_FALSE(std::getline(in, more)) << more;
+  std::remove(file.c_str());
+  EXPECT_THROW(Server({.port = 0, .access_log = "/nowhere/log"}), manta::Error);
+}
+
+}  // namespace
+}  // namespace manta::serve::testing

@@ -1,0 +1,184 @@
+// Deployments over time: started, overloaded, killed, updated, ended. No request that was accepted is lost.
+#include <signal.h>
+
+#include <atomic>
+#include <future>
+#include <set>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/serve/callables.h"
+#include "tests/serve/client.h"
+
+namespace manta::serve::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using namespace std::chrono_literals;
+
+const HttpOptions kAnyPort{.port = 0};
+
+int pid_of(const std::string& body) { return std::stoi(body.substr(body.find(':') + 1)); }
+
+// Threads that ask /pid without a pause, each on one connection.
+class Load {
+ public:
+  Load(const Server& server, int clients) {
+    for (int i = 0; i < clients; ++i) {
+      threads_.emplace_back([this, address = server.address()](const std::stop_token& stop) {
+        Client client(address);
+        while (!stop.stop_requested()) {
+          const Answer answer = client.get("/pid");
+          ++asked_;
+          if (answer.status != 200) ++failed_;
+        }
+      });
+    }
+  }
+  void stop() { threads_.clear(); }
+  int asked() const { return asked_; }
+  int failed() const { return failed_; }
+
+ private:
+  std::atomic<int> asked_{0}, failed_{0};
+  std::vector<std::jthread> threads_;
+};
+
+TEST(Life, WhatCannotBeServedIsSaidAtOnce) {
+  Server server(kAnyPort);
+  EXPECT_THROW(server.run(deployment<Sum>({.name = ""})), manta::Error);
+  EXPECT_THROW(server.run(deployment<Sum>({.name = "a/b"})), manta::Error);
+  EXPECT_THROW(server.run(deployment<Sum>({.name = "v2"})), manta::Error);
+  EXPECT_THROW(server.run(deployment<Sum>({.name = "a", .num_replicas = 0})), manta::Error);
+  try {
+    server.run(deployment<FailsToStart>({.name = "fails"}));
+    ADD_FAILURE() << "started";
+  } catch (const manta::TaskError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no weights"));
+    EXPECT_THAT(error.what(), StartsWith("a replica of 'fails' cannot be made"));
+  }
+  try {
+    server.run(deployment<Sum>({.name = "much", .num_replicas = 3, .num_cpus = 1, .start_timeout = 300ms}));
+    ADD_FAILURE() << "started";
+  } catch (const manta::Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("start_timeout"));
+  }
+  EXPECT_EQ(Client(server.address()).get("/fails").status, 404);
+  try {
+    Server second({.port = static_cast<std::uint16_t>(std::stoi(server.address().substr(server.address().find(':') + 1)))});
+    ADD_FAILURE() << "the same port twice";
+  } catch (const manta::Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cannot listen at 127.0.0.1"));
+  }
+  EXPECT_THROW(server.stop("nothing"), manta::Error);
+}
+
+TEST(Life, AFullQueueIsAnswered503) {
+  Server server = run(deployment<Pid>({.name = "pid", .max_ongoing_requests = 1, .max_queued_requests = 2}), kAnyPort);
+  std::vector<std::future<Answer>> answers;
+  for (int i = 0; i < 8; ++i) {
+    answers.push_back(std::async(std::launch::async, [&] { return Client(server.address()).get("/pid?slow"); }));
+  }
+  int good = 0, overloaded = 0;
+  for (auto& each : answers) {
+    const Answer answer = each.get();
+    if (answer.status == 200) ++good;
+    if (answer.status != 503) continue;
+    ++overloaded;
+    EXPECT_EQ(answer.header("Retry-After"), "1");
+    EXPECT_THAT(answer.body, HasSubstr("overloaded"));
+  }
+  EXPECT_EQ(good + overloaded, 8);
+  EXPECT_GE(good, 2);
+  EXPECT_GE(overloaded, 1);
+  EXPECT_THAT(Client(server.address()).get("/metrics").body,
+              HasSubstr("reason=\"REJECTED\"} " + std::to_string(overloaded) + "\n"));
+}
+
+TEST(Life, AKilledReplicaIsReplacedAndItsRequestsAreRepeated) {
+  Server server = run(deployment<Pid>({.name = "pid", .num_replicas = 2, .max_retries = -1}), kAnyPort);
+  Load load(server, 4);
+  std::set<int> killed;
+  for (int i = 0; i < 10; ++i) {
+    const int pid = pid_of(Client(server.address()).get("/pid").body);
+    ASSERT_FALSE(killed.contains(pid)) << "a killed process answers";
+    killed.insert(pid);
+    ASSERT_EQ(::kill(pid, SIGKILL), 0);
+    const int before = load.asked();
+    while (load.asked() < before + 50) std::this_thread::sleep_for(1ms);
+  }
+  load.stop();
+  EXPECT_GT(load.asked(), 500);
+  EXPECT_EQ(load.failed(), 0);
+}
+
+TEST(Life, ARollingUpdateUnderLoadLosesNothing) {
+  for (const double cpus : {0.0, 0.5}) {
+    Server server(kAnyPort);
+    const Handle<Pid> handle = server.run(deployment<Pid>({.name = "pid", .num_replicas = 2, .num_cpus = cpus}, "0"));
+    Load load(server, 4);
+    for (int version = 1; version <= 5; ++version) {
+      server.run(deployment<Pid>({.name = "pid", .num_replicas = 1 + version % 2, .num_cpus = cpus}, std::to_string(version)));
+      EXPECT_THAT(Client(server.address()).get("/pid").body, StartsWith(std::to_string(version) + ":"));
+      EXPECT_THAT(manta::get(handle(Request{})), StartsWith(std::to_string(version) + ":"));
+      const int before = load.asked();
+      while (load.asked() < before + 20) std::this_thread::sleep_for(1ms);
+    }
+    load.stop();
+    EXPECT_GT(load.asked(), 100);
+    EXPECT_EQ(load.failed(), 0);
+  }
+}
+
+TEST(Life, AnUpdateThatCannotStartChangesNothing) {
+  Server server = run(deployment<Pid>({.name = "pid"}, "old"), kAnyPort);
+  EXPECT_THROW(server.run(deployment<FailsToStart>({.name = "pid"})), manta::TaskError);
+  EXPECT_THAT(Client(server.address()).get("/pid").body, StartsWith("old:"));
+}
+
+TEST(Life, ShutdownAnswersWhatIsUnderWay) {
+  Server server = run(deployment<Pid>({.name = "pid"}), kAnyPort);
+  Client idle(server.address());
+  ASSERT_EQ(idle.get("/pid").status, 200);
+  auto slow = std::async(std::launch::async, [&] { return Client(server.address()).get("/pid?slow"); });
+  while (Client(server.address()).get("/metrics").body.find("pending_request_count{model=\"pid\",version=\"1\"} 1\n") == std::string::npos) {
+  }
+  server.shutdown();
+  EXPECT_EQ(slow.get().status, 200);
+  EXPECT_TRUE(idle.closed(10s));
+  EXPECT_EQ(server.address(), "");
+  server.shutdown();
+}
+
+TEST(Life, AnIllReplicaIsStartedAgain) {
+  Server server = run(deployment<Ill>({.name = "ill", .health_check_period = 20ms}), kAnyPort);
+  Client client(server.address());
+  const std::string first = client.post("/ill", "0").body;
+  client.post("/ill", "1");
+  client.post("/ill", "1");  // from now on it says that it is ill
+  std::string now = first;
+  for (const auto end = std::chrono::steady_clock::now() + 20s; now == first && std::chrono::steady_clock::now() < end;) {
+    now = client.post("/ill", "0").body;
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_NE(now, first);
+}
+
+TEST(Life, AReplicaThatHangsIsStartedAgain) {
+  struct Hangs {
+    int operator()(int x) {
+      if (x == 1) std::this_thread::sleep_for(1h);
+      return ::getpid();
+    }
+  };
+  Server server = run(deployment<Hangs>({.name = "hangs", .max_retries = 0, .health_check_period = 20ms, .health_check_timeout = 300ms}), kAnyPort);
+  Client client(server.address());
+  EXPECT_EQ(client.post("/hangs", "1").status, 503);
+  EXPECT_EQ(client.post("/hangs", "0").status, 200);
+}
+
+}  // namespace
+}  // namespace manta::serve::testing
