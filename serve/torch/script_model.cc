@@ -53,7 +53,15 @@ std::vector<Result<InferenceResponse>> TorchScriptModel::operator()(const Batch<
   return infer(batch, info_, [this](const std::vector<at::Tensor>& inputs) {
     std::vector<c10::IValue> values;
     for (const at::Tensor& input : inputs) values.emplace_back(input.to(module_->device));
-    return tensors_of(module_->module.forward(std::move(values)));
+    c10::IValue result;
+    try {
+      result = module_->module.forward(std::move(values));
+    } catch (const std::runtime_error& error) {  // of the interpreter; the reason is its last line
+      std::string text = error.what();
+      text.erase(text.find_last_not_of('\n') + 1);
+      throw HttpError(400, "the model refuses these inputs: " + text.substr(text.rfind('\n') + 1));
+    }
+    return tensors_of(result);
   });
 }
 

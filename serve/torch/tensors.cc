@@ -92,7 +92,7 @@ bool compute(const std::vector<Prepared>& group, const ModelInfo& info, const Fo
     results[group.front().place] = fail(ErrorCode::invalid_argument, "the model refuses these inputs: " + reason(error));
   } catch (const HttpError& error) {
     if (group.size() > 1) return false;
-    results[group.front().place] = fail(ErrorCode::invalid_argument, error.what());
+    results[group.front().place] = fail(error.status() < 500 ? ErrorCode::invalid_argument : ErrorCode::internal, error.what());
   } catch (const std::exception& error) {
     if (group.size() > 1) return false;
     results[group.front().place] = fail(ErrorCode::internal, std::string("the model failed: ") + error.what());
