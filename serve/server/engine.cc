@@ -142,13 +142,19 @@ void Engine::run() {
       continue;
     }
     if (log_) log_.flush();
-    if (stopping_) {
-      batch_timer_.expires_at(stop_by_);
-      batch_timer_.async_wait([](boost::system::error_code) {});
-    }
+    if (stopping_) wake_at(stop_by_);
     if (results_.arm()) io_.run_one();
     last = Clock::now();
   }
+}
+
+void Engine::wake_at(Router::Time time) {
+  if (wake_at_ == time) return;  // setting it anew is an event, after which the loop would come here again
+  wake_at_ = time;
+  wake_timer_.expires_at(time);
+  wake_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) wake_at_ = {};
+  });
 }
 
 std::size_t Engine::dispatch() {
@@ -157,10 +163,7 @@ std::size_t Engine::dispatch() {
   Router::Time now{};
   for (const auto& [name, app] : apps_) done += dispatch(app, now, earliest);
   for (const auto& app : retired_) done += dispatch(app, now, earliest);
-  if (earliest && done == 0) {
-    batch_timer_.expires_at(*earliest);
-    batch_timer_.async_wait([](boost::system::error_code) {});
-  }
+  if (earliest && done == 0) wake_at(*earliest);
   return done;
 }
 
@@ -198,11 +201,7 @@ void Engine::send(const std::shared_ptr<App>& app, Router::Dispatch dispatch, Ro
     sent_.emplace(id, std::move(sent));
   } catch (const Error& error) {
     app->router.finished(sent.replica, sent.requests.size());
-    for (const RequestId id : sent.requests) {
-      auto pending = pending_.extract(id);
-      count(*app, pending.mapped(), 503, now);
-      pending.mapped().session->respond(detail::error_response(503, error.message()));
-    }
+    for (const RequestId id : sent.requests) respond(id, detail::error_response(503, error.message()), now);
   }
 }
 
@@ -211,7 +210,6 @@ std::size_t Engine::take_results() {
   std::size_t done = 0;
   for (const std::uint64_t id : results_.take()) {
     auto sent = sent_.extract(id);
-    if (sent.empty()) continue;  // a health check, which is looked at when its time comes
     deliver(sent.mapped());
     ++done;
   }
@@ -235,16 +233,30 @@ void Engine::deliver(Sent& sent) {
     app.counts.output_ns += replies->output_ns;
   }
   for (std::size_t i = 0; i < sent.requests.size(); ++i) {
-    auto pending = pending_.extract(sent.requests[i]);
     Response response = replies ? std::move(replies->responses[i])
                                 : detail::error_response(replies.error().code() == ErrorCode::task_failed ? 500 : 503,
                                                          replies.error().message());
     if (response.status < 200 || response.status > 599) {
       response = detail::error_response(500, "the deployment answered with the status " + std::to_string(response.status));
     }
-    count(app, pending.mapped(), response.status, now);
-    pending.mapped().session->respond(std::move(response));
+    respond(sent.requests[i], std::move(response), now);
   }
+}
+
+void Engine::respond(RequestId id, Response response, Router::Time now) {
+  auto pending = pending_.extract(id);
+  if (pending.empty()) return;  // its app was stopped, which it has been told
+  count(*pending.mapped().app, pending.mapped(), response.status, now);
+  pending.mapped().session->respond(std::move(response));
+}
+
+void Engine::forget(const std::shared_ptr<App>& app) {
+  std::erase(retired_, app);
+  std::vector<RequestId> left;
+  for (const auto& [id, pending] : pending_) {
+    if (pending.app == app) left.push_back(id);
+  }
+  for (const RequestId id : left) respond(id, detail::error_response(503, "'" + app->options().name + "' was stopped"), Clock::now());
 }
 
 void Engine::count(App& app, const Pending& pending, int status, Router::Time now) {

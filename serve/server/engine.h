@@ -64,7 +64,7 @@ class Engine {
   ReplicaId add_replica(App& app, std::shared_ptr<const detail::ReplicaLink> link);
   // An app that is no longer at its name: what it has is still answered. Then it is forgotten.
   void retire(std::shared_ptr<App> app) { retired_.push_back(std::move(app)); }
-  void forget(const std::shared_ptr<App>& app) { std::erase(retired_, app); }
+  void forget(const std::shared_ptr<App>& app);
   void answer(std::shared_ptr<Session> session, Message message);
   void answered(const boost::asio::ip::tcp::socket& socket, const std::string& method, const std::string& target, int status,
                 std::size_t body_bytes, std::chrono::nanoseconds took);
@@ -87,6 +87,8 @@ class Engine {
   };
 
   void accept();
+  // run_one() returns by then.
+  void wake_at(Router::Time time);
   Response page(const Route& route, const App* app) const;
   void enqueue(std::shared_ptr<Session> session, std::shared_ptr<App> app, const Route& route, Message& message,
                std::string_view path, std::string_view query);
@@ -95,6 +97,7 @@ class Engine {
   void send(const std::shared_ptr<App>& app, Router::Dispatch dispatch, Router::Time now);
   std::size_t take_results();
   void deliver(Sent& sent);
+  void respond(RequestId id, Response response, Router::Time now);
   void count(App& app, const Pending& pending, int status, Router::Time now);
   // health.cc
   void watch_health();
@@ -105,7 +108,8 @@ class Engine {
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
   boost::asio::ip::tcp::acceptor acceptor_{io_};
-  boost::asio::steady_timer batch_timer_{io_};
+  boost::asio::steady_timer wake_timer_{io_};
+  Router::Time wake_at_{};
   boost::asio::steady_timer health_timer_{io_};
   ReadyQueue results_;
   std::map<std::string, std::shared_ptr<App>> apps_;

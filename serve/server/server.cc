@@ -42,7 +42,13 @@ Server& Server::operator=(Server&& other) noexcept {
 }
 Server::~Server() { shutdown(); }
 
+Server::Impl& Server::open() const {
+  if (impl_ == nullptr) throw Error(ErrorCode::unavailable, "the server has been shut down. Next: make another serve::Server");
+  return *impl_;
+}
+
 const std::any* Server::handle_of(const std::string& name) const {
+  (void)open();
   const std::lock_guard guard(impl_->deploying);
   const auto it = impl_->handles.find(name);
   return it == impl_->handles.end() ? nullptr : &it->second;
@@ -56,6 +62,7 @@ void Server::deploy(detail::Deployable deployable, std::any targets) {
 }
 
 void Server::stop(const std::string& name) {
+  (void)open();
   const std::lock_guard guard(impl_->deploying);
   if (!undeploy(impl_->engine, name)) throw Error(ErrorCode::not_found, "nothing called '" + name + "' is served");
   impl_->handles.erase(name);
@@ -79,6 +86,7 @@ void Server::shutdown() {
   });
   impl_->engine.stop(std::chrono::steady_clock::now() + longest);
   impl_->loop.join();
+  for (const auto& [name, app] : impl_->engine.apps()) app->deployable.publish({});  // handles keep no replica alive
   impl_.reset();
 }
 

@@ -1,5 +1,6 @@
 // Deployments over time: started, overloaded, killed, updated, ended. No request that was accepted is lost.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <future>
@@ -151,6 +152,39 @@ TEST(Life, ShutdownAnswersWhatIsUnderWay) {
   EXPECT_TRUE(idle.closed(10s));
   EXPECT_EQ(server.address(), "");
   server.shutdown();
+  EXPECT_THROW(server.run(deployment<Pid>({.name = "pid"})), manta::Error);
+  EXPECT_THROW(server.stop("pid"), manta::Error);
+}
+
+TEST(Life, AStopThatTakesTooLongAnswersWhatIsLeft) {
+  Server server(kAnyPort);
+  const Handle<Pid> handle =
+      server.run(deployment<Pid>({.name = "pid", .max_ongoing_requests = 1, .graceful_shutdown_timeout = 20ms}));
+  std::vector<std::future<Answer>> answers;
+  for (int i = 0; i < 3; ++i) {
+    answers.push_back(std::async(std::launch::async, [&] { return Client(server.address()).get("/pid?slow"); }));
+  }
+  while (Client(server.address()).get("/metrics").body.find("pending_request_count{model=\"pid\",version=\"1\"} 3\n") == std::string::npos) {
+  }
+  server.stop("pid");
+  for (auto& answer : answers) EXPECT_EQ(answer.get().status, 503);
+  EXPECT_THROW((void)handle(Request{}), manta::Error);
+}
+
+// A loop that waits for a batch, or for the end, sleeps.
+TEST(Life, WaitingCostsNoProcessor) {
+  Server server = run(deployment<Sizes>({.name = "sizes", .max_batch_size = 3, .batch_wait = 400ms}), kAnyPort);
+  Client client(server.address());
+  client.post("/sizes", "1");
+  const auto used = [] {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    const auto time = [](const timeval& t) { return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec); };
+    return time(usage.ru_utime) + time(usage.ru_stime);
+  };
+  const auto before = used();
+  EXPECT_EQ(client.post("/sizes", "7").body, "[7,1]");
+  EXPECT_LT(used() - before, 200ms);
 }
 
 TEST(Life, AnIllReplicaIsStartedAgain) {

@@ -17,7 +17,9 @@ namespace manta::serve {
 // /v2/health for load balancers.
 //
 // run() of a name that is served already is a rolling update: the new replicas are started first, then each takes the
-// place of an old one, which ends when it has answered what it had. If one of them cannot be started, nothing changes.
+// place of an old one, which ends when it has answered what it had. If one of them cannot be started, nothing changes; but
+// where replicas hold CPUs or GPUs they are started one at a time (there must be room for one more), and those that were
+// replaced before a failure stay.
 //
 // Threading: a thread of its own does the work; any thread may call, and blocks until it is done. Ownership: owns the
 // socket, the thread and the replicas. The destructor is shutdown(). Make it after manta::init, destroy it before the Runtime.
@@ -55,6 +57,7 @@ class Server {
 
  private:
   struct Impl;
+  Impl& open() const;
   const std::any* handle_of(const std::string& name) const;
   void deploy(detail::Deployable deployable, std::any targets);
   std::unique_ptr<Impl> impl_;
