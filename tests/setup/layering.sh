@@ -92,9 +92,13 @@ for room in sched owner head; do
   done
 done
 
-# LAYER-4: a public header includes no private header and no CUDA, UCX, Boost (but PFR), SQLite, OpenSSL or log header;
+# LAYER-4: a public header includes no private header and no CUDA, UCX, Boost (but PFR), SQLite, OpenSSL or log header, and
+# JSON only where it is the point, in manta/serve/json.h;
 # torch only in manta/torch.h, manta/torch/ and manta/process_group.h.
-public=({core,train,tune,data,serve,rl}/include/**/*.h)
+public=()
+for file in {core,train,tune,data,serve,rl}/include/**/*.h; do
+  [[ $file == serve/include/manta/serve/json.h ]] || public+=("$file")
+done
 reject "LAYER-4: a public header includes by <manta/...> only" '# *include *"' "${public[@]}"
 reject "LAYER-4: not in a public header" \
   '# *include *<(cuda|nccl|ucp/|uct/|ucs/|sqlite3|openssl/|spdlog/|fmt/|nlohmann/|CLI/|boost/([^p]|p[^f]))' "${public[@]}"

@@ -5,5 +5,6 @@
 #include <manta/serve/handle.h>
 #include <manta/serve/http.h>
 #include <manta/serve/inference.h>
+#include <manta/serve/json.h>
 #include <manta/serve/options.h>
 #include <manta/serve/server.h>

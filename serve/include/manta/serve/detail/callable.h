@@ -6,12 +6,11 @@
 #include <type_traits>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <manta/error.h>
 #include <manta/serve/batch.h>
 #include <manta/serve/http.h>
 #include <manta/serve/inference.h>
+#include <manta/serve/json.h>
 
 namespace manta::serve::detail {
 
