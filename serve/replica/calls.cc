@@ -1,13 +1,9 @@
 // What a replica does for each request that does not depend on the deployment's type.
-#include <unistd.h>
-
 #include <string>
 
 #include <manta/serve/detail/replica.h>
 
 namespace manta::serve::detail {
-
-std::int64_t process_id() { return ::getpid(); }
 
 Response error_response(int status, const std::string& message) {
   return {.status = status,

@@ -37,7 +37,7 @@ def start(*options):
 
 
 def workers(pid):
-    """Worker processes below pid that have loaded the model's library: the replicas."""
+    """Worker processes below pid, all replicas among them."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -146,8 +146,9 @@ if shutil.which("wrk"):
         while updates == before and time.monotonic() < limit:
             time.sleep(0.01)
         assert updates > before, "no update within 20 s"
-        os.kill(workers(server.pid)[-1], signal.SIGKILL)
-        kills += 1
+        for replica in workers(server.pid):
+            os.kill(replica, signal.SIGKILL)
+            kills += 1
         time.sleep(0.2)
     printed = wrk.communicate(timeout=60)[0]
     assert wrk.returncode == 0 and "Non-2xx" not in printed and "Socket errors" not in printed, printed

@@ -9,6 +9,7 @@ tmp=$(mktemp -d)
 server=
 trap '[[ -z $server ]] || kill -9 $server 2>/dev/null; rm -rf "$tmp"' EXIT
 "$train" --data "$data" --limit 4000 --batch-size 32 --epochs 1 --out "$tmp" --name run >/dev/null
+: >"$tmp/out" # the server's shell may come to it later than we look
 "$serve" "$tmp/run/checkpoint_000000" --data "$data" --port 0 >"$tmp/out" &
 server=$!
 for _ in {1..300}; do

@@ -1,4 +1,4 @@
-// Requests and responses of HTTP as a callable sees them that wants more than JSON.
+// Requests and responses of HTTP as a callable sees them that wants more than JSON. Values, owned by whoever has them.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // Tensors by name: requests and responses of the Open Inference Protocol, version 2 (KServe, Triton), without LibTorch.
+// Values, which own their data; functions may be called from any thread.
 #pragma once
 
 #include <cstddef>

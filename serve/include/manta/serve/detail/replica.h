@@ -28,7 +28,6 @@ struct Description {
   bool batched = false;
   bool raw = false;  // wants the request's headers
   ModelInfo info;
-  std::int64_t process = 0;
 };
 
 // The response that stands for what is being thrown; inside a catch.
@@ -40,7 +39,6 @@ nlohmann::json read_json(std::string_view text);  // throws HttpError(400), also
 nlohmann::json parse_json(const Request& request);
 InferenceRequest parse_inference(const Request& request);
 Response format_inference(const Request& request, const InferenceRequest& parsed, InferenceResponse&& response);
-std::int64_t process_id();
 
 template <class A>
 A decode(const Request& request) {
@@ -84,7 +82,7 @@ class Replica {
       : object_(std::make_from_tuple<D>(std::move(arguments))) {}
 
   Description describe() {
-    Description result{.model = Types::model, .batched = Types::batched, .raw = Types::raw, .process = process_id()};
+    Description result{.model = Types::model, .batched = Types::batched, .raw = Types::raw};
     if constexpr (requires { { object_.info() } -> std::convertible_to<ModelInfo>; }) result.info = object_.info();
     return result;
   }
