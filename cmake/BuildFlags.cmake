@@ -11,9 +11,11 @@ if(PROJECT_IS_TOP_LEVEL)
     set(MANTA_CCACHE_WORKS ${result} CACHE INTERNAL "")
   endif()
   if(MANTA_CCACHE_WORKS AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    # The sloppiness is what ccache needs to reuse results that include a precompiled header.
+    # The sloppiness is what ccache needs to reuse results that include a precompiled header; the base, to reuse those of
+    # another checkout, whose path line tables then show.
     set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND};-E;env"
-        "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime" "${MANTA_CCACHE}")
+        "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime"
+        "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" "CCACHE_NOHASHDIR=1" "${MANTA_CCACHE}")
   endif()
   find_program(MANTA_MOLD mold)
   find_program(MANTA_LLD ld.lld)

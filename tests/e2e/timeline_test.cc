@@ -62,12 +62,13 @@ struct Counter {
 };
 
 void program(const std::string& path) {
+  // First: what its worker had done in its last 20 ms would be lost with it (TIME-1).
+  (void)manta::get(manta::remote<dies_at_first>(path + ".died"));
   std::vector<manta::Ref<int>> refs;
   for (int i = 0; i < 10; ++i) refs.push_back(manta::remote<naps>(5));
   for (const auto& ref : refs) (void)manta::get(ref);
   (void)manta::try_get(manta::remote<throws>());
   (void)manta::get(manta::remote<calls>(3));
-  (void)manta::get(manta::remote<dies_at_first>(path + ".died"));
   auto counter = manta::actor<Counter>(1);
   for (int i = 0; i < 100; ++i) (void)counter.call<&Counter::add>(i);
   (void)manta::get(counter.call<&Counter::later>(20));

@@ -12,9 +12,9 @@
 #include <manta/train/safetensors.h>
 #include <manta/train/sampler.h>
 
-#include "tests/train/file_limit.h"
-#include "tests/train/folder.h"
-#include "tests/train/message.h"
+#include "tests/support/file_limit.h"
+#include "tests/support/folder.h"
+#include "tests/support/message.h"
 
 namespace manta::train {
 namespace {

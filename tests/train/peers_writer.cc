@@ -9,9 +9,9 @@
 #include <torch/torch.h>
 
 #include <manta/train/checkpoint.h>
-#include <manta/train/result_log.h>
+#include <manta/report/result_log.h>
 #include <manta/train/safetensors.h>
-#include <manta/train/tensorboard.h>
+#include <manta/report/tensorboard.h>
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
-#include "tests/train/folder.h"
-#include "tests/train/message.h"
+#include "tests/support/folder.h"
+#include "tests/support/message.h"
 
 namespace manta::train {
 namespace {

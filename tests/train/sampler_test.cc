@@ -8,7 +8,7 @@
 #include <rapidcheck/gtest.h>
 #include <torch/torch.h>
 
-#include "tests/train/message.h"
+#include "tests/support/message.h"
 
 namespace manta::train {
 namespace {

@@ -16,10 +16,10 @@
 #include <boost/core/demangle.hpp>
 
 #include <manta/error.h>
+#include <manta/files/file.h>
 #include <manta/train/safetensors.h>
 
 #include "train/checkpoint/contents.h"
-#include "train/files/file.h"
 
 namespace manta::train {
 namespace {
@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 }
 
 void save_optimizer(const fs::path& path, const torch::optim::Optimizer& optimizer) {
-  OutputFile file(path);
+  files::OutputFile file(path);
   std::optional<Error> failed;
   torch::serialize::OutputArchive archive;
   optimizer.save(archive);
@@ -126,10 +126,10 @@ void write_all(const fs::path& folder, const State& state, const CheckpointDetai
     refuse(folder,
            "a string of the state, or a metric's name, is not UTF-8. Next: encode it, for example as hexadecimal.");
   }
-  OutputFile file(folder / kStateFile);
+  files::OutputFile file(folder / kStateFile);
   file.write(text.data(), text.size());
   file.finish();
-  sync_folder(folder);
+  files::sync_folder(folder);
 }
 
 void check_files(const fs::path& folder, const Json& files) {
@@ -183,15 +183,15 @@ Checkpoint Checkpoint::save(const fs::path& name, const State& state, const Chec
   if (fs::exists(fs::symlink_status(folder, error))) {
     refuse(folder, "exists already. Next: name a new folder, or delete that one.");
   }
-  make_folders(parent);
+  files::make_folders(parent);
   fs::remove_all(part, error);  // of a process that died
   if (!fs::create_directory(part, error)) {
-    throw file_error(part, "cannot be made", error ? error.value() : EEXIST);
+    throw files::file_error(part, "cannot be made", error ? error.value() : EEXIST);
   }
   try {
     write_all(part, state, details);
     fs::rename(part, folder, error);  // SAVE-1
-    if (error) throw file_error(part, "cannot be renamed to " + folder.string(), error.value());
+    if (error) throw files::file_error(part, "cannot be renamed to " + folder.string(), error.value());
   } catch (const c10::Error& failure) {
     fs::remove_all(part, error);
     refuse(part, "LibTorch could not save it: " + std::string(failure.what_without_backtrace()));
@@ -199,7 +199,7 @@ Checkpoint Checkpoint::save(const fs::path& name, const State& state, const Chec
     fs::remove_all(part, error);  // SAVE-2
     throw;
   }
-  sync_folder(parent);
+  files::sync_folder(parent);
   return Checkpoint(folder);
 }
 
@@ -213,7 +213,7 @@ Checkpoint::Checkpoint(const fs::path& name) {
                                           ": there is no such checkpoint. Next: see that the path "
                                           "is right; NAME.part is one whose saving was interrupted, and of no use.");
   }
-  const std::string text = read_file(file, std::size_t{1} << 30);
+  const std::string text = files::read_file(file, std::size_t{1} << 30);
   try {
     const Json json = Json::parse(text);
     if (json.at("format") != kFormat) refuse(file, "is not that of a checkpoint. Next: name a checkpoint's folder.");

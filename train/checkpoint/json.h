@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <manta/train/metrics.h>
+#include <manta/train/report.h>
 #include <manta/train/state.h>
 
 namespace manta::train {

@@ -14,9 +14,9 @@
 #include <torch/torch.h>
 
 #include <manta/error.h>
+#include <manta/files/file.h>
 
 #include "train/checkpoint/dtypes.h"
-#include "train/files/file.h"
 
 namespace manta::train {
 namespace {
@@ -67,7 +67,7 @@ void write(const std::filesystem::path& path, const NamedTensors& tensors, const
                                                  std::to_string(kMaxHeaderBytes) + " bytes that the format allows.");
   }
 
-  OutputFile file(path);
+  files::OutputFile file(path);
   const std::uint64_t length = text.size();
   file.write(&length, sizeof length);
   file.write(text.data(), text.size());

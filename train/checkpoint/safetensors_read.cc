@@ -23,9 +23,9 @@
 #include <torch/torch.h>
 
 #include <manta/error.h>
+#include <manta/files/file.h>
 
 #include "train/checkpoint/dtypes.h"
-#include "train/files/file.h"
 
 namespace manta::train {
 namespace {
@@ -42,7 +42,7 @@ class Mapping {
  public:
   explicit Mapping(const std::filesystem::path& path) {
     const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) throw file_error(path, "cannot be opened", errno);
+    if (descriptor < 0) throw files::file_error(path, "cannot be opened", errno);
     struct stat about {};
     int error = fstat(descriptor, &about) == 0 ? 0 : errno;
     if (error == 0 && !S_ISREG(about.st_mode)) error = S_ISDIR(about.st_mode) ? EISDIR : ENODEV;
@@ -57,7 +57,7 @@ class Mapping {
       }
     }
     close(descriptor);
-    if (error != 0) throw file_error(path, "cannot be read", error);
+    if (error != 0) throw files::file_error(path, "cannot be read", error);
   }
   ~Mapping() {
     if (data_ != nullptr) munmap(data_, size_);

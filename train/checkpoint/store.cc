@@ -14,7 +14,7 @@
 
 #include <manta/error.h>
 
-#include "train/files/file.h"
+#include <manta/files/file.h>
 
 namespace manta::train {
 namespace {
@@ -46,7 +46,7 @@ std::map<std::int64_t, fs::path> numbered(const fs::path& folder) {
     const std::int64_t number = number_in(entry->path().filename().string());
     if (number >= 0) found[number] = entry->path();
   }
-  if (error) throw file_error(folder, "cannot be read", error.value());
+  if (error) throw files::file_error(folder, "cannot be read", error.value());
   return found;
 }
 
@@ -83,7 +83,7 @@ CheckpointStore::CheckpointStore(fs::path folder, CheckpointConfig config)
     throw Error(ErrorCode::invalid_argument, "CheckpointConfig: num_to_keep is " + std::to_string(config_.num_to_keep) +
                                                  ". Next: pass how many to keep, or 0 for all.");
   }
-  make_folders(folder_);
+  files::make_folders(folder_);
 }
 
 Checkpoint CheckpointStore::save(const State& state, const CheckpointDetails& details) {

@@ -5,8 +5,7 @@
 #include <optional>
 
 #include <manta/train/checkpoint_store.h>
-#include <manta/train/result_log.h>
-#include <manta/train/tensorboard.h>
+#include <manta/train/report.h>
 #include <manta/train/trainer.h>
 
 namespace manta::train::detail {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include <manta/train/metrics.h>
+#include <manta/train/report.h>
 #include <manta/train/state.h>
 
 namespace manta::train {

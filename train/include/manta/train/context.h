@@ -7,7 +7,7 @@
 
 #include <manta/process_group.h>
 #include <manta/train/checkpoint.h>
-#include <manta/train/metrics.h>
+#include <manta/train/report.h>
 #include <manta/train/state.h>
 
 namespace manta::train {

@@ -7,16 +7,16 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include <manta/train/progress.h>
-#include <manta/train/result_log.h>
-#include <manta/train/tensorboard.h>
+#include <manta/report/progress.h>
+#include <manta/report/result_log.h>
+#include <manta/report/tensorboard.h>
 
-#include "tests/train/file_limit.h"
-#include "tests/train/folder.h"
-#include "tests/train/message.h"
-#include "train/report/crc32c.h"
+#include "tests/support/file_limit.h"
+#include "tests/support/folder.h"
+#include "tests/support/message.h"
+#include "core/report/crc32c.h"
 
-namespace manta::train {
+namespace manta::report {
 namespace {
 
 namespace fs = std::filesystem;
@@ -229,4 +229,4 @@ TEST_F(ProgressTest, LossIsSmoothedAndTimeThatDoesNotCountLeftOut) {
 }
 
 }  // namespace
-}  // namespace manta::train
+}  // namespace manta::report

@@ -7,7 +7,7 @@
 //   message SummaryMetadata { message PluginData { string plugin_name = 1; } PluginData plugin_data = 1; }
 //   message TensorProto { DataType dtype = 1; TensorShapeProto tensor_shape = 2; repeated bytes string_val = 8; }
 //   message TensorShapeProto { message Dim { int64 size = 1; } repeated Dim dim = 2; }
-#include <manta/train/tensorboard.h>
+#include <manta/report/tensorboard.h>
 
 #include <unistd.h>
 
@@ -19,12 +19,13 @@
 #include <string>
 #include <utility>
 
-#include "train/files/file.h"
-#include "train/report/append_file.h"
-#include "train/report/crc32c.h"
-#include "train/report/text.h"
+#include <manta/files/append_file.h>
+#include <manta/files/file.h>
+#include <manta/report/text.h>
 
-namespace manta::train {
+#include "core/report/crc32c.h"
+
+namespace manta::report {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -116,13 +117,13 @@ struct TensorBoardWriter::File {
     next = Clock::now() + kWait;
   }
 
-  AppendFile file;
+  files::AppendFile file;
   std::string buffer;  // whole records
   Clock::time_point next{};
 };
 
 TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder) {
-  make_folders(folder);
+  files::make_folders(folder);
   file_ = std::make_unique<File>(folder);
   file_->add(event_at(0).bytes(3, "brain.Event:2"));
 }
@@ -166,4 +167,4 @@ void TensorBoardWriter::flush() { file_->flush(); }
 const std::optional<Error>& TensorBoardWriter::error() const { return file_->file.error(); }
 const std::filesystem::path& TensorBoardWriter::path() const { return file_->file.path(); }
 
-}  // namespace manta::train
+}  // namespace manta::report

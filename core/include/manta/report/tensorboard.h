@@ -8,11 +8,11 @@
 #include <string_view>
 
 #include <manta/error.h>
-#include <manta/train/metrics.h>
+#include <manta/report/metrics.h>
 
-namespace manta::train {
+namespace manta::report {
 
-// Writes an event file that TensorBoard shows: `tensorboard --logdir FOLDER`, also while the training runs.
+// Writes an event file that TensorBoard shows: `tensorboard --logdir FOLDER`, also while the run goes on.
 //
 // What was added is in the file after a second at most while more is added, and at once after flush() and the
 // destructor.
@@ -23,7 +23,7 @@ namespace manta::train {
 //   board.add_text("arguments", "--lr 0.05", 0);
 //
 // Threading: one thread at a time. Ownership: it owns the file, which no other writer shares. Errors: the constructor
-// throws Error where the file cannot be made. After that a training does not stop for its curves: the first time that
+// throws Error where the file cannot be made. After that a run does not stop for its curves: the first time that
 // writing fails (disk full) prints one line on the standard error and is kept in error(); what could not be written is
 // lost, the file stays readable, and later events are tried again.
 class TensorBoardWriter {
@@ -51,4 +51,4 @@ class TensorBoardWriter {
   std::unique_ptr<File> file_;
 };
 
-}  // namespace manta::train
+}  // namespace manta::report

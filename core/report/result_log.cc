@@ -1,4 +1,4 @@
-#include <manta/train/result_log.h>
+#include <manta/report/result_log.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,11 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include "train/files/file.h"
-#include "train/report/append_file.h"
-#include "train/report/text.h"
+#include <nlohmann/json.hpp>
 
-namespace manta::train {
+#include <manta/files/append_file.h>
+#include <manta/files/file.h>
+#include <manta/report/text.h>
+
+namespace manta::report {
 namespace {
 
 namespace fs = std::filesystem;
@@ -24,18 +26,9 @@ constexpr std::size_t kMostBytes = std::size_t{4} << 30;  // of a log that is re
 
 // What a file of lines holds, without a last line that was cut when its writer died.
 std::string whole_lines(const fs::path& path) {
-  std::string content = fs::exists(path) ? read_file(path, kMostBytes) : std::string();
+  std::string content = fs::exists(path) ? files::read_file(path, kMostBytes) : std::string();
   content.resize(content.find_last_of('\n') + 1);  // npos + 1 is 0
   return content;
-}
-
-// A name as a cell of the header: without line breaks, so that a row is a line.
-std::string cell(std::string_view name) {
-  std::string text = as_utf8(name);
-  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
-  if (text.find_first_of(",\"") == std::string::npos) return text;
-  for (std::size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2) text.insert(at, 1, '"');
-  return '"' + text + '"';
 }
 
 // The cells of a header, as they stand there.
@@ -68,8 +61,8 @@ struct ResultLog::Files {
     if (!lines.empty()) read_last(json_path, std::string_view(lines).substr(0, lines.size() - 1));
     const std::string rows = whole_lines(csv_path);
     if (!rows.empty()) columns = cells(std::string_view(rows).substr(0, rows.find('\n')));
-    json = std::make_unique<AppendFile>(json_path, lines.size());
-    csv = std::make_unique<AppendFile>(csv_path, rows.size());
+    json = std::make_unique<files::AppendFile>(json_path, lines.size());
+    csv = std::make_unique<files::AppendFile>(csv_path, rows.size());
   }
 
   void read_last(const fs::path& path, std::string_view lines) {
@@ -127,7 +120,7 @@ struct ResultLog::Files {
 
   void add_row(const Metrics& metrics) {
     Metrics by_cell;
-    for (const auto& [name, value] : metrics) by_cell[cell(name)] = value;
+    for (const auto& [name, value] : metrics) by_cell[csv_cell(name)] = value;
     if (!widen(by_cell)) return;
     std::vector<std::string> row;
     for (const std::string& column : columns) {
@@ -157,17 +150,17 @@ struct ResultLog::Files {
         text += rows.substr(at, end - at) + filling + "\n";
         at = end + 1;
       }
-      OutputFile file(part);
+      files::OutputFile file(part);
       file.write(text.data(), text.size());
       file.finish();
       fs::rename(part, csv_path);
-      csv = std::make_unique<AppendFile>(csv_path, UINT64_MAX, csv->error());
+      csv = std::make_unique<files::AppendFile>(csv_path, UINT64_MAX, csv->error());
       columns = std::move(wider);
       return true;
     } catch (const Error& error) {
       csv->failed(error);
     } catch (const fs::filesystem_error& error) {
-      csv->failed(file_error(csv_path, "cannot be replaced", error.code().value()));
+      csv->failed(files::file_error(csv_path, "cannot be replaced", error.code().value()));
     }
     std::error_code ignored;
     fs::remove(part, ignored);
@@ -175,8 +168,8 @@ struct ResultLog::Files {
   }
 
   fs::path csv_path;
-  std::unique_ptr<AppendFile> json;
-  std::unique_ptr<AppendFile> csv;
+  std::unique_ptr<files::AppendFile> json;
+  std::unique_ptr<files::AppendFile> csv;
   std::vector<std::string> columns;  // as they stand in the header
   std::int64_t iterations = 0;
   double time_before = 0;
@@ -184,7 +177,7 @@ struct ResultLog::Files {
 };
 
 ResultLog::ResultLog(const fs::path& folder) {
-  make_folders(folder);
+  files::make_folders(folder);
   files_ = std::make_unique<Files>(folder);
 }
 
@@ -198,4 +191,4 @@ const std::optional<Error>& ResultLog::error() const {
   return files_->json->error() ? files_->json->error() : files_->csv->error();
 }
 
-}  // namespace manta::train
+}  // namespace manta::report

@@ -1,4 +1,4 @@
-#include "train/files/file.h"
+#include <manta/files/file.h>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-namespace manta::train {
+namespace manta::files {
 
 Error file_error(const std::filesystem::path& path, std::string_view what, int error) {
   ErrorCode code = ErrorCode::invalid_argument;
@@ -99,4 +99,4 @@ void make_folders(const std::filesystem::path& folder) {
   if (error && !folder.empty()) throw file_error(folder, "cannot be made", error.value());
 }
 
-}  // namespace manta::train
+}  // namespace manta::files

@@ -7,9 +7,9 @@
 #include <optional>
 
 #include <manta/error.h>
-#include <manta/train/metrics.h>
+#include <manta/report/metrics.h>
 
-namespace manta::train {
+namespace manta::report {
 
 // Ray's layout: for each report one line of JSON in result.json, and one row in progress.csv.
 //
@@ -23,7 +23,7 @@ namespace manta::train {
 //   log.add({{"epoch", 1}, {"loss", 0.31}});
 //
 // Threading: one thread at a time. Ownership: one log writes in a folder. Errors: the constructor throws Error where
-// the files cannot be made, or are no such files. After that a training does not stop for its log: the first time that
+// the files cannot be made, or are no such files. After that a run does not stop for its log: the first time that
 // writing fails (disk full) prints one line on the standard error and is kept in error(); that report is lost in the
 // file, later ones are tried again.
 class ResultLog {
@@ -47,4 +47,4 @@ class ResultLog {
   std::unique_ptr<Files> files_;
 };
 
-}  // namespace manta::train
+}  // namespace manta::report

@@ -1,4 +1,4 @@
-// One line that says how far a training is.
+// One line that says how far a run is.
 #pragma once
 
 #include <chrono>
@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include <manta/train/metrics.h>
+#include <manta/report/metrics.h>
 
-namespace manta::train {
+namespace manta::report {
 
 struct ProgressOptions {
   std::int64_t samples = 0;     // in all, over all epochs; 0: not known, so that no time left is shown
@@ -62,4 +62,4 @@ class ProgressLine {
   Metrics metrics_;        // the latest, losses smoothed
 };
 
-}  // namespace manta::train
+}  // namespace manta::report

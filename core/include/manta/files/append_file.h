@@ -1,4 +1,4 @@
-// A file that grows by whole records, and whose failures do not stop a training.
+// A file that grows by whole records, and whose failures do not stop a run.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 #include <manta/error.h>
 
-namespace manta::train {
+namespace manta::files {
 
 // Threading: one thread at a time. Ownership: it closes the file. Errors: see each method.
 class AppendFile {
@@ -35,4 +35,4 @@ class AppendFile {
   std::optional<Error> error_;
 };
 
-}  // namespace manta::train
+}  // namespace manta::files

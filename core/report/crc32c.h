@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace manta::train {
+namespace manta::report {
 
 // CRC-32C (Castagnoli; RFC 3720, appendix B.4).
 constexpr std::uint32_t crc32c(std::string_view bytes) {
@@ -29,4 +29,4 @@ constexpr std::uint32_t masked_crc32c(std::string_view bytes) {
   return ((crc >> 15) | (crc << 17)) + 0xa282ead8U;
 }
 
-}  // namespace manta::train
+}  // namespace manta::report

@@ -1,4 +1,4 @@
-#include "train/report/append_file.h"
+#include <manta/files/append_file.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,9 +8,9 @@
 #include <cstdio>
 #include <utility>
 
-#include "train/files/file.h"
+#include <manta/files/file.h>
 
-namespace manta::train {
+namespace manta::files {
 
 AppendFile::AppendFile(std::filesystem::path path, std::uint64_t keep, std::optional<Error> before)
     : path_(std::move(path)),
@@ -53,4 +53,4 @@ void AppendFile::failed(const Error& error) {
   std::fprintf(stderr, "manta: %s The training goes on; what cannot be written is left out.\n", error.what());
 }
 
-}  // namespace manta::train
+}  // namespace manta::files

@@ -8,7 +8,7 @@
 
 #include <manta/error.h>
 
-namespace manta::train {
+namespace manta::files {
 
 // The error for an errno: "FILE: what: why. Next: ...". exhausted where space or a quota is used up, not_found where
 // nothing is there, invalid_argument else.
@@ -42,4 +42,4 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit);
 // Makes the folder and those above it, where they are missing.
 void make_folders(const std::filesystem::path& folder);
 
-}  // namespace manta::train
+}  // namespace manta::files

@@ -1,4 +1,4 @@
-#include <manta/train/progress.h>
+#include <manta/report/progress.h>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-namespace manta::train {
+namespace manta::report {
 namespace {
 
 constexpr auto kRewrite = std::chrono::milliseconds(100);
@@ -120,4 +120,4 @@ void ProgressLine::print(std::string_view text) {
   shown_ = 0;
 }
 
-}  // namespace manta::train
+}  // namespace manta::report

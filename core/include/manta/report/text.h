@@ -1,0 +1,21 @@
+// Names and numbers as text.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace manta::report {
+
+// As a string of JSON, in quotes. What is not UTF-8 in it is replaced by U+FFFD.
+std::string json_string(std::string_view text);
+
+// The same text, with U+FFFD for what is not UTF-8.
+std::string as_utf8(std::string_view text);
+
+// The shortest that reads back to the same double; whole numbers without a point; `nan`, `infinity` for what has no digits.
+std::string as_number(double value, const char* nan = "NaN", const char* infinity = "Infinity");
+
+// As a cell of a CSV file's line (RFC 4180): in quotes where it must be, without line breaks.
+std::string csv_cell(std::string_view text);
+
+}  // namespace manta::report
