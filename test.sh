@@ -22,15 +22,15 @@ unrandomised=()
 jobs=$(nproc) passed=0 failed=0 skipped=0
 note() { printf '\n=== %s [%d s]\n' "$*" "$SECONDS"; }
 
-# run PRESET LABELS [CMAKE_ARG ...]: builds the preset and runs the tests that carry one of the labels (a regex).
+# run PRESET LABELS TARGET [CMAKE_ARG ...]: builds the target and runs the tests that carry one of the labels (a regex).
 run() {
-  local preset=$1 labels=$2 log summary
-  shift 2
+  local preset=$1 labels=$2 target=$3 log summary
+  shift 3
   log=build/$preset.log
   note "$preset: build"
   # -Werror here and not in the preset: a newer compiler's warnings stop our CI, not a user's build.
   if ! { cmake --preset "$preset" -DMANTA_WERROR=ON "$@" >"$log" 2>&1 || { cat "$log"; false; }; } ||
-    ! cmake --build --preset "$preset" -j"$jobs"; then
+    ! cmake --build --preset "$preset" --target "$target" -j"$jobs"; then
     echo "test.sh: preset $preset does not build (see above); its tests count as one failure"
     failed=$((failed + 1))
     return
@@ -46,16 +46,16 @@ run() {
 
 mkdir -p build
 if [[ $mode == --gpu ]]; then
-  run release '^gpu$'
+  run release '^gpu$' tests_gpu
 else
   note "what is missing"
   cmake/deps.sh
   case $mode in
-    --fast) run release '^unit$' ;;
+    --fast) run release '^unit$' all ;;
     *)
-      run release "^(unit|sim|e2e$([[ $mode != --all ]] || echo '|stress'))\$" -DMANTA_TORCH=ON
-      run asan '^(unit|sim|e2e)$'
-      run tsan '^unit$'
+      run release "^(unit|sim|e2e$([[ $mode != --all ]] || echo '|stress'))\$" all -DMANTA_TORCH=ON
+      run asan '^(unit|sim|e2e)$' all
+      run tsan '^unit$' tests_unit
       ;;
   esac
 fi

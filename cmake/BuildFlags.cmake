@@ -30,7 +30,8 @@ if(PROJECT_IS_TOP_LEVEL)
 endif()
 
 if(MANTA_SANITIZE)
-  add_compile_options(-fsanitize=${MANTA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # -g1: lines for the reports; a third less to compile and link than with all of -g.
+  add_compile_options(-g1 -fsanitize=${MANTA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   if(MANTA_SANITIZE MATCHES thread)
     add_compile_options(-Wno-tsan)  # Asio has fences, which g++ says ThreadSanitizer does not see
   endif()

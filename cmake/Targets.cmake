@@ -1,7 +1,7 @@
 # How a target of this repository is declared. Sources are listed, never globbed.
 #
 #   manta_executable(NAME x SOURCES a.cc ... [LIBS lib ...] [TORCH] [INSTALL])
-#   manta_test(NAME x SOURCES a.cc ... LABELS unit [LIBS lib ...] [TORCH] [OWN_MAIN] [ZYGOTES] [SERIAL]
+#   manta_test(NAME x SOURCES a.cc ... LABELS unit [LIBS lib ...] [TORCH] [OWN_MAIN] [ZYGOTES] [SERIAL] [OWN_OPTIONS]
 #              [TIMEOUT s] [ARGS arg ...] [ENV KEY=VALUE ...])
 #   manta_bench(NAME x SOURCES a.cc ... [LIBS lib ...] [TORCH] [OWN_MAIN] [ARGS arg ...])
 #
@@ -10,6 +10,8 @@
 # The others link manta::core. TORCH: links manta::torch with its precompiled header, and is left out where LibTorch is not
 # built. OWN_MAIN: the sources have main; otherwise GoogleTest's (Google Benchmark's) is linked. ZYGOTES: the test is
 # registered twice, NAME.fork and NAME.exec, with MANTA_ZYGOTE set to each. SERIAL: no other test runs beside it.
+# OWN_OPTIONS: it will be given compile options of its own, so that it cannot share a precompiled header. The target
+# tests_LABEL builds all tests with that label.
 include_guard(GLOBAL)
 
 function(manta_add_subdirectory_if_present dir)
@@ -34,6 +36,19 @@ function(manta_reuse_torch_pch target)
     endif()
   endif()
   target_precompile_headers(${target} REUSE_FROM ${pch})
+endfunction()
+
+# GoogleTest's and Manta's own headers, compiled once for all tests.
+function(manta_reuse_test_pch target)
+  if(NOT TARGET manta_test_pch)
+    file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/test_pch.cc" CONTENT "")
+    add_library(manta_test_pch OBJECT EXCLUDE_FROM_ALL "${PROJECT_BINARY_DIR}/test_pch.cc")
+    target_link_libraries(manta_test_pch PRIVATE manta_build_flags manta::core GTest::gtest GTest::gmock)
+    target_precompile_headers(manta_test_pch PRIVATE <gmock/gmock.h> <gtest/gtest.h> <manta/manta.h>)
+    set_target_properties(manta_test_pch PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(manta_test_pch PRIVATE -fPIE)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM manta_test_pch)
 endfunction()
 
 function(manta_executable)
@@ -98,7 +113,8 @@ function(manta_register_test)
 endfunction()
 
 function(manta_test)
-  cmake_parse_arguments(PARSE_ARGV 0 ARG "TORCH;OWN_MAIN;ZYGOTES;SERIAL" "NAME;TIMEOUT" "SOURCES;LABELS;LIBS;ARGS;ENV")
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "TORCH;OWN_MAIN;ZYGOTES;SERIAL;OWN_OPTIONS" "NAME;TIMEOUT"
+                        "SOURCES;LABELS;LIBS;ARGS;ENV")
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "manta_test ${ARG_NAME}: not understood: ${ARG_UNPARSED_ARGUMENTS}")
   endif()
@@ -113,6 +129,15 @@ function(manta_test)
   if(NOT TARGET ${ARG_NAME})
     return()
   endif()
+  if(NOT ARG_TORCH AND NOT ARG_OWN_OPTIONS)
+    manta_reuse_test_pch(${ARG_NAME})
+  endif()
+  foreach(label IN LISTS ARG_LABELS)
+    if(NOT TARGET tests_${label})
+      add_custom_target(tests_${label})
+    endif()
+    add_dependencies(tests_${label} ${ARG_NAME})
+  endforeach()
   set(common COMMAND ${ARG_NAME} ${ARG_ARGS} LABELS ${ARG_LABELS} TIMEOUT ${ARG_TIMEOUT})
   if(ARG_SERIAL)
     list(APPEND common SERIAL)

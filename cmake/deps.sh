@@ -27,7 +27,7 @@ python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobu
   python-rapidjson==1.25 ml_dtypes==0.5.4 brotli==1.2.1 urllib3==2.8.0 certifi==2026.10.19.post1)
 
 packages=(
-  g++ cmake ninja-build ccache unzip
+  g++ cmake ninja-build ccache mold unzip
   libboost1.81-dev libcereal-dev libexpected-dev # headers: Asio, Beast, PFR; serialisation; result type
   libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev

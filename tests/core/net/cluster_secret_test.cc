@@ -26,7 +26,7 @@ class ClusterSecret : public testing::Test {
 };
 
 TEST_F(ClusterSecret, IsTheTextWithoutSpaceAroundIt) {
-  const auto secret = read_secret(file(std::string(64, 'a') + "\n", 0600));
+  const auto secret = read_secret(file(std::string(64, 'a').append("\n"), 0600));
   ASSERT_TRUE(secret) << secret.error().what();
   EXPECT_EQ(*secret, std::string(64, 'a'));
 }

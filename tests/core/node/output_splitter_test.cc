@@ -49,7 +49,7 @@ TEST_F(Splitting, LINES1_CutsALineThatIsTooLong) {
     EXPECT_LE(block.text.size(), 2 * OutputSplitter::kLongestLine + 2);
     all += block.text;
   }
-  const std::string piece = std::string(OutputSplitter::kLongestLine, 'x') + "\n";
+  const std::string piece = std::string(OutputSplitter::kLongestLine, 'x').append("\n");
   EXPECT_EQ(all, piece + piece + piece);
 }
 
