@@ -34,6 +34,7 @@ void Engine::check_health(App& app, App::Replica& replica, Router::Time now) {
       if (now - replica.checked < options.health_check_period) return;
       replica.checked = now;
       replica.check = replica.link->check_health();
+      app.deployable.remind();
       return;
     }
     if (replica.check.ready()) {

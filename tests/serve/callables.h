@@ -91,6 +91,13 @@ struct Composed {
   Handle<Sum> sum;
 };
 
+// Answers as Pid does, which it asks.
+struct Relay {
+  explicit Relay(Handle<Pid> handle) : pid(std::move(handle)) {}
+  std::string operator()(const Request&) { return manta::get(pid(Request{})); }
+  Handle<Pid> pid;
+};
+
 // Ill from the third call on.
 struct Ill {
   int operator()(int x) {

@@ -134,6 +134,34 @@ TEST(Life, ARollingUpdateUnderLoadLosesNothing) {
   }
 }
 
+TEST(Life, AHandleInAnotherDeploymentFollowsUpdates) {
+  Server server(kAnyPort);
+  const Handle<Pid> pid = server.run(deployment<Pid>({.name = "pid", .num_replicas = 2}, "0"));
+  server.run(deployment<Relay>({.name = "relay"}, pid));
+  Client client(server.address());
+  std::string answer = client.get("/relay").body;
+  ASSERT_THAT(answer, StartsWith("0:"));
+  const auto within = [](const auto& done) {
+    for (const auto end = std::chrono::steady_clock::now() + 20s; !done() && std::chrono::steady_clock::now() < end;) {
+      std::this_thread::sleep_for(1ms);
+    }
+    return done();
+  };
+  for (int version = 1; version <= 3; ++version) {
+    const int old = pid_of(answer);
+    server.run(deployment<Pid>({.name = "pid", .num_replicas = 1 + version % 2}, std::to_string(version)));
+    EXPECT_TRUE(within([&] {
+      const Answer now = client.get("/relay");
+      EXPECT_EQ(now.status, 200);
+      answer = now.body;
+      return answer.starts_with(std::to_string(version) + ":");
+    })) << answer;
+    EXPECT_TRUE(within([&] { return ::kill(old, 0) != 0; })) << "a replica that nobody can call lives on";
+  }
+  server.stop("pid");
+  EXPECT_TRUE(within([&] { return client.get("/relay").status == 503; })) << "of a deployment that has been stopped";
+}
+
 TEST(Life, AnUpdateThatCannotStartChangesNothing) {
   Server server = run(deployment<Pid>({.name = "pid"}, "old"), kAnyPort);
   EXPECT_THROW(server.run(deployment<FailsToStart>({.name = "pid"})), manta::TaskError);

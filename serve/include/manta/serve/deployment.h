@@ -53,6 +53,8 @@ struct Deployable {
   std::function<std::unique_ptr<ReplicaLink>()> start;
   // Calls through handles go to these from now on.
   std::function<void(const std::vector<const ReplicaLink*>&)> publish;
+  // Tells handles in other processes again.
+  std::function<void()> remind;
 };
 
 }  // namespace detail
@@ -95,11 +97,12 @@ template <class D>
 Deployable erased(const Deployment<D>& deployment, std::shared_ptr<Targets<D>> targets) {
   return {deployment.options, Callable<D>::batched,
           [start = deployment.start] { return std::make_unique<TypedLink<D>>(start()); },
-          [targets = std::move(targets)](const std::vector<const ReplicaLink*>& links) {
+          [targets](const std::vector<const ReplicaLink*>& links) {
             std::vector<Actor<Replica<D>>> replicas;
             for (const ReplicaLink* link : links) replicas.push_back(static_cast<const TypedLink<D>&>(*link).replica);
             targets->set(std::move(replicas));
-          }};
+          },
+          [targets] { targets->remind(); }};
 }
 
 }  // namespace detail

@@ -1,7 +1,9 @@
 // Calling a deployment from C++, without HTTP.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/get.h>
 #include <manta/serialize.h>
 #include <manta/serve/detail/replica.h>
 
@@ -17,24 +20,124 @@ namespace manta::serve {
 
 namespace detail {
 
+template <class D>
+using Replicas = std::vector<Actor<Replica<D>>>;
+
+// Which replicas a deployment has; a later state has a higher version.
+template <class D>
+struct Roster {
+  std::uint64_t version = 0;
+  Replicas<D> replicas;
+};
+
+// The actor at which handles in other processes look up the roster; made when the first handle is given away. It is told
+// the roster by calls, not by its constructor, whose arguments would keep the replicas for ever; where it was started again
+// it hears of it at the next health check.
+template <class D>
+class Directory {
+ public:
+  void set(const Roster<D>& roster) {
+    if (roster.version >= roster_.version) roster_ = roster;
+  }
+  // Without replicas where the version is no later than the one that is known.
+  Roster<D> since(std::uint64_t known) const { return roster_.version > known ? roster_ : Roster<D>{.version = known, .replicas = {}}; }
+
+ private:
+  Roster<D> roster_;
+};
+
 // The replicas that calls go to, of all copies of a handle in this process.
 template <class D>
-struct Targets {
+class Targets {
+ public:
   using R = typename Callable<D>::Answer;
+  static constexpr std::chrono::milliseconds kLookEvery{100};
+
+  Targets() = default;
+  // Of a handle that came from another process.
+  explicit Targets(Actor<Directory<D>> directory) : directory_(std::move(directory)), follows_(true) {}
+
+  void set(Replicas<D> replicas) {
+    const std::lock_guard guard(mutex_);
+    take({.version = version_ + 1, .replicas = std::move(replicas)});
+    tell();
+  }
+  void remind() {
+    const std::lock_guard guard(mutex_);
+    tell();
+  }
+  // What a handle is in other processes.
+  Actor<Directory<D>> directory() {
+    const std::lock_guard guard(mutex_);
+    if (!directory_) {
+      directory_ = manta::actor<Directory<D>>.options({.max_restarts = -1, .max_task_retries = -1})();
+      tell();
+    }
+    return directory_;
+  }
+  template <class X>
+  Ref<R> call(X&& argument) {
+    const std::lock_guard guard(mutex_);
+    if (follows_) look();
+    if (all_.empty()) {
+      throw Error(ErrorCode::unavailable, version_ > 0 ? "the deployment of this serve::Handle has been stopped"
+                                                       : "the replicas of this serve::Handle are not known yet; try again");
+    }
+    Target& chosen = all_[choose()];
+    Ref<R> answer = chosen.replica.template call<&Replica<D>::call>(std::forward<X>(argument));
+    if (all_.size() > 1) chosen.ongoing.push_back(answer);
+    return answer;
+  }
+
+ private:
   struct Target {
     Actor<Replica<D>> replica;
     std::deque<Ref<R>> ongoing;  // calls from here, oldest first
   };
-  std::mutex mutex;
-  std::vector<Target> all;
-  std::minstd_rand random{1};
 
-  void set(std::vector<Actor<Replica<D>>> replicas) {
-    std::vector<Target> next;
-    for (auto& replica : replicas) next.push_back({std::move(replica), {}});
-    const std::lock_guard guard(mutex);
-    all.swap(next);
+  void tell() {
+    if (!directory_ || follows_) return;
+    Roster<D> roster{.version = version_, .replicas = {}};
+    for (const Target& target : all_) roster.replicas.push_back(target.replica);
+    (void)directory_.template call<&Directory<D>::set>(roster);
   }
+  void take(Roster<D> roster) {
+    version_ = roster.version;
+    all_.clear();
+    for (auto& replica : roster.replicas) all_.push_back({std::move(replica), {}});
+  }
+  // Asks for news now and then; waits for them only where there is nothing to call.
+  void look() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!asked_ && (now >= next_look_ || all_.empty())) {
+      asked_ = directory_.template call<&Directory<D>::since>(version_);
+      next_look_ = now + kLookEvery;
+    }
+    if (!asked_ || (!all_.empty() && !asked_.ready())) return;
+    auto news = try_get(std::exchange(asked_, {}));
+    if (news && news->version > version_) take(std::move(*news));
+  }
+  // Power of two choices: of two replicas taken by chance the one with fewer calls under way.
+  std::size_t choose() {
+    if (all_.size() == 1) return 0;
+    const std::size_t one = random_() % all_.size();
+    const std::size_t other = (one + 1 + random_() % (all_.size() - 1)) % all_.size();
+    forget_ended(all_[one].ongoing);
+    forget_ended(all_[other].ongoing);
+    return all_[other].ongoing.size() < all_[one].ongoing.size() ? other : one;
+  }
+  static void forget_ended(std::deque<Ref<R>>& calls) {
+    while (!calls.empty() && calls.front().ready()) calls.pop_front();
+  }
+
+  std::mutex mutex_;  // of all that follows
+  std::vector<Target> all_;
+  std::uint64_t version_ = 0;
+  std::minstd_rand random_{1};
+  Actor<Directory<D>> directory_;  // none: no handle has been given away
+  const bool follows_ = false;     // whether the directory knows better
+  Ref<Roster<D>> asked_;
+  std::chrono::steady_clock::time_point next_look_ = std::chrono::steady_clock::now() + kLookEvery;
 };
 
 }  // namespace detail
@@ -43,11 +146,11 @@ struct Targets {
 // argument is the callable's (of a Batch: one of its elements) or a Ref to it. Of two replicas taken by chance the one
 // with fewer calls of this process under way gets it; a replica that dies repeats its calls as max_retries says.
 //
-// A Handle is a value: give it to another deployment's constructor to compose the two. There it knows the replicas that
-// there were when it was given; they live as long as it does, also when the deployment was updated.
+// A Handle is a value: give it to another deployment's constructor to compose the two. There it follows updates of its
+// deployment: while it is called, within a tenth of a second; replicas that were replaced end when no handle has them.
 //
-// Threading: any. Ownership: of the replicas, as an Actor handle. Errors: throws what Actor::call throws; what the
-// callable throws arrives with get.
+// Threading: any. Ownership: of the replicas, as an Actor handle. Errors: throws what Actor::call throws, and
+// Error(unavailable) after Server::stop; what the callable throws arrives with get.
 template <class D>
 class Handle {
  public:
@@ -61,35 +164,13 @@ class Handle {
   template <class X>
   Ref<R> operator()(X&& argument) const {
     if (targets_ == nullptr) throw Error(ErrorCode::invalid_argument, "an empty serve::Handle is called");
-    const std::lock_guard guard(targets_->mutex);
-    auto& all = targets_->all;
-    if (all.empty()) throw Error(ErrorCode::unavailable, "the deployment of this serve::Handle has been stopped");
-    std::size_t chosen = 0;
-    if (all.size() > 1) {
-      const std::size_t one = targets_->random() % all.size();
-      const std::size_t other = (one + 1 + targets_->random() % (all.size() - 1)) % all.size();
-      forget_ended(all[one].ongoing);
-      forget_ended(all[other].ongoing);
-      chosen = all[other].ongoing.size() < all[one].ongoing.size() ? other : one;
-    }
-    Ref<R> answer = all[chosen].replica.template call<&detail::Replica<D>::call>(std::forward<X>(argument));
-    if (all.size() > 1) all[chosen].ongoing.push_back(answer);
-    return answer;
+    return targets_->call(std::forward<X>(argument));
   }
 
   // For the runtime.
-  std::vector<Actor<detail::Replica<D>>> replicas() const {
-    std::vector<Actor<detail::Replica<D>>> result;
-    if (targets_ == nullptr) return result;
-    const std::lock_guard guard(targets_->mutex);
-    for (const auto& target : targets_->all) result.push_back(target.replica);
-    return result;
-  }
+  const std::shared_ptr<detail::Targets<D>>& targets() const { return targets_; }
 
  private:
-  static void forget_ended(std::deque<Ref<R>>& calls) {
-    while (!calls.empty() && calls.front().ready()) calls.pop_front();
-  }
   std::shared_ptr<detail::Targets<D>> targets_;
 };
 
@@ -97,12 +178,20 @@ class Handle {
 
 template <class D>
 struct manta::serial::Codec<manta::serve::Handle<D>> {
-  static void save(Writer& writer, const manta::serve::Handle<D>& handle) { writer(handle.replicas()); }
+  static void save(Writer& writer, const manta::serve::Handle<D>& handle) {
+    writer(static_cast<bool>(handle));
+    if (!handle) return;
+    writer(handle.targets()->directory());
+  }
   static void load(Reader& reader, manta::serve::Handle<D>& handle) {
-    std::vector<Actor<manta::serve::detail::Replica<D>>> replicas;
-    reader(replicas);
-    auto targets = std::make_shared<manta::serve::detail::Targets<D>>();
-    targets->set(std::move(replicas));
-    handle = manta::serve::Handle<D>(std::move(targets));
+    bool there = false;
+    reader(there);
+    if (!there) {
+      handle = {};
+      return;
+    }
+    manta::Actor<manta::serve::detail::Directory<D>> directory;
+    reader(directory);
+    handle = manta::serve::Handle<D>(std::make_shared<manta::serve::detail::Targets<D>>(std::move(directory)));
   }
 };
