@@ -60,18 +60,18 @@ class Targets {
   void set(Replicas<D> replicas) {
     const std::lock_guard guard(mutex_);
     take({.version = version_ + 1, .replicas = std::move(replicas)});
-    tell();
+    if (directory_) (void)tell();
   }
   void remind() {
     const std::lock_guard guard(mutex_);
-    tell();
+    if (directory_ && !follows_) (void)tell();
   }
   // What a handle is in other processes.
   Actor<Directory<D>> directory() {
     const std::lock_guard guard(mutex_);
     if (!directory_) {
       directory_ = manta::actor<Directory<D>>.options({.max_restarts = -1, .max_task_retries = -1})();
-      tell();
+      get(tell());  // so that it knows before anybody asks
     }
     return directory_;
   }
@@ -95,11 +95,10 @@ class Targets {
     std::deque<Ref<R>> ongoing;  // calls from here, oldest first
   };
 
-  void tell() {
-    if (!directory_ || follows_) return;
+  Ref<void> tell() {
     Roster<D> roster{.version = version_, .replicas = {}};
     for (const Target& target : all_) roster.replicas.push_back(target.replica);
-    (void)directory_.template call<&Directory<D>::set>(roster);
+    return directory_.template call<&Directory<D>::set>(roster);
   }
   void take(Roster<D> roster) {
     version_ = roster.version;
