@@ -47,36 +47,37 @@ class SeedSequence {
   std::array<std::uint32_t, 4> pool_{};
 };
 
-constexpr double kTail = 3.6541528853610087963519472518;  // where the ziggurat's lowest layer goes over into the tail
+constexpr double kTail = 3.6541528853610087963519472518;  // where the lowest layer goes over into the tail
 
-// The 256 layers of Marsaglia and Tsang's ziggurat, for 52 random bits. NumPy has them as constants; computed with the
-// 64 bits of long double's mantissa they come out the same to the last bit, which rng_test checks.
+// The 256 layers of Marsaglia and Tsang's ziggurat, for 52 random bits. NumPy has them as constants that were computed
+// in double precision, from this area of a layer; this gives the same bits. The logarithms and exponentials are taken in
+// long double and rounded, so that they do not depend on the C library.
 struct Ziggurat {
   std::array<std::uint64_t, 256> inside{};  // below: under the curve, without further ado
   std::array<double, 256> width{};          // of a layer, per unit of the 52 bits
   std::array<double, 256> height{};         // of the curve, exp(-x * x / 2)
 
   Ziggurat() {
-    constexpr long double kUnits = 4503599627370496.0L;  // 2^52
-    const long double tail = 3.6541528853610087963519472518L;
-    long double x = tail;
-    long double f = std::exp(-x * x / 2);
-    const long double area = x * f + std::sqrt(std::acos(-1.0L) / 2) * std::erfc(x / std::sqrt(2.0L));
-    inside[0] = static_cast<std::uint64_t>(x * f / area * kUnits);
-    width[0] = static_cast<double>(area / f / kUnits);
-    height[0] = 1;
-    width[255] = static_cast<double>(x / kUnits);
-    height[255] = static_cast<double>(f);
+    constexpr double kUnits = 4503599627370496.0;  // 2^52
+    constexpr double kArea = 0.0049286732339746518877;
+    double x = kTail;
+    height[255] = curve(x);
+    inside[0] = static_cast<std::uint64_t>(x * height[255] / kArea * kUnits);
+    width[0] = kArea / height[255] / kUnits;
+    width[255] = x / kUnits;
     for (std::size_t i = 254; i >= 1; --i) {
-      const long double next = std::sqrt(-2 * std::log(area / x + f));
-      inside[i + 1] = static_cast<std::uint64_t>(next / x * kUnits);
+      const long double below = kArea / x + height[i + 1];
+      const double next = std::sqrt(-2 * static_cast<double>(std::log(below)));
+      inside[i + 1] = static_cast<std::uint64_t>(std::llrint(next / x * kUnits));
       x = next;
-      f = std::exp(-x * x / 2);
-      width[i] = static_cast<double>(x / kUnits);
-      height[i] = static_cast<double>(f);
+      width[i] = x / kUnits;
+      height[i] = curve(x);
+      if (i == 38) height[i] = std::nextafter(height[i], 1.0);  // the one that NumPy's constants have rounded up
     }
-    inside[1] = 0;
+    height[0] = 1;
   }
+
+  static double curve(double x) { return static_cast<double>(std::exp(static_cast<long double>(-0.5 * x * x))); }
 };
 
 }  // namespace

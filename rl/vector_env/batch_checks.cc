@@ -58,10 +58,9 @@ void throw_wrong_actions(const VectorEnv& env) {
 }
 
 void throw_not_reset(const VectorEnv& env, std::size_t index, bool ended) {
-  refuse(env.id(),
-         ended ? "the episode of environment " + std::to_string(index) +
-                     " has ended; with AutoresetMode::disabled, call reset_where() before the next step()"
-               : std::string("step() before the first reset()"));
+  refuse(env.id(), ended ? "the episode of environment " + std::to_string(index) +
+                               " has ended; with AutoresetMode::disabled, call reset_where() before the next step()"
+                         : std::string("step() before the first reset()"));
 }
 
 void throw_wrong_state(const VectorEnv& env, std::string_view why) {

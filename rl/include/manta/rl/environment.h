@@ -49,7 +49,7 @@ concept BoxEnvironment = requires(E env, std::span<const float> action, std::spa
 };
 template <class E>
 concept Environment = std::copy_constructible<E> && serial::Serializable<E> &&
-    (DiscreteEnvironment<E> || BoxEnvironment<E>) && requires(E env, Rng& rng, std::span<float> observation) {
+    (DiscreteEnvironment<E> || BoxEnvironment<E>)&&requires(E env, Rng& rng, std::span<float> observation) {
   { E::kId } -> std::convertible_to<std::string_view>;
   { E::kMaxEpisodeSteps } -> std::convertible_to<std::int64_t>;
   { env.observation_space() } -> std::same_as<Box>;

@@ -15,7 +15,7 @@ namespace manta::rl {
 enum class AutoresetMode : std::uint8_t {
   next_step,  // the next step() resets it: its action is ignored, its reward is 0, terminated and truncated are false
   same_step,  // the same step() resets it: the observation is the new episode's first, the last one is in final_observations
-  disabled,   // the caller resets it, with reset_where(), before the next step()
+  disabled,  // the caller resets it, with reset_where(), before the next step()
 };
 
 // "next_step" and so on.
@@ -23,10 +23,10 @@ std::string_view to_string(AutoresetMode mode);
 
 // Where a step writes: the caller's memory, row-major, all of it written (final_observations: see there).
 struct StepBatch {
-  std::span<float> observations;      // [num_envs, observation_size]
-  std::span<float> rewards;           // [num_envs]
-  std::span<std::uint8_t> terminated; // [num_envs], 1: the task's own end was reached
-  std::span<std::uint8_t> truncated;  // [num_envs], 1: the time limit was reached; both may be 1
+  std::span<float> observations;       // [num_envs, observation_size]
+  std::span<float> rewards;            // [num_envs]
+  std::span<std::uint8_t> terminated;  // [num_envs], 1: the task's own end was reached
+  std::span<std::uint8_t> truncated;   // [num_envs], 1: the time limit was reached; both may be 1
   // [num_envs, observation_size], or empty. With same_step, the rows of environments whose episode ended in this step
   // hold its last observation; other rows are left as they are.
   std::span<float> final_observations{};
@@ -66,8 +66,8 @@ class VectorEnv {
   virtual std::string_view id() const = 0;
   virtual std::size_t num_envs() const = 0;
   virtual AutoresetMode autoreset_mode() const = 0;
-  virtual const Box& observation_space() const = 0;    // of one environment
-  virtual const ActionSpace& action_space() const = 0; // of one environment
+  virtual const Box& observation_space() const = 0;     // of one environment
+  virtual const ActionSpace& action_space() const = 0;  // of one environment
   std::size_t observation_size() const { return observation_space().size(); }
 
   // Starts a new episode in all environments; environment i gets a new generator seeded seed + i, as Gymnasium's do.
