@@ -4,7 +4,11 @@
 
 #include <manta/error.h>
 #include <manta/rl/batch_env.h>
+#include <manta/rl/envs/acrobot.h>
 #include <manta/rl/envs/cart_pole.h>
+#include <manta/rl/envs/half_cheetah.h>
+#include <manta/rl/envs/mountain_car.h>
+#include <manta/rl/envs/pendulum.h>
 
 namespace manta::rl {
 namespace {
@@ -23,6 +27,11 @@ struct Entry {
 
 constexpr Entry kEntries[] = {
     {CartPole::kId, &make<BatchEnv<CartPole>>},
+    {Acrobot::kId, &make<BatchEnv<Acrobot>>},
+    {MountainCar::kId, &make<BatchEnv<MountainCar>>},
+    {MountainCarContinuous::kId, &make<BatchEnv<MountainCarContinuous>>},
+    {Pendulum::kId, &make<BatchEnv<Pendulum>>},
+    {HalfCheetah::kId, &make<BatchEnv<HalfCheetah>>},
 };
 
 }  // namespace
