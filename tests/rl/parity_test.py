@@ -44,7 +44,7 @@ def choose_actions(space, steps, random):
 
 def climbing(env_id, observation, actions):
     """Pushes the way the car rolls or the arm swings: it reaches the goal, which noise does not."""
-    pushes = np.where(observation[:, 4 if env_id == "Acrobot-v1" else 1] >= 0, 1, -1)
+    pushes = np.where(observation[:, 5 if env_id == "Acrobot-v1" else 1] >= 0, 1, -1)
     if actions.dtype == np.int64:
         return (pushes + 1).astype(np.int64)
     return (np.abs(actions[:, 0]) * pushes)[:, None].astype(np.float32)
