@@ -19,6 +19,10 @@ constexpr double kCenter1 = 0.5, kCenter2 = 0.5;  // of mass
 constexpr double kInertia1 = 1, kInertia2 = 1;
 constexpr double kGravity = 9.8;
 
+// NumPy squares by the C library's pow, whose last bit is now and then another than a product's: some hundred steps of
+// chaotic motion later that shows. (This file is compiled so that pow is called.)
+double squared(double value) { return std::pow(value, 2.0); }
+
 State derivative(const State& s, double torque) {
   const auto& [theta1, theta2, velocity1, velocity2] = s;
   const double cosine2 = std::cos(theta2), sine2 = std::sin(theta2);
@@ -27,12 +31,12 @@ State derivative(const State& s, double torque) {
                     kInertia1 + kInertia2;
   const double d2 = kMass2 * (kCenter2 * kCenter2 + kLength1 * kCenter2 * cosine2) + kInertia2;
   const double phi2 = kMass2 * kCenter2 * kGravity * std::cos(theta1 + theta2 - kPi / 2);
-  const double phi1 = -kMass2 * kLength1 * kCenter2 * (velocity2 * velocity2) * sine2 -
+  const double phi1 = -kMass2 * kLength1 * kCenter2 * squared(velocity2) * sine2 -
                       2 * kMass2 * kLength1 * kCenter2 * velocity2 * velocity1 * sine2 +
                       (kMass1 * kCenter1 + kMass2 * kLength1) * kGravity * std::cos(theta1 - kPi / 2) + phi2;
   const double acceleration2 =
-      (torque + d2 / d1 * phi1 - kMass2 * kLength1 * kCenter2 * (velocity1 * velocity1) * sine2 - phi2) /
-      (kMass2 * (kCenter2 * kCenter2) + kInertia2 - d2 * d2 / d1);
+      (torque + d2 / d1 * phi1 - kMass2 * kLength1 * kCenter2 * squared(velocity1) * sine2 - phi2) /
+      (kMass2 * (kCenter2 * kCenter2) + kInertia2 - squared(d2) / d1);
   const double acceleration1 = -(d2 * acceleration2 + phi1) / d1;
   return {velocity1, velocity2, acceleration1, acceleration2};
 }
