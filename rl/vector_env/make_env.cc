@@ -5,10 +5,11 @@
 #include <manta/error.h>
 #include <manta/rl/batch_env.h>
 #include <manta/rl/envs/acrobot.h>
-#include <manta/rl/envs/cart_pole.h>
 #include <manta/rl/envs/half_cheetah.h>
 #include <manta/rl/envs/mountain_car.h>
 #include <manta/rl/envs/pendulum.h>
+
+#include "rl/vector_env/cart_pole_batch.h"
 
 namespace manta::rl {
 namespace {
@@ -26,7 +27,7 @@ struct Entry {
 };
 
 constexpr Entry kEntries[] = {
-    {CartPole::kId, &make<BatchEnv<CartPole>>},
+    {CartPole::kId, &make<CartPoleBatch>},
     {Acrobot::kId, &make<BatchEnv<Acrobot>>},
     {MountainCar::kId, &make<BatchEnv<MountainCar>>},
     {MountainCarContinuous::kId, &make<BatchEnv<MountainCarContinuous>>},
