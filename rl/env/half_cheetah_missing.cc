@@ -8,8 +8,9 @@ namespace manta::rl {
 struct HalfCheetah::Simulation {};
 
 HalfCheetah::HalfCheetah() {
-  throw Error(ErrorCode::unavailable,
-              "HalfCheetah-v5: Manta was built without MuJoCo. Next: run cmake/deps.sh rl, then configure and build again.");
+  throw Error(
+      ErrorCode::unavailable,
+      "HalfCheetah-v5: Manta was built without MuJoCo. Next: run cmake/deps.sh rl, then configure and build again.");
 }
 HalfCheetah::HalfCheetah(const HalfCheetah&) : HalfCheetah() {}
 HalfCheetah& HalfCheetah::operator=(const HalfCheetah&) { return *this; }

@@ -86,10 +86,10 @@ void CartPoleBatch::step(std::span<const std::int64_t> actions, const StepBatch&
   }
   const cart_pole::Carts carts{quantities_[0].data(), quantities_[1].data(), quantities_[2].data(),
                                quantities_[3].data(), lengths_.data()};
-  const std::size_t ends = steps_(carts, num_envs(), limit_,
-                                  {actions.data(), out.observations.data(), out.rewards.data(),
-                                   out.terminated.data(), out.truncated.data()},
-                                  scratch_.data());
+  const std::size_t ends =
+      steps_(carts, num_envs(), limit_,
+             {actions.data(), out.observations.data(), out.rewards.data(), out.terminated.data(), out.truncated.data()},
+             scratch_.data());
   for (const std::uint32_t i : ended_) {
     start(i, out.observations);
     out.rewards[i] = 0;

@@ -36,9 +36,8 @@ void move(const Carts& carts, std::size_t from, std::size_t count, const std::in
   for (std::size_t i = 0; i < count; ++i) {
     const double force = actions[i] == 1 ? kForce : -kForce;
     const double push = (force + kPoleMassLength * (theta_dot[i] * theta_dot[i]) * of.sine[i]) / kTotalMass;
-    const double theta_acceleration =
-        (kGravity * of.sine[i] - of.cosine[i] * push) /
-        (kLength * (4.0 / 3.0 - kPoleMass * (of.cosine[i] * of.cosine[i]) / kTotalMass));
+    const double theta_acceleration = (kGravity * of.sine[i] - of.cosine[i] * push) /
+                                      (kLength * (4.0 / 3.0 - kPoleMass * (of.cosine[i] * of.cosine[i]) / kTotalMass));
     const double x_acceleration = push - kPoleMassLength * theta_acceleration * of.cosine[i] / kTotalMass;
     x[i] += kSeconds * x_dot[i];
     x_dot[i] += kSeconds * x_acceleration;

@@ -42,8 +42,7 @@ void run(VectorEnv& env, std::uint64_t seed) {
     put(observations), put(rewards), put(terminated), put(truncated), put(final_observations);
     std::vector<double> episodes{static_cast<double>(env.finished_episodes().size())};
     for (const auto& [index, episode_return, length] : env.finished_episodes()) {
-      episodes.insert(episodes.end(),
-                      {static_cast<double>(index), episode_return, static_cast<double>(length)});
+      episodes.insert(episodes.end(), {static_cast<double>(index), episode_return, static_cast<double>(length)});
     }
     put(episodes);
     if (env.autoreset_mode() != AutoresetMode::disabled) continue;

@@ -11,13 +11,14 @@
 #include <vector>
 
 #include <manta/rl/detail/batch_checks.h>
+#include <manta/rl/detail/step_threads.h>
 #include <manta/rl/environment.h>
 #include <manta/rl/make_env.h>
 #include <manta/rl/vector_env.h>
 
 namespace manta::rl {
 
-// num_envs copies of an environment, one after the other. See VectorEnv for use, threading and errors.
+// num_envs copies of an environment, stepped one after the other, or by num_threads threads. See VectorEnv for use, threading and errors.
 //
 //   manta::rl::BatchEnv<Corridor> envs(16, {.autoreset = manta::rl::AutoresetMode::same_step});
 //
@@ -30,7 +31,9 @@ class BatchEnv final : public VectorEnv {
         limit_(detail::checked_limit(E::kId, num_envs, options, E::kMaxEpisodeSteps)),
         observation_space_(prototype.observation_space()),
         action_space_(prototype.action_space()),
-        slots_(num_envs, Slot{prototype, Rng(), {}}) {}
+        slots_(num_envs, Slot{prototype, Rng(), {}}),
+        threads_(options.num_threads),
+        parts_(threads_.size()) {}
 
   std::string_view id() const override { return E::kId; }
   std::size_t num_envs() const override { return slots_.size(); }
@@ -87,9 +90,11 @@ class BatchEnv final : public VectorEnv {
   }
 
   void load_state(std::string_view state) override {
+    std::vector<Slot> slots = slots_;
     detail::read_state(*this, state, [&](serial::Reader& reader) {
-      for (Slot& slot : slots_) reader(slot.env, slot.rng, slot.episode);
+      for (Slot& slot : slots) reader(slot.env, slot.rng, slot.episode);
     });
+    slots_ = std::move(slots);
     finished_.clear();
   }
 
@@ -124,11 +129,19 @@ class BatchEnv final : public VectorEnv {
       }
     }
     finished_.clear();
-    for (std::size_t i = 0; i < slots_.size(); ++i) step_one(i, action_of(i), out);
+    if (threads_.size() == 1) {
+      for (std::size_t i = 0; i < slots_.size(); ++i) step_one(i, action_of(i), out, finished_);
+      return;
+    }
+    threads_.run(slots_.size(), [&](std::size_t part, std::size_t from, std::size_t to) {
+      parts_[part].clear();
+      for (std::size_t i = from; i < to; ++i) step_one(i, action_of(i), out, parts_[part]);
+    });
+    for (const auto& part : parts_) finished_.insert(finished_.end(), part.begin(), part.end());
   }
 
   template <class Action>
-  void step_one(std::size_t i, Action action, const StepBatch& out) {
+  void step_one(std::size_t i, Action action, const StepBatch& out, std::vector<EpisodeStatistics>& finished) {
     auto& [env, rng, episode] = slots_[i];
     const std::span<float> observation = row(out.observations, i);
     if (episode.phase == Phase::ended) {
@@ -145,7 +158,7 @@ class BatchEnv final : public VectorEnv {
     out.terminated[i] = transition.terminated;
     out.truncated[i] = truncated;
     if (!transition.terminated && !truncated) return;
-    finished_.push_back({i, episode.episode_return, episode.length});
+    finished.push_back({i, episode.episode_return, episode.length});
     episode.phase = Phase::ended;
     if (mode_ != AutoresetMode::same_step) return;
     if (!out.final_observations.empty()) std::ranges::copy(observation, row(out.final_observations, i).begin());
@@ -158,6 +171,8 @@ class BatchEnv final : public VectorEnv {
   ActionSpace action_space_;
   std::vector<Slot> slots_;
   std::vector<EpisodeStatistics> finished_;
+  detail::StepThreads threads_;
+  std::vector<std::vector<EpisodeStatistics>> parts_;  // of each thread
 };
 
 }  // namespace manta::rl
