@@ -1,6 +1,7 @@
 // Steps a vector environment as parity_test.py says, and writes what comes out as raw bytes.
 //
-//   rl_parity ID NUM_ENVS MODE SEED <actions >results
+//   rl_parity ID NUM_ENVS MODE SEED [normalize] <actions >results
+//   rl_parity rng SEED COUNT >results          COUNT uniform numbers, then COUNT normal ones, as doubles
 //
 // actions: int64 or float32, [steps, num_envs, action size]. results: the observations of reset(), then for each step
 // observations, rewards, terminated, truncated, final observations, and a count of finished episodes followed by
@@ -8,10 +9,15 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <manta/rl/make_env.h>
+#include <manta/rl/rng.h>
+#include <manta/rl/wrappers.h>
 
 namespace {
 
@@ -58,11 +64,26 @@ void run(VectorEnv& env, std::uint64_t seed) {
   }
 }
 
+void draw(std::uint64_t seed, std::size_t count) {
+  Rng rng(seed);
+  std::vector<double> numbers(2 * count);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = i < count ? rng.uniform() : rng.normal();
+  put(numbers);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 5) throw std::runtime_error("usage: rl_parity ID NUM_ENVS MODE SEED");
-  const auto env = make_env(argv[1], std::stoul(argv[2]), {.autoreset = mode_named(argv[3])});
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.size() == 3 && arguments[0] == "rng") {
+    draw(std::stoull(arguments[1]), std::stoul(arguments[2]));
+    return 0;
+  }
+  if (arguments.size() < 4) throw std::runtime_error("usage: rl_parity ID NUM_ENVS MODE SEED [normalize]");
+  auto env = make_env(argv[1], std::stoul(argv[2]), {.autoreset = mode_named(argv[3])});
+  if (arguments.back() == "normalize") {
+    env = std::make_unique<NormalizeReward>(std::make_unique<NormalizeObservation>(std::move(env)));
+  }
   if (std::holds_alternative<Discrete>(env->action_space())) {
     run<std::int64_t>(*env, std::stoull(argv[4]));
   } else {

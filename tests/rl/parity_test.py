@@ -7,11 +7,14 @@ of MountainCar, MountainCarContinuous and HalfCheetah. Other observations and Pe
 sines, which differs between NumPy's and the C library's: 1e-6 relative, or 1e-7 where they are below 0.1.
 """
 
+import os
 import subprocess
 import sys
+import tempfile
 import types
 
-sys.path[:0] = sys.argv[2:]
+program, *folders = map(os.path.abspath, sys.argv[1:])
+sys.path[:0] = folders
 for name in ("glfw", "imageio"):  # Gymnasium imports them to show MuJoCo's bodies, which nobody does here
     sys.modules[name] = types.ModuleType(name)
 try:
@@ -101,7 +104,7 @@ def record(env_id, mode, steps, random):
     return actions, expected
 
 
-def check(program, env_id, mode, random):
+def check(env_id, mode, random):
     steps = STEPS[env_id]
     actions, expected = record(env_id, mode, steps, random)
     run = subprocess.run([program, env_id, str(NUM_ENVS), mode, str(SEED)], input=actions.tobytes(), capture_output=True)
@@ -136,12 +139,45 @@ def check(program, env_id, mode, random):
     return ends
 
 
+def check_normalized(env_id, random):
+    """NormalizeObservation and NormalizeReward; Gymnasium keeps its statistics in single precision, Manta in double."""
+    steps = 1000
+    env = gymnasium.make_vec(env_id, NUM_ENVS, vectorization_mode="sync")
+    env = gymnasium.wrappers.vector.NormalizeReward(gymnasium.wrappers.vector.NormalizeObservation(env))
+    actions = choose_actions(env.single_action_space, steps, random)
+    command = [program, env_id, str(NUM_ENVS), "next_step", str(SEED), "normalize"]
+    out = Reader(subprocess.run(command, input=actions.tobytes(), capture_output=True, check=True).stdout)
+    observation, _ = env.reset(seed=SEED)
+    size = observation.shape[1]
+    np.testing.assert_allclose(out.take(np.float32, NUM_ENVS, size), observation, rtol=1e-3, atol=1e-3)
+    for step in range(steps):
+        observation, reward, *_ = env.step(actions[step])
+        where = f"{env_id}, normalised, step {step}"
+        np.testing.assert_allclose(out.take(np.float32, NUM_ENVS, size), observation, 1e-3, 1e-3, err_msg=where)
+        np.testing.assert_allclose(out.take(np.float32, NUM_ENVS), reward, 1e-4, 1e-4, err_msg=where)
+        out.take(np.uint8, 2 * NUM_ENVS), out.take(np.float32, NUM_ENVS, size)
+        out.take(np.float64, 3 * int(out.take(np.float64, 1)[0]))
+
+
+def check_generator():
+    """Rng draws NumPy's numbers, all bits of them; a million normal ones see every layer of the ziggurat and its tail."""
+    for seed, count in ((0, 1000), (2**32 - 1, 1000), (2**64 - 1, 1000), (12345, 1000000)):
+        ours = np.frombuffer(subprocess.run([program, "rng", str(seed), str(count)], capture_output=True).stdout)
+        theirs = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+        np.testing.assert_array_equal(ours[:count], theirs.random(count), f"uniform, seed {seed}")
+        np.testing.assert_array_equal(ours[count:], theirs.standard_normal(count), f"normal, seed {seed}")
+
+
 def main():
-    program = sys.argv[1]
+    check_generator()
+    for env_id in ("CartPole-v1", "MountainCarContinuous-v0", "HalfCheetah-v5"):
+        check_normalized(env_id, np.random.default_rng(9))
     for env_id in STEPS:
-        ends = [check(program, env_id, mode, np.random.default_rng(index)) for index, mode in enumerate(MODES)]
+        ends = [check(env_id, mode, np.random.default_rng(index)) for index, mode in enumerate(MODES)]
         print(f"{env_id}: {STEPS[env_id] * NUM_ENVS} steps in each mode, {ends} episodes, "
               f"largest difference of an observation {largest[env_id]:.2g}")
 
 
-main()
+with tempfile.TemporaryDirectory() as scratch:  # MuJoCo writes a log into the current folder
+    os.chdir(scratch)
+    main()
