@@ -50,7 +50,8 @@ constexpr std::string_view kMain = "stepping: manta CartPole";
 std::vector<Case> stepping_cases() {
   return {
       {{kMain}, [](Harness& h) { stepping(h, kMain, "CartPole-v1", 256); }},
-      {{"stepping: manta CartPole (1)"}, [](Harness& h) { stepping(h, "stepping: manta CartPole (1)", "CartPole-v1", 1); }},
+      {{"stepping: manta CartPole (1)"},
+       [](Harness& h) { stepping(h, "stepping: manta CartPole (1)", "CartPole-v1", 1); }},
       {{"stepping: manta CartPole (16)"},
        [](Harness& h) { stepping(h, "stepping: manta CartPole (16)", "CartPole-v1", 16); }},
       {{"stepping: manta CartPole (4096)"},

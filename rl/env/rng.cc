@@ -50,8 +50,8 @@ class SeedSequence {
 constexpr double kTail = 3.6541528853610087963519472518;  // where the lowest layer goes over into the tail
 
 // The 256 layers of Marsaglia and Tsang's ziggurat, for 52 random bits. NumPy has them as constants that were computed
-// in double precision, from this area of a layer; this gives the same bits. The logarithms and exponentials are taken in
-// long double and rounded, so that they do not depend on the C library.
+// in double precision, from this area of a layer; this gives the same bits. The logarithms and exponentials are taken
+// in long double and rounded, so that they do not depend on the C library.
 struct Ziggurat {
   std::array<std::uint64_t, 256> inside{};  // below: under the curve, without further ado
   std::array<double, 256> width{};          // of a layer, per unit of the 52 bits

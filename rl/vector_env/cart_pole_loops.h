@@ -3,8 +3,8 @@
 // linked into another's.
 //
 // To the bit what CartPole::step computes: the same operations in the same order, none contracted, and the C library's
-// sine and cosine. They take most of the time, but an upright pole doubles a difference every ten steps: last bits would
-// show before the end of an episode.
+// sine and cosine. They take most of the time, but an upright pole doubles a difference every ten steps: last bits
+// would show before the end of an episode.
 #include <math.h>
 
 #include "rl/env/cart_pole_constants.h"

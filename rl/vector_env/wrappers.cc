@@ -180,8 +180,8 @@ void NormalizeReward::step(std::span<const float> actions, const StepBatch& out)
   finish_step(out);
 }
 
-// Gymnasium's order, which next_step shows: the step that resets an environment is no step of an episode, and the return
-// is not cleared by a truncation.
+// Gymnasium's order, which next_step shows: the step that resets an environment is no step of an episode, and the
+// return is not cleared by a truncation.
 void NormalizeReward::finish_step(const StepBatch& out) {
   const bool same_step = autoreset_mode() == AutoresetMode::same_step;
   active_.clear();

@@ -18,7 +18,8 @@
 
 namespace manta::rl {
 
-// num_envs copies of an environment, stepped one after the other, or by num_threads threads. See VectorEnv for use, threading and errors.
+// num_envs copies of an environment, stepped one after the other, or by num_threads threads. See VectorEnv for use,
+// threading and errors.
 //
 //   manta::rl::BatchEnv<Corridor> envs(16, {.autoreset = manta::rl::AutoresetMode::same_step});
 //

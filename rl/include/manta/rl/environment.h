@@ -19,8 +19,9 @@ struct Transition {
   bool truncated = false;   // another end; the time limit is BatchEnv's
 };
 
-// One environment is a small struct. Everything that decides how it goes on is in it and serialisable (<manta/serialize.h>:
-// a plain struct is), but for the generator, which it is given. Observations are written in place, in full.
+// One environment is a small struct. Everything that decides how it goes on is in it and serialisable
+// (<manta/serialize.h>: a plain struct is), but for the generator, which it is given. Observations are written in
+// place, in full.
 //
 //   struct Corridor {
 //     static constexpr std::string_view kId = "Corridor";

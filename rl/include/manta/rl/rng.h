@@ -7,8 +7,8 @@
 
 namespace manta::rl {
 
-// The stream of numpy.random.Generator(PCG64(SeedSequence(seed))), which is what Gymnasium's environments draw from. So
-// a reset with the same seed starts in the same state as there.
+// The stream of numpy.random.Generator(PCG64(SeedSequence(seed))), which is what Gymnasium's environments draw from.
+// So a reset with the same seed starts in the same state as there.
 //
 //   Rng rng(42);
 //   double x = rng.uniform(-0.05, 0.05);   // numpy.random.default_rng(42).uniform(-0.05, 0.05)

@@ -8,8 +8,8 @@
 
 namespace manta::rl {
 
-// As gymnasium.wrappers.utils.RunningMeanStd: per component, updated by whole batches (Chan's parallel algorithm), with
-// the variance over all samples (not over n - 1). It is a plain struct, so it is serialisable as it is.
+// As gymnasium.wrappers.utils.RunningMeanStd: per component, updated by whole batches (Chan's parallel algorithm),
+// with the variance over all samples (not over n - 1). It is a plain struct, so it is serialisable as it is.
 //
 // Several rollout actors share statistics by what each has seen since the last time: an actor sends a
 // RunningStatistics::none(size) that it updated, the learner merges all of them into its own, and sends those back.

@@ -73,8 +73,8 @@ class VectorEnv {
   // Starts a new episode in all environments; environment i gets a new generator seeded seed + i, as Gymnasium's do.
   // observations: [num_envs, observation_size].
   virtual void reset(std::uint64_t seed, std::span<float> observations) = 0;
-  // Starts a new episode where mask is not 0, with the generators going on, and writes those rows of observations: what
-  // Gymnasium's reset(options={"reset_mask": mask}) does. mask: [num_envs].
+  // Starts a new episode where mask is not 0, with the generators going on, and writes those rows of observations:
+  // what Gymnasium's reset(options={"reset_mask": mask}) does. mask: [num_envs].
   virtual void reset_where(std::span<const std::uint8_t> mask, std::span<float> observations) = 0;
 
   // One step of all environments. Discrete: actions is [num_envs].

@@ -1,12 +1,13 @@
-// Wrappers around vector environments: bounded actions, normalised observations and rewards. As Gymnasium's of the same
-// names (gymnasium.wrappers.vector).
+// Wrappers around vector environments: bounded actions, normalised observations and rewards. As Gymnasium's of the
+// same names (gymnasium.wrappers.vector).
 //
 //   auto envs = manta::rl::make_env("HalfCheetah-v5", 8);
 //   envs = std::make_unique<manta::rl::ClipAction>(std::move(envs));
 //   envs = std::make_unique<manta::rl::NormalizeObservation>(std::move(envs));
 //   envs = std::make_unique<manta::rl::NormalizeReward>(std::move(envs), manta::rl::NormalizeRewardOptions{.gamma = 0.99});
 //
-// Threading and errors: as VectorEnv. Ownership: a wrapper owns what it wraps. save_state() of the outermost covers all.
+// Threading and errors: as VectorEnv. Ownership: a wrapper owns what it wraps. save_state() of the outermost covers
+// all.
 #pragma once
 
 #include <cstddef>

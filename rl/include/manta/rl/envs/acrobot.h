@@ -11,8 +11,8 @@
 namespace manta::rl {
 
 // Gymnasium's Acrobot-v1 ("book" dynamics, Runge-Kutta of order 4). Observation: cosine and sine of both angles, both
-// angular velocities (rad/s). Action: torque -1, 0 or 1 as 0, 1 or 2. Reward -1 a step, 0 for the last. Terminated where
-// the tip is one link above the joint.
+// angular velocities (rad/s). Action: torque -1, 0 or 1 as 0, 1 or 2. Reward -1 a step, 0 for the last. Terminated
+// where the tip is one link above the joint.
 struct Acrobot {
   static constexpr std::string_view kId = "Acrobot-v1";
   static constexpr std::int64_t kMaxEpisodeSteps = 500;

@@ -24,8 +24,8 @@ struct MountainCar {
   double position = 0, velocity = 0;
 };
 
-// Gymnasium's MountainCarContinuous-v0. Observation as above. Action: the force, taken between -1 and 1. Reward: 100 at
-// the end, less 0.1 force squared (before it is bounded) a step. Terminated at position 0.45.
+// Gymnasium's MountainCarContinuous-v0. Observation as above. Action: the force, taken between -1 and 1. Reward: 100
+// at the end, less 0.1 force squared (before it is bounded) a step. Terminated at position 0.45.
 struct MountainCarContinuous {
   static constexpr std::string_view kId = "MountainCarContinuous-v0";
   static constexpr std::int64_t kMaxEpisodeSteps = 999;
