@@ -8,6 +8,7 @@ namespace manta::bench {
 Area core_area();
 Area train_area();
 Area serve_area();
+Area rl_area();  // where rl is built
 Area examples_area();
 
 // Tasks (core_tasks.cc), actors (core_actors.cc), coroutines and streams (core_coroutines.cc), objects (core_objects.cc), and start, memory and idling (core_start.cc),
@@ -21,6 +22,9 @@ std::vector<Case> start_cases();
 // all_reduce (train_collectives.cc), whole trainings (train_training.cc), as train_area() joins them.
 std::vector<Case> collective_cases();
 std::vector<Case> training_cases();
+
+// Environments (rl_stepping.cc), as rl_area() joins them.
+std::vector<Case> stepping_cases();
 
 // A fixed amount of work instead of a time, for profilers and instruction counts; see README.md.
 void run_probe(Harness& harness, const std::string& name, long count);

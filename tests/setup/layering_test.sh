@@ -48,6 +48,8 @@ plant found train/session/a.cc '#include "core/base/b.h"'
 plant clean train/session/a.cc '#include "train/checkpoint/b.h"'
 plant found train/checkpoint/a.cc '#include "train/report/b.h"'
 plant found train/checkpoint/a.cc '#include "b.h"'
+plant clean rl/vector_env/a.cc '#include "rl/env/b.h"'
+plant found rl/env/a.cc '#include "rl/vector_env/b.h"'
 plant found core/net/long.cc "$(printf '\\n%.0s' {1..501})"
 
 "$check" "$root" || failed=1

@@ -1,0 +1,7 @@
+#include "bench/areas.h"
+
+namespace manta::bench {
+
+Area rl_area() { return {"rl", stepping_cases()}; }
+
+}  // namespace manta::bench

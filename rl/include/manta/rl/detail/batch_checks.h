@@ -1,0 +1,52 @@
+// What every VectorEnv checks and writes, outside its template.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <manta/rl/make_env.h>
+#include <manta/rl/vector_env.h>
+#include <manta/serialize.h>
+
+namespace manta::rl::detail {
+
+// Steps until truncation, from the options and the environment's own; 0: never. Checks the other options too.
+std::int64_t checked_limit(std::string_view id, std::size_t num_envs, const EnvOptions& options, std::int64_t own);
+
+void check_rows(const VectorEnv& env, std::string_view what, std::size_t have, std::size_t row);
+// All spans of out, and the actions.
+void check_step(const VectorEnv& env, std::size_t actions, const StepBatch& out);
+void check_discrete(const VectorEnv& env, std::span<const std::int64_t> actions);
+[[noreturn]] void throw_wrong_actions(const VectorEnv& env);
+[[noreturn]] void throw_not_reset(const VectorEnv& env, std::size_t index, bool ended);
+[[noreturn]] void throw_wrong_state(const VectorEnv& env, std::string_view why);
+
+std::string bytes_of(const serial::Writer& writer);
+std::span<const std::byte> as_bytes(std::string_view state);
+
+// The head of a saved state: what it is a state of.
+struct StateHead {
+  std::string id;
+  std::uint64_t num_envs = 0;
+};
+StateHead head_of(const VectorEnv& env);
+void check_head(const VectorEnv& env, const StateHead& head);
+
+// Reads a state that `read(reader)` understands; errors name the environment.
+template <class Read>
+void read_state(const VectorEnv& env, std::string_view state, Read read) {
+  try {
+    serial::Reader reader(as_bytes(state));
+    StateHead head;
+    reader(head);
+    check_head(env, head);
+    read(reader);
+  } catch (const Error& error) {
+    throw_wrong_state(env, error.what());
+  }
+}
+
+}  // namespace manta::rl::detail
