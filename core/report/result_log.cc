@@ -55,14 +55,32 @@ std::string joined(const std::vector<std::string>& cells) {
 }  // namespace
 
 struct ResultLog::Files {
-  explicit Files(const fs::path& folder) : csv_path(folder / "progress.csv") {
+  Files(const fs::path& folder, std::int64_t keep) : csv_path(folder / "progress.csv") {
     const fs::path json_path = folder / "result.json";
-    const std::string lines = whole_lines(json_path);
+    std::string lines = whole_lines(json_path);
+    std::string rows = whole_lines(csv_path);
+    if (keep != INT64_MAX) drop_after(keep, lines, rows);
     if (!lines.empty()) read_last(json_path, std::string_view(lines).substr(0, lines.size() - 1));
-    const std::string rows = whole_lines(csv_path);
     if (!rows.empty()) columns = cells(std::string_view(rows).substr(0, rows.find('\n')));
     json = std::make_unique<files::AppendFile>(json_path, lines.size());
     csv = std::make_unique<files::AppendFile>(csv_path, rows.size());
+  }
+
+  // A report is a line of the one and a row of the other.
+  static void drop_after(std::int64_t keep, std::string& lines, std::string& rows) {
+    std::size_t kept = 0;  // bytes of lines
+    std::size_t count = 0;
+    while (kept < lines.size()) {
+      const std::size_t end = lines.find('\n', kept) + 1;
+      const auto line = nlohmann::json::parse(without_nan(std::string_view(lines).substr(kept, end - kept)), nullptr, false);
+      if (line.is_object() && line.value("training_iteration", 0.0) > static_cast<double>(keep)) break;
+      kept = end;
+      ++count;
+    }
+    lines.resize(kept);
+    std::size_t end = rows.find('\n') + 1;  // of the header; npos + 1 is 0
+    for (; count > 0 && end > 0 && end < rows.size(); --count) end = rows.find('\n', end) + 1;
+    rows.resize(end);
   }
 
   void read_last(const fs::path& path, std::string_view lines) {
@@ -176,9 +194,9 @@ struct ResultLog::Files {
   Clock::time_point start = Clock::now();
 };
 
-ResultLog::ResultLog(const fs::path& folder) {
+ResultLog::ResultLog(const fs::path& folder, std::int64_t keep) {
   files::make_folders(folder);
-  files_ = std::make_unique<Files>(folder);
+  files_ = std::make_unique<Files>(folder, keep);
 }
 
 ResultLog::ResultLog(ResultLog&&) noexcept = default;
