@@ -158,7 +158,12 @@ struct ResultLog::Files {
       if (!known.contains(name)) wider.push_back(name);
     }
     if (wider.size() == columns.size()) return true;
-    const std::string filling(columns.empty() ? 0 : wider.size() - columns.size(), ',');
+    if (columns.empty()) {  // nothing to be replaced
+      if (!csv->append(joined(wider) + "\n")) return false;
+      columns = std::move(wider);
+      return true;
+    }
+    const std::string filling(wider.size() - columns.size(), ',');
     const fs::path part = csv_path.string() + ".part";
     try {
       std::string text = joined(wider) + "\n";

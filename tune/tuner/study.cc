@@ -215,8 +215,12 @@ Outcome Study::finish(bool interrupted, double seconds) {
   tables_->rewrite(trials_);
   const bool reported = std::any_of(trials_.begin(), trials_.end(), [](const TrialRecord& each) { return !each.reports.empty(); });
   if (run_.tensorboard && reported) folder_.write_experiment(trials_, tuner_.metric);
-  Outcome outcome{.trials = {}, .folder = folder_.path(), .interrupted = interrupted, .summary = {}, .best = best_};
+  Outcome outcome{.trials = {}, .folder = folder_.path(), .interrupted = interrupted, .summary = {}, .best = best_, .why_none = {}};
   outcome.summary = summary_of(*this, interrupted, seconds);
+  outcome.why_none = "no trial has ended.";
+  for (const TrialRecord& trial : trials_) {
+    if (trial.status == TrialStatus::failed) outcome.why_none = "trial " + std::to_string(trial.number) + " failed: " + trial.error;
+  }
   outcome.trials = std::move(trials_);
   return outcome;
 }

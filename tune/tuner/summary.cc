@@ -76,11 +76,7 @@ std::string summary_of(const Study& study, bool interrupted, double seconds) {
 }
 
 void throw_no_best(const Outcome& outcome) {
-  std::string why = "no trial has ended";
-  for (const TrialRecord& trial : outcome.trials) {
-    if (trial.status == TrialStatus::failed) why = "trial " + std::to_string(trial.number) + " failed: " + trial.error;
-  }
-  throw Error(ErrorCode::not_found, "the study in " + outcome.folder.string() + " has no best trial: " + why +
+  throw Error(ErrorCode::not_found, "the study in " + outcome.folder.string() + " has no best trial: " + outcome.why_none +
               " Next: see Results::trials() for what became of each.");
 }
 

@@ -20,6 +20,7 @@ struct Outcome {
   bool interrupted = false;
   std::string summary;
   std::ptrdiff_t best = -1;  // none
+  std::string why_none;
 };
 
 [[noreturn]] void throw_no_best(const Outcome& outcome);
