@@ -72,8 +72,9 @@ struct ResultLog::Files {
     std::size_t count = 0;
     while (kept < lines.size()) {
       const std::size_t end = lines.find('\n', kept) + 1;
-      const auto line = nlohmann::json::parse(without_nan(std::string_view(lines).substr(kept, end - kept)), nullptr, false);
-      if (line.is_object() && line.value("training_iteration", 0.0) > static_cast<double>(keep)) break;
+      const auto line = nlohmann::json::parse(with_quoted_nan(std::string_view(lines).substr(kept, end - kept)), nullptr, false);
+      const auto iteration = line.is_object() ? line.find("training_iteration") : line.end();
+      if (iteration != line.end() && iteration->is_number() && iteration->get<double>() > static_cast<double>(keep)) break;
       kept = end;
       ++count;
     }
@@ -86,7 +87,7 @@ struct ResultLog::Files {
   void read_last(const fs::path& path, std::string_view lines) {
     const std::string_view last = lines.substr(lines.find_last_of('\n') + 1);
     iterations = std::count(lines.begin(), lines.end(), '\n') + 1;
-    const auto line = nlohmann::json::parse(without_nan(last), nullptr, false);
+    const auto line = nlohmann::json::parse(with_quoted_nan(last), nullptr, false);
     if (!line.is_object()) {
       throw Error(ErrorCode::invalid_argument, path.string() +
                                                    ": its last line is not a report. Next: move the file away, "
@@ -96,29 +97,6 @@ struct ResultLog::Files {
     const auto time = line.find("time_total_s");
     if (iteration != line.end() && iteration->is_number_integer()) iterations = iteration->get<std::int64_t>();
     if (time != line.end() && time->is_number()) time_before = time->get<double>();
-  }
-
-  // NaN and infinities are no JSON; of those the parser is told as null. Names are in quotes, values never.
-  static std::string without_nan(std::string_view line) {
-    std::string text;
-    bool inside = false;
-    for (std::size_t at = 0; at < line.size(); ++at) {
-      const std::string_view rest = line.substr(at);
-      if (inside && rest[0] == '\\' && rest.size() > 1) {
-        text += rest.substr(0, 2);
-        ++at;
-        continue;
-      }
-      if (rest[0] == '"') inside = !inside;
-      const std::size_t length = inside                            ? 0
-                                 : rest.starts_with("NaN")         ? 3
-                                 : rest.starts_with("Infinity")    ? 8
-                                 : rest.starts_with("-Infinity")   ? 9
-                                                                   : 0;
-      text += length > 0 ? "null" : rest.substr(0, 1);
-      at += length > 0 ? length - 1 : 0;
-    }
-    return text;
   }
 
   void add(Metrics metrics) {

@@ -38,19 +38,25 @@ while IFS=: read -r file line text; do
     breach "$file:$line: LAYER-2: $room includes only base, serial and core/sched/resources.h, not \"$path\""
   fi
 done < <(grep -nE '^ *# *include *"' /dev/null core/**/*.{h,cc,cu} || true)
-# The same within train; what it may include of other libraries, LAYER-5 says.
-rooms=" checkpoint sampler group ddp session "
-while IFS=: read -r file line text; do
-  room=${file#train/} room=${room%%/*} path=${text#*\"} path=${path%%\"*} other=${path#train/} other=${other%%/*}
-  [[ $room != include && $path != core/* ]] || continue
-  position "$room" && here=$at
-  position "$other"
-  if [[ $path != train/*/* || $rooms != *" $other "* || $rooms != *" $room "* ]]; then
-    breach "$file:$line: LAYER-2: \"$path\" is not written as \"train/ROOM/...\", or the list of rooms lacks one"
-  elif ((at > here)); then
-    breach "$file:$line: LAYER-2: $room includes $other, which stands to its right"
-  fi
-done < <(grep -nE '^ *# *include *"' /dev/null train/**/*.{h,cc,cu} || true)
+# The same within libraries; what they may include of others, LAYER-5 says.
+within() { # within LIBRARY ROOM ...: from left to right
+  local library=$1 file line text room path other here
+  shift
+  rooms=" $* "
+  while IFS=: read -r file line text; do
+    room=${file#"$library"/} room=${room%%/*} path=${text#*\"} path=${path%%\"*} other=${path#"$library"/} other=${other%%/*}
+    [[ $room != include && $path != core/* ]] || continue
+    position "$room" && here=$at
+    position "$other"
+    if [[ $path != "$library"/*/* || $rooms != *" $other "* || $rooms != *" $room "* ]]; then
+      breach "$file:$line: LAYER-2: \"$path\" is not written as \"$library/ROOM/...\", or the list of rooms lacks one"
+    elif ((at > here)); then
+      breach "$file:$line: LAYER-2: $room includes $other, which stands to its right"
+    fi
+  done < <(grep -nE '^ *# *include *"' /dev/null "$library"/**/*.{h,cc,cu} || true)
+}
+within train checkpoint sampler group ddp session
+within tune space searchers schedulers trial storage tuner
 
 # LAYER-3: sched, owner and head do no I/O, read no clock, start no thread, and iterate in no hash or pointer order: a
 # hash table, or an ordered one keyed by pointers, must say `looked up, never walked` on its line, and must not be walked.

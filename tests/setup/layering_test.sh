@@ -48,6 +48,9 @@ plant found train/session/a.cc '#include "core/base/b.h"'
 plant clean train/session/a.cc '#include "train/checkpoint/b.h"'
 plant found train/checkpoint/a.cc '#include "train/report/b.h"'
 plant found train/checkpoint/a.cc '#include "b.h"'
+plant clean tune/tuner/a.cc '#include "tune/space/b.h"'
+plant found tune/space/a.cc '#include "tune/tuner/b.h"'
+plant found tune/space/a.cc '#include "train/sampler/b.h"'
 plant found core/net/long.cc "$(printf '\\n%.0s' {1..501})"
 
 "$check" "$root" || failed=1

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include <manta/files/file.h>
+#include <manta/report/text.h>
 
 #include "tune/storage/journal.h"
 
@@ -14,28 +15,6 @@ namespace {
 using Json = nlohmann::ordered_json;  // parameters in the order in which they were drawn
 
 constexpr std::size_t kMostBytes = std::size_t{4} << 30;
-
-// Python writes NaN and Infinity, which are no JSON: as text they can be parsed.
-std::string parseable(std::string_view line) {
-  std::string text;
-  bool inside = false;
-  for (std::size_t at = 0; at < line.size(); ++at) {
-    const std::string_view rest = line.substr(at);
-    if (inside && rest[0] == '\\' && rest.size() > 1) {
-      text += rest.substr(0, 2);
-      ++at;
-      continue;
-    }
-    if (rest[0] == '"') inside = !inside;
-    std::string_view word;
-    for (const std::string_view each : {"NaN", "Infinity", "-Infinity"}) {
-      if (!inside && rest.starts_with(each)) word = each;
-    }
-    text += word.empty() ? std::string(rest.substr(0, 1)) : '"' + std::string(word) + '"';
-    if (!word.empty()) at += word.size() - 1;
-  }
-  return text;
-}
 
 double number_of(const Json& json) {
   if (!json.is_string()) return json.is_null() ? NAN : json.get<double>();
@@ -162,7 +141,7 @@ StoredStudy read_journal(const std::filesystem::path& path) {
     const std::string_view text = std::string_view(content).substr(at, end - at);
     try {
       const bool plain = text.find("NaN") == std::string_view::npos && text.find("Infinity") == std::string_view::npos;
-      replay.apply(plain ? Json::parse(text) : Json::parse(parseable(text)));
+      replay.apply(plain ? Json::parse(text) : Json::parse(report::with_quoted_nan(text)));
     } catch (const std::exception& error) {
       throw Error(ErrorCode::invalid_argument,
                   path.string() + ":" + std::to_string(line) + ": this line is no record of a study's journal: " + error.what() +

@@ -102,6 +102,7 @@ void Session::report(const Metrics& metrics) {
   std::unique_lock lock(mutex_);
   const bool decided = setup_.decisions && metrics.contains(setup_.metric);
   if (!decided) changed_.wait(lock, [&] { return reports_.size() < kMostReports || setup_.decisions || left_; });
+  for (SentReport& earlier : files_->take_earlier()) reports_.push_back(std::move(earlier));
   reports_.push_back({current_->number, iteration_, metrics});
   if (!decided) return;
   decision_ = wait_for_decision(lock);

@@ -1,8 +1,12 @@
 #include "tune/trial/trial_files.h"
 
+#include <cmath>
 #include <cstdio>
+#include <sstream>
 #include <string>
 #include <variant>
+
+#include <nlohmann/json.hpp>
 
 #include <manta/files/append_file.h>
 #include <manta/files/file.h>
@@ -11,6 +15,8 @@
 namespace manta::tune::detail {
 
 namespace {
+
+constexpr std::size_t kMostBytes = std::size_t{4} << 30;  // of a log that is read
 
 std::string as_json(const Value& value) {
   return std::holds_alternative<std::string>(value) ? report::json_string(std::get<std::string>(value)) : to_string(value);
@@ -54,6 +60,7 @@ void TrialFiles::open(std::int64_t iteration) {
   tried_ = true;
   try {
     (void)folder();
+    if (assignment_.again && iteration > 1) read_earlier(iteration);
     log_.emplace(folder_, assignment_.again ? iteration - 1 : 0);
     if (!setup_.tensorboard) return;
     board_.emplace(folder_);
@@ -61,6 +68,26 @@ void TrialFiles::open(std::int64_t iteration) {
   } catch (const Error& error) {
     std::fprintf(stderr, "manta: trial %lld: %s The study goes on without its logs.\n",
                  static_cast<long long>(assignment_.number), error.what());
+  }
+}
+
+void TrialFiles::read_earlier(std::int64_t iteration) {
+  const std::filesystem::path path = folder_ / "result.json";
+  if (!std::filesystem::exists(path)) return;
+  std::istringstream lines(files::read_file(path, kMostBytes));
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(report::with_quoted_nan(line), nullptr, false);
+    if (!json.is_object()) continue;  // cut
+    SentReport report{.trial = assignment_.number, .metrics = {}, .earlier = true};
+    for (const auto& [name, value] : json.items()) {
+      if (name == "time_total_s" || name == "timestamp") continue;  // the log's own
+      if (value.is_number()) report.metrics[name] = value.get<double>();
+      if (value == "NaN") report.metrics[name] = NAN;
+      if (value == "Infinity") report.metrics[name] = INFINITY;
+      if (value == "-Infinity") report.metrics[name] = -INFINITY;
+    }
+    report.iteration = static_cast<std::int64_t>(report.metrics["training_iteration"]);
+    if (report.iteration < iteration) earlier_.push_back(std::move(report));
   }
 }
 

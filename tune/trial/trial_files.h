@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include <manta/report/result_log.h>
 #include <manta/report/tensorboard.h>
@@ -24,16 +26,20 @@ class TrialFiles {
   const std::filesystem::path& folder();
   // The first one opens the files; of an earlier attempt they keep what came before this iteration.
   void report(std::int64_t iteration, const Metrics& metrics);
+  // What came before the first report of this attempt, and stays in the files.
+  std::vector<SentReport> take_earlier() { return std::exchange(earlier_, {}); }
   void end(bool good);
 
  private:
   void open(std::int64_t iteration);
+  void read_earlier(std::int64_t iteration);
 
   const WorkerSetup& setup_;
   const Assignment& assignment_;
   std::filesystem::path folder_;
   bool made_ = false;
   bool tried_ = false;
+  std::vector<SentReport> earlier_;
   std::optional<report::ResultLog> log_;
   std::optional<report::TensorBoardWriter> board_;
 };

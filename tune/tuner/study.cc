@@ -131,6 +131,9 @@ Decision Study::report(const SentReport& sent) {
   const auto metric = sent.metrics.find(tuner_.metric);
   if (metric == sent.metrics.end()) return Decision::go_on;
   const Intermediate report{sent.iteration, metric->second};
+  const auto known = std::find_if(trial.reports.begin(), trial.reports.end(),
+                                  [&](const Intermediate& each) { return each.iteration == report.iteration; });
+  if (sent.earlier && known != trial.reports.end()) return Decision::go_on;
   std::erase_if(trial.reports, [&](const Intermediate& each) { return each.iteration >= report.iteration; });
   trial.reports.push_back(report);
   journal_->add_report(sent.trial, report);

@@ -45,6 +45,7 @@ struct SentReport {
   std::int64_t trial = 0;
   std::int64_t iteration = 0;
   Metrics metrics;
+  bool earlier = false;  // of an attempt that died, from its file: it may have been sent before
 };
 
 struct Ended {
