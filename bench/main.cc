@@ -83,7 +83,10 @@ int main(int argc, char** argv) {
   command.settings.argv = argv;
   CLI::App app("Benchmarks of Manta; see bench/README.md");
   app.require_subcommand(1);
-  const std::vector<Area> areas{core_area(), train_area(), serve_area(), examples_area()};
+  std::vector<Area> areas{core_area(), train_area(), serve_area(), examples_area()};
+#ifdef MANTA_BENCH_TUNE
+  areas.push_back(tune_area());
+#endif
   for (const Area& area : areas) {
     CLI::App* sub = app.add_subcommand(std::string(area.name));
     sub->add_option("--only", command.settings.only, "only names that contain this; several: a|b");
