@@ -9,6 +9,7 @@ Area core_area();
 Area train_area();
 Area serve_area();
 Area rl_area();  // where rl is built
+Area tune_area();  // where manta::tune was built
 Area examples_area();
 
 // Tasks (core_tasks.cc), actors (core_actors.cc), coroutines and streams (core_coroutines.cc), objects (core_objects.cc), and start, memory and idling (core_start.cc),

@@ -87,6 +87,9 @@ int main(int argc, char** argv) {
 #ifdef MANTA_BENCH_RL
   areas.push_back(rl_area());
 #endif
+#ifdef MANTA_BENCH_TUNE
+  areas.push_back(tune_area());
+#endif
   for (const Area& area : areas) {
     CLI::App* sub = app.add_subcommand(std::string(area.name));
     sub->add_option("--only", command.settings.only, "only names that contain this; several: a|b");

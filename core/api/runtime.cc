@@ -255,15 +255,23 @@ double Runtime::num_cpus() const { return impl_ ? impl_->num_cpus : 0; }
 double Runtime::num_gpus() const { return impl_ ? impl_->num_gpus : 0; }
 void Runtime::shutdown() { impl_.reset(); }
 
-std::vector<NodeInfo> Runtime::nodes() const {
+namespace {
+
+std::vector<NodeInfo> nodes_of(Client& client) {
   std::vector<NodeInfo> nodes;
-  if (!impl_) return nodes;
-  for (const net::NodeOfCluster& node : impl_->client->nodes()) {
+  for (const net::NodeOfCluster& node : client.nodes()) {
     nodes.push_back({node.node, node.host, static_cast<double>(node.total.cpus) / 10'000,
                      static_cast<double>(node.total.gpus) / 10'000});
   }
   return nodes;
 }
+
+}  // namespace
+
+std::vector<NodeInfo> Runtime::nodes() const {
+  return impl_ ? nodes_of(*impl_->client) : std::vector<NodeInfo>();
+}
+std::vector<NodeInfo> cluster_nodes() { return nodes_of(Client::require()); }
 
 std::string Runtime::address() const { return impl_ ? impl_->client->welcome().address : std::string(); }
 

@@ -50,7 +50,7 @@ bool AppendFile::append(std::string_view records) {
 void AppendFile::failed(const Error& error) {
   if (error_) return;
   error_ = error;
-  std::fprintf(stderr, "manta: %s The training goes on; what cannot be written is left out.\n", error.what());
+  std::fprintf(stderr, "manta: %s The run goes on; what cannot be written is left out.\n", error.what());
 }
 
 }  // namespace manta::files

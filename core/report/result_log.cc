@@ -55,20 +55,39 @@ std::string joined(const std::vector<std::string>& cells) {
 }  // namespace
 
 struct ResultLog::Files {
-  explicit Files(const fs::path& folder) : csv_path(folder / "progress.csv") {
+  Files(const fs::path& folder, std::int64_t keep) : csv_path(folder / "progress.csv") {
     const fs::path json_path = folder / "result.json";
-    const std::string lines = whole_lines(json_path);
+    std::string lines = whole_lines(json_path);
+    std::string rows = whole_lines(csv_path);
+    if (keep != INT64_MAX) drop_after(keep, lines, rows);
     if (!lines.empty()) read_last(json_path, std::string_view(lines).substr(0, lines.size() - 1));
-    const std::string rows = whole_lines(csv_path);
     if (!rows.empty()) columns = cells(std::string_view(rows).substr(0, rows.find('\n')));
     json = std::make_unique<files::AppendFile>(json_path, lines.size());
     csv = std::make_unique<files::AppendFile>(csv_path, rows.size());
   }
 
+  // A report is a line of the one and a row of the other.
+  static void drop_after(std::int64_t keep, std::string& lines, std::string& rows) {
+    std::size_t kept = 0;  // bytes of lines
+    std::size_t count = 0;
+    while (kept < lines.size()) {
+      const std::size_t end = lines.find('\n', kept) + 1;
+      const auto line = nlohmann::json::parse(with_quoted_nan(std::string_view(lines).substr(kept, end - kept)), nullptr, false);
+      const auto iteration = line.is_object() ? line.find("training_iteration") : line.end();
+      if (iteration != line.end() && iteration->is_number() && iteration->get<double>() > static_cast<double>(keep)) break;
+      kept = end;
+      ++count;
+    }
+    lines.resize(kept);
+    std::size_t end = rows.find('\n') + 1;  // of the header; npos + 1 is 0
+    for (; count > 0 && end > 0 && end < rows.size(); --count) end = rows.find('\n', end) + 1;
+    rows.resize(end);
+  }
+
   void read_last(const fs::path& path, std::string_view lines) {
     const std::string_view last = lines.substr(lines.find_last_of('\n') + 1);
     iterations = std::count(lines.begin(), lines.end(), '\n') + 1;
-    const auto line = nlohmann::json::parse(without_nan(last), nullptr, false);
+    const auto line = nlohmann::json::parse(with_quoted_nan(last), nullptr, false);
     if (!line.is_object()) {
       throw Error(ErrorCode::invalid_argument, path.string() +
                                                    ": its last line is not a report. Next: move the file away, "
@@ -78,29 +97,6 @@ struct ResultLog::Files {
     const auto time = line.find("time_total_s");
     if (iteration != line.end() && iteration->is_number_integer()) iterations = iteration->get<std::int64_t>();
     if (time != line.end() && time->is_number()) time_before = time->get<double>();
-  }
-
-  // NaN and infinities are no JSON; of those the parser is told as null. Names are in quotes, values never.
-  static std::string without_nan(std::string_view line) {
-    std::string text;
-    bool inside = false;
-    for (std::size_t at = 0; at < line.size(); ++at) {
-      const std::string_view rest = line.substr(at);
-      if (inside && rest[0] == '\\' && rest.size() > 1) {
-        text += rest.substr(0, 2);
-        ++at;
-        continue;
-      }
-      if (rest[0] == '"') inside = !inside;
-      const std::size_t length = inside                            ? 0
-                                 : rest.starts_with("NaN")         ? 3
-                                 : rest.starts_with("Infinity")    ? 8
-                                 : rest.starts_with("-Infinity")   ? 9
-                                                                   : 0;
-      text += length > 0 ? "null" : rest.substr(0, 1);
-      at += length > 0 ? length - 1 : 0;
-    }
-    return text;
   }
 
   void add(Metrics metrics) {
@@ -140,7 +136,12 @@ struct ResultLog::Files {
       if (!known.contains(name)) wider.push_back(name);
     }
     if (wider.size() == columns.size()) return true;
-    const std::string filling(columns.empty() ? 0 : wider.size() - columns.size(), ',');
+    if (columns.empty()) {  // nothing to be replaced
+      if (!csv->append(joined(wider) + "\n")) return false;
+      columns = std::move(wider);
+      return true;
+    }
+    const std::string filling(wider.size() - columns.size(), ',');
     const fs::path part = csv_path.string() + ".part";
     try {
       std::string text = joined(wider) + "\n";
@@ -176,9 +177,9 @@ struct ResultLog::Files {
   Clock::time_point start = Clock::now();
 };
 
-ResultLog::ResultLog(const fs::path& folder) {
+ResultLog::ResultLog(const fs::path& folder, std::int64_t keep) {
   files::make_folders(folder);
-  files_ = std::make_unique<Files>(folder);
+  files_ = std::make_unique<Files>(folder, keep);
 }
 
 ResultLog::ResultLog(ResultLog&&) noexcept = default;

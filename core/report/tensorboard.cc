@@ -7,13 +7,24 @@
 //   message SummaryMetadata { message PluginData { string plugin_name = 1; } PluginData plugin_data = 1; }
 //   message TensorProto { DataType dtype = 1; TensorShapeProto tensor_shape = 2; repeated bytes string_val = 8; }
 //   message TensorShapeProto { message Dim { int64 size = 1; } repeated Dim dim = 2; }
+//
+// Hyperparameters are the plug-in's own messages, in SummaryMetadata.PluginData.content = 2; the tensor beside them is empty.
+//
+//   message HParamsPluginData { Experiment experiment = 2; SessionStartInfo session_start_info = 3;
+//                               SessionEndInfo session_end_info = 4; }
+//   message SessionStartInfo { map<string, Value> hparams = 1; string group_name = 4; double start_time_secs = 5; }
+//   message SessionEndInfo { Status status = 1; double end_time_secs = 2; }
+//   message Experiment { string name = 6; double time_created_secs = 3; repeated HParamInfo hparam_infos = 4;
+//                        repeated MetricInfo metric_infos = 5; }
+//   message HParamInfo { string name = 1; DataType type = 4; }
+//   message MetricInfo { message MetricName { string group = 1; string tag = 2; } MetricName name = 1; }
+//   message Value { double number_value = 2; string string_value = 3; bool bool_value = 4; }
 #include <manta/report/tensorboard.h>
 
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <chrono>
 #include <cstring>
 #include <string>
@@ -24,6 +35,7 @@
 #include <manta/report/text.h>
 
 #include "core/report/crc32c.h"
+#include "core/report/message.h"
 
 namespace manta::report {
 namespace {
@@ -33,56 +45,34 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kBuffered = 64 << 10;
 constexpr Clock::duration kWait = std::chrono::seconds(1);
 constexpr std::uint64_t kStringType = 7;  // DT_STRING
+constexpr std::uint64_t kFloatType = 1;   // DT_FLOAT
 
-static_assert(std::endian::native == std::endian::little);
-
-template <class T>
-void add_raw(std::string& out, T value) {
-  std::array<char, sizeof(T)> bytes;
-  std::memcpy(bytes.data(), &value, sizeof value);
-  out.append(bytes.data(), bytes.size());
+double unix_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// A message of protobuf while it is made.
-class Message {
- public:
-  Message& number(int field, std::uint64_t value) {
-    tag(field, 0);
-    varint(value);
-    return *this;
-  }
-  Message& fixed(int field, double value) {
-    tag(field, 1);
-    add_raw(bytes_, value);
-    return *this;
-  }
-  Message& fixed(int field, float value) {
-    tag(field, 5);
-    add_raw(bytes_, value);
-    return *this;
-  }
-  Message& bytes(int field, std::string_view value) {
-    tag(field, 2);
-    varint(value.size());
-    bytes_ += value;
-    return *this;
-  }
-  Message& message(int field, const Message& value) { return bytes(field, value.bytes_); }
-  const std::string& done() const { return bytes_; }
-
- private:
-  void tag(int field, unsigned wire) { varint(static_cast<std::uint64_t>(field) << 3 | wire); }
-  void varint(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) bytes_ += static_cast<char>(value | 0x80);
-    bytes_ += static_cast<char>(value);
-  }
-
-  std::string bytes_;
-};
-
 Message event_at(std::int64_t step) {
-  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  return Message().fixed(1, now).number(2, static_cast<std::uint64_t>(step));
+  return Message().fixed(1, unix_time()).number(2, static_cast<std::uint64_t>(step));
+}
+
+// Of TensorBoard's plug-in for hyperparameters.
+Message hparams_event(std::string_view tag, int kind, const Message& content) {
+  const Message data = Message().message(kind, content);
+  const Message plugin = Message().bytes(1, "hparams").message(2, data);
+  const Message shape = Message().message(2, Message());  // a dimension of size 0
+  const Message tensor = Message().number(1, kFloatType).message(2, shape);
+  const Message value = Message().bytes(1, tag).message(8, tensor).message(9, Message().message(1, plugin));
+  return event_at(0).message(5, Message().message(1, value));
+}
+
+Message value_of(const HParam& value) {
+  if (const auto* number = std::get_if<double>(&value)) return Message().fixed(2, *number);
+  if (const auto* flag = std::get_if<bool>(&value)) return Message().number(4, *flag ? 1 : 0);
+  return Message().bytes(3, as_utf8(std::get<std::string>(value)));
+}
+
+std::uint64_t type_of(const HParam& value) {
+  return std::holds_alternative<std::string>(value) ? 1 : std::holds_alternative<bool>(value) ? 2 : 3;
 }
 
 std::filesystem::path new_path(const std::filesystem::path& folder) {
@@ -161,6 +151,32 @@ void TensorBoardWriter::add_text(std::string_view tag, std::string_view text, st
   const Message metadata = Message().message(1, Message().bytes(1, "text"));
   const Message value = Message().bytes(1, as_utf8(tag)).message(8, tensor).message(9, metadata);
   file_->add(event_at(step).message(5, Message().message(1, value)));
+}
+
+void TensorBoardWriter::begin_session(const HParams& hparams, std::string_view group) {
+  Message start;
+  for (const auto& [name, value] : hparams) {
+    start.message(1, Message().bytes(1, as_utf8(name)).message(2, value_of(value)));
+  }
+  if (!group.empty()) start.bytes(4, as_utf8(group));
+  file_->add(hparams_event("_hparams_/session_start_info", 3, start.fixed(5, unix_time())));
+}
+
+void TensorBoardWriter::end_session(bool good) {
+  file_->add(hparams_event("_hparams_/session_end_info", 4, Message().number(1, good ? 1 : 2).fixed(2, unix_time())));
+}
+
+void TensorBoardWriter::add_experiment(std::string_view name, const HParams& hparams,
+                                       const std::vector<std::string>& metrics) {
+  Message experiment;
+  experiment.bytes(6, as_utf8(name)).fixed(3, unix_time());
+  for (const auto& [each, value] : hparams) {
+    experiment.message(4, Message().bytes(1, as_utf8(each)).number(4, type_of(value)));
+  }
+  for (const std::string& metric : metrics) {
+    experiment.message(5, Message().message(1, Message().bytes(2, as_utf8(metric))));
+  }
+  file_->add(hparams_event("_hparams_/experiment", 2, experiment));
 }
 
 void TensorBoardWriter::flush() { file_->flush(); }

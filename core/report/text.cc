@@ -15,6 +15,27 @@ std::string json_string(std::string_view text) {
 
 std::string as_utf8(std::string_view text) { return nlohmann::json::parse(json_string(text)).get<std::string>(); }
 
+std::string with_quoted_nan(std::string_view line) {
+  std::string text;
+  bool inside = false;
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    const std::string_view rest = line.substr(at);
+    if (inside && rest[0] == '\\' && rest.size() > 1) {
+      text += rest.substr(0, 2);
+      ++at;
+      continue;
+    }
+    if (rest[0] == '"') inside = !inside;
+    std::string_view word;
+    for (const std::string_view each : {"NaN", "Infinity", "-Infinity"}) {
+      if (!inside && rest.starts_with(each)) word = each;
+    }
+    text += word.empty() ? std::string(rest.substr(0, 1)) : '"' + std::string(word) + '"';
+    if (!word.empty()) at += word.size() - 1;
+  }
+  return text;
+}
+
 std::string as_number(double value, const char* nan, const char* infinity) {
   if (std::isnan(value)) return nan;
   if (std::isinf(value)) return (value < 0 ? "-" : "") + std::string(infinity);

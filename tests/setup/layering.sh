@@ -38,10 +38,11 @@ while IFS=: read -r file line text; do
     breach "$file:$line: LAYER-2: $room includes only base, serial and core/sched/resources.h, not \"$path\""
   fi
 done < <(grep -nE '^ *# *include *"' /dev/null core/**/*.{h,cc,cu} || true)
-# The same within train and rl; what they may include of other libraries, LAYER-5 says.
-declare -A rooms_of=([train]=" checkpoint sampler group ddp session " [rl]=" env vector_env ")
-for library in train rl; do
-  rooms=${rooms_of[$library]}
+# The same within libraries; what they may include of others, LAYER-5 says.
+within() { # within LIBRARY ROOM ...: from left to right
+  local library=$1 file line text room path other here
+  shift
+  rooms=" $* "
   while IFS=: read -r file line text; do
     room=${file#"$library"/} room=${room%%/*} path=${text#*\"} path=${path%%\"*} other=${path#"$library"/} other=${other%%/*}
     [[ $room != include && $path != core/* && $path != half_cheetah_xml.h ]] || continue # made by CMake
@@ -53,7 +54,10 @@ for library in train rl; do
       breach "$file:$line: LAYER-2: $room includes $other, which stands to its right"
     fi
   done < <(grep -nE '^ *# *include *"' /dev/null "$library"/**/*.{h,cc,cu} || true)
-done
+}
+within train checkpoint sampler group ddp session
+within tune space searchers schedulers trial storage tuner
+within rl env vector_env
 
 # LAYER-3: sched, owner and head do no I/O, read no clock, start no thread, and iterate in no hash or pointer order: a
 # hash table, or an ordered one keyed by pointers, must say `looked up, never walked` on its line, and must not be walked.

@@ -50,6 +50,9 @@ plant found train/checkpoint/a.cc '#include "train/report/b.h"'
 plant found train/checkpoint/a.cc '#include "b.h"'
 plant clean rl/vector_env/a.cc '#include "rl/env/b.h"'
 plant found rl/env/a.cc '#include "rl/vector_env/b.h"'
+plant clean tune/tuner/a.cc '#include "tune/space/b.h"'
+plant found tune/space/a.cc '#include "tune/tuner/b.h"'
+plant found tune/space/a.cc '#include "train/sampler/b.h"'
 plant found core/net/long.cc "$(printf '\\n%.0s' {1..501})"
 
 "$check" "$root" || failed=1

@@ -45,6 +45,10 @@ class Runtime {
   std::unique_ptr<Impl> impl_;
 };
 
+// As Runtime::nodes(), for code that does not hold the Runtime. Any thread of the driver or a worker. Throws
+// Error(unavailable) where Manta does not run.
+std::vector<NodeInfo> cluster_nodes();
+
 // Call it in the first line of main, before threads exist and before CUDA is used: the node process and the workers are
 // forked here and start from this state (with MANTA_ZYGOTE=exec, or where threads exist already, they are the program
 // executed again, in which init does not return).

@@ -82,6 +82,23 @@ TEST_F(TensorBoardTest, WritesRecords) {
   EXPECT_THAT(all[3], AllOf(HasSubstr("note\xef\xbf\xbd"), HasSubstr("*hello*")));
 }
 
+// The bytes are those of TensorBoard's own messages; tests/tune/peers_test.py has it read them.
+TEST_F(TensorBoardTest, WritesHyperparameters) {
+  TensorBoardWriter board(folder_);
+  board.begin_session({{"rate", 0.5}, {"kernel", "rbf"}, {"balanced", true}}, "group");
+  board.end_session(false);
+  board.add_experiment("study", {{"rate", 0.5}, {"kernel", "rbf"}}, {"loss"});
+  board.flush();
+  const auto all = records(read(board.path()));
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_THAT(all[1], AllOf(HasSubstr("_hparams_/session_start_info"), HasSubstr("hparams"), HasSubstr("\x04rate"),
+                            HasSubstr(std::string("\x11\0\0\0\0\0\0\xe0\x3f", 9)), HasSubstr("\x1a\x03rbf"),
+                            HasSubstr("\x08" "balanced\x12\x02\x20\x01"), HasSubstr("\x22\x05group")));
+  EXPECT_THAT(all[2], AllOf(HasSubstr("_hparams_/session_end_info"), HasSubstr("\x08\x02\x11")));
+  EXPECT_THAT(all[3], AllOf(HasSubstr("_hparams_/experiment"), HasSubstr("\x0a\x04rate\x20\x03"),
+                            HasSubstr("\x0a\x06kernel\x20\x01"), HasSubstr("\x12\x04loss"), HasSubstr("\x32\x05study")));
+}
+
 TEST_F(TensorBoardTest, TwoWritersHaveTwoFiles) {
   EXPECT_NE(TensorBoardWriter(folder_).path(), TensorBoardWriter(folder_).path());
 }
@@ -166,6 +183,26 @@ TEST_F(ResultLogTest, GoesOnAfterARestartAndDropsACutLine) {
   EXPECT_GE(last["time_total_s"].get<double>(), 100);
   EXPECT_EQ(lines("progress.csv").size(), 4U);
   EXPECT_THAT(lines("progress.csv")[0], StartsWith("\"x,\",time_total_s,timestamp,training_iteration,"));
+}
+
+TEST_F(ResultLogTest, DropsWhatIsReportedAnew) {
+  {
+    ResultLog log(folder_);
+    for (int i = 1; i <= 5; ++i) log.add({{"x", i}});
+  }
+  {
+    ResultLog log(folder_, 2);
+    EXPECT_EQ(log.iterations(), 2);
+    log.add({{"x", 30}});
+  }
+  EXPECT_EQ(lines("result.json").size(), 3U);
+  EXPECT_EQ(lines("progress.csv").size(), 4U);
+  EXPECT_THAT(lines("result.json")[2], AllOf(HasSubstr("\"training_iteration\": 3"), HasSubstr("\"x\": 30")));
+  EXPECT_THAT(lines("progress.csv")[3], HasSubstr(",3,30"));
+  EXPECT_EQ(ResultLog(folder_, 9).iterations(), 3);
+  EXPECT_EQ(ResultLog(folder_, 0).iterations(), 0);
+  EXPECT_EQ(lines("result.json").size(), 0U);
+  EXPECT_EQ(lines("progress.csv").size(), 1U);
 }
 
 TEST_F(ResultLogTest, RefusesAFileOfSomethingElse) {

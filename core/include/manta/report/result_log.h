@@ -28,8 +28,9 @@ namespace manta::report {
 // file, later ones are tried again.
 class ResultLog {
  public:
-  // Makes the folder where there is none, and goes on in the files of an earlier run.
-  explicit ResultLog(const std::filesystem::path& folder);
+  // Makes the folder where there is none, and goes on in the files of an earlier run. Of that it keeps what came before
+  // the first report with a training_iteration above `keep`: such reports are going to be made again.
+  explicit ResultLog(const std::filesystem::path& folder, std::int64_t keep = INT64_MAX);
   ResultLog(ResultLog&&) noexcept;
   ResultLog& operator=(ResultLog&&) noexcept;
   ~ResultLog();

@@ -5,12 +5,20 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include <manta/error.h>
 #include <manta/report/metrics.h>
 
 namespace manta::report {
+
+// A hyperparameter's value; TensorBoard knows no other kinds.
+using HParam = std::variant<bool, double, std::string>;
+using HParams = std::vector<std::pair<std::string, HParam>>;
 
 // Writes an event file that TensorBoard shows: `tensorboard --logdir FOLDER`, also while the run goes on.
 //
@@ -40,6 +48,13 @@ class TensorBoardWriter {
   void add_scalars(const Metrics& metrics, std::int64_t step, std::string_view prefix = "");
   // Shown as Markdown.
   void add_text(std::string_view tag, std::string_view text, std::int64_t step);
+
+  // For TensorBoard's page of hyperparameters. A run in a folder of its own is a session: its parameters at the start, its
+  // end, and the scalars between. Sessions of one group are shown as one, with the mean of their metrics.
+  void begin_session(const HParams& hparams, std::string_view group = "");
+  void end_session(bool good);
+  // In the folder above: which columns there are. Of each parameter one value, for its type.
+  void add_experiment(std::string_view name, const HParams& hparams, const std::vector<std::string>& metrics);
 
   void flush();
   // The first failure; empty as long as all is well.

@@ -12,6 +12,9 @@ std::string json_string(std::string_view text);
 // The same text, with U+FFFD for what is not UTF-8.
 std::string as_utf8(std::string_view text);
 
+// A line of JSON in which NaN, Infinity and -Infinity, as Python writes them, are strings: then a JSON parser takes it.
+std::string with_quoted_nan(std::string_view line);
+
 // The shortest that reads back to the same double; whole numbers without a point; `nan`, `infinity` for what has no digits.
 std::string as_number(double value, const char* nan = "NaN", const char* infinity = "Infinity");
 

@@ -1,0 +1,141 @@
+#include "tune/storage/trial_tables.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+#include <system_error>
+
+#include <manta/files/file.h>
+#include <manta/report/text.h>
+
+#include "tune/storage/text.h"
+
+namespace manta::tune::detail {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+using report::as_number;
+using report::csv_cell;
+using report::json_string;
+
+std::string csv_number(double value) { return as_number(value, "nan", "inf"); }
+
+std::string json_line(const TrialRecord& trial) {
+  std::string line = "{\"trial\": " + std::to_string(trial.number) + ", \"status\": \"";
+  line += to_string(trial.status);
+  line += "\", \"value\": " + (trial.value ? as_number(*trial.value) : std::string("null")) + ", \"params\": {";
+  for (const Param& param : trial.params) {
+    if (&param != &trial.params.front()) line += ", ";
+    line += json_string(param.name) + ": " + json_of(param.value());
+  }
+  line += "}, \"metrics\": {";
+  bool first = true;
+  for (const auto& [name, value] : trial.metrics) {
+    line += (first ? "" : ", ") + json_string(name) + ": " + as_number(value);
+    first = false;
+  }
+  line += "}, \"reports\": " + std::to_string(trial.reports.size()) + ", \"seconds\": " + as_number(trial.seconds);
+  if (!trial.error.empty()) line += ", \"error\": " + json_string(trial.error);
+  return line + "}\n";
+}
+
+bool add_name(std::vector<std::string>& names, const std::string& name) {
+  if (std::find(names.begin(), names.end(), name) != names.end()) return false;
+  names.push_back(name);
+  return true;
+}
+
+// The file with this content, in one step.
+std::unique_ptr<files::AppendFile> replaced(const fs::path& path, const std::string& content) {
+  const fs::path part = path.string() + ".part";
+  {
+    files::OutputFile file(part);
+    file.write(content.data(), content.size());
+  }
+  std::error_code error;
+  fs::rename(part, path, error);
+  if (error) throw files::file_error(path, "cannot be replaced", error.value());
+  return std::make_unique<files::AppendFile>(path);
+}
+
+}  // namespace
+
+TrialTables::TrialTables(const fs::path& folder, const std::vector<TrialRecord>& trials) : folder_(folder) {
+  rewrite(trials);
+}
+
+std::string TrialTables::header() const {
+  std::string line = "trial,status,value,seconds,reports";
+  for (const std::string& name : params_) line += "," + csv_cell("param:" + name);
+  for (const std::string& name : metrics_) line += "," + csv_cell("metric:" + name);
+  return line + ",error\n";
+}
+
+bool TrialTables::add_columns(const TrialRecord& trial) {
+  bool any = false;
+  for (const Param& param : trial.params) any |= add_name(params_, param.name);
+  for (const auto& [name, value] : trial.metrics) any |= add_name(metrics_, name);
+  return any;
+}
+
+void TrialTables::add_row(const TrialRecord& trial) {
+  rows_ += std::to_string(trial.number);
+  rows_ += ',';
+  rows_ += to_string(trial.status);
+  rows_ += "," + (trial.value ? csv_number(*trial.value) : std::string()) + "," + csv_number(trial.seconds) + "," +
+           std::to_string(trial.reports.size());
+  for (const std::string& name : params_) {
+    rows_ += ',';
+    for (const Param& param : trial.params) {
+      if (param.name != name) continue;
+      const Value value = param.value();
+      rows_ += std::holds_alternative<std::string>(value) ? csv_cell(std::get<std::string>(value)) : to_string(value);
+    }
+  }
+  for (const std::string& name : metrics_) {
+    const auto at = trial.metrics.find(name);
+    rows_ += "," + (at == trial.metrics.end() ? std::string() : csv_number(at->second));
+  }
+  rows_ += "," + csv_cell(trial.error) + "\n";
+}
+
+void TrialTables::add(const TrialRecord& trial) {
+  widened_ |= add_columns(trial);
+  add_row(trial);
+  lines_ += json_line(trial);
+}
+
+void TrialTables::flush(const std::vector<TrialRecord>& trials) {
+  if (widened_) return rewrite(trials);
+  if (!rows_.empty()) csv_->append(rows_);
+  if (!lines_.empty()) jsonl_->append(lines_);
+  rows_.clear();
+  lines_.clear();
+}
+
+void TrialTables::rewrite(const std::vector<TrialRecord>& trials) {
+  for (const TrialRecord& trial : trials) {
+    if (trial.status != TrialStatus::running) (void)add_columns(trial);
+  }
+  rows_ = header();
+  lines_.clear();
+  for (const TrialRecord& trial : trials) {
+    if (trial.status == TrialStatus::running) continue;
+    add_row(trial);
+    lines_ += json_line(trial);
+  }
+  try {
+    csv_ = replaced(folder_ / "trials.csv", rows_);
+    jsonl_ = replaced(folder_ / "trials.jsonl", lines_);
+  } catch (const Error& error) {
+    if (csv_ == nullptr || jsonl_ == nullptr) throw;  // at the start
+    csv_->failed(error);
+  }
+  widened_ = false;
+  rows_.clear();
+  lines_.clear();
+}
+
+}  // namespace manta::tune::detail

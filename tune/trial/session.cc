@@ -1,0 +1,165 @@
+#include "tune/trial/session.h"
+
+#include <cxxabi.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+
+namespace manta::tune::detail {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kLongBatch = std::chrono::milliseconds(2);
+constexpr std::size_t kMostReports = 100'000;  // that wait to be taken
+
+std::string demangled(const std::type_info* type) {
+  if (type == nullptr) return "unknown exception";
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
+  return name ? name.get() : type->name();
+}
+
+// Of the exception that is being handled.
+std::string exception_text(const char* what) {
+  const std::string type = demangled(abi::__cxa_current_exception_type());
+  return what == nullptr ? type : type + ": " + what;
+}
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+}  // namespace
+
+BatchResult Session::run(const std::vector<Assignment>& batch, const Objective& objective) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < batch.size(); ++i) queue_.push_back(i);
+  }
+  BatchResult result;
+  const Clock::time_point start = Clock::now();
+  for (;;) {
+    std::size_t at = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (queue_.empty()) break;
+      at = queue_.front();
+      queue_.pop_front();
+    }
+    result.ended.push_back(run_one(batch[at], [&](Trial& trial) { return objective(trial, at); }));
+    if (Clock::now() - start > kLongBatch) break;  // SESSION-2
+  }
+  const std::lock_guard lock(mutex_);
+  queue_.clear();
+  result.reports = std::exchange(reports_, {});  // SESSION-1
+  return result;
+}
+
+Ended Session::run_one(const Assignment& assignment, const std::function<Metrics(Trial&)>& objective) {
+  current_ = &assignment;
+  iteration_ = 0;
+  last_.clear();
+  decision_ = Decision::go_on;
+  const Clock::time_point start = Clock::now();
+  Ended ended{.trial = assignment.number, .metrics = {}, .error = {}};
+  Metrics returned;
+  try {
+    Trial trial(*this);
+    returned = objective(trial);
+  } catch (const TrialStopped&) {
+    // as decision_ says; where user code throws it by itself, the trial has ended early all the same
+    if (decision_ == Decision::go_on) decision_ = Decision::stop;
+  } catch (const std::exception& error) {
+    ended.error = exception_text(error.what());
+  } catch (...) {
+    ended.error = exception_text(nullptr);
+  }
+  ended.seconds = seconds_since(start);
+  ended.metrics = std::move(last_);
+  for (const auto& [name, value] : returned) ended.metrics[name] = value;
+  if (ended.error.empty() && !ended.metrics.contains(setup_.metric)) {
+    ended.error = "the objective neither returned nor reported '" + setup_.metric +
+                  "', which is TunerConfig::metric. Next: report it, or name another metric.";
+  }
+  ended.status = !ended.error.empty()               ? TrialStatus::failed
+                 : decision_ == Decision::stop      ? TrialStatus::stopped
+                                                    : TrialStatus::complete;
+  if (files_) files_->end(ended.status != TrialStatus::failed);
+  files_.reset();
+  current_ = nullptr;
+  return ended;
+}
+
+void Session::report(const Metrics& metrics) {
+  if (decision_ != Decision::go_on) throw TrialStopped();
+  const auto given = metrics.find("training_iteration");
+  iteration_ = given == metrics.end() ? iteration_ + 1 : static_cast<std::int64_t>(given->second);
+  last_ = metrics;
+  if (!files_) files_.emplace(setup_, *current_);
+  files_->report(iteration_, metrics);
+  std::unique_lock lock(mutex_);
+  const bool decided = setup_.decisions && metrics.contains(setup_.metric);
+  if (!decided) changed_.wait(lock, [&] { return reports_.size() < kMostReports || setup_.decisions || left_; });
+  for (SentReport& earlier : files_->take_earlier()) reports_.push_back(std::move(earlier));
+  reports_.push_back({current_->number, iteration_, metrics});
+  if (!decided) return;
+  decision_ = wait_for_decision(lock);
+  lock.unlock();
+  if (decision_ != Decision::go_on) throw TrialStopped();
+}
+
+Decision Session::wait_for_decision(std::unique_lock<std::mutex>& lock) {
+  waiting_ = true;
+  answer_.reset();
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return answer_.has_value() || left_; });
+  waiting_ = false;
+  return answer_.value_or(Decision::stop);
+}
+
+std::filesystem::path Session::folder() {
+  if (!files_) files_.emplace(setup_, *current_);
+  return files_->folder();
+}
+
+Update Session::ask(const Question& question) {
+  std::unique_lock lock(mutex_);
+  Update update;
+  if (question.trial >= 0) {
+    answer_ = question.decision;
+    waiting_ = false;
+    changed_.notify_all();
+  }
+  if (question.give_back) {
+    for (const std::size_t at : queue_) update.returned.push_back(static_cast<std::int64_t>(at));
+    queue_.clear();
+  }
+  if (question.wait) changed_.wait(lock, [&] { return waiting_ || left_; });
+  if (setup_.decisions && !question.wait) return update;  // SESSION-1: who waits for reports takes them
+  update.reports = std::exchange(reports_, {});
+  changed_.notify_all();
+  return update;
+}
+
+void Session::leave() {
+  const std::lock_guard lock(mutex_);
+  left_ = true;
+  changed_.notify_all();
+}
+
+// --- what the public headers declare
+
+Worker::Worker(WorkerSetup setup) : session_(std::make_unique<Session>(std::move(setup))) {}
+Worker::~Worker() = default;
+Update Worker::ask(const Question& question) { return session_->ask(question); }
+void Worker::leave() { session_->leave(); }
+const WorkerSetup& Worker::setup() const { return session_->setup(); }
+
+BatchResult Worker::run_batch(std::vector<Assignment> batch,
+                              const std::function<Metrics(Trial&, std::size_t)>& objective) {
+  return session_->run(batch, objective);
+}
+
+}  // namespace manta::tune::detail

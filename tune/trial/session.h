@@ -1,0 +1,61 @@
+// A worker's side: it runs the trials of a batch, hands their reports over, and waits for decisions.
+//
+// SESSION-1: the tuner gets a trial's reports in order, each once, and before or with its end. With decisions: a report
+//            that holds the metric is taken by ask() and answered by the next; without, reports wait for nobody.
+// SESSION-2: a batch that takes long ends early: what it has not begun goes back to the tuner.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <manta/tune/detail/launch.h>
+
+#include "tune/trial/trial_files.h"
+
+namespace manta::tune::detail {
+
+// Threading: run and report by the thread of a batch, ask and leave by others.
+class Session {
+ public:
+  using Objective = std::function<Metrics(Trial&, std::size_t)>;
+
+  explicit Session(WorkerSetup setup) : setup_(std::move(setup)) {}
+
+  BatchResult run(const std::vector<Assignment>& batch, const Objective& objective);
+  void report(const Metrics& metrics);
+  std::filesystem::path folder();
+  const Assignment& current() const { return *current_; }
+  const WorkerSetup& setup() const { return setup_; }
+
+  Update ask(const Question& question);
+  void leave();
+
+ private:
+  Ended run_one(const Assignment& assignment, const std::function<Metrics(Trial&)>& objective);
+  void log(std::int64_t iteration, const Metrics& metrics);
+  Decision wait_for_decision(std::unique_lock<std::mutex>& lock);
+
+  WorkerSetup setup_;
+
+  // Of the trial that runs; its thread's.
+  const Assignment* current_ = nullptr;
+  std::int64_t iteration_ = 0;
+  Metrics last_;
+  Decision decision_ = Decision::go_on;  // that has been made; anything but go_on ends it
+  std::optional<TrialFiles> files_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::size_t> queue_;  // of the batch, not begun
+  std::vector<SentReport> reports_;
+  bool waiting_ = false;           // the last report waits for its decision
+  std::optional<Decision> answer_;
+  bool left_ = false;
+};
+
+}  // namespace manta::tune::detail

@@ -1,0 +1,12 @@
+#include <manta/tune/trial.h>
+
+#include "tune/trial/session.h"
+
+namespace manta::tune {
+
+std::int64_t Trial::number() const { return session_.current().number; }
+int Trial::attempt() const { return session_.current().attempt; }
+void Trial::report(const Metrics& metrics) { session_.report(metrics); }
+std::filesystem::path Trial::folder() const { return session_.folder(); }
+
+}  // namespace manta::tune

@@ -1,0 +1,99 @@
+// A study: its trials, what they are told, what they said; without workers, which the loop has.
+//
+// STUDY-1: what a trial is depends on its number and on trials that ended before it was made, not on who runs it.
+// STUDY-2: a configuration is journalled before its trial's reports and end, these before another trial is made after them.
+// STUDY-3: a trial of which nothing is known but that its process died with others is run again alone: only a death that
+//          is surely its own counts as its failure.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <manta/tune/detail/launch.h>
+#include <manta/tune/tuner.h>
+
+#include "tune/space/grid_walk.h"
+#include "tune/storage/journal.h"
+#include "tune/storage/study_folder.h"
+#include "tune/storage/trial_tables.h"
+
+namespace manta::tune::detail {
+
+struct Counts {
+  std::int64_t complete = 0, stopped = 0, failed = 0, running = 0;
+  std::int64_t ended() const { return complete + stopped + failed; }
+};
+
+// Threading: one thread. Ownership: of the study's files. Errors: the constructor throws Error(invalid_argument); making a
+// trial throws what the space function and the searcher throw.
+class Study {
+ public:
+  // Makes the study, or goes on with the one that is there. `program` outlives it.
+  Study(const TunerConfig& tuner, const RunConfig& run, const Program& program);
+
+  // Up to `most` trials to be run together; none: all are under way, or have ended.
+  std::vector<Assignment> take(std::size_t most);
+  // Whether take() has nothing, and will not unless a trial comes back.
+  bool exhausted();
+
+  Decision report(const SentReport& sent);
+  void end(Ended ended);
+  // It was not begun.
+  void give_back(std::int64_t number);
+  // Its process died. alone: no other trial was with it.
+  void lost(std::int64_t number, bool alone, const std::string& why);
+
+  void flush_journal() { journal_->flush(); }
+  void flush_tables() { tables_->flush(trials_); }
+  Outcome finish(bool interrupted, double seconds);
+
+  bool learns() const { return searcher_->learns(); }
+  bool decides() const { return scheduler_ != nullptr; }
+  Counts counts() const;
+  // Trials in all; nothing where grids make that unknown so far.
+  std::optional<std::int64_t> total() const;
+  const TrialRecord* best() const { return best_ < 0 ? nullptr : &trials_[static_cast<std::size_t>(best_)]; }
+  const TrialRecord& trial(std::int64_t number) const { return trials_[static_cast<std::size_t>(number)]; }
+  const StudyFolder& folder() const { return folder_; }
+  const TunerConfig& config() const { return tuner_; }
+
+ private:
+  // What is known of a trial beside its record.
+  struct Course {
+    int failures = 0;
+    bool alone = false;
+    bool again = false;
+  };
+
+  void resume(StoredStudy stored);
+  void replay(TrialRecord& stored);
+  bool make_next();
+  Assignment assignment_of(std::int64_t number);
+  double score_of(double value) const { return tuner_.mode == Mode::min ? -value : value; }
+  bool better(const TrialRecord& trial, const TrialRecord& than) const;
+  void consider(const TrialRecord& trial);
+  TrialRecord& record(std::int64_t number) { return trials_[static_cast<std::size_t>(number)]; }
+  Course& course(std::int64_t number) { return courses_[static_cast<std::size_t>(number)]; }
+
+  TunerConfig tuner_;
+  RunConfig run_;
+  const Program& program_;
+  StudyFolder folder_;
+  std::shared_ptr<Searcher> searcher_;
+  std::shared_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<TrialTables> tables_;
+  std::vector<TrialRecord> trials_;
+  std::vector<Course> courses_;
+  std::deque<std::int64_t> waiting_;  // made, to be run
+  GridWalk grids_;
+  std::int64_t samples_ = 0;          // repetitions of the grid that were made; without grids trials
+  std::int64_t per_sample_ = 0;       // trials of the first one; 0: not known
+  Counts ended_;                      // without running
+  std::ptrdiff_t best_ = -1;
+};
+
+}  // namespace manta::tune::detail
