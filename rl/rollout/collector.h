@@ -1,0 +1,51 @@
+// Steps environments with a policy.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <manta/rl/detail/rollout_worker.h>
+#include <manta/rl/networks.h>
+
+namespace manta::rl::detail {
+
+// COLLECT-1: what an environment does and what its policy draws depend on the run's seed, the environment's index among
+//            all of the run, and the number of the step; not on how environments are divided among collectors.
+// COLLECT-2: a collector that is new in a later round (its actor's process had died) starts new episodes, with seeds that
+//            no round before has used.
+//
+// Threading: one thread at a time. Errors: those of the environments; Error(invalid_argument) for a round of another network.
+class Collector {
+ public:
+  // envs: AutoresetMode::same_step.
+  Collector(const CollectorSetup& setup, std::unique_ptr<VectorEnv> envs);
+
+  Collected collect(const Round& round);
+
+  // Everything that decides how it goes on, but for what a Round brings.
+  std::string save_state() const;
+  void load_state(const std::string& state);
+
+ private:
+  struct Step;
+  void start(std::int64_t round);
+  void take_parameters(const torch::Tensor& flat);
+  void choose(const Step& step, std::uint64_t time);
+  void after_step(const Step& step, std::int64_t at, Collected& collected);
+  void normalize_observations(std::span<const float> raw, float* out, bool learn);
+
+  CollectorSetup setup_;
+  std::unique_ptr<VectorEnv> envs_;
+  ActorCritic network_;
+  std::size_t observation_size_;
+  bool started_ = false;
+  std::vector<float> observations_;  // [N, O], raw, that the next step starts from
+  std::vector<double> discounted_;   // [N]: sums of rewards
+  Statistics statistics_, seen_;     // all, and of this round
+  std::vector<float> clipped_;       // actions as a Box takes them
+  std::vector<float> final_raw_, finals_;
+  std::vector<std::int64_t> final_rows_;
+};
+
+}  // namespace manta::rl::detail
