@@ -30,7 +30,9 @@ class Collector {
  private:
   struct Step;
   void start(std::int64_t round);
-  void take_parameters(const torch::Tensor& flat);
+  Rollout make_rollout() const;
+  Step step_of(const Rollout& rollout, std::int64_t at) const;
+  void step_environments(const Step& step);
   void choose(const Step& step, std::uint64_t time);
   void after_step(const Step& step, std::int64_t at, Collected& collected);
   void normalize_observations(std::span<const float> raw, float* out, bool learn);
