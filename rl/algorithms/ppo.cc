@@ -14,6 +14,7 @@
 #include "rl/algorithms/snapshot.h"
 #include "rl/log/run_log.h"
 #include "rl/policy/flat_parameters.h"
+#include "rl/policy/mlp_pass.h"
 #include "rl/rollout/collectors.h"
 
 namespace manta::rl {
@@ -107,6 +108,7 @@ class Ppo::Learner {
   PpoOptions options_;
   ActorCritic network_;
   detail::FlatParameters parameters_;
+  detail::MlpPass actor_, critic_;  // of the network
   torch::optim::Adam optimizer_;
   detail::Statistics statistics_;
   detail::ActorCriticPolicy policy_;
@@ -118,6 +120,8 @@ Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sampl
     : options_((check(options), options)),
       network_(static_cast<std::int64_t>(sample.observation_size()), sample.action_space(), options.network, options.seed),
       parameters_(*network_),
+      actor_(network_->actor),
+      critic_(network_->critic),
       optimizer_({parameters_.values()}, torch::optim::AdamOptions(options.learning_rate).eps(1e-5)),
       statistics_{detail::first_moments(sample.observation_size()), detail::first_moments(1)},
       policy_(sample.observation_space(), sample.action_space(), network_,
@@ -176,7 +180,9 @@ Minibatch Ppo::Learner::estimate(const Rollout& rollout) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor observations = rollout.observations.flatten(0, 1);
   const std::int64_t steps = observations.size(0), envs = rollout.num_envs();
-  const torch::Tensor values = network_->values(at::cat({observations, rollout.next_observations, rollout.final_observations}));
+  critic_.refresh();
+  const torch::Tensor values =
+      critic_.forward(at::cat({observations, rollout.next_observations, rollout.final_observations})).squeeze(-1);
   const Values opinion{values.narrow(0, 0, steps).view({rollout.num_steps(), envs}), values.narrow(0, steps, envs),
                        values.narrow(0, steps + envs, rollout.final_rows.numel())};
   const Advantages estimated = generalized_advantages(rollout, opinion, options_.gamma, options_.gae_lambda);
@@ -217,9 +223,16 @@ Metrics Ppo::Learner::update(const Minibatch& batch) {
   return metrics;
 }
 
+// One step of the optimizer. The graph is that of the loss alone: the networks go forward and backward by hand.
 void Ppo::Learner::learn(const Minibatch& minibatch, PpoLosses& sums) {
   parameters_.gradients().zero_();
-  detail::ppo_loss(*network_, minibatch, options_, sums).backward();
+  actor_.refresh();
+  critic_.refresh();
+  const torch::Tensor output = actor_.forward(minibatch.observations).requires_grad_();
+  const torch::Tensor values = critic_.forward(minibatch.observations).requires_grad_();
+  detail::ppo_loss(*network_, output, values.squeeze(-1), minibatch, options_, sums).backward();
+  actor_.backward(output.grad());
+  critic_.backward(values.grad());
   parameters_.clip_gradients(options_.max_gradient_norm);
   optimizer_.step();
 }

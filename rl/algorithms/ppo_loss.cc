@@ -2,9 +2,10 @@
 
 namespace manta::rl::detail {
 
-torch::Tensor ppo_loss(ActorCriticImpl& network, const Minibatch& batch, const PpoOptions& options, PpoLosses& sums) {
+torch::Tensor ppo_loss(const ActorCriticImpl& network, const torch::Tensor& output, const torch::Tensor& values,
+                       const Minibatch& batch, const PpoOptions& options, PpoLosses& sums) {
   const double clip = options.clip_coefficient;
-  const auto [log_probs, entropies] = network.evaluate(network.actor->forward(batch.observations), batch.actions);
+  const auto [log_probs, entropies] = network.evaluate(output, batch.actions);
   const torch::Tensor log_ratio = log_probs - batch.log_probs;
   const torch::Tensor ratio = log_ratio.exp();
 
@@ -12,7 +13,6 @@ torch::Tensor ppo_loss(ActorCriticImpl& network, const Minibatch& batch, const P
   if (options.normalize_advantages) advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8);
   const torch::Tensor policy_loss = at::max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)).mean();
 
-  const torch::Tensor values = network.values(batch.observations);
   torch::Tensor errors = (values - batch.returns).square();
   if (options.clip_value_loss) {
     const torch::Tensor near = batch.values + (values - batch.values).clamp(-clip, clip);

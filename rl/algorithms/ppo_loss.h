@@ -18,7 +18,8 @@ struct PpoLosses {
   double old_approx_kl = 0, approx_kl = 0, clip_fraction = 0;
 };
 
-// The loss, with the graph for backward(); adds to `sums`.
-torch::Tensor ppo_loss(ActorCriticImpl& network, const Minibatch& batch, const PpoOptions& options, PpoLosses& sums);
+// The loss, with the graph for backward(), of the actor's output [n, size] and the critic's values [n]; adds to `sums`.
+torch::Tensor ppo_loss(const ActorCriticImpl& network, const torch::Tensor& output, const torch::Tensor& values,
+                       const Minibatch& batch, const PpoOptions& options, PpoLosses& sums);
 
 }  // namespace manta::rl::detail

@@ -25,14 +25,11 @@ void make_orthogonal(torch::Tensor& weight, double gain, const at::Generator& ge
 }  // namespace
 
 // torch::nn::Linear would draw its first weights from torch's own generator.
-struct MlpImpl::Layer : torch::nn::Module {
-  Layer(std::int64_t inputs, std::int64_t outputs, double gain, const at::Generator& generator) {
-    weight = register_parameter("weight", torch::empty({outputs, inputs}));
-    bias = register_parameter("bias", torch::zeros({outputs}));
-    make_orthogonal(weight, gain, generator);
-  }
-  torch::Tensor weight, bias;
-};
+MlpImpl::Layer::Layer(std::int64_t inputs, std::int64_t outputs, double gain, const at::Generator& generator) {
+  weight = register_parameter("weight", torch::empty({outputs, inputs}));
+  bias = register_parameter("bias", torch::zeros({outputs}));
+  make_orthogonal(weight, gain, generator);
+}
 
 MlpImpl::MlpImpl(std::int64_t inputs, std::int64_t outputs, double output_gain, const NetworkOptions& options,
                  const at::Generator& generator)

@@ -45,11 +45,13 @@ Collector::Collector(const CollectorSetup& setup, std::unique_ptr<VectorEnv> env
     : setup_(setup),
       envs_(std::move(envs)),
       network_(static_cast<std::int64_t>(envs_->observation_size()), envs_->action_space(), setup.network, setup.seed),
+      actor_(network_->actor),
       observation_size_(envs_->observation_size()) {
   const auto num_envs = static_cast<std::size_t>(setup_.num_envs);
   observations_.resize(num_envs * observation_size_);
   final_raw_.resize(observations_.size());
   discounted_.resize(num_envs);
+  output_.resize(num_envs * static_cast<std::size_t>(network_->shape().size));
 }
 
 void Collector::start(std::int64_t round) {
@@ -70,13 +72,8 @@ void Collector::normalize_observations(std::span<const float> raw, float* out, b
 }
 
 void Collector::choose(const Step& step, std::uint64_t time) {
-  torch::Tensor output;
-  {
-    const c10::InferenceMode inference;
-    output = network_->actor->forward(at::from_blob(
-        step.observations.data(), {setup_.num_envs, static_cast<std::int64_t>(observation_size_)}, at::kFloat));
-  }
-  const float* row = output.const_data_ptr<float>();
+  actor_.forward(step.observations.data(), setup_.num_envs, output_.data());
+  const float* row = output_.data();
   const std::int64_t size = network_->shape().size;
   const float* log_stds = network_->shape().discrete ? nullptr : network_->log_std.const_data_ptr<float>();
   for (std::int64_t env = 0; env < setup_.num_envs; ++env, row += size) {
@@ -161,6 +158,7 @@ void Collector::step_environments(const Step& step) {
 Collected Collector::collect(const Round& round) {
   const torch::NoGradGuard no_grad;
   view_parameters(*network_, round.parameters);
+  actor_.refresh();
   statistics_ = round.statistics;
   seen_ = {no_moments(observation_size_), no_moments(1)};
   finals_.clear();

@@ -8,6 +8,8 @@
 #include <manta/rl/detail/rollout_worker.h>
 #include <manta/rl/networks.h>
 
+#include "rl/policy/mlp_pass.h"
+
 namespace manta::rl::detail {
 
 // COLLECT-1: what an environment does and what its policy draws depend on the run's seed, the environment's index among
@@ -40,6 +42,8 @@ class Collector {
   CollectorSetup setup_;
   std::unique_ptr<VectorEnv> envs_;
   ActorCritic network_;
+  MlpPass actor_;
+  std::vector<float> output_;        // of the actor, for one step
   std::size_t observation_size_;
   bool started_ = false;
   std::vector<float> observations_;  // [N, O], raw, that the next step starts from

@@ -22,8 +22,14 @@ class MlpImpl : public torch::nn::Module {
           const at::Generator& generator);
   torch::Tensor forward(const torch::Tensor& input);  // [n, inputs] to [n, outputs]
 
+  struct Layer : torch::nn::Module {
+    Layer(std::int64_t inputs, std::int64_t outputs, double gain, const at::Generator& generator);
+    torch::Tensor weight, bias;  // [outputs, inputs], [outputs]
+  };
+  const std::vector<std::shared_ptr<Layer>>& layers() const { return layers_; }
+  Activation activation() const { return activation_; }
+
  private:
-  struct Layer;
   std::vector<std::shared_ptr<Layer>> layers_;
   Activation activation_;
 };
