@@ -198,11 +198,13 @@ Metrics Ppo::Learner::update(const Minibatch& batch) {
   double minibatches = 0;
   for (std::int64_t epoch = 0; epoch < options_.update_epochs; ++epoch) {
     const torch::Tensor order = shuffled(size, options_.seed, log_.progress().iteration, epoch);
+    const auto in_order = [&order](const torch::Tensor& rows) { return rows.index_select(0, order); };
+    const Minibatch all{in_order(batch.observations), in_order(batch.actions), in_order(batch.log_probs),
+                        in_order(batch.advantages),   in_order(batch.returns), in_order(batch.values)};
     const double kl_before = sums.approx_kl;
     for (std::int64_t start = 0; start < size; start += part, ++minibatches) {
-      const torch::Tensor rows = order.narrow(0, start, part);
-      learn({batch.observations.index_select(0, rows), batch.actions.index_select(0, rows), batch.log_probs.index_select(0, rows),
-             batch.advantages.index_select(0, rows), batch.returns.index_select(0, rows), batch.values.index_select(0, rows)}, sums);
+      learn({all.observations.narrow(0, start, part), all.actions.narrow(0, start, part), all.log_probs.narrow(0, start, part),
+             all.advantages.narrow(0, start, part), all.returns.narrow(0, start, part), all.values.narrow(0, start, part)}, sums);
     }
     const double kl = (sums.approx_kl - kl_before) / static_cast<double>(options_.num_minibatches);
     if (options_.target_kl && kl > *options_.target_kl) break;
@@ -223,16 +225,17 @@ Metrics Ppo::Learner::update(const Minibatch& batch) {
   return metrics;
 }
 
-// One step of the optimizer. The graph is that of the loss alone: the networks go forward and backward by hand.
+// One step of the optimizer.
 void Ppo::Learner::learn(const Minibatch& minibatch, PpoLosses& sums) {
+  const torch::NoGradGuard no_grad;
   parameters_.gradients().zero_();
   actor_.refresh();
   critic_.refresh();
-  const torch::Tensor output = actor_.forward(minibatch.observations).requires_grad_();
-  const torch::Tensor values = critic_.forward(minibatch.observations).requires_grad_();
-  detail::ppo_loss(*network_, output, values.squeeze(-1), minibatch, options_, sums).backward();
-  actor_.backward(output.grad());
-  critic_.backward(values.grad());
+  const torch::Tensor output = actor_.forward(minibatch.observations), values = critic_.forward(minibatch.observations);
+  const detail::PpoGradients gradients = detail::ppo_loss(*network_, output, values.squeeze(-1), minibatch, options_, sums);
+  actor_.backward(gradients.output);
+  critic_.backward(gradients.values.unsqueeze(-1));
+  if (gradients.log_std.defined()) network_->log_std.mutable_grad().add_(gradients.log_std);
   parameters_.clip_gradients(options_.max_gradient_norm);
   optimizer_.step();
 }
