@@ -13,6 +13,7 @@
 #include "rl/algorithms/ppo_loss.h"
 #include "rl/algorithms/snapshot.h"
 #include "rl/log/run_log.h"
+#include "rl/policy/adam.h"
 #include "rl/policy/flat_parameters.h"
 #include "rl/policy/mlp_pass.h"
 #include "rl/rollout/collectors.h"
@@ -101,7 +102,8 @@ class Ppo::Learner {
   Rollout collect();
   Minibatch estimate(const Rollout& rollout);
   Metrics update(const Minibatch& batch);
-  void learn(const Minibatch& minibatch, PpoLosses& sums);
+  void learn(double rate, const Minibatch& minibatch, PpoLosses& sums);
+  train::State state_with(torch::Tensor& rest);
   void save();
   void restore(const train::Checkpoint& checkpoint);
 
@@ -109,7 +111,7 @@ class Ppo::Learner {
   ActorCritic network_;
   detail::FlatParameters parameters_;
   detail::MlpPass actor_, critic_;  // of the network
-  torch::optim::Adam optimizer_;
+  detail::Adam optimizer_;
   detail::Statistics statistics_;
   detail::ActorCriticPolicy policy_;
   detail::RunLog log_;
@@ -122,7 +124,7 @@ Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sampl
       parameters_(*network_),
       actor_(network_->actor),
       critic_(network_->critic),
-      optimizer_({parameters_.values()}, torch::optim::AdamOptions(options.learning_rate).eps(1e-5)),
+      optimizer_(parameters_, 1e-5),
       statistics_{detail::first_moments(sample.observation_size()), detail::first_moments(1)},
       policy_(sample.observation_space(), sample.action_space(), network_,
               options.normalize_observations ? &statistics_.observations : nullptr),
@@ -192,7 +194,6 @@ Minibatch Ppo::Learner::estimate(const Rollout& rollout) {
 
 Metrics Ppo::Learner::update(const Minibatch& batch) {
   const double rate = learning_rate();
-  static_cast<torch::optim::AdamOptions&>(optimizer_.param_groups()[0].options()).lr(rate);
   const std::int64_t size = batch.values.numel(), part = size / options_.num_minibatches;
   PpoLosses sums;
   double minibatches = 0;
@@ -203,8 +204,8 @@ Metrics Ppo::Learner::update(const Minibatch& batch) {
                         in_order(batch.advantages),   in_order(batch.returns), in_order(batch.values)};
     const double kl_before = sums.approx_kl;
     for (std::int64_t start = 0; start < size; start += part, ++minibatches) {
-      learn({all.observations.narrow(0, start, part), all.actions.narrow(0, start, part), all.log_probs.narrow(0, start, part),
-             all.advantages.narrow(0, start, part), all.returns.narrow(0, start, part), all.values.narrow(0, start, part)}, sums);
+      learn(rate, {all.observations.narrow(0, start, part), all.actions.narrow(0, start, part), all.log_probs.narrow(0, start, part),
+                   all.advantages.narrow(0, start, part), all.returns.narrow(0, start, part), all.values.narrow(0, start, part)}, sums);
     }
     const double kl = (sums.approx_kl - kl_before) / static_cast<double>(options_.num_minibatches);
     if (options_.target_kl && kl > *options_.target_kl) break;
@@ -226,7 +227,7 @@ Metrics Ppo::Learner::update(const Minibatch& batch) {
 }
 
 // One step of the optimizer.
-void Ppo::Learner::learn(const Minibatch& minibatch, PpoLosses& sums) {
+void Ppo::Learner::learn(double rate, const Minibatch& minibatch, PpoLosses& sums) {
   const torch::NoGradGuard no_grad;
   parameters_.gradients().zero_();
   actor_.refresh();
@@ -237,20 +238,26 @@ void Ppo::Learner::learn(const Minibatch& minibatch, PpoLosses& sums) {
   critic_.backward(gradients.values.unsqueeze(-1));
   if (gradients.log_std.defined()) network_->log_std.mutable_grad().add_(gradients.log_std);
   parameters_.clip_gradients(options_.max_gradient_norm);
-  optimizer_.step();
+  optimizer_.step(rate);
+}
+
+// What a checkpoint consists of; rest: what is no tensor.
+train::State Ppo::Learner::state_with(torch::Tensor& rest) {
+  train::State state;
+  state.add("model", *network_).add("adam_mean", optimizer_.mean).add("adam_square", optimizer_.square);
+  state.add("adam_steps", optimizer_.steps).add("run", rest);
+  return state;
 }
 
 void Ppo::Learner::save() {
   torch::Tensor rest = detail::to_bytes(collectors_.save_states(), statistics_, log_.progress());
-  train::State state;
-  state.add("model", *network_).add("optimizer", optimizer_).add("run", rest);
+  train::State state = state_with(rest);
   log_.save(state);
 }
 
 void Ppo::Learner::restore(const train::Checkpoint& checkpoint) {
   torch::Tensor rest;
-  train::State state;
-  state.add("model", *network_).add("optimizer", optimizer_).add("run", rest);
+  train::State state = state_with(rest);
   checkpoint.restore(state);
   std::vector<std::string> environments;
   detail::RunLog::Progress progress;

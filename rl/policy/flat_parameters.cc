@@ -1,5 +1,7 @@
 #include "rl/policy/flat_parameters.h"
 
+#include <cmath>
+#include <numeric>
 #include <string>
 
 #include <manta/error.h>
@@ -22,9 +24,13 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
 }
 
 void FlatParameters::clip_gradients(double max_norm) {
-  const float norm = gradients_.norm().item<float>();
-  const double scale = max_norm / (static_cast<double>(norm) + 1e-6);
-  if (scale < 1) gradients_.mul_(scale);
+  float* gradient = gradients_.mutable_data_ptr<float>();
+  const std::int64_t count = gradients_.numel();
+  double squares[8] = {};  // several sums, so that they need not wait for each other
+  for (std::int64_t i = 0; i < count; ++i) squares[i % 8] += static_cast<double>(gradient[i]) * gradient[i];
+  const double scale = max_norm / (std::sqrt(std::accumulate(squares, squares + 8, 0.0)) + 1e-6);
+  if (scale >= 1) return;
+  for (std::int64_t i = 0; i < count; ++i) gradient[i] *= static_cast<float>(scale);
 }
 
 void view_parameters(torch::nn::Module& module, const torch::Tensor& flat) {
