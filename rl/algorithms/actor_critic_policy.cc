@@ -16,16 +16,16 @@ torch::Tensor checked_observations(const torch::Tensor& observations, std::size_
   return observations.to(at::kCPU, at::kFloat).contiguous();
 }
 
-ActorCriticPolicy::ActorCriticPolicy(Box observations, ActionSpace actions, ActorCritic network, const Moments* statistics)
+ActorCriticPolicy::ActorCriticPolicy(Box observations, ActionSpace actions, ActorCritic network, const RunningStatistics* statistics)
     : observations_(std::move(observations)), actions_(std::move(actions)), network_(std::move(network)), statistics_(statistics) {}
 
 torch::Tensor ActorCriticPolicy::act(const torch::Tensor& observations, bool deterministic) {
   const torch::NoGradGuard no_grad;
   torch::Tensor input = checked_observations(observations, observations_.size());
   if (statistics_ != nullptr) {
-    const torch::Tensor raw = input;
-    input = at::empty_like(raw);
-    normalize_rows(*statistics_, {raw.const_data_ptr<float>(), static_cast<std::size_t>(raw.numel())}, input.mutable_data_ptr<float>());
+    const torch::Tensor mean = torch::tensor(statistics_->mean, at::kFloat);
+    const torch::Tensor variance = torch::tensor(statistics_->variance, at::kFloat);
+    input = ((input - mean) / (variance + 1e-8).sqrt()).clamp(-10, 10);
   }
   const torch::Tensor output = network_->actor->forward(input);
   if (network_->shape().discrete) {

@@ -3,15 +3,14 @@
 
 #include <manta/rl/networks.h>
 #include <manta/rl/policy.h>
-
-#include "rl/rollout/moments.h"
+#include <manta/rl/running_statistics.h>
 
 namespace manta::rl::detail {
 
 class ActorCriticPolicy final : public Policy {
  public:
   // statistics: null where observations are not normalised; else they must outlive it.
-  ActorCriticPolicy(Box observations, ActionSpace actions, ActorCritic network, const Moments* statistics);
+  ActorCriticPolicy(Box observations, ActionSpace actions, ActorCritic network, const RunningStatistics* statistics);
 
   const Box& observation_space() const override { return observations_; }
   const ActionSpace& action_space() const override { return actions_; }
@@ -21,7 +20,7 @@ class ActorCriticPolicy final : public Policy {
   Box observations_;
   ActionSpace actions_;
   ActorCritic network_;
-  const Moments* statistics_;
+  const RunningStatistics* statistics_;
 };
 
 // observations as float [n, size], contiguous. Errors: throws Error(invalid_argument) for another shape.

@@ -125,7 +125,7 @@ Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sampl
       actor_(network_->actor),
       critic_(network_->critic),
       optimizer_(parameters_, 1e-5),
-      statistics_{detail::first_moments(sample.observation_size()), detail::first_moments(1)},
+      statistics_{RunningStatistics::initial(sample.observation_size()), RunningStatistics::initial(1)},
       policy_(sample.observation_space(), sample.action_space(), network_,
               options.normalize_observations ? &statistics_.observations : nullptr),
       log_(run, "ppo", options.total_steps),
@@ -165,8 +165,8 @@ Rollout Ppo::Learner::collect() {
   std::vector<Rollout> rollouts;
   std::vector<detail::FinishedEpisode> episodes;
   for (detail::Collected& part : collectors_.collect({log_.progress().iteration, parameters_.values(), statistics_})) {
-    detail::merge(statistics_.observations, part.seen.observations);
-    detail::merge(statistics_.returns, part.seen.returns);
+    if (options_.normalize_observations) statistics_.observations.merge(part.seen.observations);
+    if (options_.normalize_rewards) statistics_.returns.merge(part.seen.returns);
     episodes.insert(episodes.end(), part.episodes.begin(), part.episodes.end());
     rollouts.push_back(std::move(part.rollout));
   }

@@ -3,15 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <span>
-#include <variant>
 
 #include <manta/rl/detail/batch_checks.h>
 #include <manta/serialize.h>
 
 #include "rl/policy/flat_parameters.h"
-#include "rl/rollout/moments.h"
 #include "rl/rollout/sampling.h"
 
 namespace manta::rl::detail {
@@ -20,6 +17,11 @@ namespace {
 template <class T>
 std::span<T> all_of(const torch::Tensor& tensor) {
   return {tensor.mutable_data_ptr<T>(), static_cast<std::size_t>(tensor.numel())};
+}
+
+// What is normalised is also bounded.
+void bound(std::span<float> values) {
+  for (float& value : values) value = std::clamp(value, -10.0F, 10.0F);
 }
 
 torch::Tensor copied(const std::vector<float>& rows, std::int64_t columns) {
@@ -49,26 +51,32 @@ Collector::Collector(const CollectorSetup& setup, std::unique_ptr<VectorEnv> env
       observation_size_(envs_->observation_size()) {
   const auto num_envs = static_cast<std::size_t>(setup_.num_envs);
   observations_.resize(num_envs * observation_size_);
-  final_raw_.resize(observations_.size());
-  discounted_.resize(num_envs);
+  last_.resize(observations_.size());
   output_.resize(num_envs * static_cast<std::size_t>(network_->shape().size));
+  wrap_environments();
+}
+
+// In the order of CleanRL's ppo_continuous_action.py.
+void Collector::wrap_environments() {
+  if (!network_->shape().discrete) envs_ = std::make_unique<ClipAction>(std::move(envs_));
+  if (setup_.normalize_observations) {
+    auto wrapper = std::make_unique<NormalizeObservation>(std::move(envs_));
+    observations_of_ = wrapper.get();
+    envs_ = std::move(wrapper);
+  }
+  if (setup_.normalize_rewards) {
+    auto wrapper = std::make_unique<NormalizeReward>(std::move(envs_), NormalizeRewardOptions{.gamma = setup_.gamma});
+    rewards_of_ = wrapper.get();
+    envs_ = std::move(wrapper);
+  }
 }
 
 void Collector::start(std::int64_t round) {
   // COLLECT-2; Gymnasium's environment i of a run gets seed + i.
   const auto later = static_cast<std::uint64_t>(round) * 0x9e3779b97f4a7c15ULL;
   envs_->reset(setup_.seed + static_cast<std::uint64_t>(setup_.first_env) + later, observations_);
-  std::ranges::fill(discounted_, 0);
+  if (observations_of_ != nullptr) bound(observations_);
   started_ = true;
-}
-
-// observations: [N, O], raw.
-void Collector::normalize_observations(std::span<const float> raw, float* out, bool learn) {
-  if (learn) {
-    add_rows(statistics_.observations, raw);
-    add_rows(seen_.observations, raw);
-  }
-  normalize_rows(statistics_.observations, raw, out);
 }
 
 void Collector::choose(const Step& step, std::uint64_t time) {
@@ -87,26 +95,17 @@ void Collector::choose(const Step& step, std::uint64_t time) {
   }
 }
 
-// Episodes that ended, final observations, rewards as the learner sees them.
+// Episodes that ended, and where those did that were truncated.
 void Collector::after_step(const Step& step, std::int64_t at, Collected& collected) {
+  if (observations_of_ != nullptr) bound(step.next_observations);
+  if (rewards_of_ != nullptr) bound(step.rewards);
   for (const EpisodeStatistics& episode : envs_->finished_episodes()) {
     collected.episodes.push_back({at + 1, episode.episode_return, episode.length});
     if (step.truncated[episode.env] == 0 || step.terminated[episode.env] != 0) continue;
     final_rows_.push_back(at * setup_.num_envs + static_cast<std::int64_t>(episode.env));
-    const auto raw = std::span<const float>(final_raw_).subspan(episode.env * observation_size_, observation_size_);
-    finals_.insert(finals_.end(), raw.begin(), raw.end());
-    if (setup_.normalize_observations) {
-      normalize_observations(raw, &finals_[finals_.size() - observation_size_], false);
-    }
-  }
-  if (!setup_.normalize_rewards) return;
-  for (std::size_t i = 0; i < discounted_.size(); ++i) discounted_[i] = discounted_[i] * setup_.gamma + step.rewards[i];
-  add_rows(statistics_.returns, discounted_);
-  add_rows(seen_.returns, discounted_);
-  const double scale = 1 / std::sqrt(statistics_.returns.variance[0] + 1e-8);
-  for (std::size_t i = 0; i < discounted_.size(); ++i) {
-    step.rewards[i] = static_cast<float>(std::clamp(step.rewards[i] * scale, -10.0, 10.0));
-    if (step.terminated[i] != 0 || step.truncated[i] != 0) discounted_[i] = 0;
+    const auto last = std::span(last_).subspan(episode.env * observation_size_, observation_size_);
+    if (observations_of_ != nullptr) bound(last);
+    finals_.insert(finals_.end(), last.begin(), last.end());
   }
 }
 
@@ -141,39 +140,28 @@ Collector::Step Collector::step_of(const Rollout& rollout, std::int64_t at) cons
 }
 
 void Collector::step_environments(const Step& step) {
-  const StepBatch out{setup_.normalize_observations ? std::span<float>(observations_) : step.next_observations,
-                      step.rewards, step.terminated, step.truncated, final_raw_};
-  if (const Box* box = std::get_if<Box>(&envs_->action_space())) {
-    clipped_.resize(step.numbers.size());
-    for (std::size_t i = 0; i < clipped_.size(); ++i) {
-      clipped_[i] = std::clamp(step.numbers[i], box->low[i % box->size()], box->high[i % box->size()]);
-    }
-    envs_->step(std::span<const float>(clipped_), out);
-  } else {
+  const StepBatch out{step.next_observations, step.rewards, step.terminated, step.truncated, last_};
+  if (network_->shape().discrete) {
     envs_->step(std::span<const std::int64_t>(step.choices), out);
+  } else {
+    envs_->step(std::span<const float>(step.numbers), out);
   }
-  if (setup_.normalize_observations) normalize_observations(observations_, step.next_observations.data(), true);
 }
 
 Collected Collector::collect(const Round& round) {
   const torch::NoGradGuard no_grad;
   view_parameters(*network_, round.parameters);
   actor_.refresh();
-  statistics_ = round.statistics;
-  seen_ = {no_moments(observation_size_), no_moments(1)};
+  if (observations_of_ != nullptr) observations_of_->set_statistics(round.statistics.observations);
+  if (rewards_of_ != nullptr) rewards_of_->set_statistics(round.statistics.returns);
   finals_.clear();
   final_rows_.clear();
-  const bool first = !started_;
-  if (first) start(round.number);
+  if (!started_) start(round.number);
 
   Collected collected;
   Rollout& rollout = collected.rollout;
   rollout = make_rollout();
-  if (setup_.normalize_observations) {
-    normalize_observations(observations_, rollout.observations.mutable_data_ptr<float>(), first);
-  } else {
-    std::ranges::copy(observations_, rollout.observations.mutable_data_ptr<float>());
-  }
+  std::ranges::copy(observations_, rollout.observations.mutable_data_ptr<float>());
   for (std::int64_t at = 0; at < setup_.num_steps; ++at) {
     const Step step = step_of(rollout, at);
     choose(step, static_cast<std::uint64_t>(round.number * setup_.num_steps + at));
@@ -182,13 +170,12 @@ Collected Collector::collect(const Round& round) {
   }
   rollout.next_observations = rollout.observations.select(0, setup_.num_steps);
   rollout.observations = rollout.observations.narrow(0, 0, setup_.num_steps);
-  if (!setup_.normalize_observations) {
-    std::copy_n(rollout.next_observations.const_data_ptr<float>(), observations_.size(), observations_.begin());
-  }
+  std::copy_n(rollout.next_observations.const_data_ptr<float>(), observations_.size(), observations_.begin());
   rollout.final_observations = copied(finals_, static_cast<std::int64_t>(observation_size_));
   rollout.final_rows = at::empty({static_cast<std::int64_t>(final_rows_.size())}, at::kLong);
   std::ranges::copy(final_rows_, rollout.final_rows.mutable_data_ptr<std::int64_t>());
-  collected.seen = seen_;
+  if (observations_of_ != nullptr) collected.seen.observations = observations_of_->take_seen();
+  if (rewards_of_ != nullptr) collected.seen.returns = rewards_of_->take_seen();
   collected.process = ::getpid();
   return collected;
 }
@@ -196,14 +183,14 @@ Collected Collector::collect(const Round& round) {
 std::string Collector::save_state() const {
   serial::Writer writer;
   const std::string envs = started_ ? envs_->save_state() : "";
-  writer(started_, envs, observations_, discounted_);
+  writer(started_, envs, observations_);
   return bytes_of(writer);
 }
 
 void Collector::load_state(const std::string& state) {
   serial::Reader reader(as_bytes(state));
   std::string envs;
-  reader(started_, envs, observations_, discounted_);
+  reader(started_, envs, observations_);
   reader.finish();
   if (started_) envs_->load_state(envs);
 }

@@ -7,6 +7,7 @@
 
 #include <manta/rl/detail/rollout_worker.h>
 #include <manta/rl/networks.h>
+#include <manta/rl/wrappers.h>
 
 #include "rl/policy/mlp_pass.h"
 
@@ -20,7 +21,7 @@ namespace manta::rl::detail {
 // Threading: one thread at a time. Errors: those of the environments; Error(invalid_argument) for a round of another network.
 class Collector {
  public:
-  // envs: AutoresetMode::same_step.
+  // envs: AutoresetMode::same_step, without wrappers.
   Collector(const CollectorSetup& setup, std::unique_ptr<VectorEnv> envs);
 
   Collected collect(const Round& round);
@@ -37,20 +38,20 @@ class Collector {
   void step_environments(const Step& step);
   void choose(const Step& step, std::uint64_t time);
   void after_step(const Step& step, std::int64_t at, Collected& collected);
-  void normalize_observations(std::span<const float> raw, float* out, bool learn);
+  void wrap_environments();
 
   CollectorSetup setup_;
-  std::unique_ptr<VectorEnv> envs_;
+  std::unique_ptr<VectorEnv> envs_;              // with the wrappers that the setup asks for
+  NormalizeObservation* observations_of_ = nullptr;  // one of these, where there is one
+  NormalizeReward* rewards_of_ = nullptr;
   ActorCritic network_;
   MlpPass actor_;
-  std::vector<float> output_;        // of the actor, for one step
   std::size_t observation_size_;
   bool started_ = false;
-  std::vector<float> observations_;  // [N, O], raw, that the next step starts from
-  std::vector<double> discounted_;   // [N]: sums of rewards
-  Statistics statistics_, seen_;     // all, and of this round
-  std::vector<float> clipped_;       // actions as a Box takes them
-  std::vector<float> final_raw_, finals_;
+  std::vector<float> output_;                    // of the actor, for one step
+  std::vector<float> observations_;              // [N, O], that the next step starts from
+  std::vector<float> last_;                      // [N, O], of episodes that ended in a step
+  std::vector<float> finals_;                    // of truncated episodes in a round
   std::vector<std::int64_t> final_rows_;
 };
 

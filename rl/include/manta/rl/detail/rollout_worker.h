@@ -12,19 +12,14 @@
 #include <manta/rl/batch_env.h>
 #include <manta/rl/network_options.h>
 #include <manta/rl/rollout.h>
+#include <manta/rl/running_statistics.h>
 
 namespace manta::rl::detail {
 
-// Mean and variance of what was seen so far, by component. (Chan et al.'s formulas; variance is that of the population.)
-struct Moments {
-  double count = 0;
-  std::vector<double> mean, variance;
-};
-
 // What observations and rewards are divided by, where an algorithm asks for it.
 struct Statistics {
-  Moments observations;
-  Moments returns;  // discounted sums of rewards
+  RunningStatistics observations;
+  RunningStatistics returns;  // discounted sums of rewards
 };
 
 struct CollectorSetup {
