@@ -2,10 +2,8 @@
 #pragma once
 
 #include <manta/manta.h>
-#include <manta/rl/batch_env.h>
-#include <manta/rl/environment.h>
+#include <manta/rl/dqn.h>
+#include <manta/rl/env.h>
 #include <manta/rl/environment_spec.h>
 #include <manta/rl/evaluation.h>
-#include <manta/rl/make_env.h>
 #include <manta/rl/ppo.h>
-#include <manta/rl/vector_env.h>
