@@ -187,6 +187,7 @@ Minibatch Ppo::Learner::estimate(const Rollout& rollout) {
       critic_.forward(at::cat({observations, rollout.next_observations, rollout.final_observations})).squeeze(-1);
   const Values opinion{values.narrow(0, 0, steps).view({rollout.num_steps(), envs}), values.narrow(0, steps, envs),
                        values.narrow(0, steps + envs, rollout.final_rows.numel())};
+  if (!options_.bootstrap_truncated) values.narrow(0, steps + envs, rollout.final_rows.numel()).zero_();
   const Advantages estimated = generalized_advantages(rollout, opinion, options_.gamma, options_.gae_lambda);
   return {observations, rollout.actions.flatten(0, 1), rollout.log_probs.flatten(), estimated.advantages.flatten(),
           estimated.returns.flatten(), opinion.values.flatten()};

@@ -49,7 +49,9 @@ Rollout join(const std::vector<Rollout>& rollouts) {
     rows.push_back(step * envs + (each.final_rows - step * each.num_envs()) + before);
     before += each.num_envs();
   }
-  whole.final_rows = at::cat(rows);
+  const auto [in_order, order] = at::cat(rows).sort();
+  whole.final_rows = in_order;
+  whole.final_observations = whole.final_observations.index_select(0, order);
   return whole;
 }
 

@@ -13,7 +13,8 @@ std::vector<std::int64_t> sizes_of(const MlpImpl& network) {
 
 }  // namespace
 
-MlpPass::MlpPass(Mlp network) : network_(std::move(network)), perceptron_(sizes_of(*network_), network_->activation()) {}
+MlpPass::MlpPass(Mlp network, const Kernels& kernels)
+    : network_(std::move(network)), perceptron_(sizes_of(*network_), network_->activation(), kernels) {}
 
 void MlpPass::refresh() {
   for (std::size_t i = 0; i < network_->layers().size(); ++i) {

@@ -18,7 +18,7 @@ namespace manta::rl::detail {
 // Threading: one thread at a time. Ownership: shares the network.
 class MlpPass {
  public:
-  explicit MlpPass(Mlp network);
+  explicit MlpPass(Mlp network, const Kernels& kernels = *available_kernels().front());
 
   // Takes the weights as they are now.
   void refresh();

@@ -45,7 +45,7 @@ struct ActionShape {
 // A policy and the value of states, as two networks: "actor" gives logits of a Discrete space, or the means of a
 // Box, whose standard deviations do not depend on the state ("log_std", starts at 0).
 //
-//   ActorCritic network(environments->observation_space().low.size(), environments->action_space(), {}, seed);
+//   ActorCritic network(environments->observation_space().low.size(), environments->action_space(), NetworkOptions(), seed);
 //   auto [log_probs, entropies] = network->evaluate(network->actor->forward(observations), actions);
 class ActorCriticImpl : public torch::nn::Module {
  public:

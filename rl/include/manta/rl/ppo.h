@@ -26,6 +26,7 @@ struct PpoOptions {
   bool anneal_learning_rate = true;      // to 0 at total_steps, in a straight line
   double gamma = 0.99;
   double gae_lambda = 0.95;
+  bool bootstrap_truncated = true;       // what a limit ended goes on with the value of its last observation; else with 0
   bool normalize_advantages = true;      // in each minibatch
   double clip_coefficient = 0.2;
   bool clip_value_loss = true;
@@ -46,8 +47,8 @@ struct PpoOptions {
 // Details of Proximal Policy Optimization", ICLR blog track 2022; CleanRL): vectorised environments, orthogonal weights,
 // Adam's epsilon of 1e-5, learning rate annealing, GAE, advantages normalised in each minibatch, clipped value loss, entropy
 // bonus, one gradient clipping for all parameters, a standard deviation that does not depend on the state, actions clipped
-// to the space when used, normalised and clipped observations and rewards. What ends an episode by a limit counts with the
-// value of its last observation, which CleanRL leaves out.
+// to the space when used, normalised and clipped observations and rewards. One more, which CleanRL leaves out, is
+// bootstrap_truncated (Pardo et al. 2018, arXiv:1712.00378).
 //
 // Each iteration num_envs * num_steps are collected with the same weights, by the learner's process or by rollout actors,
 // then learnt from. The same seed and number of actors give the same training to the bit on the same machine. An actor that
