@@ -16,6 +16,7 @@
 #include "rl/log/run_log.h"
 #include "rl/policy/adam.h"
 #include "rl/policy/mlp_pass.h"
+#include "rl/policy/thread_count.h"
 #include "rl/rollout/sampling.h"
 
 namespace manta::rl {
@@ -47,6 +48,7 @@ void check(const DqnOptions& options, const ActionSpace& actions, const RunConfi
 }
 
 Mlp make_network(const VectorEnv& envs, const DqnOptions& options) {
+  const detail::ThreadCount threads(1);
   return Mlp(static_cast<std::int64_t>(envs.observation_size()), std::get<Discrete>(envs.action_space()).n, 1.0, options.network,
              at::make_generator<at::CPUGeneratorImpl>(options.seed));
 }

@@ -16,6 +16,7 @@
 #include "rl/policy/adam.h"
 #include "rl/policy/flat_parameters.h"
 #include "rl/policy/mlp_pass.h"
+#include "rl/policy/thread_count.h"
 #include "rl/rollout/collectors.h"
 
 namespace manta::rl {
@@ -90,13 +91,15 @@ PpoOptions PpoOptions::continuous() {
 class Ppo::Learner {
  public:
   Learner(const EnvironmentSpec& environment, const PpoOptions& options, const RunConfig& run)
-      : Learner(environment, *environment.make(1), options, run) {}
+      : Learner(environment, *environment.make(1), options, run, detail::ThreadCount(1)) {}
 
   TrainingResult train();
   Policy& policy() { return policy_; }
 
  private:
-  Learner(const EnvironmentSpec& environment, const VectorEnv& sample, const PpoOptions& options, const RunConfig& run);
+  // threads: small decompositions, as of the first weights, are slower with more of them.
+  Learner(const EnvironmentSpec& environment, const VectorEnv& sample, const PpoOptions& options, const RunConfig& run,
+          const detail::ThreadCount& threads);
 
   double learning_rate() const;
   Rollout collect();
@@ -118,7 +121,8 @@ class Ppo::Learner {
   detail::Collectors collectors_;
 };
 
-Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sample, const PpoOptions& options, const RunConfig& run)
+Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sample, const PpoOptions& options,
+                      const RunConfig& run, const detail::ThreadCount&)
     : options_((check(options), options)),
       network_(static_cast<std::int64_t>(sample.observation_size()), sample.action_space(), options.network, options.seed),
       parameters_(*network_),
@@ -143,7 +147,7 @@ TrainingResult Ppo::Learner::train() {
     const Minibatch batch = estimate(rollout);
     Metrics metrics = update(batch);
     metrics["losses/explained_variance"] = metrics["train/explained_variance"] = explained_variance(batch.values, batch.returns);
-    log_.iteration(log_.progress().steps + batch.values.numel(), std::move(metrics));
+    log_.iteration(log_.progress().steps + batch.values.numel(), std::move(metrics), collectors_.processes());
     saved = log_.checkpoint_is_due();
     if (saved) save();
   }

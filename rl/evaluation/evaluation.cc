@@ -10,6 +10,8 @@
 
 #include <manta/error.h>
 
+#include "rl/policy/thread_count.h"
+
 namespace manta::rl {
 namespace {
 
@@ -31,9 +33,10 @@ void step(VectorEnv& envs, const torch::Tensor& actions, const StepBatch& out) {
 }  // namespace
 
 Evaluation evaluate(Policy& policy, const EnvironmentSpec& environment, const EvaluationOptions& options) {
-  if (options.episodes < 1 || options.num_envs < 1) {
-    throw Error(ErrorCode::invalid_argument, "EvaluationOptions: episodes or num_envs is not positive. Next: give at least 1.");
+  if (options.episodes < 1 || options.num_envs < 1 || options.num_threads < 1) {
+    throw Error(ErrorCode::invalid_argument, "EvaluationOptions: episodes, num_envs or num_threads is not positive. Next: give at least 1.");
   }
+  const detail::ThreadCount threads(options.num_threads);
   const auto count = static_cast<std::size_t>(std::min(options.episodes, options.num_envs));
   const auto envs = environment.make(count);
   if (envs->observation_size() != policy.observation_space().size() || !same_kind(envs->action_space(), policy.action_space())) {

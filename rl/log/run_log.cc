@@ -73,7 +73,7 @@ void RunLog::episode(std::int64_t step, double episode_return, std::int64_t leng
   board_->add_scalar("charts/episodic_length", static_cast<double>(length), step);
 }
 
-void RunLog::iteration(std::int64_t step, Metrics metrics) {
+void RunLog::iteration(std::int64_t step, Metrics metrics, const std::vector<std::int64_t>& rollout_processes) {
   ++progress_.iteration;
   ++iterations_here_;
   progress_.steps = step;
@@ -92,7 +92,7 @@ void RunLog::iteration(std::int64_t step, Metrics metrics) {
   if (board_) board_->add_scalars(metrics_, step);
   if (results_) results_->add(metrics_);
   if (table_) table_->show(metrics_);
-  if (config_.on_report) config_.on_report({metrics_, progress_.iteration, step});
+  if (config_.on_report) config_.on_report({metrics_, progress_.iteration, step, rollout_processes});
 }
 
 bool RunLog::reached(const std::optional<double>& mean_return) const {

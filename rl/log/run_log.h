@@ -35,7 +35,7 @@ class RunLog {
   // An episode that ended at that step of the run.
   void episode(std::int64_t step, double episode_return, std::int64_t length);
   // An iteration that ended at that step. metrics: what the algorithm says; means of episodes, rate and time are added.
-  void iteration(std::int64_t step, Metrics metrics);
+  void iteration(std::int64_t step, Metrics metrics, const std::vector<std::int64_t>& rollout_processes = {});
   // Whether the last 100 episodes are as good as that.
   bool reached(const std::optional<double>& mean_return) const;
   // Whether checkpoint_every asks for one after this iteration.

@@ -37,6 +37,8 @@ class Collectors {
 
   // How often an actor's process was found to be another one than before.
   std::int64_t replaced() const { return replaced_; }
+  // Of the actors, in the last round; none where the learner's process collects.
+  const std::vector<std::int64_t>& processes() const { return processes_; }
 
  private:
   std::unique_ptr<Collector> own_;

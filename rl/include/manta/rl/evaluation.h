@@ -14,6 +14,7 @@ struct EvaluationOptions {
   bool deterministic = true;
   std::uint64_t seed = 1'000'000;  // of the environments; another than the training's
   std::int64_t num_envs = 16;      // stepped together, at most one for each episode
+  int num_threads = 1;             // of LibTorch
 };
 
 struct Evaluation {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <manta/report/metrics.h>
 #include <manta/train/checkpoint_store.h>
@@ -21,6 +22,7 @@ struct Report {
   Metrics metrics;
   std::int64_t iteration = 0;  // 1 for the first of the run, resumed ones included
   std::int64_t steps = 0;      // of environments since the run's first start
+  std::vector<std::int64_t> rollout_processes;  // ids of the rollout actors' processes; none: the learner's collected
 };
 
 struct RunConfig {
