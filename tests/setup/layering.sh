@@ -39,7 +39,7 @@ while IFS=: read -r file line text; do
   fi
 done < <(grep -nE '^ *# *include *"' /dev/null core/**/*.{h,cc,cu} || true)
 # The same within train and rl; what they may include of other libraries, LAYER-5 says.
-declare -A rooms_of=([train]=" checkpoint sampler group ddp session " [rl]=" env vector_env ")
+declare -A rooms_of=([train]=" checkpoint sampler group ddp session " [rl]=" env vector_env buffer perceptron policy rollout log evaluation algorithms ")
 for library in train rl; do
   rooms=${rooms_of[$library]}
   while IFS=: read -r file line text; do
