@@ -24,8 +24,9 @@ std::vector<Case> start_cases();
 std::vector<Case> collective_cases();
 std::vector<Case> training_cases();
 
-// Environments (rl_stepping.cc), as rl_area() joins them.
+// Environments (rl_stepping.cc), PPO (rl_ppo.cc), as rl_area() joins them.
 std::vector<Case> stepping_cases();
+std::vector<Case> ppo_cases();
 
 // A fixed amount of work instead of a time, for profilers and instruction counts; see README.md.
 void run_probe(Harness& harness, const std::string& name, long count);

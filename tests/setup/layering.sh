@@ -57,7 +57,7 @@ within() { # within LIBRARY ROOM ...: from left to right
 }
 within train checkpoint sampler group ddp session
 within tune space searchers schedulers trial storage tuner
-within rl env vector_env
+within rl env vector_env buffer perceptron policy rollout log evaluation algorithms
 
 # LAYER-3: sched, owner and head do no I/O, read no clock, start no thread, and iterate in no hash or pointer order: a
 # hash table, or an ordered one keyed by pointers, must say `looked up, never walked` on its line, and must not be walked.

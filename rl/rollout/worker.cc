@@ -1,0 +1,39 @@
+#include <manta/error.h>
+#include <manta/rl/environment_spec.h>
+
+#include "rl/rollout/collector.h"
+
+namespace manta::rl {
+namespace detail {
+
+namespace {
+
+EnvOptions same_step(EnvOptions options) {
+  options.autoreset = AutoresetMode::same_step;
+  return options;
+}
+
+}  // namespace
+
+RolloutWorker::RolloutWorker(const CollectorSetup& setup, std::unique_ptr<VectorEnv> envs)
+    : collector_(std::make_unique<Collector>(setup, std::move(envs))) {}
+
+RolloutWorker::~RolloutWorker() = default;
+
+Collected RolloutWorker::collect(const Round& round) { return collector_->collect(round); }
+std::string RolloutWorker::save_state() { return collector_->save_state(); }
+void RolloutWorker::load_state(const std::string& state) { collector_->load_state(state); }
+
+NamedWorker::NamedWorker(CollectorSetup setup, std::string id, EnvOptions options)
+    : RolloutWorker(setup, make_env(id, static_cast<std::size_t>(setup.num_envs), same_step(options))) {}
+
+}  // namespace detail
+
+EnvironmentSpec::EnvironmentSpec(std::string id, EnvOptions options)
+    : name_(id),
+      make_([=](std::size_t num_envs) { return make_env(id, num_envs, detail::same_step(options)); }),
+      start_([=](const detail::CollectorSetup& setup, const ActorOptions& actor_options) {
+        return detail::start_worker<detail::NamedWorker, ThisFile>(actor_options, setup, id, options);
+      }) {}
+
+}  // namespace manta::rl
