@@ -1,4 +1,4 @@
-#include "examples/svm_digits/digits.h"
+#include "digits.h"
 
 #include <algorithm>
 #include <array>

@@ -23,7 +23,7 @@
 #include <manta/manta.h>
 #include <manta/tune.h>
 
-#include "examples/svm_digits/svm.h"
+#include "svm.h"
 
 namespace tune = manta::tune;
 

@@ -226,7 +226,7 @@ TEST_F(Failures, KilledProgramsLeaveAStudyThatResumes) {
   EXPECT_THAT(out, ::testing::Not(HasSubstr("another configuration")));
 }
 
-TEST_F(Failures, SignalsEndAStudyWellAndASecondOneAtOnce) {
+TEST_F(Failures, ASignalEndsAStudyWell) {
   for (const int signal : {SIGINT, SIGTERM}) {
     outside().clear();
     const fs::path storage = folder_ / std::to_string(signal);
@@ -241,6 +241,19 @@ TEST_F(Failures, SignalsEndAStudyWellAndASecondOneAtOnce) {
     EXPECT_EQ(StudyProgram({storage.string(), "20"}).wait(&out), 0);
     EXPECT_EQ(found(storage / "study").size(), 80U);
   }
+}
+
+TEST_F(Failures, ASecondSignalEndsTheProgramAtOnce) {
+  StudyProgram program({folder_.string(), "20", "wait"});
+  ASSERT_TRUE(await_cell(0, 3));
+  ::kill(program.process(), SIGSTOP);  // so that both are there before anything is done about the first
+  ::kill(program.process(), SIGINT);
+  ::kill(program.process(), SIGTERM);
+  ::kill(program.process(), SIGCONT);
+  EXPECT_LT(program.wait(), 0);
+  std::string out;
+  EXPECT_EQ(StudyProgram({folder_.string(), "20"}).wait(&out), 0);
+  EXPECT_EQ(found(folder_ / "study").size(), 80U);
 }
 
 TEST_F(Failures, AStudyThatIsRunningIsNotRunTwice) {

@@ -77,6 +77,14 @@ TEST_F(Tuner, ModeMaxAndAnyWorkersGiveTheSameTrials) {
   EXPECT_EQ(values(1, "one"), values(3, "three"));
 }
 
+TEST_F(Tuner, StudiesWithoutANameHaveFoldersOfTheirOwn) {
+  tune::RunConfig unnamed = run("");
+  std::set<fs::path> folders;
+  for (int i = 0; i < 3; ++i) folders.insert(tune::Tuner<line, square>({}, unnamed).fit().folder());
+  EXPECT_EQ(folders.size(), 3U);
+  for (const fs::path& folder : folders) EXPECT_THAT(folder.filename().string(), ::testing::StartsWith("tune_2"));
+}
+
 // --- arguments, and what an objective returns
 
 struct Table {
