@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The peers and Manta, one after the other on this machine: prints a Markdown table. Results stay in bench/results/*.jsonl.
 #
-#   bench/compare.sh [AREA [BUILD]]     AREA: core, examples or serve (Ray), train (torchrun with gloo); BUILD: build/release
+#   bench/compare.sh [AREA [BUILD]]     AREA: core, examples, serve or tune (Ray), train (torchrun with gloo); BUILD: build/release
 #
 # PEERS: the folder of the peers' scripts (../shared/peers). PEERS_VENV: a virtual environment that has what they need; without
 # it one is made in .deps/peers. PEERS_ONLY: parts of names, "a|b". SECONDS_EACH: length of a run of a rate (1).
@@ -30,7 +30,11 @@ case $area in
     packages=("ray[serve]==2.60.0" "torch==2.13.0" numpy psutil fastapi uvicorn) modules="ray.serve, torch, psutil, fastapi, uvicorn"
     theirs="http|serve" ours=${PEERS_ONLY:-http|serve}
     ;;
-  *) echo "compare.sh: no area '$area': core, examples, train or serve" >&2; exit 2 ;;
+  tune)
+    packages=("ray[tune]==2.60.0" optuna numpy psutil scikit-learn joblib) modules="ray.tune, optuna, psutil, sklearn"
+    theirs="tune|optuna" ours=${PEERS_ONLY:-tune|SVC}
+    ;;
+  *) echo "compare.sh: no area '$area': core, examples, train, tune or serve" >&2; exit 2 ;;
 esac
 export PEERS_ONLY=${PEERS_ONLY:-$theirs}
 [[ -x $bench ]] || { echo "compare.sh: no $bench: build it, or name the build folder" >&2; exit 2; }

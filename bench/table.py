@@ -40,17 +40,26 @@ TARGETS = {
     "manta all_reduce 1 KB, 2 processes": (1024 / 20e-6 / 1e9, None),
     "manta all_reduce 1 MB, 2 processes": (2**20 / 0.4e-3 / 1e9, None),
     "manta all_reduce 64 MB, 2 processes": (2**26 / 20e-3 / 1e9, None),
+    "tune: 1000 trivial trials, random search, manta": (0.1, 0.02),
+    "tune: 1000 trials of 4 reports, random search, manta": (0.3, None),
+    "random search SVC digits 30x5 fits: manta": (5.6, 2.2),
     "manta: mlp: launch to first step": (0.5, 0.2),
     "manta: cnn: launch to first step": (0.5, 0.2),
 }
 TIMES_THE_PEER = {"manta: mlp: steady state": (1.3, 2), "manta: cnn: steady state": (1.0, 1.2)}  # in the same run
 TORCH_FIRST = "cold start with LibTorch: init to first task result"
 TORCH_BARE = "cold start with LibTorch: program's own exec to exit"
-COSTS = ("s", "MiB", "% of a core")
+COSTS = ("s", "ms/trial", "MiB", "% of a core")
+PEER_NAMES = {
+    "tune: 1000 trivial trials, random search, manta": "tune: 1000 trivial trials, random search, reuse_actors=True",
+    "tune: 1000 trials of 4 reports, random search, manta": "tune: 200 trials of 4 reports, random search, reuse_actors=True",
+    "tune: ASHA 64 trials x 20 epochs, manta": "tune: ASHA 64 trials x 20 epochs",
+    "random search SVC digits 30x5 fits: manta": "random search SVC digits 30x5 fits: joblib loky n_jobs=2",
+}
 
 
 def peer_name(name):
-    return name.replace("manta all_reduce", "gloo all_reduce").replace("manta: ", "torchrun: ")
+    return PEER_NAMES.get(name) or name.replace("manta all_reduce", "gloo all_reduce").replace("manta: ", "torchrun: ")
 
 
 def read(path):

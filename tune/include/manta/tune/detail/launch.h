@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/serialize.h>
 #include <manta/tune/results.h>
 #include <manta/tune/scheduler.h>
 #include <manta/tune/space.h>
@@ -177,6 +178,10 @@ template <auto SpaceFunction>
 struct SpaceResultFor : SpaceResult<SpaceFunction, typename ParametersOf<SpaceFunction>::type> {
   static_assert(SpaceResultFor::valid,
                 "manta: Tuner<space, objective>: space is a function Config space(manta::tune::Space&)");
+  static_assert(!SpaceResultFor::valid || (Serializable<typename SpaceResultFor::type> &&
+                                           std::is_default_constructible_v<typename SpaceResultFor::type>),
+                "manta: Tuner<space, objective>: the configuration that space returns is sent to workers: it needs a type that "
+                "can be serialised, with a default constructor (see manta/serialize.h)");
 };
 template <auto SpaceFunction>
 using ConfigOf = typename SpaceResultFor<SpaceFunction>::type;
