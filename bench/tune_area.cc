@@ -1,5 +1,5 @@
-// Tune: trials that do nothing, with and without reports and a scheduler, as the peers' ray_tune.py has them; the random search
-// over support vector machines of ray_examples.py, by the program svm_digits.
+// Tune: trials that do nothing, with and without reports and a scheduler, as the peers' ray_tune.py has them; the
+// random search over support vector machines of ray_examples.py, by the program svm_digits.
 #include <stdlib.h>
 #include <unistd.h>
 

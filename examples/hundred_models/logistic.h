@@ -13,6 +13,6 @@ struct Table {
 // A table of scikit-learn: a header, then features and a label in each line. Throws std::runtime_error.
 Table load_table(const std::string& file);
 
-// The share of rows that models tell right which have not seen them, over five folds; row i is tested in fold i % 5. strength:
-// of the squared weights in what is minimised.
+// The share of rows that models tell right which have not seen them, over five folds; row i is tested in fold i % 5.
+// strength: of the squared weights in what is minimised.
 double cross_validate(const Table& table, double strength);

@@ -1,6 +1,6 @@
-// The loop that everybody has: fit a hundred models, score each, keep the best. Here logistic regression on 569 tumours, with a
-// hundred strengths of regularisation, each scored on five folds. First as a loop, then by a Tuner: the same scores, on all
-// processors, with a table of them in manta_results/.
+// The loop that everybody has: fit a hundred models, score each, keep the best. Here logistic regression on 569
+// tumours, with a hundred strengths of regularisation, each scored on five folds. First as a loop, then by a Tuner: the
+// same scores, on all processors, with a table of them in manta_results/.
 //
 //   build/release/bin/hundred_models .deps/digits/breast_cancer.csv
 //

@@ -1,6 +1,7 @@
-// ASHA against plain random search at the same budget: networks for MNIST, whose layers, rates and batches are searched for.
-// ASHA gives each trial one epoch and only the best quarter of them more; the random search trains its trials to the end, as
-// many as the epochs allow that ASHA has used. Then both have trained for as long, and ASHA has looked at more networks.
+// ASHA against plain random search at the same budget: networks for MNIST, whose layers, rates and batches are searched
+// for. ASHA gives each trial one epoch and only the best quarter of them more; the random search trains its trials to
+// the end, as many as the epochs allow that ASHA has used. Then both have trained for as long, and ASHA has looked at
+// more networks.
 //
 //   build/release/bin/mnist_asha [--data .deps/mnist] [--trials 64] [--epochs 16] [--images 6000] [--seed 0]
 //

@@ -1,7 +1,8 @@
-// The classic randomised search: support vector machines on the 1,797 digits, each candidate on five folds. The candidates are
-// those that scikit-learn's RandomizedSearchCV(random_state=0) tries, so that the scores can be compared: they are the same.
+// The classic randomised search: support vector machines on the 1,797 digits, each candidate on five folds. The
+// candidates are those that scikit-learn's RandomizedSearchCV(random_state=0) tries, so that the scores can be
+// compared: they are the same.
 //
-//   build/release/bin/svm_digits [--data .deps/digits/digits.csv] [--candidates 30] [--each] [--progress] [--storage DIR]
+//   build/release/bin/svm_digits [--data .deps/digits/digits.csv] [--candidates 30] [--each] [--progress]
 //
 // prints
 //

@@ -1,4 +1,5 @@
-// The journal: what is written is read back, wherever its writer died; its lines are those that Optuna 5.0 writes and reads.
+// The journal: what is written is read back, wherever its writer died; its lines are those that Optuna 5.0 writes and
+// reads.
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -101,7 +102,8 @@ TEST_F(JournalTest, ReadsWhatItHasWritten) {
   EXPECT_EQ(study.trials[2].error, "std::runtime_error: \xef\xbf\xbd bad\nline");
 }
 
-// The lines without their times and writers: what optuna 5.0.0 writes for the same operations, but for the order of keys.
+// The lines without their times and writers: what optuna 5.0.0 writes for the same operations, but for the order of
+// keys.
 TEST_F(JournalTest, WritesOptunasRecords) {
   Journal journal(path(), 0);
   auto trials = some_trials();

@@ -56,8 +56,8 @@ Asha::Asha(AshaOptions options) : options_(options) {
 
 Asha::Bracket& Asha::bracket_of(std::int64_t trial) {
   if (brackets_.size() == 1) return brackets_.front();
-  // Ray's weights: exp(rungs), so that the bracket that stops earliest has most trials. By the trial's number, so that a
-  // study that is resumed chooses the same.
+  // Ray's weights: exp(rungs), so that the bracket that stops earliest has most trials. By the trial's number, so that
+  // a study that is resumed chooses the same.
   std::vector<double> weights;
   for (const Bracket& each : brackets_) weights.push_back(std::exp(static_cast<double>(each.size())));
   std::mt19937_64 random(options_.seed + static_cast<std::uint64_t>(trial));

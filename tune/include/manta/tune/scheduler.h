@@ -23,9 +23,9 @@ class Scheduler {
  public:
   virtual ~Scheduler() = default;
 
-  // A trial has reported. score: the metric, with its sign changed where the mode is min: more is better. When a study is
-  // resumed it is told of all reports that were made before, whose decisions are known; a trial that is run again may
-  // report an iteration anew.
+  // A trial has reported. score: the metric, with its sign changed where the mode is min: more is better. When a study
+  // is resumed it is told of all reports that were made before, whose decisions are known; a trial that is run again
+  // may report an iteration anew.
   virtual Decision on_report(const TrialRecord& trial, std::int64_t iteration, double score) = 0;
   // It has ended, by itself or not.
   virtual void on_end(const TrialRecord& trial) { (void)trial; }
@@ -39,9 +39,9 @@ struct AshaOptions {
   std::uint64_t seed = 0;          // of the choice of a trial's bracket
 };
 
-// Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2018), with the rule
-// of Ray Tune's ASHAScheduler: at the rungs grace_period, grace_period * reduction_factor, and so on, a trial goes on if
-// it is not below the (1 - 1/reduction_factor) quantile of those that came there before.
+// Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2018), with the
+// rule of Ray Tune's ASHAScheduler: at the rungs grace_period, grace_period * reduction_factor, and so on, a trial goes
+// on if it is not below the (1 - 1/reduction_factor) quantile of those that came there before.
 //
 // Errors: the constructor throws Error(invalid_argument).
 class Asha : public Scheduler {

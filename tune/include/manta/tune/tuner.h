@@ -43,26 +43,26 @@ struct RunConfig {
 };
 
 // Runs Objective, a function R objective(Trial&, const Config&, arguments...), for configurations that SpaceFunction, a
-// function Config space(Space&), makes. R: double, the metric's value; Metrics, which hold it; or void: that of the last
-// report counts. Trials run in worker processes that are started once, as many as the resources allow, and get the
+// function Config space(Space&), makes. R: double, the metric's value; Metrics, which hold it; or void: that of the
+// last report counts. Trials run in worker processes that are started once, as many as the resources allow, and get the
 // arguments once.
 //
-// A trial whose process dies is tried again, up to RunConfig::max_failures times. One that throws has failed; the others
-// go on. Trials that end within a millisecond are handed out several at a time; where a process dies that had several,
-// those whose results had not arrived are run again, one at a time.
+// A trial whose process dies is tried again, up to RunConfig::max_failures times. One that throws has failed; the
+// others go on. Trials that end within a millisecond are handed out several at a time; where a process dies that had
+// several, those whose results had not arrived are run again, one at a time.
 //
 // Results: STORAGE_PATH/NAME/ with study.journal (Optuna's journal format: optuna and optuna-dashboard open it),
 // trials.csv, trials.jsonl, and for each trial that reported a folder trial_NNNNN/ with params.json, result.json,
 // progress.csv and a TensorBoard event file.
 //
-// However the program ends, kill -9 included, RunConfig::resume goes on: trials that have ended are kept, those that ran
-// are run again with the same values; num_samples may have been raised. If the space has changed, trials that are run
-// keep the stored values that it still allows, parameters that are new are drawn, removed ones are left out. SIGINT and
-// SIGTERM end fit() early with all files complete; a second one ends the program.
+// However the program ends, kill -9 included, RunConfig::resume goes on: trials that have ended are kept, those that
+// ran are run again with the same values; num_samples may have been raised. If the space has changed, trials that are
+// run keep the stored values that it still allows, parameters that are new are drawn, removed ones are left out. SIGINT
+// and SIGTERM end fit() early with all files complete; a second one ends the program.
 //
 // Threading: fit() blocks; one thread. Ownership: the workers live as long as fit(). Errors: fit() throws manta::Error:
-// invalid_argument (options that make no sense, resources that no node has, a folder that holds a study without resume),
-// worker_died where workers die before they can run a trial; what the space function or the searcher throws.
+// invalid_argument (options that make no sense, resources that no node has, a folder that holds a study without
+// resume), worker_died where workers die before they can run a trial; what the space function or the searcher throws.
 //
 //   manta::tune::Tuner<space, objective> tuner({.metric = "loss", .num_samples = 100}, {.name = "study"});
 //   const auto results = tuner.fit(manta::put(load()));
