@@ -72,7 +72,8 @@ void standardise(Table& table) {
     double sum = 0, squares = 0;
     for (std::size_t row = 0; row < rows; ++row) sum += table.features[row * table.width + column];
     const double mean = sum / static_cast<double>(rows);
-    for (std::size_t row = 0; row < rows; ++row) squares += std::pow(table.features[row * table.width + column] - mean, 2);
+    for (std::size_t row = 0; row < rows; ++row)
+      squares += std::pow(table.features[row * table.width + column] - mean, 2);
     const double deviation = std::sqrt(squares / static_cast<double>(rows));
     for (std::size_t row = 0; row < rows; ++row) {
       double& cell = table.features[row * table.width + column];
@@ -92,7 +93,8 @@ Table load_table(const std::string& file) {
     std::istringstream cells(line);
     std::vector<double> numbers;
     for (std::string cell; std::getline(cells, cell, ',');) numbers.push_back(std::stod(cell));
-    if (numbers.size() < 2 || (table.width != 0 && numbers.size() != table.width)) throw std::runtime_error(file + ": a line is too short");
+    if (numbers.size() < 2 || (table.width != 0 && numbers.size() != table.width))
+      throw std::runtime_error(file + ": a line is too short");
     table.width = numbers.size();
     table.labels.push_back(numbers.back() > 0 ? 1 : 0);
     numbers.back() = 1;

@@ -37,7 +37,9 @@ struct Config {
 
 Config space(tune::Space& space) { return {space.grid("strength", strengths())}; }
 
-double objective(tune::Trial&, const Config& config, const Table& table) { return cross_validate(table, config.strength); }
+double objective(tune::Trial&, const Config& config, const Table& table) {
+  return cross_validate(table, config.strength);
+}
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -55,13 +57,14 @@ int main(int argc, char** argv) try {
     scores.push_back(cross_validate(table, strength));
     if (scores.back() > scores[best]) best = scores.size() - 1;
   }
-  std::printf("loop:  best accuracy %.4f with strength %.3g, %.2f s\n", scores[best], strengths()[best], seconds_since(start));
+  std::printf("loop:  best accuracy %.4f with strength %.3g, %.2f s\n", scores[best], strengths()[best],
+              seconds_since(start));
 
   start = std::chrono::steady_clock::now();
   tune::Tuner<space, objective> tuner({.metric = "accuracy", .mode = tune::Mode::max}, {.verbose = false});
   const auto results = tuner.fit(manta::put(table));
-  std::printf("tuner: best accuracy %.4f with strength %.3g, %.2f s\n", *results.best().value, results.best().config.strength,
-              seconds_since(start));
+  std::printf("tuner: best accuracy %.4f with strength %.3g, %.2f s\n", *results.best().value,
+              results.best().config.strength, seconds_since(start));
   int same = 0;
   for (std::size_t i = 0; i < scores.size(); ++i) same += results.trials().at(i).value == scores[i] ? 1 : 0;
   std::printf("the same scores: %d of %zu\n", same, scores.size());

@@ -65,7 +65,8 @@ double cross_validate(const Iris& iris, const ForestParameters& parameters) {
       const Sample sample = sample_of(iris.flowers[i]);
       int told = 0;
       for (int kind = 1; kind < kKinds; ++kind) {
-        if (forests[static_cast<std::size_t>(kind)](sample) > forests[static_cast<std::size_t>(told)](sample)) told = kind;
+        if (forests[static_cast<std::size_t>(kind)](sample) > forests[static_cast<std::size_t>(told)](sample))
+          told = kind;
       }
       right += told == iris.kinds[i] ? 1 : 0;
     }

@@ -18,7 +18,7 @@ Iris load_iris(const std::string& file);
 
 struct ForestParameters {
   int trees = 100;
-  int samples_per_leaf = 1;      // at least
+  int samples_per_leaf = 1;       // at least
   double feature_fraction = 0.5;  // of the features, those that a tree looks at for a split
 };
 

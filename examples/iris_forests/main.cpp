@@ -47,8 +47,8 @@ int main(int argc, char** argv) try {
     std::printf("trees %-4s best accuracy %.4f\n", (std::to_string(trees) + ":").c_str(), best);
   }
   const auto& best = results.best();
-  std::printf("best of all: %.4f with %d trees, %d samples in a leaf, %g of the features\n", *best.value, best.config.trees,
-              best.config.samples_per_leaf, best.config.feature_fraction);
+  std::printf("best of all: %.4f with %d trees, %d samples in a leaf, %g of the features\n", *best.value,
+              best.config.trees, best.config.samples_per_leaf, best.config.feature_fraction);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;

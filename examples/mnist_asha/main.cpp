@@ -16,8 +16,8 @@
 #include <filesystem>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <torch/torch.h>
+#include <CLI/CLI.hpp>
 
 #include <manta/manta.h>
 #include <manta/torch.h>
@@ -77,15 +77,17 @@ void objective(tune::Trial& trial, const Config& config, const Task& task) {
   at::set_num_threads(1);
   torch::manual_seed(trial.number());
   torch::nn::Sequential network = network_of(config);
-  torch::optim::SGD optimizer(network->parameters(),
-                              torch::optim::SGDOptions(config.rate).momentum(config.momentum).weight_decay(config.decay));
+  torch::optim::SGD optimizer(
+      network->parameters(),
+      torch::optim::SGDOptions(config.rate).momentum(config.momentum).weight_decay(config.decay));
   const torch::Tensor labels = task.train.labels.to(torch::kLong), images = normalised(task.train.images);
   for (int epoch = 1; epoch <= task.epochs; ++epoch) {
     const torch::Tensor order = torch::randperm(task.train.size());
     for (std::int64_t at = 0; at < task.train.size(); at += config.batch) {
       const torch::Tensor batch = order.slice(0, at, at + config.batch);
       optimizer.zero_grad();
-      torch::cross_entropy_loss(network->forward(images.index_select(0, batch)), labels.index_select(0, batch)).backward();
+      torch::cross_entropy_loss(network->forward(images.index_select(0, batch)), labels.index_select(0, batch))
+          .backward();
       optimizer.step();
     }
     trial.report({{"accuracy", accuracy_of(network, task.test)}});  // the scheduler may end it here
@@ -102,8 +104,8 @@ std::int64_t search(const std::string& name, tune::TunerConfig config, bool prog
   std::int64_t epochs = 0;
   for (const auto& trial : results.trials()) epochs += static_cast<std::int64_t>(trial.reports.size());
   const auto& best = results.best();
-  std::printf("%-7s %zu trials, %lld epochs, %.1f s: best accuracy %.4f (%lld units, rate %.3g)\n", (name + ":").c_str(),
-              results.trials().size(), static_cast<long long>(epochs), seconds, *best.value,
+  std::printf("%-7s %zu trials, %lld epochs, %.1f s: best accuracy %.4f (%lld units, rate %.3g)\n",
+              (name + ":").c_str(), results.trials().size(), static_cast<long long>(epochs), seconds, *best.value,
               static_cast<long long>(best.config.units), best.config.rate);
   return epochs;
 }

@@ -45,8 +45,8 @@ Asha::Asha(AshaOptions options) : options_(options) {
   for (int b = 0; b < options_.brackets; ++b) {
     const int rungs = static_cast<int>(all) - b;
     if (rungs < 1) {
-      refuse(std::to_string(options_.brackets) + " brackets need more rungs than the " + std::to_string(static_cast<int>(all)) +
-             " from grace_period to max_t. Next: ask for fewer.");
+      refuse(std::to_string(options_.brackets) + " brackets need more rungs than the " +
+             std::to_string(static_cast<int>(all)) + " from grace_period to max_t. Next: ask for fewer.");
     }
     Bracket bracket;
     for (int k = rungs - 1; k >= 0; --k) bracket.push_back({least * std::pow(factor, k + b), {}});

@@ -24,10 +24,10 @@ namespace manta::tune::detail {
 struct StoredStudy {
   std::string name;
   Mode mode = Mode::min;
-  std::string metric;                  // empty: not said, a study that Optuna made
-  std::vector<TrialRecord> trials;     // by number
+  std::string metric;                                          // empty: not said, a study that Optuna made
+  std::vector<TrialRecord> trials;                             // by number
   std::vector<std::pair<std::int64_t, Intermediate>> reports;  // of all trials, as they came
-  std::uint64_t whole_bytes = 0;       // of whole records
+  std::uint64_t whole_bytes = 0;                               // of whole records
 };
 
 // Errors: throws Error(invalid_argument) for a file that is no such journal, or holds several studies; it names the

@@ -63,8 +63,9 @@ StudyFolder::StudyFolder(const RunConfig& config) : path_(make_folder(config)) {
   if (lock_ < 0) throw files::file_error(lock, "cannot be made", errno);
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     ::close(lock_);
-    throw Error(ErrorCode::invalid_argument, "Tuner: the study in " + path_.string() + " is being run by another program. "
-                "Next: wait for its end, or give another RunConfig::name.");
+    throw Error(ErrorCode::invalid_argument, "Tuner: the study in " + path_.string() +
+                                                 " is being run by another program. "
+                                                 "Next: wait for its end, or give another RunConfig::name.");
   }
 }
 

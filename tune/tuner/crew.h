@@ -91,7 +91,7 @@ class Crew {
   std::vector<Slot> slots_;
   ReadyQueue queue_;
   int busy_ = 0;
-  int early_deaths_ = 0;      // of workers that had not yet been ready, one after the other
+  int early_deaths_ = 0;       // of workers that had not yet been ready, one after the other
   double trial_seconds_ = -1;  // smoothed; below 0: not known
 };
 

@@ -92,9 +92,9 @@ class Study {
   std::vector<Course> courses_;
   std::deque<std::int64_t> waiting_;  // made, to be run
   GridWalk grids_;
-  std::int64_t samples_ = 0;          // repetitions of the grid that were made; without grids trials
-  std::int64_t per_sample_ = 0;       // trials of the first one; 0: not known
-  Counts ended_;                      // without running
+  std::int64_t samples_ = 0;     // repetitions of the grid that were made; without grids trials
+  std::int64_t per_sample_ = 0;  // trials of the first one; 0: not known
+  Counts ended_;                 // without running
   std::ptrdiff_t best_ = -1;
 };
 

@@ -32,11 +32,11 @@ class Scheduler {
 };
 
 struct AshaOptions {
-  std::int64_t max_t = 100;        // iterations at which a trial is complete
-  std::int64_t grace_period = 1;   // it is not stopped before
-  double reduction_factor = 4;     // one in so many goes on from each rung to the next
-  int brackets = 1;                // each with a grace period reduction_factor times that of the one before
-  std::uint64_t seed = 0;          // of the choice of a trial's bracket
+  std::int64_t max_t = 100;       // iterations at which a trial is complete
+  std::int64_t grace_period = 1;  // it is not stopped before
+  double reduction_factor = 4;    // one in so many goes on from each rung to the next
+  int brackets = 1;               // each with a grace period reduction_factor times that of the one before
+  std::uint64_t seed = 0;         // of the choice of a trial's bracket
 };
 
 // Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2018), with the
@@ -63,7 +63,7 @@ class Asha : public Scheduler {
 };
 
 struct MedianStoppingOptions {
-  std::int64_t grace_period = 1;       // iterations; earlier reports neither stop a trial nor count
+  std::int64_t grace_period = 1;          // iterations; earlier reports neither stop a trial nor count
   std::int64_t min_samples_required = 3;  // other trials that must have got as far
 };
 

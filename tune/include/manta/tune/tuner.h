@@ -20,26 +20,28 @@
 namespace manta::tune {
 
 struct TunerConfig {
-  std::string metric = "value";     // what is optimised: of what is reported, or what the objective returns
+  std::string metric = "value";  // what is optimised: of what is reported, or what the objective returns
   Mode mode = Mode::min;
-  std::int64_t num_samples = 1;     // trials; where the space has grids, how often all their combinations are run
-  double cpus_per_trial = 1;        // 0: for trials that are Trainers, whose workers take the CPUs
-  double gpus_per_trial = 0;        // below 1: a share of one GPU
-  int max_concurrent_trials = 0;    // 0: as many as the cluster's resources allow
-  std::uint64_t seed = 0;           // of RandomSearcher, where no searcher is given
+  std::int64_t num_samples = 1;          // trials; where the space has grids, how often all their combinations are run
+  double cpus_per_trial = 1;             // 0: for trials that are Trainers, whose workers take the CPUs
+  double gpus_per_trial = 0;             // below 1: a share of one GPU
+  int max_concurrent_trials = 0;         // 0: as many as the cluster's resources allow
+  std::uint64_t seed = 0;                // of RandomSearcher, where no searcher is given
   std::shared_ptr<Searcher> searcher;    // none: RandomSearcher
   std::shared_ptr<Scheduler> scheduler;  // none: every trial runs to its end
 };
 
 struct RunConfig {
-  std::string name;                                      // of the study's folder; empty: tune_DATE_TIME
-  std::filesystem::path storage_path = "manta_results";  // where that folder is; shared by all hosts, where there are several
-  bool resume = false;            // go on with the study in it, if there is one
-  int max_failures = 3;           // how often a trial is tried again whose process died; -1: for ever
-  bool retry_exceptions = false;  // whether an exception of the objective counts as such a failure; else it ends the trial
-  bool fail_fast = false;         // whether the first failed trial ends the study
-  bool tensorboard = true;        // write event files, for trials that report
-  bool verbose = true;            // show progress, and a summary at the end, on the standard output
+  std::string name;  // of the study's folder; empty: tune_DATE_TIME
+  // Where that folder is; where there are several hosts, they share it.
+  std::filesystem::path storage_path = "manta_results";
+  bool resume = false;   // go on with the study in it, if there is one
+  int max_failures = 3;  // how often a trial is tried again whose process died; -1: for ever
+  // Whether an exception of the objective counts as such a failure; else it ends the trial.
+  bool retry_exceptions = false;
+  bool fail_fast = false;   // whether the first failed trial ends the study
+  bool tensorboard = true;  // write event files, for trials that report
+  bool verbose = true;      // show progress, and a summary at the end, on the standard output
 };
 
 // Runs Objective, a function R objective(Trial&, const Config&, arguments...), for configurations that SpaceFunction, a
