@@ -32,8 +32,8 @@ case $area in
     theirs="http|serve" ours=${PEERS_ONLY:-http|serve}
     ;;
   tune)
-    packages=("ray[tune]==2.60.0" optuna numpy) modules="ray.tune, optuna"
-    theirs=":" ours=${PEERS_ONLY:-tune:} arguments=(optuna tune)
+    packages=("ray[tune]==2.60.0" optuna numpy psutil scikit-learn joblib) modules="ray.tune, optuna, psutil, sklearn"
+    theirs=":" ours=${PEERS_ONLY:-tune:|SVC} arguments=(optuna tune)
     ;;
   rl)
     packages=("torch==2.13.0" "ray[rllib]==2.60.0" stable-baselines3 envpool) modules="ray.rllib, stable_baselines3, envpool"
@@ -58,6 +58,10 @@ load "the peer"
 (cd "$peers" && PYTHONDONTWRITEBYTECODE=1 timeout 1800 ./lo.sh "$venv/bin/python" "ray_$area.py" "${arguments[@]}" 2>"$results/peer_$area.err") |
   grep '^{"bench"' >"$results/peer_$area.new" ||
   { echo "compare.sh: the peer's script failed:" >&2; tail -n 20 "$results/peer_$area.err" >&2; exit 1; }
+if [[ $area == tune ]]; then # the support vector machines are in another of the peers' scripts
+  (cd "$peers" && PEERS_ONLY=search PYTHONDONTWRITEBYTECODE=1 timeout 1800 ./lo.sh "$venv/bin/python" ray_examples.py 2>>"$results/peer_$area.err") |
+    grep '^{"bench"' >>"$results/peer_$area.new" || true
+fi
 load Manta
 "$bench" "$area" --only "$ours" --seconds "${SECONDS_EACH:-1}" >"$results/manta_$area.new"
 for name in "peer_$area" "manta_$area"; do mv "$results/$name.new" "$results/$name.jsonl"; done

@@ -40,6 +40,7 @@ TARGETS = {
     "manta all_reduce 1 KB, 2 processes": (1024 / 20e-6 / 1e9, None),
     "manta all_reduce 1 MB, 2 processes": (2**20 / 0.4e-3 / 1e9, None),
     "manta all_reduce 64 MB, 2 processes": (2**26 / 20e-3 / 1e9, None),
+    "random search SVC digits 30x5 fits: manta": (5.6, 2.2),
     "manta: mlp: launch to first step": (0.5, 0.2),
     "manta: cnn: launch to first step": (0.5, 0.2),
     "http echo, manta, 1 connections": (12_000, 20_000),

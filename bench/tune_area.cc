@@ -1,5 +1,5 @@
-// Tune: trials that do nothing, with and without reports and a scheduler, as the peers' ray_tune.py has them; the random search
-// over support vector machines of ray_examples.py, by the program svm_digits.
+// Tune: trials that do nothing, with and without reports and a scheduler, as the peers' ray_tune.py has them; the
+// random search over support vector machines of ray_examples.py, by the program svm_digits.
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -78,9 +78,12 @@ void studies(Harness& harness, std::string_view name, std::string_view unit, std
     tune::TunerConfig config{.metric = "loss", .num_samples = trials, .seed = static_cast<std::uint64_t>(i)};
     if (asha) config.scheduler = std::make_shared<tune::Asha>(tune::AshaOptions{.max_t = 20});
     const Stopwatch watch;
-    const auto results = tune::Tuner<space, Objective>(config, {.name = std::to_string(i), .storage_path = storage.path, .verbose = false}).fit();
+    const auto results = tune::Tuner<space, Objective>(
+                             config, {.name = std::to_string(i), .storage_path = storage.path, .verbose = false})
+                             .fit();
     const Run run = watch.stop(per * watch.seconds(), false);
-    check(static_cast<std::int64_t>(results.trials().size()) == trials && std::isfinite(*results.best().value), "trials of a study");
+    check(static_cast<std::int64_t>(results.trials().size()) == trials && std::isfinite(*results.best().value),
+          "trials of a study");
     for (const auto& trial : results.trials()) check(trial.error.empty(), trial.error);
     if (i > 0) runs.push_back(run);
     kilobytes = bytes_in(results.folder()) / 1024 / static_cast<double>(trials);
@@ -103,7 +106,8 @@ void svm_search(Harness& harness) {
     Run run = watch.stop(0, false);
     run.cpu_s = 0;  // of processes that have ended
     std::smatch found;
-    check(ended.empty() && std::regex_search(printed, found, std::regex(R"(in ([\d.]+) s\nbest accuracy ([\d.]+))")), printed + ended);
+    check(ended.empty() && std::regex_search(printed, found, std::regex(R"(in ([\d.]+) s\nbest accuracy ([\d.]+))")),
+          printed + ended);
     run.value = std::stod(found[1]);
     best = std::stod(found[2]);
     check(best == 0.9716, "the best score");

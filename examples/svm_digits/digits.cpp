@@ -1,4 +1,4 @@
-#include "examples/svm_digits/digits.h"
+#include "digits.h"
 
 #include <algorithm>
 #include <array>
@@ -26,7 +26,8 @@ std::vector<Sample> read(const std::string& file) {
     std::vector<double> numbers;
     for (std::string cell; std::getline(cells, cell, ',');) numbers.push_back(std::stod(cell));
     if (numbers.size() != kPixels + 1) throw std::runtime_error(file + ": a line has not 65 numbers");
-    for (int i = 0; i < kPixels; ++i) sample.pixels[static_cast<std::size_t>(i)] = static_cast<int>(numbers[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < kPixels; ++i)
+      sample.pixels[static_cast<std::size_t>(i)] = static_cast<int>(numbers[static_cast<std::size_t>(i)]);
     sample.label = static_cast<int>(numbers.back());
     samples.push_back(sample);
   }
@@ -46,7 +47,8 @@ void make_folds(std::vector<Sample>& samples) {
   std::array<std::array<int, kFolds>, kClasses> left{};
   int place = 0;
   for (const int label : seen) {
-    for (int i = 0; i < counts[static_cast<std::size_t>(label)]; ++i, ++place) ++left[static_cast<std::size_t>(label)][static_cast<std::size_t>(place % kFolds)];
+    for (int i = 0; i < counts[static_cast<std::size_t>(label)]; ++i, ++place)
+      ++left[static_cast<std::size_t>(label)][static_cast<std::size_t>(place % kFolds)];
   }
   for (Sample& sample : samples) {
     auto& of_class = left[static_cast<std::size_t>(sample.label)];
@@ -80,6 +82,7 @@ Digits load_digits(const std::string& file) {
       (*distances)[i * count + j] = static_cast<std::uint16_t>(distance);
     }
   }
-  digits.distances = {reinterpret_cast<const std::byte*>(distances->data()), distances->size() * sizeof(std::uint16_t), distances};
+  digits.distances = {reinterpret_cast<const std::byte*>(distances->data()), distances->size() * sizeof(std::uint16_t),
+                      distances};
   return digits;
 }

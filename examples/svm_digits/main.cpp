@@ -1,7 +1,8 @@
-// The classic randomised search: support vector machines on the 1,797 digits, each candidate on five folds. The candidates are
-// those that scikit-learn's RandomizedSearchCV(random_state=0) tries, so that the scores can be compared: they are the same.
+// The classic randomised search: support vector machines on the 1,797 digits, each candidate on five folds. The
+// candidates are those that scikit-learn's RandomizedSearchCV(random_state=0) tries, so that the scores can be
+// compared: they are the same.
 //
-//   build/release/bin/svm_digits [--data .deps/digits/digits.csv] [--candidates 30] [--each] [--progress] [--storage DIR]
+//   build/release/bin/svm_digits [--data .deps/digits/digits.csv] [--candidates 30] [--each] [--progress]
 //
 // prints
 //
@@ -23,7 +24,7 @@
 #include <manta/manta.h>
 #include <manta/tune.h>
 
-#include "examples/svm_digits/svm.h"
+#include "svm.h"
 
 namespace tune = manta::tune;
 
@@ -31,7 +32,8 @@ namespace tune = manta::tune;
 std::vector<double> powers_of_ten(double low, double high) {
   constexpr int kCount = 30;
   std::vector<double> values;
-  for (int i = 0; i < kCount; ++i) values.push_back(std::pow(10.0, i + 1 == kCount ? high : i * ((high - low) / (kCount - 1)) + low));
+  for (int i = 0; i < kCount; ++i)
+    values.push_back(std::pow(10.0, i + 1 == kCount ? high : i * ((high - low) / (kCount - 1)) + low));
   return values;
 }
 
@@ -110,8 +112,9 @@ int main(int argc, char** argv) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (each) {
     for (const auto& trial : results.trials()) {
-      std::printf("{\"C\": %.17g, \"gamma\": %.17g, \"tol\": %.17g, \"class_weight\": \"%s\", \"accuracy\": %.17g}\n", trial.config.c,
-                  trial.config.gamma, trial.config.tolerance, trial.config.class_weight.c_str(), trial.value.value_or(NAN));
+      std::printf("{\"C\": %.17g, \"gamma\": %.17g, \"tol\": %.17g, \"class_weight\": \"%s\", \"accuracy\": %.17g}\n",
+                  trial.config.c, trial.config.gamma, trial.config.tolerance, trial.config.class_weight.c_str(),
+                  trial.value.value_or(NAN));
     }
   }
   const auto& best = results.best();

@@ -1,4 +1,4 @@
-#include "examples/svm_digits/svm.h"
+#include "svm.h"
 
 #include <svm.h>
 

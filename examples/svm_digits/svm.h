@@ -1,7 +1,7 @@
 // Support vector machines with RBF kernels, by libsvm.
 #pragma once
 
-#include "examples/svm_digits/digits.h"
+#include "digits.h"
 
 struct SvmParameters {
   double c = 1;

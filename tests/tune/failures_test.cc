@@ -77,7 +77,8 @@ double fails_at_seven(tune::Trial& trial, const Config&) {
 TEST_F(Failures, FailFastEndsTheStudy) {
   tune::RunConfig config = run();
   config.fail_fast = true;
-  const auto results = tune::Tuner<line, fails_at_seven>({.num_samples = 1'000'000, .max_concurrent_trials = 1}, config).fit();
+  const auto results =
+      tune::Tuner<line, fails_at_seven>({.num_samples = 1'000'000, .max_concurrent_trials = 1}, config).fit();
   EXPECT_EQ(results.trials().at(7).error, "std::runtime_error: seven");
   EXPECT_LT(results.trials().size(), 1000U);
   EXPECT_FALSE(results.interrupted());
@@ -103,7 +104,8 @@ TEST_F(Failures, TooManyDeathsAreTheTrialsFailureAndNoOthers) {
   config.max_failures = 1;
   const auto results = tune::Tuner<line, dies>({.num_samples = 120}, config).fit(1000);
   for (const auto& trial : results.trials()) {
-    EXPECT_EQ(trial.status, trial.number == 60 ? tune::TrialStatus::failed : tune::TrialStatus::complete) << trial.error;
+    EXPECT_EQ(trial.status, trial.number == 60 ? tune::TrialStatus::failed : tune::TrialStatus::complete)
+        << trial.error;
   }
   EXPECT_THAT(results.trials()[60].error, HasSubstr("its process died 2 times, the last time: "));
 }
@@ -111,15 +113,20 @@ TEST_F(Failures, TooManyDeathsAreTheTrialsFailureAndNoOthers) {
 struct Deadly {
   int number = 0;
   template <class Archive>
-  void save(Archive& archive) const { archive(number); }
+  void save(Archive& archive) const {
+    archive(number);
+  }
   template <class Archive>
-  void load(Archive&) { ::raise(SIGKILL); }
+  void load(Archive&) {
+    ::raise(SIGKILL);
+  }
 };
 double takes_deadly(tune::Trial&, const Config&, const Deadly&) { return 0; }
 
 TEST_F(Failures, WorkersThatCannotLiveEndIt) {
-  EXPECT_THAT(message_of([&] { (void)tune::Tuner<line, takes_deadly>({.max_concurrent_trials = 1}, run()).fit(Deadly{}); }),
-              HasSubstr("3 workers died one after the other before they could run a trial"));
+  EXPECT_THAT(
+      message_of([&] { (void)tune::Tuner<line, takes_deadly>({.max_concurrent_trials = 1}, run()).fit(Deadly{}); }),
+      HasSubstr("3 workers died one after the other before they could run a trial"));
 }
 
 // Its folder outlives the death; a trial that goes on from its own state reports what comes next.
@@ -129,7 +136,9 @@ double goes_on(tune::Trial& trial, const Config&) {
   std::ifstream(state) >> step;
   while (step < 6) {
     ++step;
-    trial.report({{"training_iteration", static_cast<double>(step)}, {"loss", 10.0 - step}, {"process", static_cast<double>(getpid())}});
+    trial.report({{"training_iteration", static_cast<double>(step)},
+                  {"loss", 10.0 - step},
+                  {"process", static_cast<double>(getpid())}});
     std::ofstream(state) << step;
     if (step == 4 && trial.attempt() == 1) ::raise(SIGKILL);
   }
@@ -173,7 +182,8 @@ TEST_F(Failures, OneThatBeginsAnewReportsAnew) {
 
 TEST_F(Failures, OneThatIsLookedAtByASchedulerToo) {
   const auto results = tune::Tuner<line, from_the_start>(
-                           {.metric = "loss", .scheduler = std::make_shared<tune::MedianStopping>()}, run()).fit();
+                           {.metric = "loss", .scheduler = std::make_shared<tune::MedianStopping>()}, run())
+                           .fit();
   expect_six_reports(results);
 }
 
@@ -226,7 +236,7 @@ TEST_F(Failures, KilledProgramsLeaveAStudyThatResumes) {
   EXPECT_THAT(out, ::testing::Not(HasSubstr("another configuration")));
 }
 
-TEST_F(Failures, SignalsEndAStudyWellAndASecondOneAtOnce) {
+TEST_F(Failures, ASignalEndsAStudyWell) {
   for (const int signal : {SIGINT, SIGTERM}) {
     outside().clear();
     const fs::path storage = folder_ / std::to_string(signal);
@@ -243,12 +253,26 @@ TEST_F(Failures, SignalsEndAStudyWellAndASecondOneAtOnce) {
   }
 }
 
+TEST_F(Failures, ASecondSignalEndsTheProgramAtOnce) {
+  StudyProgram program({folder_.string(), "20", "wait"});
+  ASSERT_TRUE(await_cell(0, 3));
+  ::kill(program.process(), SIGSTOP);  // so that both are there before anything is done about the first
+  ::kill(program.process(), SIGINT);
+  ::kill(program.process(), SIGTERM);
+  ::kill(program.process(), SIGCONT);
+  EXPECT_LT(program.wait(), 0);
+  std::string out;
+  EXPECT_EQ(StudyProgram({folder_.string(), "20"}).wait(&out), 0);
+  EXPECT_EQ(found(folder_ / "study").size(), 80U);
+}
+
 TEST_F(Failures, AStudyThatIsRunningIsNotRunTwice) {
   StudyProgram program({folder_.string(), "20", "wait"});
   ASSERT_TRUE(await_cell(0, 3));
   tune::RunConfig config = run();
   config.resume = true;
-  EXPECT_THAT(message_of([&] { (void)tune::Tuner<line, dies>({}, config).fit(0); }), HasSubstr("is being run by another program"));
+  EXPECT_THAT(message_of([&] { (void)tune::Tuner<line, dies>({}, config).fit(0); }),
+              HasSubstr("is being run by another program"));
 }
 
 }  // namespace

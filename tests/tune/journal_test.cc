@@ -1,4 +1,5 @@
-// The journal: what is written is read back, wherever its writer died; its lines are those that Optuna 5.0 writes and reads.
+// The journal: what is written is read back, wherever its writer died; its lines are those that Optuna 5.0 writes and
+// reads.
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -101,7 +102,8 @@ TEST_F(JournalTest, ReadsWhatItHasWritten) {
   EXPECT_EQ(study.trials[2].error, "std::runtime_error: \xef\xbf\xbd bad\nline");
 }
 
-// The lines without their times and writers: what optuna 5.0.0 writes for the same operations, but for the order of keys.
+// The lines without their times and writers: what optuna 5.0.0 writes for the same operations, but for the order of
+// keys.
 TEST_F(JournalTest, WritesOptunasRecords) {
   Journal journal(path(), 0);
   auto trials = some_trials();
@@ -109,7 +111,8 @@ TEST_F(JournalTest, WritesOptunasRecords) {
   trials.resize(1);
   write_all(journal, trials);
   std::string text = read(path());
-  text = std::regex_replace(text, std::regex("\"datetime_[a-z]+\":\"[0-9]{4}-[0-9-]{5}T[0-9:]{8}\\.[0-9]{6}\\+00:00\""), "TIME");
+  text = std::regex_replace(text, std::regex("\"datetime_[a-z]+\":\"[0-9]{4}-[0-9-]{5}T[0-9:]{8}\\.[0-9]{6}\\+00:00\""),
+                            "TIME");
   text = std::regex_replace(text, std::regex(",\"worker_id\":\"[^\"]+\""), "");
   std::istringstream stream(text);
   std::vector<std::string> lines;
@@ -186,14 +189,16 @@ TEST_F(JournalTest, ATrialThatIsRunAgainReportsAnew) {
 }
 
 TEST_F(JournalTest, NamesTheLineThatIsNone) {
-  const std::string study = R"({"op_code":0,"study_name":"a","directions":[1]})" "\n";
+  const std::string study = R"({"op_code":0,"study_name":"a","directions":[1]})"
+                            "\n";
   const auto message = [&](const std::string& content) {
     write(path(), content);
     return message_of([&] { (void)read_journal(path()); });
   };
   EXPECT_THAT(message("hello\n"), HasSubstr("study.journal:1: this line is no record"));
   EXPECT_THAT(message(study + "{}\n"), HasSubstr("study.journal:2: this line is no record"));
-  EXPECT_THAT(message(study + R"({"op_code":7,"trial_id":3,"step":1,"intermediate_value":1})" "\n"),
+  EXPECT_THAT(message(study + R"({"op_code":7,"trial_id":3,"step":1,"intermediate_value":1})"
+                              "\n"),
               HasSubstr("there is no trial 3"));
   EXPECT_THAT(message(study + study), HasSubstr("it begins a second study"));
 }
@@ -231,9 +236,11 @@ TEST_F(TablesTest, HaveARowAndALineForEachTrialThatEnded) {
             "2,failed,,0,0,,,,,,std::runtime_error: \xef\xbf\xbd bad line\n");
   EXPECT_EQ(read(folder_ / "trials.jsonl"),
             R"({"trial": 0, "status": "complete", "value": 0.25, "params": {"rate": 0.30000000000000004, "layers": 3, )"
-            R"("kernel": 1.0}, "metrics": {"epoch": 3, "loss": 0.25}, "reports": 3, "seconds": 1.5})" "\n"
+            R"("kernel": 1.0}, "metrics": {"epoch": 3, "loss": 0.25}, "reports": 3, "seconds": 1.5})"
+            "\n"
             R"({"trial": 1, "status": "stopped", "value": Infinity, "params": {"kernel": "rbf"}, "metrics": {"loss": )"
-            R"(Infinity}, "reports": 2, "seconds": 0})" "\n"
+            R"(Infinity}, "reports": 2, "seconds": 0})"
+            "\n"
             "{\"trial\": 2, \"status\": \"failed\", \"value\": null, \"params\": {}, \"metrics\": {}, \"reports\": 0, "
             "\"seconds\": 0, \"error\": \"std::runtime_error: \xef\xbf\xbd bad\\nline\"}\n");
 }

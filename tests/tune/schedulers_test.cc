@@ -24,7 +24,7 @@ Decision report(Scheduler& scheduler, std::int64_t trial, std::int64_t iteration
 
 TEST(Asha, KeepsTheBestQuarterOfEachRung) {
   Asha asha({.max_t = 16, .grace_period = 1, .reduction_factor = 4});  // rungs 1, 4, 16
-  EXPECT_EQ(report(asha, 0, 1, 10), kGoOn);  // nobody to compare with
+  EXPECT_EQ(report(asha, 0, 1, 10), kGoOn);                            // nobody to compare with
   EXPECT_EQ(report(asha, 1, 1, 20), kGoOn);
   EXPECT_EQ(report(asha, 2, 1, 5), kStop);   // 75 % of {10, 20}: 17.5
   EXPECT_EQ(report(asha, 3, 1, 16), kGoOn);  // of {5, 10, 20}: 15
@@ -90,7 +90,8 @@ TEST(Asha, RefusesWhatMakesNoSense) {
   EXPECT_THAT(message_of([] { Asha({.grace_period = 0}); }), HasSubstr("grace_period 0"));
   EXPECT_THAT(message_of([] { Asha({.reduction_factor = 1}); }), HasSubstr("above 1"));
   EXPECT_THAT(message_of([] { Asha({.brackets = 0}); }), HasSubstr("at least 1"));
-  EXPECT_THAT(message_of([] { Asha({.max_t = 16, .brackets = 4}); }), HasSubstr("4 brackets need more rungs than the 3"));
+  EXPECT_THAT(message_of([] { Asha({.max_t = 16, .brackets = 4}); }),
+              HasSubstr("4 brackets need more rungs than the 3"));
 }
 
 TEST(MedianStopping, StopsWhatIsBelowTheMedianOfRunningMeans) {
@@ -104,7 +105,7 @@ TEST(MedianStopping, StopsWhatIsBelowTheMedianOfRunningMeans) {
   EXPECT_EQ(report(median, 3, 1, 0), kGoOn);
   EXPECT_EQ(report(median, 3, 2, 1.9), kStop);  // of the means at 2: 1, 2, 6
   EXPECT_EQ(report(median, 4, 2, 2), kGoOn);
-  EXPECT_EQ(report(median, 4, 3, 0), kStop);    // the others' means at 3: 2, 3, 7; its best is 2
+  EXPECT_EQ(report(median, 4, 3, 0), kStop);  // the others' means at 3: 2, 3, 7; its best is 2
   EXPECT_EQ(report(median, 5, 3, 3), kGoOn);
 }
 

@@ -71,7 +71,7 @@ TEST(Space, DrawsWhatTheDistributionsSay) {
       return 0;
     });
   }
-  EXPECT_NEAR(sum / kTrials, 2, 0.12);         // four standard errors
+  EXPECT_NEAR(sum / kTrials, 2, 0.12);  // four standard errors
   EXPECT_NEAR(log_sum / kTrials, -2.5, 0.06);
   ASSERT_EQ(integers.size(), 4U);
   for (const auto& [value, count] : integers) EXPECT_NEAR(count, kTrials / 4, 110) << value;
@@ -182,7 +182,9 @@ TEST(Grid, GoesOnBehindStoredTrials) {
 
 TEST(Space, AStoredTrialKeepsItsValues) {
   Maker maker;
-  const auto function = [](Space& space) { return std::tuple(space.uniform("x", 0, 1), space.choice("k", {"a", "b", "c"})); };
+  const auto function = [](Space& space) {
+    return std::tuple(space.uniform("x", 0, 1), space.choice("k", {"a", "b", "c"}));
+  };
   const auto drawn = maker.make(function);
   const TrialRecord stored = maker.trial;
   Maker other(99);  // another seed: nothing is drawn anew
@@ -199,8 +201,9 @@ TEST(Space, OfAChangedSpaceWhatIsStillAllowedStays) {
                    {"gone", {.kind = Distribution::Kind::categorical, .choices = choices}, 0},
                    {"removed", {.low = 0, .high = 1, .choices = nullptr}, 0.5}};
   const auto function = [](Space& space) {
-    return std::tuple(space.uniform("x", 0, 2), space.uniform("far", 0, 2), space.choice("kept", {"new", "other", "kept"}),
-                      space.choice("gone", {"a", "b"}), space.uniform("added", 5, 6));
+    return std::tuple(space.uniform("x", 0, 2), space.uniform("far", 0, 2),
+                      space.choice("kept", {"new", "other", "kept"}), space.choice("gone", {"a", "b"}),
+                      space.uniform("added", 5, 6));
   };
   Maker maker;
   const auto [x, far, kept, gone, added] = maker.again(function, stored, false);
@@ -233,7 +236,8 @@ TEST(Space, RefusesWhatCannotBeDrawn) {
   EXPECT_THAT(message([](Space& s) { s.log_uniform("x", 0, 1); }), HasSubstr("begin above 0"));
   EXPECT_THAT(message([](Space& s) { s.log_integer("n", 0, 8); }), HasSubstr("begin above 0"));
   EXPECT_THAT(message([](Space& s) { s.integer("n", 0L, 1L << 60); }), HasSubstr("beyond 2^53"));
-  EXPECT_THAT(message([](Space& s) { s.choice("k", std::vector<int>{}); }), HasSubstr("'k': there is nothing to choose from"));
+  EXPECT_THAT(message([](Space& s) { s.choice("k", std::vector<int>{}); }),
+              HasSubstr("'k': there is nothing to choose from"));
   EXPECT_THAT(message([](Space& s) { s.grid("k", {1.0, double{NAN}}); }), HasSubstr("'k': a choice is not finite"));
 }
 
@@ -253,10 +257,14 @@ TEST(Space, RefusesASearcherThatSuggestsWhatIsNotThere) {
     ask(space);
   };
   draw(2, [](Space& s) { EXPECT_EQ(s.choice("k", {"a", "b", "c"}), "c"); });
-  EXPECT_THAT(message_of([&] { draw(3, [](Space& s) { s.choice("k", {"a", "b", "c"}); }); }),
+  EXPECT_THAT(message_of([&] { draw(3, [](Space& s) {
+                                 s.choice("k", {"a", "b", "c"});
+                               }); }),
               HasSubstr("the searcher suggests 3 for 'k'"));
-  EXPECT_THAT(message_of([&] { draw(1.5, [](Space& s) { s.integer("n", 0, 4); }); }), HasSubstr("suggests 1.5 for 'n'"));
-  EXPECT_THAT(message_of([&] { draw(NAN, [](Space& s) { s.uniform("x", 0, 4); }); }), HasSubstr("suggests NaN for 'x'"));
+  EXPECT_THAT(message_of([&] { draw(1.5, [](Space& s) { s.integer("n", 0, 4); }); }),
+              HasSubstr("suggests 1.5 for 'n'"));
+  EXPECT_THAT(message_of([&] { draw(NAN, [](Space& s) { s.uniform("x", 0, 4); }); }),
+              HasSubstr("suggests NaN for 'x'"));
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-// --study STORAGE TRIALS [wait]: a study of so many trials, resumed if it is there. wait: each trial of 2 and more waits for
-// ever. Prints the results.
+// --study STORAGE TRIALS [wait]: a study of so many trials, resumed if it is there. wait: each trial of 2 and more
+// waits for ever. Prints the results.
 int run_study(int argc, char** argv);
 
 // Such a program, started by a test.

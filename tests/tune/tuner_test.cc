@@ -63,8 +63,10 @@ TEST_F(Tuner, FindsTheBestOfItsTrials) {
 
 TEST_F(Tuner, ModeMaxAndAnyWorkersGiveTheSameTrials) {
   const auto values = [&](int workers, const char* name) {
-    const auto results = tune::Tuner<line, square>({.mode = tune::Mode::max, .num_samples = 50, .max_concurrent_trials = workers,
-                                                    .seed = 3}, run(name)).fit();
+    const auto results =
+        tune::Tuner<line, square>(
+            {.mode = tune::Mode::max, .num_samples = 50, .max_concurrent_trials = workers, .seed = 3}, run(name))
+            .fit();
     std::vector<double> xs;
     double best = 0;
     for (const auto& trial : results.trials()) {
@@ -77,13 +79,22 @@ TEST_F(Tuner, ModeMaxAndAnyWorkersGiveTheSameTrials) {
   EXPECT_EQ(values(1, "one"), values(3, "three"));
 }
 
+TEST_F(Tuner, StudiesWithoutANameHaveFoldersOfTheirOwn) {
+  tune::RunConfig unnamed = run("");
+  std::set<fs::path> folders;
+  for (int i = 0; i < 3; ++i) folders.insert(tune::Tuner<line, square>({}, unnamed).fit().folder());
+  EXPECT_EQ(folders.size(), 3U);
+  for (const fs::path& folder : folders) EXPECT_THAT(folder.filename().string(), ::testing::StartsWith("tune_2"));
+}
+
 // --- arguments, and what an objective returns
 
 struct Table {
   std::vector<double> numbers;
 };
 
-tune::Metrics with_arguments(tune::Trial&, const Config&, const Table& table, const std::string& text, manta::Ref<int> ref) {
+tune::Metrics with_arguments(tune::Trial&, const Config&, const Table& table, const std::string& text,
+                             manta::Ref<int> ref) {
   return {{"sum", table.numbers.at(0) + table.numbers.at(1)},
           {"length", static_cast<double>(text.size())},
           {"got", manta::get(ref)},
@@ -92,8 +103,9 @@ tune::Metrics with_arguments(tune::Trial&, const Config&, const Table& table, co
 
 TEST_F(Tuner, GivesItsArgumentsToEachWorkerOnce) {
   const auto table = manta::put(Table{{1, 2}});
-  const auto results = tune::Tuner<line, with_arguments>({.metric = "sum", .num_samples = 30, .max_concurrent_trials = 2}, run())
-                           .fit(table, "text", manta::put(7));
+  const auto results =
+      tune::Tuner<line, with_arguments>({.metric = "sum", .num_samples = 30, .max_concurrent_trials = 2}, run())
+          .fit(table, "text", manta::put(7));
   std::set<double> processes;
   for (const auto& trial : results.trials()) {
     EXPECT_EQ(trial.value, 3);
@@ -117,10 +129,12 @@ TEST_F(Tuner, OfAnObjectiveThatReturnsNothingTheLastReportCounts) {
     ASSERT_EQ(trial.reports.size(), 3U);
     EXPECT_EQ(trial.reports[1].iteration, 2);
     EXPECT_EQ(trial.reports[1].value, trial.config.x * 2);
-    for (const char* file : {"params.json", "result.json", "progress.csv"}) EXPECT_TRUE(fs::exists(trial.folder / file));
+    for (const char* file : {"params.json", "result.json", "progress.csv"})
+      EXPECT_TRUE(fs::exists(trial.folder / file));
     std::ifstream log(trial.folder / "result.json");
     int lines = 0;
-    for (std::string text; std::getline(log, text); ++lines) EXPECT_THAT(text, HasSubstr("\"training_iteration\": " + std::to_string(lines + 1)));
+    for (std::string text; std::getline(log, text); ++lines)
+      EXPECT_THAT(text, HasSubstr("\"training_iteration\": " + std::to_string(lines + 1)));
     EXPECT_EQ(lines, 3);
   }
 }
@@ -131,7 +145,8 @@ TEST_F(Tuner, ATrialWithoutTheMetricHasFailed) {
   const auto results = tune::Tuner<line, says_nothing>({.metric = "loss"}, run()).fit();
   EXPECT_EQ(results.trials()[0].status, tune::TrialStatus::failed);
   EXPECT_THAT(results.trials()[0].error, HasSubstr("neither returned nor reported 'loss'"));
-  EXPECT_THAT(message_of([&] { (void)results.best(); }), HasSubstr("no best trial: trial 0 failed: the objective neither"));
+  EXPECT_THAT(message_of([&] { (void)results.best(); }),
+              HasSubstr("no best trial: trial 0 failed: the objective neither"));
 }
 
 // --- grids
@@ -217,15 +232,20 @@ TEST_F(Tuner, RefusesWhatCannotWork) {
 Config bad_space(tune::Space& space) { return {space.uniform("x", 1, 0)}; }
 
 TEST_F(Tuner, WhatTheSpaceThrowsArrives) {
-  EXPECT_THAT(message_of([&] { (void)tune::Tuner<bad_space, square>({}, run()).fit(); }), HasSubstr("'x': the range [1, 0] is empty"));
+  EXPECT_THAT(message_of([&] { (void)tune::Tuner<bad_space, square>({}, run()).fit(); }),
+              HasSubstr("'x': the range [1, 0] is empty"));
 }
 
 struct Needy {
   int number = 0;
   template <class Archive>
-  void save(Archive& archive) const { archive(number); }
+  void save(Archive& archive) const {
+    archive(number);
+  }
   template <class Archive>
-  void load(Archive&) { throw std::runtime_error("cannot be read here"); }
+  void load(Archive&) {
+    throw std::runtime_error("cannot be read here");
+  }
 };
 double takes_needy(tune::Trial&, const Config&, const Needy&) { return 0; }
 
@@ -257,7 +277,8 @@ TEST_F(Tuner, AshaStopsWhatPromisesLittle) {
     epochs += trial.reports.size();
     complete += trial.status == tune::TrialStatus::complete ? 1 : 0;
     stopped += trial.status == tune::TrialStatus::stopped ? 1 : 0;
-    EXPECT_TRUE(trial.reports.size() == 1 || trial.reports.size() == 4 || trial.reports.size() == 16 || trial.reports.size() == 20)
+    EXPECT_TRUE(trial.reports.size() == 1 || trial.reports.size() == 4 || trial.reports.size() == 16 ||
+                trial.reports.size() == 20)
         << trial.reports.size();
     EXPECT_EQ(*trial.value, trial.reports.back().value);
   }
@@ -325,8 +346,10 @@ struct Halving : tune::Searcher {
 double itself(tune::Trial&, const Config& config) { return config.x; }
 
 TEST_F(Tuner, ASearcherLearnsFromEachTrial) {
-  const auto results = tune::Tuner<line, itself>({.num_samples = 10, .max_concurrent_trials = 1,
-                                                  .searcher = std::make_shared<Halving>()}, run()).fit();
+  const auto results =
+      tune::Tuner<line, itself>(
+          {.num_samples = 10, .max_concurrent_trials = 1, .searcher = std::make_shared<Halving>()}, run())
+          .fit();
   EXPECT_EQ(*results.best().value, std::pow(0.5, 10));
 }
 

@@ -45,8 +45,8 @@ Asha::Asha(AshaOptions options) : options_(options) {
   for (int b = 0; b < options_.brackets; ++b) {
     const int rungs = static_cast<int>(all) - b;
     if (rungs < 1) {
-      refuse(std::to_string(options_.brackets) + " brackets need more rungs than the " + std::to_string(static_cast<int>(all)) +
-             " from grace_period to max_t. Next: ask for fewer.");
+      refuse(std::to_string(options_.brackets) + " brackets need more rungs than the " +
+             std::to_string(static_cast<int>(all)) + " from grace_period to max_t. Next: ask for fewer.");
     }
     Bracket bracket;
     for (int k = rungs - 1; k >= 0; --k) bracket.push_back({least * std::pow(factor, k + b), {}});
@@ -56,8 +56,8 @@ Asha::Asha(AshaOptions options) : options_(options) {
 
 Asha::Bracket& Asha::bracket_of(std::int64_t trial) {
   if (brackets_.size() == 1) return brackets_.front();
-  // Ray's weights: exp(rungs), so that the bracket that stops earliest has most trials. By the trial's number, so that a
-  // study that is resumed chooses the same.
+  // Ray's weights: exp(rungs), so that the bracket that stops earliest has most trials. By the trial's number, so that
+  // a study that is resumed chooses the same.
   std::vector<double> weights;
   for (const Bracket& each : brackets_) weights.push_back(std::exp(static_cast<double>(each.size())));
   std::mt19937_64 random(options_.seed + static_cast<std::uint64_t>(trial));

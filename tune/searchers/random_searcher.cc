@@ -39,7 +39,8 @@ double RandomSearcher::suggest(const TrialRecord& trial, std::string_view name, 
                    ? std::round(std::exp(std::log(low - 0.5) + share * (std::log(high + 0.5) - std::log(low - 0.5))))
                    : low + std::floor(share * (high - low + 1));
       return std::clamp(number, low, high);
-    case Distribution::Kind::categorical: break;
+    case Distribution::Kind::categorical:
+      break;
   }
   const auto size = static_cast<double>(distribution.choices->size());
   return std::min(std::floor(share * size), size - 1);

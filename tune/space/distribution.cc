@@ -19,10 +19,14 @@ std::string to_string(const Value& value) {
 
 std::string_view to_string(TrialStatus status) {
   switch (status) {
-    case TrialStatus::running: return "running";
-    case TrialStatus::complete: return "complete";
-    case TrialStatus::stopped: return "stopped";
-    case TrialStatus::failed: return "failed";
+    case TrialStatus::running:
+      return "running";
+    case TrialStatus::complete:
+      return "complete";
+    case TrialStatus::stopped:
+      return "stopped";
+    case TrialStatus::failed:
+      return "failed";
   }
   return "unknown";
 }
@@ -36,9 +40,12 @@ bool Distribution::contains(double number) const {
 
 Value Distribution::value_of(double number) const {
   switch (kind) {
-    case Kind::real: return number;
-    case Kind::integer: return static_cast<std::int64_t>(number);
-    case Kind::categorical: break;
+    case Kind::real:
+      return number;
+    case Kind::integer:
+      return static_cast<std::int64_t>(number);
+    case Kind::categorical:
+      break;
   }
   return (*choices)[static_cast<std::size_t>(number)];
 }

@@ -8,7 +8,8 @@
 
 namespace manta::tune::detail {
 
-// Combinations are visited depth first: the last wheel that can turn does, those behind it start anew, and may be others.
+// Combinations are visited depth first: the last wheel that can turn does, those behind it start anew, and may be
+// others.
 //
 // Threading: one thread. Used as begin, take or put for each grid() of a trial, end.
 class GridWalk {

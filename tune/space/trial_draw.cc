@@ -32,7 +32,8 @@ std::optional<double> number_in(const Distribution& distribution, const Param& s
 
 }  // namespace
 
-TrialDraw::TrialDraw(TrialRecord& trial, Searcher& searcher, GridWalk& grids, const std::vector<Param>* stored, bool ended)
+TrialDraw::TrialDraw(TrialRecord& trial, Searcher& searcher, GridWalk& grids, const std::vector<Param>* stored,
+                     bool ended)
     : trial_(trial), searcher_(searcher), grids_(grids), stored_(stored), ended_(ended) {}
 TrialDraw::~TrialDraw() = default;
 
@@ -44,8 +45,10 @@ Value TrialDraw::add(std::string_view name, Distribution distribution, double nu
 Value TrialDraw::draw(std::string_view name, Distribution distribution) {
   if (const Param* before = find(trial_.params, name)) {
     if (before->distribution == distribution) return before->value();
-    throw Error(ErrorCode::invalid_argument, "Space: parameter '" + std::string(name) + "' is asked for twice in one trial, "
-                "the second time with another range. Next: give each parameter a name of its own.");
+    throw Error(ErrorCode::invalid_argument,
+                "Space: parameter '" + std::string(name) +
+                    "' is asked for twice in one trial, "
+                    "the second time with another range. Next: give each parameter a name of its own.");
   }
   const Param* stored = stored_ == nullptr ? nullptr : find(*stored_, name);
   const std::optional<double> known = stored == nullptr ? std::nullopt : number_in(distribution, *stored);
@@ -63,8 +66,9 @@ Value TrialDraw::draw(std::string_view name, Distribution distribution) {
   if (stored != nullptr && ended_) return stored->value();
   const double number = searcher_.suggest(trial_, name, distribution);
   if (!distribution.contains(number)) {
-    throw Error(ErrorCode::invalid_argument, "Space: the searcher suggests " + report::as_number(number) + " for '" +
-                std::string(name) + "', which is not in its range. Next: see Searcher::suggest for what it returns.");
+    throw Error(ErrorCode::invalid_argument,
+                "Space: the searcher suggests " + report::as_number(number) + " for '" + std::string(name) +
+                    "', which is not in its range. Next: see Searcher::suggest for what it returns.");
   }
   return add(name, std::move(distribution), number);
 }

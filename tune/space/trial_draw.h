@@ -14,14 +14,14 @@ namespace manta::tune::detail {
 // Threading: one thread. Ownership: what it is given outlives it; it fills trial.params.
 class TrialDraw : public Draw {
  public:
-  // stored: what the trial had in an earlier run, null for a new one. ended: it will not be run again, so that its values
-  // are shown as they were, also where the space no longer allows them.
+  // stored: what the trial had in an earlier run, null for a new one. ended: it will not be run again, so that its
+  // values are shown as they were, also where the space no longer allows them.
   TrialDraw(TrialRecord& trial, Searcher& searcher, GridWalk& grids, const std::vector<Param>* stored = nullptr,
             bool ended = false);
   ~TrialDraw() override;
 
-  // Errors: throws Error(invalid_argument) where the name stood for something else before, or the searcher suggests what
-  // is not in the distribution.
+  // Errors: throws Error(invalid_argument) where the name stood for something else before, or the searcher suggests
+  // what is not in the distribution.
   Value draw(std::string_view name, Distribution distribution) override;
 
  private:

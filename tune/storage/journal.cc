@@ -23,7 +23,8 @@ std::string now_text() {
   using std::chrono::microseconds;
   thread_local std::time_t second = -1;
   thread_local std::array<char, 32> text{};
-  const auto now = std::chrono::duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto now =
+      std::chrono::duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   const auto whole = static_cast<std::time_t>(now / 1'000'000);
   if (whole != second) {
     std::tm utc{};
@@ -57,17 +58,22 @@ std::string number_text(const Param& param) {
 
 int state_of(TrialStatus status) {  // TrialState
   switch (status) {
-    case TrialStatus::running: return 0;
-    case TrialStatus::complete: return 1;
-    case TrialStatus::stopped: return 2;
-    case TrialStatus::failed: break;
+    case TrialStatus::running:
+      return 0;
+    case TrialStatus::complete:
+      return 1;
+    case TrialStatus::stopped:
+      return 2;
+    case TrialStatus::failed:
+      break;
   }
   return 3;
 }
 
 std::string metrics_text(const Metrics& metrics) {
   std::string text;
-  for (const auto& [name, value] : metrics) text += (text.empty() ? "{" : ",") + json_string(name) + ":" + as_number(value);
+  for (const auto& [name, value] : metrics)
+    text += (text.empty() ? "{" : ",") + json_string(name) + ":" + as_number(value);
   return text.empty() ? "{}" : text + "}";
 }
 
@@ -82,7 +88,8 @@ void Journal::begin(int operation) { buffer_ += "{\"op_code\":" + std::to_string
 
 void Journal::create_study(std::string_view name, Mode mode, std::string_view metric) {
   begin(0);
-  buffer_ += ",\"study_name\":" + json_string(name) + ",\"directions\":[" + (mode == Mode::min ? "1" : "2") + "]" + worker_;
+  buffer_ +=
+      ",\"study_name\":" + json_string(name) + ",\"directions\":[" + (mode == Mode::min ? "1" : "2") + "]" + worker_;
   begin(3);  // what Study.set_metric_names writes
   buffer_ += ",\"study_id\":0,\"system_attr\":{\"study:metric_names\":[" + json_string(metric) + "]}" + worker_;
 }
@@ -113,7 +120,8 @@ void Journal::create_trial(const TrialRecord& trial) {
 void Journal::set_param(std::int64_t trial, const Param& param) {
   begin(5);
   buffer_ += ",\"trial_id\":" + std::to_string(trial) + ",\"param_name\":" + json_string(param.name) +
-             ",\"param_value_internal\":" + number_text(param) + ",\"distribution\":" + distribution_text(param) + worker_;
+             ",\"param_value_internal\":" + number_text(param) + ",\"distribution\":" + distribution_text(param) +
+             worker_;
 }
 
 void Journal::add_report(std::int64_t trial, const Intermediate& report) {
@@ -124,7 +132,8 @@ void Journal::add_report(std::int64_t trial, const Intermediate& report) {
 
 void Journal::trial_attribute(std::int64_t trial, std::string_view name, const std::string& json) {
   begin(8);
-  buffer_ += ",\"trial_id\":" + std::to_string(trial) + ",\"user_attr\":{" + json_string(name) + ":" + json + "}" + worker_;
+  buffer_ +=
+      ",\"trial_id\":" + std::to_string(trial) + ",\"user_attr\":{" + json_string(name) + ":" + json + "}" + worker_;
 }
 
 void Journal::end_trial(const TrialRecord& trial, std::string_view metric) {

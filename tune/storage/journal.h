@@ -1,6 +1,7 @@
 // A study in a file: Optuna's journal (JournalStorage with JournalFileBackend), which optuna and optuna-dashboard open.
 //
-// JOURNAL-1: each record is one line of JSON; a last line without its end was cut when its writer died, and is left out.
+// JOURNAL-1: each record is one line of JSON; a last line without its end was cut when its writer died, and is left
+//            out.
 // JOURNAL-2: a trial's configuration is in the file before its end is, all of its records before the one that ends it.
 // Written without fsync: it survives the death of the program, not that of the machine.
 #pragma once
@@ -23,19 +24,20 @@ namespace manta::tune::detail {
 struct StoredStudy {
   std::string name;
   Mode mode = Mode::min;
-  std::string metric;                  // empty: not said, a study that Optuna made
-  std::vector<TrialRecord> trials;     // by number
+  std::string metric;                                          // empty: not said, a study that Optuna made
+  std::vector<TrialRecord> trials;                             // by number
   std::vector<std::pair<std::int64_t, Intermediate>> reports;  // of all trials, as they came
-  std::uint64_t whole_bytes = 0;       // of whole records
+  std::uint64_t whole_bytes = 0;                               // of whole records
 };
 
-// Errors: throws Error(invalid_argument) for a file that is no such journal, or holds several studies; it names the line.
+// Errors: throws Error(invalid_argument) for a file that is no such journal, or holds several studies; it names the
+// line.
 StoredStudy read_journal(const std::filesystem::path& path);
 
 // Collects records and appends them to the file together.
 //
-// Threading: one thread. Ownership: the file's only writer. Errors: the constructor throws Error; after that the study goes
-// on: the first record that cannot be written is said on the standard error.
+// Threading: one thread. Ownership: the file's only writer. Errors: the constructor throws Error; after that the study
+// goes on: the first record that cannot be written is said on the standard error.
 class Journal {
  public:
   // keep: bytes of whole records that are there.

@@ -54,14 +54,22 @@ class Replay {
 
   void apply(const Json& record) {
     switch (record.at("op_code").get<int>()) {
-      case 0: return create_study(record);
-      case 3: return study_attribute(record.at("system_attr"));
-      case 4: return create_trial(record);
-      case 5: return set_param(record);
-      case 6: return end_trial(record);
-      case 7: return add_report(record);
-      case 8: return trial_attribute(record);
-      default: return;  // notes of people, what others keep for themselves
+      case 0:
+        return create_study(record);
+      case 3:
+        return study_attribute(record.at("system_attr"));
+      case 4:
+        return create_trial(record);
+      case 5:
+        return set_param(record);
+      case 6:
+        return end_trial(record);
+      case 7:
+        return add_report(record);
+      case 8:
+        return trial_attribute(record);
+      default:
+        return;  // notes of people, what others keep for themselves
     }
   }
   bool any() const { return studies_ > 0; }
@@ -93,7 +101,8 @@ class Replay {
   }
   void set_param(const Json& record) {
     std::vector<Param>& params = trial_of(record).params;
-    Param param{record.at("param_name").get<std::string>(), distribution_of(record.at("distribution").get<std::string>()),
+    Param param{record.at("param_name").get<std::string>(),
+                distribution_of(record.at("distribution").get<std::string>()),
                 number_of(record.at("param_value_internal"))};
     std::erase_if(params, [&](const Param& each) { return each.name == param.name; });
     params.push_back(std::move(param));
@@ -143,9 +152,9 @@ StoredStudy read_journal(const std::filesystem::path& path) {
       const bool plain = text.find("NaN") == std::string_view::npos && text.find("Infinity") == std::string_view::npos;
       replay.apply(plain ? Json::parse(text) : Json::parse(report::with_quoted_nan(text)));
     } catch (const std::exception& error) {
-      throw Error(ErrorCode::invalid_argument,
-                  path.string() + ":" + std::to_string(line) + ": this line is no record of a study's journal: " + error.what() +
-                      ". Next: move the file away, or give another RunConfig::name.");
+      throw Error(ErrorCode::invalid_argument, path.string() + ":" + std::to_string(line) +
+                                                   ": this line is no record of a study's journal: " + error.what() +
+                                                   ". Next: move the file away, or give another RunConfig::name.");
     }
     at = end + 1;
     study.whole_bytes = at;

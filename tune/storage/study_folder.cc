@@ -22,14 +22,30 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEvents = "events.out.tfevents.";
 
-std::string name_of(const RunConfig& config) {
-  if (!config.name.empty()) return config.name;
+std::string time_name() {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
   char text[64];
   std::strftime(text, sizeof text, "tune_%Y-%m-%d_%H-%M-%S", &local);
   return text;
+}
+
+// The study's folder, made if need be; without a name one that nobody else has.
+fs::path make_folder(const RunConfig& config) {
+  const fs::path storage = fs::absolute(config.storage_path);
+  if (!config.name.empty()) {
+    files::make_folders(storage / config.name);
+    return storage / config.name;
+  }
+  files::make_folders(storage);
+  const std::string name = time_name();
+  for (int count = 1;; ++count) {
+    const fs::path folder = storage / (count == 1 ? name : name + "_" + std::to_string(count));
+    std::error_code error;
+    if (fs::create_directory(folder, error)) return folder;
+    if (error) throw files::file_error(folder, "cannot be made", error.value());
+  }
 }
 
 report::HParam hparam_of(const Value& value) {
@@ -41,15 +57,15 @@ report::HParam hparam_of(const Value& value) {
 
 }  // namespace
 
-StudyFolder::StudyFolder(const RunConfig& config) : path_(fs::absolute(config.storage_path) / name_of(config)) {
-  files::make_folders(path_);
+StudyFolder::StudyFolder(const RunConfig& config) : path_(make_folder(config)) {
   const fs::path lock = path_ / ".lock";
   lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (lock_ < 0) throw files::file_error(lock, "cannot be made", errno);
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     ::close(lock_);
-    throw Error(ErrorCode::invalid_argument, "Tuner: the study in " + path_.string() + " is being run by another program. "
-                "Next: wait for its end, or give another RunConfig::name.");
+    throw Error(ErrorCode::invalid_argument, "Tuner: the study in " + path_.string() +
+                                                 " is being run by another program. "
+                                                 "Next: wait for its end, or give another RunConfig::name.");
   }
 }
 

@@ -11,12 +11,12 @@
 
 namespace manta::tune::detail {
 
-// Both are appended to as trials end, and written anew, by number, when the study does; after a death they are made again
-// from the journal. Columns: trial, status, value, seconds, reports, each parameter as param:NAME, each metric as
+// Both are appended to as trials end, and written anew, by number, when the study does; after a death they are made
+// again from the journal. Columns: trial, status, value, seconds, reports, each parameter as param:NAME, each metric as
 // metric:NAME, error. A trial has empty cells for what it does not have.
 //
-// Threading: one thread. Ownership: it closes its files. Errors: the constructor throws Error; after that the study goes
-// on, and what cannot be written is said once on the standard error.
+// Threading: one thread. Ownership: it closes its files. Errors: the constructor throws Error; after that the study
+// goes on, and what cannot be written is said once on the standard error.
 class TrialTables {
  public:
   // Begins both anew, with those of the trials that have ended.

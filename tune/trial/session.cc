@@ -19,7 +19,8 @@ constexpr std::size_t kMostReports = 100'000;  // that wait to be taken
 std::string demangled(const std::type_info* type) {
   if (type == nullptr) return "unknown exception";
   int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
+  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
+                                                    &std::free);
   return name ? name.get() : type->name();
 }
 
@@ -83,9 +84,9 @@ Ended Session::run_one(const Assignment& assignment, const std::function<Metrics
     ended.error = "the objective neither returned nor reported '" + setup_.metric +
                   "', which is TunerConfig::metric. Next: report it, or name another metric.";
   }
-  ended.status = !ended.error.empty()               ? TrialStatus::failed
-                 : decision_ == Decision::stop      ? TrialStatus::stopped
-                                                    : TrialStatus::complete;
+  ended.status = !ended.error.empty()          ? TrialStatus::failed
+                 : decision_ == Decision::stop ? TrialStatus::stopped
+                                               : TrialStatus::complete;
   if (files_) files_->end(ended.status != TrialStatus::failed);
   files_.reset();
   current_ = nullptr;

@@ -53,7 +53,7 @@ class Session {
   std::condition_variable changed_;
   std::deque<std::size_t> queue_;  // of the batch, not begun
   std::vector<SentReport> reports_;
-  bool waiting_ = false;           // the last report waits for its decision
+  bool waiting_ = false;  // the last report waits for its decision
   std::optional<Decision> answer_;
   bool left_ = false;
 };

@@ -19,7 +19,8 @@ namespace {
 constexpr std::size_t kMostBytes = std::size_t{4} << 30;  // of a log that is read
 
 std::string as_json(const Value& value) {
-  return std::holds_alternative<std::string>(value) ? report::json_string(std::get<std::string>(value)) : to_string(value);
+  return std::holds_alternative<std::string>(value) ? report::json_string(std::get<std::string>(value))
+                                                    : to_string(value);
 }
 
 report::HParams hparams_of(const Assignment& assignment) {

@@ -16,8 +16,8 @@ namespace manta::tune::detail {
 // STUDY/trial_00007
 std::filesystem::path trial_folder(const std::filesystem::path& study, std::int64_t number);
 
-// Threading: one thread. Ownership: one worker writes in a trial's folder. Errors: none but those of folder(): a study does
-// not stop for its logs; what cannot be written is said once, on the standard error, and left out.
+// Threading: one thread. Ownership: one worker writes in a trial's folder. Errors: none but those of folder(): a study
+// does not stop for its logs; what cannot be written is said once, on the standard error, and left out.
 class TrialFiles {
  public:
   TrialFiles(const WorkerSetup& setup, const Assignment& assignment);

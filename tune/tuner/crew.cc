@@ -78,10 +78,14 @@ void Crew::handle(std::uint64_t token) {
   Slot& slot = slots_[token >> kKindBits & ((1u << kSlotBits) - 1)];
   if (slot.life != token >> (kKindBits + kSlotBits)) return;
   switch (static_cast<Kind>(token & ((1u << kKindBits) - 1))) {
-    case kReady: return on_ready(slot);
-    case kRun: return on_run(slot);
-    case kAsked: return on_asked(slot);
-    case kLooked: return on_looked(slot);
+    case kReady:
+      return on_ready(slot);
+    case kRun:
+      return on_run(slot);
+    case kAsked:
+      return on_asked(slot);
+    case kLooked:
+      return on_looked(slot);
   }
 }
 
@@ -89,9 +93,12 @@ void Crew::on_ready(Slot& slot) {
   const auto ready = try_get(slot.worker.ready);
   if (!ready && process_gone(ready.error())) {
     if (++early_deaths_ >= kEarlyDeaths) {
-      throw Error(ErrorCode::worker_died, "Tuner: " + std::to_string(early_deaths_) + " workers died one after the other before "
-                  "they could run a trial: " + ready.error().message() + " Next: see what ends them; do the arguments of "
-                  "fit() fit into memory once for each worker?");
+      throw Error(ErrorCode::worker_died, "Tuner: " + std::to_string(early_deaths_) +
+                                              " workers died one after the other before "
+                                              "they could run a trial: " +
+                                              ready.error().message() +
+                                              " Next: see what ends them; do the arguments of "
+                                              "fit() fit into memory once for each worker?");
     }
     return start(slot);
   }
@@ -211,7 +218,8 @@ void Crew::sleep(std::chrono::milliseconds timeout) {
 std::vector<Crew::Running> Crew::running(Clock::time_point now) const {
   std::vector<Running> running;
   for (const Slot& slot : slots_) {
-    const auto first = std::find_if(slot.batch.begin(), slot.batch.end(), [](std::int64_t number) { return number >= 0; });
+    const auto first =
+        std::find_if(slot.batch.begin(), slot.batch.end(), [](std::int64_t number) { return number >= 0; });
     if (slot.busy && first != slot.batch.end()) {
       running.push_back({*first, std::chrono::duration<double>(now - slot.since).count()});
     }

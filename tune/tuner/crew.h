@@ -1,10 +1,12 @@
 // The worker processes of a study: started once, given trials, replaced when they die.
 //
 // CREW-1: a worker has one batch at a time, and runs its trials one after the other.
-// CREW-2: where trials are short a batch is about a millisecond's worth; where one turns out to be long, what waits behind
+// CREW-2: where trials are short a batch is about a millisecond's worth; where one turns out to be long, what waits
+//         behind
 //         it goes back to the study at the next tick.
 // CREW-3: without decisions, reports under way are taken before a batch's end is: the study sees them in order.
-// CREW-4: when the crew is gone, so are processes that had a trial; others end by themselves, with what they had to print.
+// CREW-4: when the crew is gone, so are processes that had a trial; others end by themselves, with what they had to
+//         print.
 #pragma once
 
 #include <chrono>
@@ -21,8 +23,8 @@
 
 namespace manta::tune::detail {
 
-// Threading: one thread. Ownership: of the workers. Errors: turn() throws Error where workers cannot be had, or cannot take
-// the study's arguments.
+// Threading: one thread. Ownership: of the workers. Errors: turn() throws Error where workers cannot be had, or cannot
+// take the study's arguments.
 class Crew {
  public:
   using Clock = std::chrono::steady_clock;
@@ -89,7 +91,7 @@ class Crew {
   std::vector<Slot> slots_;
   ReadyQueue queue_;
   int busy_ = 0;
-  int early_deaths_ = 0;      // of workers that had not yet been ready, one after the other
+  int early_deaths_ = 0;       // of workers that had not yet been ready, one after the other
   double trial_seconds_ = -1;  // smoothed; below 0: not known
 };
 

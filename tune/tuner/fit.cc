@@ -30,14 +30,17 @@ void check(const TunerConfig& tuner, const RunConfig& run) {
   if (tuner.num_samples < 1) {
     refuse("TunerConfig::num_samples is " + std::to_string(tuner.num_samples) + ". Next: ask for at least one trial.");
   }
-  for (const auto& [name, amount] : {std::pair("cpus_per_trial", tuner.cpus_per_trial), {"gpus_per_trial", tuner.gpus_per_trial}}) {
+  for (const auto& [name, amount] :
+       {std::pair("cpus_per_trial", tuner.cpus_per_trial), {"gpus_per_trial", tuner.gpus_per_trial}}) {
     if (amount >= 0 && std::isfinite(amount)) continue;
     refuse(std::string("TunerConfig::") + name + " is " + report::as_number(amount) + ". Next: give 0 or more.");
   }
   if (tuner.max_concurrent_trials < 0) {
-    refuse("TunerConfig::max_concurrent_trials is " + std::to_string(tuner.max_concurrent_trials) + ". Next: 0 is no bound.");
+    refuse("TunerConfig::max_concurrent_trials is " + std::to_string(tuner.max_concurrent_trials) +
+           ". Next: 0 is no bound.");
   }
-  if (run.max_failures < -1) refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
+  if (run.max_failures < -1)
+    refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
 }
 
 // Trials that a node can run at once.
@@ -57,19 +60,21 @@ int crew_size(const TunerConfig& tuner, std::optional<std::int64_t> trials) {
   std::string offered;
   for (const NodeInfo& node : cluster_nodes()) {
     room += room_on(node, tuner);
-    offered += (offered.empty() ? "" : "; ") + node.host + " offers " + report::as_number(node.num_cpus) + " CPUs and " +
-               report::as_number(node.num_gpus) + " GPUs";
+    offered += (offered.empty() ? "" : "; ") + node.host + " offers " + report::as_number(node.num_cpus) +
+               " CPUs and " + report::as_number(node.num_gpus) + " GPUs";
   }
   if (room < 1) {
-    refuse("a trial needs " + report::as_number(tuner.cpus_per_trial) + " CPUs and " + report::as_number(tuner.gpus_per_trial) +
-           " GPUs, which no node has: " + offered + ". Next: ask for less in cpus_per_trial or gpus_per_trial.");
+    refuse("a trial needs " + report::as_number(tuner.cpus_per_trial) + " CPUs and " +
+           report::as_number(tuner.gpus_per_trial) + " GPUs, which no node has: " + offered +
+           ". Next: ask for less in cpus_per_trial or gpus_per_trial.");
   }
   if (tuner.max_concurrent_trials > 0) room = std::min(room, static_cast<double>(tuner.max_concurrent_trials));
   if (trials) room = std::min(room, static_cast<double>(std::max<std::int64_t>(*trials, 1)));
   return static_cast<int>(std::min(room, 4096.0));
 }
 
-std::vector<std::string> shown(const Study& study, const Crew& crew, bool table, Clock::time_point start, Clock::time_point now) {
+std::vector<std::string> shown(const Study& study, const Crew& crew, bool table, Clock::time_point start,
+                               Clock::time_point now) {
   const std::string elapsed = duration_text(std::chrono::duration<double>(now - start).count());
   std::vector<std::string> lines{"study " + study.folder().name() + ": " + counts_text(study) + "; " + elapsed};
   const std::string best = best_text(study);

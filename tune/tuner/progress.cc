@@ -15,7 +15,10 @@ constexpr auto kNewLine = std::chrono::seconds(5);
 }  // namespace
 
 Progress::Progress(std::FILE* out, bool verbose, Clock::time_point now)
-    : out_(out), verbose_(verbose), terminal_(isatty(fileno(out)) == 1), next_(now + (terminal_ ? kRewrite : kNewLine)) {}
+    : out_(out),
+      verbose_(verbose),
+      terminal_(isatty(fileno(out)) == 1),
+      next_(now + (terminal_ ? kRewrite : kNewLine)) {}
 
 void Progress::clear() {
   if (shown_ > 0) std::fprintf(out_, "\x1b[%zuA\x1b[J", shown_);  // up, and nothing below

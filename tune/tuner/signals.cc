@@ -26,7 +26,8 @@ void on_signal(int signal) {
   }
   const std::uint64_t one = 1;
   const int descriptor = wanted_descriptor;
-  if (descriptor >= 0) [[maybe_unused]] const ssize_t written = ::write(descriptor, &one, sizeof one);
+  if (descriptor >= 0) [[maybe_unused]]
+    const ssize_t written = ::write(descriptor, &one, sizeof one);
   errno = error;
 }
 

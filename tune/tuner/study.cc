@@ -14,14 +14,17 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCode::invalid_argument, "Tuner: " + what); }
 
-bool same(const Param& a, const Param& b) {
-  return a.name == b.name && a.number == b.number && a.value() == b.value();
-}
+bool same(const Param& a, const Param& b) { return a.name == b.name && a.number == b.number && a.value() == b.value(); }
 
 }  // namespace
 
 Study::Study(const TunerConfig& tuner, const RunConfig& run, const Program& program)
-    : tuner_(tuner), run_(run), program_(program), folder_(run), searcher_(tuner.searcher), scheduler_(tuner.scheduler) {
+    : tuner_(tuner),
+      run_(run),
+      program_(program),
+      folder_(run),
+      searcher_(tuner.searcher),
+      scheduler_(tuner.scheduler) {
   if (!searcher_) searcher_ = std::make_shared<RandomSearcher>(tuner_.seed);
   StoredStudy stored;
   if (std::filesystem::exists(folder_.journal())) stored = read_journal(folder_.journal());
@@ -71,7 +74,8 @@ void Study::replay(TrialRecord& stored) {
   if (grids_.end() && ++samples_ == 1) per_sample_ = stored.number + 1;
   if (!ended) {
     for (const Param& param : drawn.params) {
-      const bool known = std::any_of(stored.params.begin(), stored.params.end(), [&](const Param& each) { return same(each, param); });
+      const bool known =
+          std::any_of(stored.params.begin(), stored.params.end(), [&](const Param& each) { return same(each, param); });
       if (!known) journal_->set_param(stored.number, param);
     }
     stored.params = std::move(drawn.params);
@@ -216,13 +220,16 @@ std::optional<std::int64_t> Study::total() const {
 Outcome Study::finish(bool interrupted, double seconds) {
   journal_->flush();
   tables_->rewrite(trials_);
-  const bool reported = std::any_of(trials_.begin(), trials_.end(), [](const TrialRecord& each) { return !each.reports.empty(); });
+  const bool reported =
+      std::any_of(trials_.begin(), trials_.end(), [](const TrialRecord& each) { return !each.reports.empty(); });
   if (run_.tensorboard && reported) folder_.write_experiment(trials_, tuner_.metric);
-  Outcome outcome{.trials = {}, .folder = folder_.path(), .interrupted = interrupted, .summary = {}, .best = best_, .why_none = {}};
+  Outcome outcome{
+      .trials = {}, .folder = folder_.path(), .interrupted = interrupted, .summary = {}, .best = best_, .why_none = {}};
   outcome.summary = summary_of(*this, interrupted, seconds);
   outcome.why_none = "no trial has ended.";
   for (const TrialRecord& trial : trials_) {
-    if (trial.status == TrialStatus::failed) outcome.why_none = "trial " + std::to_string(trial.number) + " failed: " + trial.error;
+    if (trial.status == TrialStatus::failed)
+      outcome.why_none = "trial " + std::to_string(trial.number) + " failed: " + trial.error;
   }
   outcome.trials = std::move(trials_);
   return outcome;

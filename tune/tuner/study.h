@@ -1,8 +1,10 @@
 // A study: its trials, what they are told, what they said; without workers, which the loop has.
 //
 // STUDY-1: what a trial is depends on its number and on trials that ended before it was made, not on who runs it.
-// STUDY-2: a configuration is journalled before its trial's reports and end, these before another trial is made after them.
-// STUDY-3: a trial of which nothing is known but that its process died with others is run again alone: only a death that
+// STUDY-2: a configuration is journalled before its trial's reports and end, these before another trial is made after
+//          them.
+// STUDY-3: a trial of which nothing is known but that its process died with others is run again alone: only a death
+//          that
 //          is surely its own counts as its failure.
 #pragma once
 
@@ -27,8 +29,8 @@ struct Counts {
   std::int64_t ended() const { return complete + stopped + failed; }
 };
 
-// Threading: one thread. Ownership: of the study's files. Errors: the constructor throws Error(invalid_argument); making a
-// trial throws what the space function and the searcher throw.
+// Threading: one thread. Ownership: of the study's files. Errors: the constructor throws Error(invalid_argument);
+// making a trial throws what the space function and the searcher throw.
 class Study {
  public:
   // Makes the study, or goes on with the one that is there. `program` outlives it.
@@ -90,9 +92,9 @@ class Study {
   std::vector<Course> courses_;
   std::deque<std::int64_t> waiting_;  // made, to be run
   GridWalk grids_;
-  std::int64_t samples_ = 0;          // repetitions of the grid that were made; without grids trials
-  std::int64_t per_sample_ = 0;       // trials of the first one; 0: not known
-  Counts ended_;                      // without running
+  std::int64_t samples_ = 0;     // repetitions of the grid that were made; without grids trials
+  std::int64_t per_sample_ = 0;  // trials of the first one; 0: not known
+  Counts ended_;                 // without running
   std::ptrdiff_t best_ = -1;
 };
 

@@ -67,7 +67,8 @@ std::string best_text(const Study& study) {
 }
 
 std::string summary_of(const Study& study, bool interrupted, double seconds) {
-  std::string text = "study " + study.folder().name() + ": " + counts_text(study) + "; " + duration_text(seconds) + "\n";
+  std::string text =
+      "study " + study.folder().name() + ": " + counts_text(study) + "; " + duration_text(seconds) + "\n";
   const std::string best = best_text(study);
   if (!best.empty()) text += best + "\n";
   text += "files: " + study.folder().path().string() + "\n";
@@ -76,8 +77,8 @@ std::string summary_of(const Study& study, bool interrupted, double seconds) {
 }
 
 void throw_no_best(const Outcome& outcome) {
-  throw Error(ErrorCode::not_found, "the study in " + outcome.folder.string() + " has no best trial: " + outcome.why_none +
-              " Next: see Results::trials() for what became of each.");
+  throw Error(ErrorCode::not_found, "the study in " + outcome.folder.string() + " has no best trial: " +
+                                        outcome.why_none + " Next: see Results::trials() for what became of each.");
 }
 
 }  // namespace detail

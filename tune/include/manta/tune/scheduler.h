@@ -23,25 +23,25 @@ class Scheduler {
  public:
   virtual ~Scheduler() = default;
 
-  // A trial has reported. score: the metric, with its sign changed where the mode is min: more is better. When a study is
-  // resumed it is told of all reports that were made before, whose decisions are known; a trial that is run again may
-  // report an iteration anew.
+  // A trial has reported. score: the metric, with its sign changed where the mode is min: more is better. When a study
+  // is resumed it is told of all reports that were made before, whose decisions are known; a trial that is run again
+  // may report an iteration anew.
   virtual Decision on_report(const TrialRecord& trial, std::int64_t iteration, double score) = 0;
   // It has ended, by itself or not.
   virtual void on_end(const TrialRecord& trial) { (void)trial; }
 };
 
 struct AshaOptions {
-  std::int64_t max_t = 100;        // iterations at which a trial is complete
-  std::int64_t grace_period = 1;   // it is not stopped before
-  double reduction_factor = 4;     // one in so many goes on from each rung to the next
-  int brackets = 1;                // each with a grace period reduction_factor times that of the one before
-  std::uint64_t seed = 0;          // of the choice of a trial's bracket
+  std::int64_t max_t = 100;       // iterations at which a trial is complete
+  std::int64_t grace_period = 1;  // it is not stopped before
+  double reduction_factor = 4;    // one in so many goes on from each rung to the next
+  int brackets = 1;               // each with a grace period reduction_factor times that of the one before
+  std::uint64_t seed = 0;         // of the choice of a trial's bracket
 };
 
-// Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2018), with the rule
-// of Ray Tune's ASHAScheduler: at the rungs grace_period, grace_period * reduction_factor, and so on, a trial goes on if
-// it is not below the (1 - 1/reduction_factor) quantile of those that came there before.
+// Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2018), with the
+// rule of Ray Tune's ASHAScheduler: at the rungs grace_period, grace_period * reduction_factor, and so on, a trial goes
+// on if it is not below the (1 - 1/reduction_factor) quantile of those that came there before.
 //
 // Errors: the constructor throws Error(invalid_argument).
 class Asha : public Scheduler {
@@ -63,7 +63,7 @@ class Asha : public Scheduler {
 };
 
 struct MedianStoppingOptions {
-  std::int64_t grace_period = 1;       // iterations; earlier reports neither stop a trial nor count
+  std::int64_t grace_period = 1;          // iterations; earlier reports neither stop a trial nor count
   std::int64_t min_samples_required = 3;  // other trials that must have got as far
 };
 

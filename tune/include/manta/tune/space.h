@@ -63,14 +63,14 @@ T from_value(const Value& value) {
 
 }  // namespace detail
 
-// Given to the space function, which Tuner calls once for each trial, in its own process. The function asks for values and
-// puts them where it wants them; what it asks for may depend on what it got, so that parameters are conditional. It must
-// depend on nothing else: when a study is resumed it is called again, and gets the values that its trials had.
+// Given to the space function, which Tuner calls once for each trial, in its own process. The function asks for values
+// and puts them where it wants them; what it asks for may depend on what it got, so that parameters are conditional. It
+// must depend on nothing else: when a study is resumed it is called again, and gets the values that its trials had.
 //
 // Names are for people, files and searchers. To ask again for the same name gives the same value.
 //
-// Threading: one thread. Errors: all throw Error(invalid_argument), which names the parameter: an empty range, no choice,
-// a name that stood for something else before in the same trial.
+// Threading: one thread. Errors: all throw Error(invalid_argument), which names the parameter: an empty range, no
+// choice, a name that stood for something else before in the same trial.
 //
 //   Config space(tune::Space& space) {
 //     Config config;
@@ -105,8 +105,8 @@ class Space {
   detail::ChoiceOf<T> choice(std::string_view name, const std::vector<T>& choices) {
     return one_of<T>(name, choices, false);
   }
-  // Every one of them: a study tries all combinations of its grids, TunerConfig::num_samples times; other parameters are
-  // drawn anew for each. A grid may depend on grids before it, so that some combinations do not exist.
+  // Every one of them: a study tries all combinations of its grids, TunerConfig::num_samples times; other parameters
+  // are drawn anew for each. A grid may depend on grids before it, so that some combinations do not exist.
   template <class T>
   detail::ChoiceOf<T> grid(std::string_view name, std::initializer_list<T> values) {
     return one_of<T>(name, values, true);

@@ -40,10 +40,11 @@ class Trial {
   // otherwise, which a trial does that goes on from a checkpoint of its own.
   void report(const Metrics& metrics);
 
-  // A folder of the trial's own, made if need be; the same when it is tried again, and when the study is resumed. A trial
-  // that is a Trainer keeps its checkpoints there:
+  // A folder of the trial's own, made if need be; the same when it is tried again, and when the study is resumed. A
+  // trial that is a Trainer keeps its checkpoints there:
   //
-  //   train::Trainer<loop> trainer({.num_workers = 2}, {.name = "train", .storage_path = trial.folder(), .resume = true});
+  //   train::Trainer<loop> trainer({.num_workers = 2},
+  //                                {.name = "train", .storage_path = trial.folder(), .resume = true});
   std::filesystem::path folder() const;
 
  private:

@@ -15,9 +15,9 @@ namespace manta::tune {
 using report::Metrics;
 
 enum class TrialStatus : std::uint8_t {
-  running,   // or to be run: a study that was interrupted has some
+  running,  // or to be run: a study that was interrupted has some
   complete,
-  stopped,   // by the scheduler, before its end
+  stopped,  // by the scheduler, before its end
   failed,
 };
 std::string_view to_string(TrialStatus status);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/serialize.h>
 #include <manta/tune/results.h>
 #include <manta/tune/scheduler.h>
 #include <manta/tune/space.h>
@@ -64,15 +65,15 @@ struct BatchResult {
 
 // What it has to say meanwhile.
 struct Update {
-  std::vector<SentReport> reports;  // with decisions: one, which waits
+  std::vector<SentReport> reports;     // with decisions: one, which waits
   std::vector<std::int64_t> returned;  // trials of its batch that it will not run
 };
 
 // What it is asked meanwhile.
 struct Question {
-  bool wait = false;         // for a report, or the worker's end
-  bool give_back = false;    // what it has not begun, others can run
-  std::int64_t trial = -1;   // whose report is decided
+  bool wait = false;        // for a report, or the worker's end
+  bool give_back = false;   // what it has not begun, others can run
+  std::int64_t trial = -1;  // whose report is decided
   Decision decision = Decision::go_on;
 };
 
@@ -108,9 +109,10 @@ template <auto Objective, class Config, class File, class... Ps>
 struct ObjectiveWorkerOf<Objective, Config, File, manta::detail::Types<Trial&, const Config&, Ps...>> {
   using R = typename manta::detail::SignatureOf<decltype(Objective)>::Result;
   static constexpr bool valid = true;
-  static_assert((... && !(std::is_lvalue_reference_v<Ps> && !std::is_const_v<std::remove_reference_t<Ps>>)),
-                "manta: Tuner<space, objective>: an argument of objective is a reference to non-const: all trials of a worker "
-                "read the same; take it by value or by const reference");
+  static_assert(
+      (... && !(std::is_lvalue_reference_v<Ps> && !std::is_const_v<std::remove_reference_t<Ps>>)),
+      "manta: Tuner<space, objective>: an argument of objective is a reference to non-const: all trials of a worker "
+      "read the same; take it by value or by const reference");
   class type : public Worker {
    public:
     using Worker::Worker;
@@ -145,18 +147,18 @@ struct ParametersOf {
   using Result = typename manta::detail::SignatureOf<decltype(Objective)>::Result;
 };
 template <auto Objective>
-requires(!manta::detail::SignatureOf<decltype(Objective)>::valid)
+  requires(!manta::detail::SignatureOf<decltype(Objective)>::valid)
 struct ParametersOf<Objective> {
   using type = void;
   using Result = void;
 };
 
 template <auto Objective, class Config, class File>
-struct ObjectiveWorkerFor
-    : ObjectiveWorkerOf<Objective, Config, File, typename ParametersOf<Objective>::type> {
-  static_assert(ObjectiveWorkerFor::valid,
-                "manta: Tuner<space, objective>: objective is a function R objective(manta::tune::Trial&, const Config&, "
-                "arguments...), where Config is what space returns");
+struct ObjectiveWorkerFor : ObjectiveWorkerOf<Objective, Config, File, typename ParametersOf<Objective>::type> {
+  static_assert(
+      ObjectiveWorkerFor::valid,
+      "manta: Tuner<space, objective>: objective is a function R objective(manta::tune::Trial&, const Config&, "
+      "arguments...), where Config is what space returns");
   static_assert(is_objective_result<typename ParametersOf<Objective>::Result>,
                 "manta: Tuner<space, objective>: objective returns a number, manta::tune::Metrics, or nothing");
 };
@@ -177,6 +179,11 @@ template <auto SpaceFunction>
 struct SpaceResultFor : SpaceResult<SpaceFunction, typename ParametersOf<SpaceFunction>::type> {
   static_assert(SpaceResultFor::valid,
                 "manta: Tuner<space, objective>: space is a function Config space(manta::tune::Space&)");
+  static_assert(
+      !SpaceResultFor::valid || (Serializable<typename SpaceResultFor::type> &&
+                                 std::is_default_constructible_v<typename SpaceResultFor::type>),
+      "manta: Tuner<space, objective>: the configuration that space returns is sent to workers: it needs a type that "
+      "can be serialised, with a default constructor (see manta/serialize.h)");
 };
 template <auto SpaceFunction>
 using ConfigOf = typename SpaceResultFor<SpaceFunction>::type;
