@@ -1,5 +1,5 @@
-// PPO on CartPole until the mean return of the last 100 training episodes is 475, as ray_rl.py of the peers measures it: from
-// the start of train(), the building left out. For each seed one line: seconds, steps, the mean return.
+// PPO on CartPole until the mean return of the last 100 training episodes is 475, as ray_rl.py of the peers measures
+// it: from the start of train(), the building left out. For each seed one line: seconds, steps, the mean return.
 //
 //   ppo_training tuned|sb3 SEEDS
 #include <cstdio>

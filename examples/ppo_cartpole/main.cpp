@@ -1,4 +1,5 @@
-// PPO learns to keep a pole up, from nothing to a mean return of 475 (of 500), and is then tried on episodes of its own.
+// PPO learns to keep a pole up, from nothing to a mean return of 475 (of 500), and is then tried on episodes of its
+// own.
 //
 //   build/release/bin/ppo_cartpole
 //
