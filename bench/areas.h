@@ -12,8 +12,8 @@ Area rl_area();  // where rl is built
 Area tune_area();  // where manta::tune was built
 Area examples_area();
 
-// Tasks (core_tasks.cc), actors (core_actors.cc), coroutines and streams (core_coroutines.cc), objects (core_objects.cc), and start, memory and idling (core_start.cc),
-// as core_area() joins them.
+// Tasks (core_tasks.cc), actors (core_actors.cc), coroutines and streams (core_coroutines.cc), objects
+// (core_objects.cc), and start, memory and idling (core_start.cc), as core_area() joins them.
 std::vector<Case> task_cases();
 std::vector<Case> actor_cases();
 std::vector<Case> coroutine_cases();

@@ -1,4 +1,5 @@
-// PPO on CartPole, by the program ppo_training: five seeds, one after the other in one process, after one that warms up.
+// PPO on CartPole, by the program ppo_training: five seeds, one after the other in one process, after one that warms
+// up.
 #include <unistd.h>
 
 #include <algorithm>

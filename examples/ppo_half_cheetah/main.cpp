@@ -10,7 +10,8 @@
 //   trained: mean return # in the last 100 episodes, after # steps and # s
 //   played:  mean return # in 10 episodes
 //
-// and where its curves are. Without --steps it makes a million steps, which takes a minute. It can be killed, and goes on with --name and --resume.
+// and where its curves are. Without --steps it makes a million steps, which takes a minute. It can be killed, and goes
+// on with --name and --resume.
 
 #include <cstdio>
 #include <exception>
@@ -46,13 +47,17 @@ int main(int argc, char** argv) {
   CLI::App app("PPO teaches MuJoCo's half cheetah to run.");
   app.option_defaults()->always_capture_default();
   app.add_option("--steps", options.ppo.total_steps, "Steps of environments")->check(CLI::PositiveNumber);
-  app.add_option("--envs", options.ppo.num_envs, "Environments stepped together, for 2048 steps each")->check(CLI::Range(1, 1024));
-  app.add_option("--actors", options.run.num_rollout_actors, "Processes that collect; 0: this one")->check(CLI::Range(0, 256));
+  app.add_option("--envs", options.ppo.num_envs, "Environments stepped together, for 2048 steps each")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--actors", options.run.num_rollout_actors, "Processes that collect; 0: this one")
+      ->check(CLI::Range(0, 256));
   app.add_option("--seed", options.ppo.seed, "Of everything random");
-  app.add_option("--out", options.out, "Folder for runs, each a folder with checkpoint, TensorBoard log, result.json and progress.csv");
+  app.add_option("--out", options.out,
+                 "Folder for runs, each a folder with checkpoint, TensorBoard log, result.json and progress.csv");
   app.add_option("--name", options.run.name, "Of this run's folder; else the date and the time");
   app.add_flag("--resume", options.run.resume, "Go on from the latest checkpoint of the run --name, if it has one");
-  app.add_flag("!--cut-off", options.ppo.bootstrap_truncated, "Count the end of an episode by its limit as CleanRL does: nothing comes after it");
+  app.add_flag("!--cut-off", options.ppo.bootstrap_truncated,
+               "Count the end of an episode by its limit as CleanRL does: nothing comes after it");
   CLI11_PARSE(app, argc, argv);
 
   try {

@@ -16,8 +16,12 @@ torch::Tensor checked_observations(const torch::Tensor& observations, std::size_
   return observations.to(at::kCPU, at::kFloat).contiguous();
 }
 
-ActorCriticPolicy::ActorCriticPolicy(Box observations, ActionSpace actions, ActorCritic network, const RunningStatistics* statistics)
-    : observations_(std::move(observations)), actions_(std::move(actions)), network_(std::move(network)), statistics_(statistics) {}
+ActorCriticPolicy::ActorCriticPolicy(Box observations, ActionSpace actions, ActorCritic network,
+                                     const RunningStatistics* statistics)
+    : observations_(std::move(observations)),
+      actions_(std::move(actions)),
+      network_(std::move(network)),
+      statistics_(statistics) {}
 
 torch::Tensor ActorCriticPolicy::act(const torch::Tensor& observations, bool deterministic) {
   const torch::NoGradGuard no_grad;

@@ -27,7 +27,8 @@ torch::Tensor QPolicy::act(const torch::Tensor& observations, bool deterministic
   const torch::Tensor values = network_->forward(checked_observations(observations, observations_.size()));
   const torch::Tensor best = values.argmax(-1);
   if (deterministic) return best;
-  return at::where(at::rand({values.size(0)}) < epsilon_, at::randint(values.size(1), {values.size(0)}, at::kLong), best);
+  return at::where(at::rand({values.size(0)}) < epsilon_, at::randint(values.size(1), {values.size(0)}, at::kLong),
+                   best);
 }
 
 }  // namespace detail
@@ -37,20 +38,24 @@ namespace {
 void check(const DqnOptions& options, const ActionSpace& actions, const RunConfig& run) {
   const auto refuse = [](const std::string& what) { throw Error(ErrorCode::invalid_argument, "DqnOptions: " + what); };
   if (!std::holds_alternative<Discrete>(actions)) refuse("the environment's actions are not Discrete. Next: use Ppo.");
-  if (run.num_rollout_actors != 0) refuse("RunConfig::num_rollout_actors is not 0, but the learner collects. Next: give 0.");
-  if (std::min({options.num_envs, options.train_frequency, options.target_frequency, options.batch_size, options.report_steps}) < 1) {
-    refuse("num_envs, train_frequency, target_frequency, batch_size or report_steps is not positive. Next: give at least 1.");
+  if (run.num_rollout_actors != 0)
+    refuse("RunConfig::num_rollout_actors is not 0, but the learner collects. Next: give 0.");
+  if (std::min({options.num_envs, options.train_frequency, options.target_frequency, options.batch_size,
+                options.report_steps}) < 1) {
+    refuse(
+        "num_envs, train_frequency, target_frequency, batch_size or report_steps is not positive. Next: give at least "
+        "1.");
   }
-  if (!(options.learning_rate > 0) || !(options.gamma >= 0 && options.gamma <= 1) || !(options.exploration_fraction > 0)) {
+  if (!(options.learning_rate > 0) || !(options.gamma >= 0 && options.gamma <= 1) ||
+      !(options.exploration_fraction > 0)) {
     refuse("learning_rate or exploration_fraction is not positive, or gamma is not in [0, 1].");
   }
-  if (options.num_threads < 1) refuse("num_threads is " + std::to_string(options.num_threads) + ". Next: give at least 1.");
 }
 
 Mlp make_network(const VectorEnv& envs, const DqnOptions& options) {
   const detail::ThreadCount threads(1);
-  return Mlp(static_cast<std::int64_t>(envs.observation_size()), std::get<Discrete>(envs.action_space()).n, 1.0, options.network,
-             at::make_generator<at::CPUGeneratorImpl>(options.seed));
+  return Mlp(static_cast<std::int64_t>(envs.observation_size()), std::get<Discrete>(envs.action_space()).n, 1.0,
+             options.network, at::make_generator<at::CPUGeneratorImpl>(options.seed));
 }
 
 // Whether a multiple of `each` lies in (before, after].
@@ -85,7 +90,7 @@ class Dqn::Learner {
   detail::QPolicy policy_;
   detail::RunLog log_;
   std::int64_t steps_ = 0;
-  Rng rng_;  // of the samples
+  Rng rng_;                                                     // of the samples
   std::vector<float> observations_, next_, came_to_, rewards_;  // came_to_: before the environment was reset
   std::vector<std::uint8_t> terminated_, truncated_;
   std::vector<std::int64_t> actions_;
@@ -104,7 +109,8 @@ Dqn::Learner::Learner(const EnvironmentSpec& environment, const DqnOptions& opti
       values_(network_),
       target_values_(target_),
       optimizer_(parameters_, 1e-8),
-      replay_({options.replay_capacity, options.num_envs, static_cast<std::int64_t>(envs_->observation_size()), options.n_step, options.gamma}),
+      replay_({options.replay_capacity, options.num_envs, static_cast<std::int64_t>(envs_->observation_size()),
+               options.n_step, options.gamma}),
       policy_(envs_->observation_space(), envs_->action_space(), network_, options.end_epsilon),
       log_(run, "dqn", options.total_steps),
       rng_(options.seed) {
@@ -125,7 +131,7 @@ Dqn::Learner::Learner(const EnvironmentSpec& environment, const DqnOptions& opti
 }
 
 TrainingResult Dqn::Learner::train() {
-  const detail::ThreadCount threads(options_.num_threads);
+  const detail::ThreadCount threads(1);
   const torch::NoGradGuard no_grad;
   log_.start();
   bool saved = true;
@@ -153,7 +159,8 @@ TrainingResult Dqn::Learner::train() {
 }
 
 double Dqn::Learner::epsilon(std::int64_t steps) const {
-  const double done = static_cast<double>(steps) / (options_.exploration_fraction * static_cast<double>(options_.total_steps));
+  const double done =
+      static_cast<double>(steps) / (options_.exploration_fraction * static_cast<double>(options_.total_steps));
   return options_.start_epsilon + std::min(done, 1.0) * (options_.end_epsilon - options_.start_epsilon);
 }
 
@@ -163,8 +170,9 @@ void Dqn::Learner::choose() {
   for (std::size_t env = 0; env < actions_.size(); ++env) {
     const detail::StepNoise noise(options_.seed, env, static_cast<std::uint64_t>(steps_ / options_.num_envs));
     const auto* row = outputs_.data() + env * n;
-    actions_[env] = noise.uniform(0) < epsilon(steps_) ? static_cast<std::int64_t>(noise.uniform(1) * static_cast<double>(n))
-                                                       : std::max_element(row, row + n) - row;
+    actions_[env] = noise.uniform(0) < epsilon(steps_)
+                        ? static_cast<std::int64_t>(noise.uniform(1) * static_cast<double>(n))
+                        : std::max_element(row, row + n) - row;
   }
 }
 
@@ -173,12 +181,14 @@ void Dqn::Learner::step() {
   envs_->step(std::span<const std::int64_t>(actions_), {next_, rewards_, terminated_, truncated_, came_to_});
   const std::size_t width = envs_->observation_size();
   for (std::size_t env = 0; env < actions_.size(); ++env) {
-    if (terminated_[env] == 0 && truncated_[env] == 0) std::copy_n(next_.data() + env * width, width, came_to_.data() + env * width);
+    if (terminated_[env] == 0 && truncated_[env] == 0)
+      std::copy_n(next_.data() + env * width, width, came_to_.data() + env * width);
   }
   replay_.add({observations_, actions_, rewards_, came_to_, terminated_, truncated_});
   std::swap(observations_, next_);
   steps_ += options_.num_envs;
-  for (const EpisodeStatistics& episode : envs_->finished_episodes()) log_.episode(steps_, episode.episode_return, episode.length);
+  for (const EpisodeStatistics& episode : envs_->finished_episodes())
+    log_.episode(steps_, episode.episode_return, episode.length);
 }
 
 void Dqn::Learner::learn() {
@@ -193,7 +203,8 @@ void Dqn::Learner::learn() {
   const torch::Tensor slope = options_.huber_loss ? error.clamp(-1, 1) : 2 * error;
   const torch::Tensor losses = options_.huber_loss ? slope * (error - 0.5 * slope) : error.square();
   parameters_.gradients().zero_();
-  values_.backward(at::zeros_like(values).scatter_(-1, chosen, slope.unsqueeze(-1) / static_cast<double>(options_.batch_size)));
+  values_.backward(
+      at::zeros_like(values).scatter_(-1, chosen, slope.unsqueeze(-1) / static_cast<double>(options_.batch_size)));
   parameters_.clip_gradients(options_.max_gradient_norm);
   optimizer_.step(options_.learning_rate);
   values_.refresh();

@@ -33,10 +33,10 @@ void check(const PpoOptions& options) {
   }
   const std::int64_t batch = options.num_envs * options.num_steps;
   if (batch % options.num_minibatches != 0 || batch / options.num_minibatches < 2) {
-    refuse(std::to_string(batch) + " steps (num_envs * num_steps) do not make " + std::to_string(options.num_minibatches) +
+    refuse(std::to_string(batch) + " steps (num_envs * num_steps) do not make " +
+           std::to_string(options.num_minibatches) +
            " minibatches. Next: choose num_minibatches so that each has the same number of steps, two at least.");
   }
-  if (options.num_threads < 1) refuse("num_threads is " + std::to_string(options.num_threads) + ". Next: give at least 1.");
   if (!(options.learning_rate > 0) || !(options.clip_coefficient > 0) || !(options.max_gradient_norm > 0)) {
     refuse("learning_rate, clip_coefficient and max_gradient_norm must be positive.");
   }
@@ -124,7 +124,8 @@ class Ppo::Learner {
 Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sample, const PpoOptions& options,
                       const RunConfig& run, const detail::ThreadCount&)
     : options_((check(options), options)),
-      network_(static_cast<std::int64_t>(sample.observation_size()), sample.action_space(), options.network, options.seed),
+      network_(static_cast<std::int64_t>(sample.observation_size()), sample.action_space(), options.network,
+               options.seed),
       parameters_(*network_),
       actor_(network_->actor),
       critic_(network_->critic),
@@ -139,14 +140,15 @@ Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sampl
 }
 
 TrainingResult Ppo::Learner::train() {
-  const detail::ThreadCount threads(options_.num_threads);
+  const detail::ThreadCount threads(1);
   log_.start();
   bool saved = true;
   while (log_.progress().steps < options_.total_steps && !log_.reached(options_.stop_at_return)) {
     const Rollout rollout = collect();
     const Minibatch batch = estimate(rollout);
     Metrics metrics = update(batch);
-    metrics["losses/explained_variance"] = metrics["train/explained_variance"] = explained_variance(batch.values, batch.returns);
+    metrics["losses/explained_variance"] = metrics["train/explained_variance"] =
+        explained_variance(batch.values, batch.returns);
     log_.iteration(log_.progress().steps + batch.values.numel(), std::move(metrics), collectors_.processes());
     saved = log_.checkpoint_is_due();
     if (saved) save();
@@ -193,8 +195,12 @@ Minibatch Ppo::Learner::estimate(const Rollout& rollout) {
                        values.narrow(0, steps + envs, rollout.final_rows.numel())};
   if (!options_.bootstrap_truncated) values.narrow(0, steps + envs, rollout.final_rows.numel()).zero_();
   const Advantages estimated = generalized_advantages(rollout, opinion, options_.gamma, options_.gae_lambda);
-  return {observations, rollout.actions.flatten(0, 1), rollout.log_probs.flatten(), estimated.advantages.flatten(),
-          estimated.returns.flatten(), opinion.values.flatten()};
+  return {observations,
+          rollout.actions.flatten(0, 1),
+          rollout.log_probs.flatten(),
+          estimated.advantages.flatten(),
+          estimated.returns.flatten(),
+          opinion.values.flatten()};
 }
 
 Metrics Ppo::Learner::update(const Minibatch& batch) {
@@ -209,8 +215,11 @@ Metrics Ppo::Learner::update(const Minibatch& batch) {
                         in_order(batch.advantages),   in_order(batch.returns), in_order(batch.values)};
     const double kl_before = sums.approx_kl;
     for (std::int64_t start = 0; start < size; start += part, ++minibatches) {
-      learn(rate, {all.observations.narrow(0, start, part), all.actions.narrow(0, start, part), all.log_probs.narrow(0, start, part),
-                   all.advantages.narrow(0, start, part), all.returns.narrow(0, start, part), all.values.narrow(0, start, part)}, sums);
+      learn(rate,
+            {all.observations.narrow(0, start, part), all.actions.narrow(0, start, part),
+             all.log_probs.narrow(0, start, part), all.advantages.narrow(0, start, part),
+             all.returns.narrow(0, start, part), all.values.narrow(0, start, part)},
+            sums);
     }
     const double kl = (sums.approx_kl - kl_before) / static_cast<double>(options_.num_minibatches);
     if (options_.target_kl && kl > *options_.target_kl) break;
@@ -238,7 +247,8 @@ void Ppo::Learner::learn(double rate, const Minibatch& minibatch, PpoLosses& sum
   actor_.refresh();
   critic_.refresh();
   const torch::Tensor output = actor_.forward(minibatch.observations), values = critic_.forward(minibatch.observations);
-  const detail::PpoGradients gradients = detail::ppo_loss(*network_, output, values.squeeze(-1), minibatch, options_, sums);
+  const detail::PpoGradients gradients =
+      detail::ppo_loss(*network_, output, values.squeeze(-1), minibatch, options_, sums);
   actor_.backward(gradients.output);
   critic_.backward(gradients.values.unsqueeze(-1));
   if (gradients.log_std.defined()) network_->log_std.mutable_grad().add_(gradients.log_std);

@@ -55,7 +55,8 @@ class Choices {
 
 class Normals {
  public:
-  Normals(const torch::Tensor& means, const torch::Tensor& log_std, const torch::Tensor& actions, float* log_std_gradient)
+  Normals(const torch::Tensor& means, const torch::Tensor& log_std, const torch::Tensor& actions,
+          float* log_std_gradient)
       : means_(means.const_data_ptr<float>()),
         log_std_(log_std.const_data_ptr<float>()),
         actions_(actions.const_data_ptr<float>()),
@@ -114,7 +115,8 @@ Scale scale_of(const torch::Tensor& advantages, bool normalize) {
 }
 
 template <class Distribution>
-void policy_part(Distribution& actions, const Minibatch& batch, const PpoOptions& options, torch::Tensor& gradient, PpoLosses& sums) {
+void policy_part(Distribution& actions, const Minibatch& batch, const PpoOptions& options, torch::Tensor& gradient,
+                 PpoLosses& sums) {
   const std::int64_t n = gradient.size(0), size = gradient.size(1);
   const auto clip = static_cast<float>(options.clip_coefficient), share = 1.0F / static_cast<float>(n);
   const float by_entropy = -static_cast<float>(options.entropy_coefficient) * share;
@@ -144,7 +146,8 @@ void policy_part(Distribution& actions, const Minibatch& batch, const PpoOptions
   sums.clip_fraction += clipped / count;
 }
 
-void value_part(const torch::Tensor& values, const Minibatch& batch, const PpoOptions& options, torch::Tensor& gradient, PpoLosses& sums) {
+void value_part(const torch::Tensor& values, const Minibatch& batch, const PpoOptions& options, torch::Tensor& gradient,
+                PpoLosses& sums) {
   const std::int64_t n = values.numel();
   const auto clip = static_cast<float>(options.clip_coefficient);
   const float scale = static_cast<float>(options.value_coefficient) / static_cast<float>(n);

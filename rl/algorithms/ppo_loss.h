@@ -26,8 +26,8 @@ struct PpoGradients {
 //   value  = mean(max((V - R)^2, (V then + clamp(V - V then, -clip, clip) - R)^2)) / 2
 //   loss   = policy + value_coefficient * value - entropy_coefficient * mean(entropy)
 //
-// output: [n, size] of the actor; values: [n] of the critic. Adds to `sums`. In one pass over the rows: as tensors, with a
-// graph, the same took longer than the networks.
+// output: [n, size] of the actor; values: [n] of the critic. Adds to `sums`. In one pass over the rows: as tensors,
+// with a graph, the same took longer than the networks.
 PpoGradients ppo_loss(const ActorCriticImpl& network, const torch::Tensor& output, const torch::Tensor& values,
                       const Minibatch& batch, const PpoOptions& options, PpoLosses& sums);
 

@@ -9,7 +9,10 @@ namespace manta::rl::detail {
 class QPolicy final : public Policy {
  public:
   QPolicy(Box observations, ActionSpace actions, Mlp network, double epsilon)
-      : observations_(std::move(observations)), actions_(std::move(actions)), network_(std::move(network)), epsilon_(epsilon) {}
+      : observations_(std::move(observations)),
+        actions_(std::move(actions)),
+        network_(std::move(network)),
+        epsilon_(epsilon) {}
 
   const Box& observation_space() const override { return observations_; }
   const ActionSpace& action_space() const override { return actions_; }

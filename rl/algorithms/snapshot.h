@@ -21,7 +21,8 @@ torch::Tensor to_bytes(const T&... values) {
 
 template <class... T>
 void from_bytes(const torch::Tensor& bytes, T&... values) {
-  serial::Reader reader({static_cast<const std::byte*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())});
+  serial::Reader reader(
+      {static_cast<const std::byte*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())});
   reader(values...);
   reader.finish();
 }

@@ -14,8 +14,10 @@ void require(bool holds, const std::string& what) {
 }
 
 void check(const torch::Tensor& tensor, const char* name, at::ScalarType type, std::vector<std::int64_t> shape) {
-  require(tensor.defined() && tensor.scalar_type() == type && tensor.sizes() == at::IntArrayRef(shape) && tensor.is_contiguous(),
-          std::string(name) + " must be a contiguous tensor of " + c10::toString(type) + " of the shape that rollout.h says.");
+  require(tensor.defined() && tensor.scalar_type() == type && tensor.sizes() == at::IntArrayRef(shape) &&
+              tensor.is_contiguous(),
+          std::string(name) + " must be a contiguous tensor of " + c10::toString(type) +
+              " of the shape that rollout.h says.");
 }
 
 }  // namespace
@@ -30,7 +32,7 @@ Rollout join(const std::vector<Rollout>& rollouts) {
                                            std::to_string(steps) + ". Next: give all the same number.");
     envs += each.num_envs();
   }
-  const auto all = [&](torch::Tensor Rollout::* part, std::int64_t dimension) {
+  const auto all = [&](torch::Tensor Rollout::*part, std::int64_t dimension) {
     std::vector<torch::Tensor> tensors;
     for (const Rollout& each : rollouts) tensors.push_back(each.*part);
     return at::cat(tensors, dimension);
@@ -77,11 +79,13 @@ Advantages generalized_advantages(const Rollout& rollout, const Values& values, 
 
   std::int64_t truncations = 0;
   for (std::int64_t row = 0; row < steps * envs; ++row) truncations += truncated[row] != 0 && terminated[row] == 0;
-  require(truncations <= finals, "a truncated step has no final observation. Next: add it to final_observations and final_rows.");
+  require(truncations <= finals,
+          "a truncated step has no final observation. Next: add it to final_observations and final_rows.");
 
   const auto discount = static_cast<float>(gamma), trace = static_cast<float>(gamma * lambda);
   std::vector<float> after(static_cast<std::size_t>(envs), 0.0F);  // A(t + 1)
-  std::vector<float> next(values.next_values.const_data_ptr<float>(), values.next_values.const_data_ptr<float>() + envs);
+  std::vector<float> next(values.next_values.const_data_ptr<float>(),
+                          values.next_values.const_data_ptr<float>() + envs);
   std::int64_t finals_left = finals;
   for (std::int64_t row = steps * envs - envs; row >= 0; row -= envs) {
     for (; finals_left > 0 && final_row[finals_left - 1] >= row; --finals_left) {

@@ -34,14 +34,18 @@ void step(VectorEnv& envs, const torch::Tensor& actions, const StepBatch& out) {
 
 Evaluation evaluate(Policy& policy, const EnvironmentSpec& environment, const EvaluationOptions& options) {
   if (options.episodes < 1 || options.num_envs < 1 || options.num_threads < 1) {
-    throw Error(ErrorCode::invalid_argument, "EvaluationOptions: episodes, num_envs or num_threads is not positive. Next: give at least 1.");
+    throw Error(ErrorCode::invalid_argument,
+                "EvaluationOptions: episodes, num_envs or num_threads is not positive. Next: give at least 1.");
   }
   const detail::ThreadCount threads(options.num_threads);
   const auto count = static_cast<std::size_t>(std::min(options.episodes, options.num_envs));
   const auto envs = environment.make(count);
-  if (envs->observation_size() != policy.observation_space().size() || !same_kind(envs->action_space(), policy.action_space())) {
-    throw Error(ErrorCode::invalid_argument, "evaluate: " + environment.name() + " has other observations or actions than the "
-                "environment that the policy was trained on. Next: evaluate it on that one.");
+  if (envs->observation_size() != policy.observation_space().size() ||
+      !same_kind(envs->action_space(), policy.action_space())) {
+    throw Error(ErrorCode::invalid_argument,
+                "evaluate: " + environment.name() +
+                    " has other observations or actions than the "
+                    "environment that the policy was trained on. Next: evaluate it on that one.");
   }
   std::vector<std::int64_t> left(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -67,7 +71,8 @@ Evaluation evaluate(Policy& policy, const EnvironmentSpec& environment, const Ev
   }
   const auto episodes = static_cast<double>(options.episodes);
   result.mean_return = std::accumulate(result.returns.begin(), result.returns.end(), 0.0) / episodes;
-  result.mean_length = static_cast<double>(std::accumulate(result.lengths.begin(), result.lengths.end(), std::int64_t{0})) / episodes;
+  result.mean_length =
+      static_cast<double>(std::accumulate(result.lengths.begin(), result.lengths.end(), std::int64_t{0})) / episodes;
   for (const double each : result.returns) {
     result.std_return += (each - result.mean_return) * (each - result.mean_return) / episodes;
   }

@@ -37,8 +37,9 @@ RunLog::RunLog(RunConfig config, std::string_view algorithm, std::int64_t total_
   if (config_.show_progress) table_.emplace(total_steps);
   if (config_.storage_path.empty()) {
     if (config_.resume) {
-      throw Error(ErrorCode::invalid_argument,
-                  "RunConfig::resume with an empty storage_path. Next: name the folder that the earlier run was kept in.");
+      throw Error(
+          ErrorCode::invalid_argument,
+          "RunConfig::resume with an empty storage_path. Next: name the folder that the earlier run was kept in.");
     }
     return;
   }

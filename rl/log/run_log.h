@@ -15,8 +15,8 @@
 
 namespace manta::rl::detail {
 
-// Threading: one thread. Errors: the constructor throws Error(invalid_argument) for a folder that cannot be used, or that
-// has checkpoints which the run does not resume from.
+// Threading: one thread. Errors: the constructor throws Error(invalid_argument) for a folder that cannot be used, or
+// that has checkpoints which the run does not resume from.
 class RunLog {
  public:
   // algorithm: "ppo", for the names of folders.

@@ -14,8 +14,8 @@ constexpr std::int64_t padded(std::int64_t size) { return (size + kPadding - 1) 
 struct Product {
   const float* a;
   std::int64_t a_row, a_column;
-  const float* b;  // [inner, columns]
-  float* c;        // [rows, columns]
+  const float* b;                     // [inner, columns]
+  float* c;                           // [rows, columns]
   std::int64_t rows, columns, inner;  // columns: a multiple of kPadding, and how long the rows of b and c are
   const float* bias = nullptr;        // [columns]; null: c += a * b
 };

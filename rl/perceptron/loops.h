@@ -27,7 +27,8 @@ inline void tile(const Product& p, std::int64_t row, std::int64_t column) {
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) {
-      sum[r][v] = p.bias != nullptr ? load(p.bias + column + v * kWidth) : load(p.c + (row + r) * p.columns + column + v * kWidth);
+      const float* start = p.bias != nullptr ? p.bias : p.c + (row + r) * p.columns;
+      sum[r][v] = load(start + column + v * kWidth);
     }
   }
   const float* a = p.a + row * p.a_row;
@@ -135,6 +136,7 @@ void add_rows(const float* rows, float* sums, std::int64_t count, std::int64_t c
 extern const Kernels MANTA_RL_KERNELS;
 #define MANTA_RL_TEXT_OF(name) #name
 #define MANTA_RL_TEXT(name) MANTA_RL_TEXT_OF(name)
-const Kernels MANTA_RL_KERNELS{MANTA_RL_TEXT(MANTA_RL_KERNELS), &multiply, &dot, &tanh, &relu, &tanh_backward, &relu_backward, &add_rows};
+const Kernels MANTA_RL_KERNELS{
+    MANTA_RL_TEXT(MANTA_RL_KERNELS), &multiply, &dot, &tanh, &relu, &tanh_backward, &relu_backward, &add_rows};
 
 }  // namespace manta::rl::detail

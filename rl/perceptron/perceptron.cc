@@ -6,8 +6,8 @@
 namespace manta::rl::detail {
 namespace {
 
-constexpr std::int64_t kBlock = 48;       // rows: a multiple of every tile's
-constexpr std::int64_t kNarrow = 4;       // outputs
+constexpr std::int64_t kBlock = 48;  // rows: a multiple of every tile's
+constexpr std::int64_t kNarrow = 4;  // outputs
 
 std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
@@ -63,7 +63,8 @@ void Perceptron::forward_block(std::int64_t first, std::int64_t rows) {
     if (layer.narrow) {
       kernels_.dot(inputs_of(i, first), layer.weight.data(), layer.bias.data(), values, rows, layer.outputs, in, out);
     } else {
-      kernels_.multiply({inputs_of(i, first), in, 1, layer.transposed.data(), values, rows, out, layer.inputs, layer.bias.data()});
+      kernels_.multiply(
+          {inputs_of(i, first), in, 1, layer.transposed.data(), values, rows, out, layer.inputs, layer.bias.data()});
     }
     if (i + 1 == layers_.size()) break;
     (activation_ == Activation::tanh ? kernels_.tanh : kernels_.relu)(values, rows * out);

@@ -1,5 +1,5 @@
-// A small perceptron, forward and backward, without a graph: for networks so small that LibTorch's operators cost more than
-// their arithmetic.
+// A small perceptron, forward and backward, without a graph: for networks so small that LibTorch's operators cost more
+// than their arithmetic.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 
 namespace manta::rl::detail {
 
-// Linear layers with an activation after each but the last. Rows go through all layers in blocks that stay in the cache.
+// Linear layers with an activation after each but the last. Rows go through all layers in blocks that stay in the
+// cache.
 //
 // PERCEPTRON-1: what a row gives does not depend on the other rows, nor on how many there are.
 //
@@ -25,7 +26,8 @@ namespace manta::rl::detail {
 class Perceptron {
  public:
   // sizes: of the inputs, the hidden layers, the outputs.
-  Perceptron(std::vector<std::int64_t> sizes, Activation activation, const Kernels& kernels = *available_kernels().front());
+  Perceptron(std::vector<std::int64_t> sizes, Activation activation,
+             const Kernels& kernels = *available_kernels().front());
 
   std::size_t num_layers() const { return layers_.size(); }
   // weight: [outputs, inputs] of that layer, as torch.nn.Linear has it; bias: [outputs].
@@ -33,7 +35,8 @@ class Perceptron {
 
   // inputs: [rows, first size]; outputs: [rows, last size].
   void forward(const float* inputs, std::int64_t rows, float* outputs);
-  // gradients: [rows, last size], of the outputs of the last forward(). What the weights' gradients were before is gone.
+  // gradients: [rows, last size], of the outputs of the last forward(). What the weights' gradients were before is
+  // gone.
   void backward(const float* gradients);
   // Adds what backward() found; shapes as in set_layer().
   void add_gradients(std::size_t layer, float* weight, float* bias) const;
@@ -41,13 +44,13 @@ class Perceptron {
  private:
   struct Layer {
     std::int64_t inputs, outputs;
-    bool narrow;                          // so few outputs that dot products are faster
-    std::vector<float> weight;            // [outputs, padded inputs]
-    std::vector<float> transposed;        // [inputs, padded outputs]
-    std::vector<float> bias;              // [padded outputs]
-    std::vector<float> weight_gradient;   // as weight where narrow, else as transposed
+    bool narrow;                         // so few outputs that dot products are faster
+    std::vector<float> weight;           // [outputs, padded inputs]
+    std::vector<float> transposed;       // [inputs, padded outputs]
+    std::vector<float> bias;             // [padded outputs]
+    std::vector<float> weight_gradient;  // as weight where narrow, else as transposed
     std::vector<float> bias_gradient;
-    std::vector<float> values;            // [rows, padded outputs] of the last forward()
+    std::vector<float> values;  // [rows, padded outputs] of the last forward()
   };
   void forward_block(std::int64_t first, std::int64_t rows);
   void backward_block(std::int64_t first, std::int64_t rows);
@@ -57,9 +60,9 @@ class Perceptron {
   Activation activation_;
   std::vector<Layer> layers_;
   std::int64_t rows_ = 0;
-  std::vector<float> inputs_;              // [rows, padded first size]
-  std::vector<float> output_gradients_;    // [rows, padded last size]
-  std::vector<float> gradients_[2];        // of a block, before and after a layer
+  std::vector<float> inputs_;            // [rows, padded first size]
+  std::vector<float> output_gradients_;  // [rows, padded last size]
+  std::vector<float> gradients_[2];      // of a block, before and after a layer
 };
 
 }  // namespace manta::rl::detail

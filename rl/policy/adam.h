@@ -7,7 +7,8 @@
 
 namespace manta::rl::detail {
 
-// Kingma and Ba 2015, arXiv:1412.6980, as torch::optim::Adam computes it with the default betas (0.9, 0.999), in one pass.
+// Kingma and Ba 2015, arXiv:1412.6980, as torch::optim::Adam computes it with the default betas (0.9, 0.999), in one
+// pass.
 //
 // Threading: one thread at a time. Ownership: shares the parameters.
 class Adam {
@@ -17,8 +18,8 @@ class Adam {
   void step(double learning_rate);
 
   // What a checkpoint holds of it; restored in place.
-  torch::Tensor mean;       // of gradients
-  torch::Tensor square;     // of their squares
+  torch::Tensor mean;    // of gradients
+  torch::Tensor square;  // of their squares
   std::int64_t steps = 0;
 
  private:

@@ -45,7 +45,8 @@ void view_parameters(torch::nn::Module& module, const torch::Tensor& flat) {
   for (const torch::Tensor& parameter : module.parameters()) all += parameter.numel();
   if (all != flat.numel()) {
     throw Error(ErrorCode::invalid_argument, "a network of " + std::to_string(all) + " parameters was given " +
-                std::to_string(flat.numel()) + ". Next: give all processes of a run the same NetworkOptions.");
+                                                 std::to_string(flat.numel()) +
+                                                 ". Next: give all processes of a run the same NetworkOptions.");
   }
 }
 

@@ -34,7 +34,8 @@ void MlpPass::backward(const torch::Tensor& gradient) {
   perceptron_.backward(rows.const_data_ptr<float>());
   for (std::size_t i = 0; i < network_->layers().size(); ++i) {
     const auto& layer = *network_->layers()[i];
-    perceptron_.add_gradients(i, layer.weight.grad().mutable_data_ptr<float>(), layer.bias.grad().mutable_data_ptr<float>());
+    perceptron_.add_gradients(i, layer.weight.grad().mutable_data_ptr<float>(),
+                              layer.bias.grad().mutable_data_ptr<float>());
   }
 }
 

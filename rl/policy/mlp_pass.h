@@ -7,8 +7,8 @@
 
 namespace manta::rl::detail {
 
-// Computes what MlpImpl::forward() and its backward() compute, without LibTorch's operators and graph: on networks of 64
-// wide layers about five times as fast.
+// Computes what MlpImpl::forward() and its backward() compute, without LibTorch's operators and graph: on networks of
+// 64 wide layers about five times as fast.
 //
 //   MlpPass pass(network->critic);
 //   pass.refresh();                                     // after each change of the weights

@@ -16,7 +16,8 @@ namespace {
 void make_orthogonal(torch::Tensor& weight, double gain, const at::Generator& generator) {
   const torch::NoGradGuard no_grad;
   const std::int64_t rows = weight.size(0), columns = weight.size(1);
-  const torch::Tensor random = at::randn({std::max(rows, columns), std::min(rows, columns)}, generator, weight.options());
+  const torch::Tensor random =
+      at::randn({std::max(rows, columns), std::min(rows, columns)}, generator, weight.options());
   auto [q, r] = at::linalg_qr(random);
   q.mul_(r.diagonal().sign());
   weight.copy_(rows < columns ? q.t() : q).mul_(gain);
@@ -62,11 +63,12 @@ ActionShape::ActionShape(const ActionSpace& space) {
     discrete = false;
     size = static_cast<std::int64_t>(std::get<Box>(space).low.size());
   }
-  if (size < 1) throw Error(ErrorCode::invalid_argument, "an action space without actions. Next: give it one at least.");
+  if (size < 1)
+    throw Error(ErrorCode::invalid_argument, "an action space without actions. Next: give it one at least.");
 }
 
-ActorCriticImpl::ActorCriticImpl(std::int64_t observation_size, const ActionSpace& actions, const NetworkOptions& options,
-                                 std::uint64_t seed)
+ActorCriticImpl::ActorCriticImpl(std::int64_t observation_size, const ActionSpace& actions,
+                                 const NetworkOptions& options, std::uint64_t seed)
     : shape_(actions) {
   const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   actor = register_module("actor", Mlp(observation_size, shape_.size, 0.01, options, generator));

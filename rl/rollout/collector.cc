@@ -39,8 +39,8 @@ struct Collector::Step {
   std::span<float> next_observations;  // [N, O]
   std::span<float> log_probs, rewards;
   std::span<std::uint8_t> terminated, truncated;
-  std::span<std::int64_t> choices;     // of a Discrete space
-  std::span<float> numbers;            // of a Box
+  std::span<std::int64_t> choices;  // of a Discrete space
+  std::span<float> numbers;         // of a Box
 };
 
 Collector::Collector(const CollectorSetup& setup, std::unique_ptr<VectorEnv> envs)
@@ -115,7 +115,8 @@ Rollout Collector::make_rollout() const {
   const ActionShape& shape = network_->shape();
   Rollout rollout;
   rollout.observations = at::empty({steps + 1, envs, static_cast<std::int64_t>(observation_size_)}, at::kFloat);
-  rollout.actions = shape.discrete ? at::empty({steps, envs}, at::kLong) : at::empty({steps, envs, shape.size}, at::kFloat);
+  rollout.actions =
+      shape.discrete ? at::empty({steps, envs}, at::kLong) : at::empty({steps, envs, shape.size}, at::kFloat);
   rollout.log_probs = at::empty({steps, envs}, at::kFloat);
   rollout.rewards = at::empty({steps, envs}, at::kFloat);
   rollout.terminated = at::empty({steps, envs}, at::kByte);
@@ -128,9 +129,14 @@ Collector::Step Collector::step_of(const Rollout& rollout, std::int64_t at) cons
     const std::size_t size = all_of<T>(tensor).size() / static_cast<std::size_t>(tensor.size(0));
     return all_of<T>(tensor).subspan(static_cast<std::size_t>(step) * size, size);
   };
-  Step step{rows(rollout.observations, at, 0.0F), rows(rollout.observations, at + 1, 0.0F),
-            rows(rollout.log_probs, at, 0.0F),    rows(rollout.rewards, at, 0.0F),
-            rows(rollout.terminated, at, std::uint8_t{0}), rows(rollout.truncated, at, std::uint8_t{0}), {}, {}};
+  Step step{rows(rollout.observations, at, 0.0F),
+            rows(rollout.observations, at + 1, 0.0F),
+            rows(rollout.log_probs, at, 0.0F),
+            rows(rollout.rewards, at, 0.0F),
+            rows(rollout.terminated, at, std::uint8_t{0}),
+            rows(rollout.truncated, at, std::uint8_t{0}),
+            {},
+            {}};
   if (network_->shape().discrete) {
     step.choices = rows(rollout.actions, at, std::int64_t{0});
   } else {

@@ -15,10 +15,12 @@ namespace manta::rl::detail {
 
 // COLLECT-1: what an environment does and what its policy draws depend on the run's seed, the environment's index among
 //            all of the run, and the number of the step; not on how environments are divided among collectors.
-// COLLECT-2: a collector that is new in a later round (its actor's process had died) starts new episodes, with seeds that
+// COLLECT-2: a collector that is new in a later round (its actor's process had died) starts new episodes, with seeds
+//            that
 //            no round before has used.
 //
-// Threading: one thread at a time. Errors: those of the environments; Error(invalid_argument) for a round of another network.
+// Threading: one thread at a time. Errors: those of the environments; Error(invalid_argument) for a round of another
+// network.
 class Collector {
  public:
   // envs: AutoresetMode::same_step, without wrappers.
@@ -41,17 +43,17 @@ class Collector {
   void wrap_environments();
 
   CollectorSetup setup_;
-  std::unique_ptr<VectorEnv> envs_;              // with the wrappers that the setup asks for
+  std::unique_ptr<VectorEnv> envs_;                  // with the wrappers that the setup asks for
   NormalizeObservation* observations_of_ = nullptr;  // one of these, where there is one
   NormalizeReward* rewards_of_ = nullptr;
   ActorCritic network_;
   MlpPass actor_;
   std::size_t observation_size_;
   bool started_ = false;
-  std::vector<float> output_;                    // of the actor, for one step
-  std::vector<float> observations_;              // [N, O], that the next step starts from
-  std::vector<float> last_;                      // [N, O], of episodes that ended in a step
-  std::vector<float> finals_;                    // of truncated episodes in a round
+  std::vector<float> output_;        // of the actor, for one step
+  std::vector<float> observations_;  // [N, O], that the next step starts from
+  std::vector<float> last_;          // [N, O], of episodes that ended in a step
+  std::vector<float> finals_;        // of truncated episodes in a round
   std::vector<std::int64_t> final_rows_;
 };
 

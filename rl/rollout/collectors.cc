@@ -6,15 +6,16 @@
 
 namespace manta::rl::detail {
 
-Collectors::Collectors(const EnvironmentSpec& environment, const CollectorSetup& setup, const CollectorsOptions& options) {
+Collectors::Collectors(const EnvironmentSpec& environment, const CollectorSetup& setup,
+                       const CollectorsOptions& options) {
   if (options.num_actors == 0) {
     own_ = std::make_unique<Collector>(setup, environment.make(static_cast<std::size_t>(setup.num_envs)));
     return;
   }
   if (options.num_actors < 0 || options.num_actors > setup.num_envs) {
-    throw Error(ErrorCode::invalid_argument,
-                "RunConfig::num_rollout_actors is " + std::to_string(options.num_actors) + " for " + std::to_string(setup.num_envs) +
-                    " environments. Next: give 0, or one for each environment at most.");
+    throw Error(ErrorCode::invalid_argument, "RunConfig::num_rollout_actors is " + std::to_string(options.num_actors) +
+                                                 " for " + std::to_string(setup.num_envs) +
+                                                 " environments. Next: give 0, or one for each environment at most.");
   }
   CollectorSetup part = setup;
   for (int i = 0; i < options.num_actors; ++i) {
@@ -61,9 +62,10 @@ std::vector<std::string> Collectors::save_states() {
 void Collectors::load_states(const std::vector<std::string>& states) {
   const std::size_t expected = own_ ? 1 : actors_.size();
   if (states.size() != expected) {
-    throw Error(ErrorCode::invalid_argument,
-                "the checkpoint was made with the environments of " + std::to_string(states.size()) + " processes, here are " +
-                    std::to_string(expected) + ". Next: give RunConfig::num_rollout_actors as it was.");
+    throw Error(ErrorCode::invalid_argument, "the checkpoint was made with the environments of " +
+                                                 std::to_string(states.size()) + " processes, here are " +
+                                                 std::to_string(expected) +
+                                                 ". Next: give RunConfig::num_rollout_actors as it was.");
   }
   if (own_) return own_->load_state(states.front());
   std::vector<Ref<void>> refs;

@@ -12,9 +12,9 @@
 namespace manta::rl::detail {
 
 struct CollectorsOptions {
-  int num_actors = 0;           // 0: the learner's process collects
-  double cpus_per_actor = 0;    // that each holds
-  int max_restarts = 100;       // of each actor; -1: for ever
+  int num_actors = 0;         // 0: the learner's process collects
+  double cpus_per_actor = 0;  // that each holds
+  int max_restarts = 100;     // of each actor; -1: for ever
 };
 
 // COLLECT-3: an actor whose process dies starts again, and collects its part of the round once more; the others and the

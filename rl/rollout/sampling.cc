@@ -27,7 +27,8 @@ std::int64_t draw_choice(const float* logits, std::int64_t n, const StepNoise& n
   return chosen;
 }
 
-void draw_normal(const float* means, const float* log_stds, std::int64_t n, const StepNoise& noise, float* out, float& log_prob) {
+void draw_normal(const float* means, const float* log_stds, std::int64_t n, const StepNoise& noise, float* out,
+                 float& log_prob) {
   const double half_log_two_pi = 0.5 * std::log(2 * std::numbers::pi);
   double sum = 0;
   for (std::int64_t i = 0; i < n; ++i) {

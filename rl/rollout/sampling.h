@@ -34,6 +34,7 @@ class StepNoise {
 std::int64_t draw_choice(const float* logits, std::int64_t n, const StepNoise& noise, float& log_prob);
 
 // A number for each mean; log_stds: logarithms of their standard deviations.
-void draw_normal(const float* means, const float* log_stds, std::int64_t n, const StepNoise& noise, float* out, float& log_prob);
+void draw_normal(const float* means, const float* log_stds, std::int64_t n, const StepNoise& noise, float* out,
+                 float& log_prob);
 
 }  // namespace manta::rl::detail

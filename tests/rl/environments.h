@@ -33,8 +33,8 @@ struct Corridor {
   std::int64_t at = 0;
 };
 
-// A CartPole whose process kills itself in the midst of a step: after each so many steps of an environment, for as long as
-// there is a file "PREFIX.NUMBER" to be made, of `deaths`.
+// A CartPole whose process kills itself in the midst of a step: after each so many steps of an environment, for as long
+// as there is a file "PREFIX.NUMBER" to be made, of `deaths`.
 struct DyingCartPole : manta::rl::CartPole {
   static constexpr std::string_view kId = "DyingCartPole";
 

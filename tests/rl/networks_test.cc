@@ -55,7 +55,8 @@ TEST(ActorCritic, LikelihoodsAreThoseOfTheFormulas) {
   normals->log_std.copy_(torch::tensor({0.3, -0.7}));
   const torch::Tensor means = torch::randn({6, 2}), actions = torch::randn({6, 2}), sigma = normals->log_std.exp();
   const auto continuous = normals->evaluate(means, actions);
-  const torch::Tensor density = (-(actions - means).square() / (2 * sigma.square())).exp() / (sigma * std::sqrt(2 * M_PI));
+  const torch::Tensor density =
+      (-(actions - means).square() / (2 * sigma.square())).exp() / (sigma * std::sqrt(2 * M_PI));
   EXPECT_LT(distance(continuous.log_probs, density.prod(-1).log()), 1e-5);
   EXPECT_LT(distance(continuous.entropies, (0.5 * (2 * M_PI * M_E * sigma.square()).log()).sum().expand({6})), 1e-5);
 }
@@ -71,14 +72,16 @@ TEST(Sampling, DrawsWhatTheProbabilitiesSay) {
     ++counts[static_cast<std::size_t>(action)];
     EXPECT_NEAR(log_prob, std::log(p[action].item<double>()), 1e-5);
   }
-  for (int i = 0; i < 3; ++i) EXPECT_NEAR(counts[static_cast<std::size_t>(i)] / double{kDraws}, p[i].item<double>(), 0.01);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_NEAR(counts[static_cast<std::size_t>(i)] / double{kDraws}, p[i].item<double>(), 0.01);
 
   const std::vector<float> means{1, -2}, log_stds{0.5F, -1};
   double sum = 0, squares = 0;
   for (int i = 0; i < kDraws; ++i) {
     std::vector<float> drawn(2);
     float log_prob = 0;
-    rl::detail::draw_normal(means.data(), log_stds.data(), 2, {9, 4, static_cast<std::uint64_t>(i)}, drawn.data(), log_prob);
+    rl::detail::draw_normal(means.data(), log_stds.data(), 2, {9, 4, static_cast<std::uint64_t>(i)}, drawn.data(),
+                            log_prob);
     const double z = (drawn[0] - means[0]) / std::exp(0.5), y = (drawn[1] - means[1]) / std::exp(-1.0);
     sum += z;
     squares += z * z;
@@ -95,7 +98,8 @@ TEST(MlpPass, IsWhatTheGraphComputes) {
       for (const auto activation : {rl::Activation::tanh, rl::Activation::relu}) {
         for (const std::int64_t outputs : {1, 2, 6}) {
           torch::manual_seed(3);
-          rl::Mlp network(5, outputs, 1.0, rl::NetworkOptions{hidden, activation}, at::make_generator<at::CPUGeneratorImpl>(3));
+          rl::Mlp network(5, outputs, 1.0, rl::NetworkOptions{hidden, activation},
+                          at::make_generator<at::CPUGeneratorImpl>(3));
           rl::detail::FlatParameters parameters(*network);
           const torch::Tensor input = torch::randn({101, 5}), gradient = torch::randn({101, outputs});
           const torch::Tensor output = network->forward(input);
@@ -106,7 +110,8 @@ TEST(MlpPass, IsWhatTheGraphComputes) {
           pass.refresh();
           EXPECT_LT(distance(pass.forward(input), output), 1e-5);
           pass.backward(gradient);
-          EXPECT_LT(distance(parameters.gradients(), expected), 2e-4) << hidden.size() << " hidden layers, outputs " << outputs;
+          EXPECT_LT(distance(parameters.gradients(), expected), 2e-4)
+              << hidden.size() << " hidden layers, outputs " << outputs;
         }
       }
     }
@@ -127,14 +132,15 @@ TEST(MlpPass, ARowDependsOnNoOtherRow) {  // PERCEPTRON-1
 }
 
 // CleanRL's lines.
-torch::Tensor loss_of_the_formula(const rl::ActorCriticImpl& network, const torch::Tensor& output, const torch::Tensor& values,
-                                  const Minibatch& batch, const rl::PpoOptions& options) {
+torch::Tensor loss_of_the_formula(const rl::ActorCriticImpl& network, const torch::Tensor& output,
+                                  const torch::Tensor& values, const Minibatch& batch, const rl::PpoOptions& options) {
   const double clip = options.clip_coefficient;
   const auto [log_probs, entropies] = network.evaluate(output, batch.actions);
   const torch::Tensor ratio = (log_probs - batch.log_probs).exp();
   torch::Tensor advantages = batch.advantages;
   if (options.normalize_advantages) advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8);
-  const torch::Tensor policy_loss = torch::max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)).mean();
+  const torch::Tensor policy_loss =
+      torch::max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)).mean();
   torch::Tensor errors = (values - batch.returns).square();
   if (options.clip_value_loss) {
     const torch::Tensor near = batch.values + (values - batch.values).clamp(-clip, clip);
@@ -149,14 +155,20 @@ TEST(PpoLoss, AndItsGradientAreThoseOfTheFormula) {
       for (const bool normalize : {true, false}) {
         torch::manual_seed(4);
         const std::int64_t n = 200, size = 3;
-        const rl::ActorCritic network(2, discrete ? rl::ActionSpace(rl::Discrete{size}) : rl::ActionSpace(box(size)), rl::NetworkOptions(), 1);
+        const rl::ActorCritic network(2, discrete ? rl::ActionSpace(rl::Discrete{size}) : rl::ActionSpace(box(size)),
+                                      rl::NetworkOptions(), 1);
         if (!discrete) network->log_std.set_data(torch::tensor({0.2F, -0.4F, 0.1F}));
-        const Minibatch batch{torch::randn({n, 2}), discrete ? torch::randint(size, {n}, torch::kLong) : torch::randn({n, size}),
-                              torch::randn({n}) * 0.3 - (discrete ? 1.1 : 4.5), torch::randn({n}) * 2 + 1, torch::randn({n}), torch::randn({n}) * 0.3};
+        const Minibatch batch{torch::randn({n, 2}),
+                              discrete ? torch::randint(size, {n}, torch::kLong) : torch::randn({n, size}),
+                              torch::randn({n}) * 0.3 - (discrete ? 1.1 : 4.5),
+                              torch::randn({n}) * 2 + 1,
+                              torch::randn({n}),
+                              torch::randn({n}) * 0.3};
         rl::PpoOptions options;
         options.clip_value_loss = clip_values;
         options.normalize_advantages = normalize;
-        const torch::Tensor output = torch::randn({n, size}).requires_grad_(), values = (torch::randn({n}) * 0.3).requires_grad_();
+        const torch::Tensor output = torch::randn({n, size}).requires_grad_(),
+                            values = (torch::randn({n}) * 0.3).requires_grad_();
         const torch::Tensor expected = loss_of_the_formula(*network, output, values, batch, options);
         expected.backward();
         rl::detail::PpoLosses sums;
@@ -176,7 +188,8 @@ TEST(PpoLoss, AndItsGradientAreThoseOfTheFormula) {
 }
 
 TEST(Adam, IsLibTorchs) {
-  rl::ActorCritic ours(3, rl::Discrete{2}, rl::NetworkOptions(), 1), theirs(3, rl::Discrete{2}, rl::NetworkOptions(), 1);
+  rl::ActorCritic ours(3, rl::Discrete{2}, rl::NetworkOptions(), 1),
+      theirs(3, rl::Discrete{2}, rl::NetworkOptions(), 1);
   rl::detail::FlatParameters flat(*ours), expected(*theirs);
   rl::detail::Adam adam(flat, 1e-5);
   torch::optim::Adam reference(theirs->parameters(), torch::optim::AdamOptions(0.01).eps(1e-5));
@@ -192,7 +205,10 @@ TEST(Adam, IsLibTorchs) {
     reference.step();
   }
   EXPECT_LT(distance(flat.values(), expected.values()), 1e-5);
-  EXPECT_GT(distance(flat.values(), rl::detail::FlatParameters(*rl::ActorCritic(3, rl::Discrete{2}, rl::NetworkOptions{}, 1)).values()), 0.1);
+  EXPECT_GT(
+      distance(flat.values(),
+               rl::detail::FlatParameters(*rl::ActorCritic(3, rl::Discrete{2}, rl::NetworkOptions{}, 1)).values()),
+      0.1);
 }
 
 }  // namespace

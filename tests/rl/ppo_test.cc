@@ -15,23 +15,14 @@ using ::testing::HasSubstr;
 using ::testing::Key;
 
 // The settings of examples/ppo_cartpole.
-rl::PpoOptions cart_pole(std::uint64_t seed = 1) {
-  rl::PpoOptions options{.num_envs = 32, .num_steps = 16, .num_minibatches = 2, .update_epochs = 8, .seed = seed};
-  options.total_steps = 300'000;
-  options.stop_at_return = 475;
-  options.learning_rate = 3e-3;
-  options.gamma = 0.98;
-  options.gae_lambda = 0.9;
-  options.clip_coefficient = 0.3;
-  options.clip_value_loss = false;
-  options.max_gradient_norm = 1;
-  options.network.hidden_sizes = {32, 32};
-  return options;
+rl::PpoOptions cart_pole() {
+  return {.num_envs = 16, .num_steps = 64, .seed = 1, .stop_at_return = 475, .learning_rate = 2e-3};
 }
 
 rl::PpoOptions few_iterations() {
   rl::PpoOptions options = cart_pole();
   options.num_envs = 6;
+  options.num_steps = 16;
   options.total_steps = 10 * options.num_envs * options.num_steps;
   return options;
 }
@@ -43,7 +34,7 @@ TEST_F(Ppo, LearnsCartPoleAndItsPolicyKeepsThePoleUp) {
   const rl::TrainingResult result = ppo.train();
   EXPECT_TRUE(result.reached_return);
   EXPECT_GE(result.mean_return, 475);
-  EXPECT_LT(result.steps, 300'000);
+  EXPECT_LT(result.steps, 500'000);
   EXPECT_GE(result.episodes, 100);
   EXPECT_TRUE(result.folder.empty());
   const rl::Evaluation played = rl::evaluate(ppo.policy(), "CartPole-v1", {.episodes = 30});

@@ -31,19 +31,22 @@ Example example(std::int64_t steps, std::int64_t envs, std::uint64_t seed) {
   rollout.terminated = (torch::rand({steps, envs}) < 0.15).to(torch::kByte);
   rollout.truncated = (torch::rand({steps, envs}) < 0.15).to(torch::kByte);
   rollout.next_observations = torch::randn({envs, 3});
-  rollout.final_rows = (rollout.truncated.logical_and(rollout.terminated.logical_not())).flatten().nonzero().squeeze(-1);
+  rollout.final_rows =
+      (rollout.truncated.logical_and(rollout.terminated.logical_not())).flatten().nonzero().squeeze(-1);
   rollout.final_observations = torch::randn({rollout.final_rows.numel(), 3});
   made.values = {torch::randn({steps, envs}), torch::randn({envs}), value_of(rollout.final_observations)};
   return made;
 }
 
-// The sum of the definition, of each step by itself: A(t) = sum over k of (gamma lambda)^k delta(t + k), to the episode's end.
+// The sum of the definition, of each step by itself: A(t) = sum over k of (gamma lambda)^k delta(t + k), to the
+// episode's end.
 double naive_advantage(const Example& of, std::int64_t t, std::int64_t env, double gamma, double lambda) {
   const rl::Rollout& rollout = of.rollout;
   double sum = 0, weight = 1;
   for (std::int64_t k = t; k < rollout.num_steps(); ++k, weight *= gamma * lambda) {
     const bool terminated = rollout.terminated[k][env].item<bool>(), truncated = rollout.truncated[k][env].item<bool>();
-    double after = k + 1 < rollout.num_steps() ? of.values.values[k + 1][env].item<double>() : of.values.next_values[env].item<double>();
+    double after = k + 1 < rollout.num_steps() ? of.values.values[k + 1][env].item<double>()
+                                               : of.values.next_values[env].item<double>();
     if (truncated) {
       const auto which = (rollout.final_rows == k * rollout.num_envs() + env).nonzero();
       after = which.numel() > 0 ? of.values.final_values[which.item<std::int64_t>()].item<double>() : 0;
@@ -87,7 +90,8 @@ TEST(Rollout, JoinedSideBySideGivesTheSameAdvantages) {
   const rl::Rollout both = rl::join({left.rollout, right.rollout});
   EXPECT_EQ(both.num_envs(), 5);
   const rl::Values values{torch::cat({left.values.values, right.values.values}, 1),
-                          torch::cat({left.values.next_values, right.values.next_values}), value_of(both.final_observations)};
+                          torch::cat({left.values.next_values, right.values.next_values}),
+                          value_of(both.final_observations)};
   const rl::Advantages found = generalized_advantages(both, values, 0.99, 0.95);
   const rl::Advantages one = generalized_advantages(left.rollout, left.values, 0.99, 0.95);
   const rl::Advantages other = generalized_advantages(right.rollout, right.values, 0.99, 0.95);

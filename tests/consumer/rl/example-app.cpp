@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   run.num_rollout_actors = 2;
   run.show_progress = false;
   rl::Ppo ppo(rl::environment<Light>(), options, run);
-  const bool learnt = ppo.train().reached_return && rl::evaluate(ppo.policy(), rl::environment<Light>()).mean_return == 10;
+  const bool learnt =
+      ppo.train().reached_return && rl::evaluate(ppo.policy(), rl::environment<Light>()).mean_return == 10;
   std::cout << "consumer: " << (learnt ? "learnt" : "has learnt nothing") << std::endl;
 }

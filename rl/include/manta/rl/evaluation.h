@@ -21,12 +21,12 @@ struct Evaluation {
   std::vector<double> returns;        // of each episode
   std::vector<std::int64_t> lengths;  // in steps
   double mean_return = 0;
-  double std_return = 0;              // of the episodes (divided by their number, as NumPy does)
+  double std_return = 0;  // of the episodes (divided by their number, as NumPy does)
   double mean_length = 0;
 };
 
-// Plays whole episodes. Each environment plays its share of them, so that short episodes are not counted more often than
-// long ones. Rewards are those of the environment, never normalised.
+// Plays whole episodes. Each environment plays its share of them, so that short episodes are not counted more often
+// than long ones. Rewards are those of the environment, never normalised.
 //
 // Threading: one thread; blocks. Errors: throws Error(invalid_argument) for options that make no sense, and where the
 // environment has other observations or actions than the policy.

@@ -14,8 +14,8 @@ namespace manta::rl {
 
 // Linear layers "0", "2", "4" and so on with the activation between them, as torch.nn.Sequential would name them.
 //
-// Weights are orthogonal, with a gain of sqrt(2) and of output_gain for the last layer; biases are 0 (details 2 of "The 37
-// Implementation Details of PPO"). They come from the generator, so that torch's default generator is not touched.
+// Weights are orthogonal, with a gain of sqrt(2) and of output_gain for the last layer; biases are 0 (details 2 of "The
+// 37 Implementation Details of PPO"). They come from the generator, so that torch's default generator is not touched.
 class MlpImpl : public torch::nn::Module {
  public:
   MlpImpl(std::int64_t inputs, std::int64_t outputs, double output_gain, const NetworkOptions& options,
@@ -45,7 +45,7 @@ struct ActionShape {
 // A policy and the value of states, as two networks: "actor" gives logits of a Discrete space, or the means of a
 // Box, whose standard deviations do not depend on the state ("log_std", starts at 0).
 //
-//   ActorCritic network(environments->observation_space().low.size(), environments->action_space(), NetworkOptions(), seed);
+//   ActorCritic network(envs->observation_size(), envs->action_space(), NetworkOptions(), seed);
 //   auto [log_probs, entropies] = network->evaluate(network->actor->forward(observations), actions);
 class ActorCriticImpl : public torch::nn::Module {
  public:

@@ -11,10 +11,10 @@
 namespace manta::rl {
 
 struct ReplayOptions {
-  std::int64_t capacity = 10'000;    // steps of one environment; the oldest are forgotten
+  std::int64_t capacity = 10'000;  // steps of one environment; the oldest are forgotten
   std::int64_t num_envs = 1;
   std::int64_t observation_size = 1;
-  std::int64_t n_step = 1;           // rewards that a sample sums
+  std::int64_t n_step = 1;  // rewards that a sample sums
   double gamma = 0.99;
 };
 
@@ -32,16 +32,16 @@ struct Transitions {
 //   replay.add({observations, actions, rewards, next_observations, terminated, truncated});
 //   Transitions batch = replay.sample(128, rng);
 //
-// Threading: one thread at a time. Ownership: it holds copies. Errors: throws Error(invalid_argument) for options that make
-// no sense, rows of another size, and sample() before the first add().
+// Threading: one thread at a time. Ownership: it holds copies. Errors: throws Error(invalid_argument) for options that
+// make no sense, rows of another size, and sample() before the first add().
 class ReplayBuffer {
  public:
   explicit ReplayBuffer(const ReplayOptions& options);
 
   // One step of all environments; next_observations: where each came to, the last observation of an episode that ended.
   struct Step {
-    std::span<const float> observations;       // [num_envs, O]
-    std::span<const std::int64_t> actions;     // [num_envs]
+    std::span<const float> observations;    // [num_envs, O]
+    std::span<const std::int64_t> actions;  // [num_envs]
     std::span<const float> rewards;
     std::span<const float> next_observations;  // [num_envs, O]
     std::span<const std::uint8_t> terminated, truncated;

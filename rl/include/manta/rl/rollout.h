@@ -47,8 +47,8 @@ struct Values {
 //
 //   delta(t) = reward(t) + gamma * value after t - value(t),  A(t) = delta(t) + gamma * lambda * A(t + 1)
 //
-// The value after a step is that of the next observation; of the final observation where the step truncated its episode;
-// 0 where it terminated it (also if both are said). Nothing goes back over an episode's end.
+// The value after a step is that of the next observation; of the final observation where the step truncated its
+// episode; 0 where it terminated it (also if both are said). Nothing goes back over an episode's end.
 //
 // Errors: throws Error(invalid_argument) for tensors of other shapes or types.
 Advantages generalized_advantages(const Rollout& rollout, const Values& values, double gamma, double lambda);

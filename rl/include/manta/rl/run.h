@@ -20,8 +20,8 @@ using Metrics = report::Metrics;
 struct Report {
   // By the names of CleanRL and Stable-Baselines3: "charts/SPS", "rollout/ep_rew_mean", "losses/approx_kl" and so on.
   Metrics metrics;
-  std::int64_t iteration = 0;  // 1 for the first of the run, resumed ones included
-  std::int64_t steps = 0;      // of environments since the run's first start
+  std::int64_t iteration = 0;                   // 1 for the first of the run, resumed ones included
+  std::int64_t steps = 0;                       // of environments since the run's first start
   std::vector<std::int64_t> rollout_processes;  // ids of the rollout actors' processes; none: the learner's collected
 };
 
@@ -31,26 +31,26 @@ struct RunConfig {
   bool resume = false;                                   // go on from the latest checkpoint in it, if it has one
   train::CheckpointConfig checkpoint{.num_to_keep = 1};  // score_attribute: one of Report::metrics
   std::int64_t checkpoint_every = 0;                     // iterations; 0: at the end of train() only
-  int num_rollout_actors = 0;      // processes that collect; 0: the learner's own, fastest where a step takes microseconds
-  double cpus_per_rollout_actor = 0;                     // that each of them holds
-  int max_actor_restarts = 100;                          // of each actor that died; -1: for ever
-  bool tensorboard = true;                               // write an event file
-  bool show_progress = true;  // a table on a terminal, rewritten in place; else a line every five seconds
-  std::function<void(const Report&)> on_report;          // called by train(), in its thread, after each iteration
+  int num_rollout_actors = 0;  // processes that collect; 0: the learner's own, fastest where a step takes microseconds
+  double cpus_per_rollout_actor = 0;  // that each of them holds
+  int max_actor_restarts = 100;       // of each actor that died; -1: for ever
+  bool tensorboard = true;            // write an event file
+  bool show_progress = true;          // a table on a terminal, rewritten in place; else a line every five seconds
+  std::function<void(const Report&)> on_report;  // called by train(), in its thread, after each iteration
 };
 
 // What train() returns.
 struct TrainingResult {
-  Metrics metrics;                           // of the last iteration
-  double mean_return = 0;                    // of the last 100 episodes of the training
+  Metrics metrics;         // of the last iteration
+  double mean_return = 0;  // of the last 100 episodes of the training
   double mean_length = 0;
-  std::int64_t steps = 0;                    // of environments since the run's first start
-  std::int64_t episodes = 0;                 // that ended since then
-  bool reached_return = false;               // it ended because of stop_at_return
-  std::chrono::duration<double> time{};      // that this train() took
-  std::int64_t replaced_actors = 0;          // rollout actors that had died
+  std::int64_t steps = 0;                       // of environments since the run's first start
+  std::int64_t episodes = 0;                    // that ended since then
+  bool reached_return = false;                  // it ended because of stop_at_return
+  std::chrono::duration<double> time{};         // that this train() took
+  std::int64_t replaced_actors = 0;             // rollout actors that had died
   std::optional<train::Checkpoint> checkpoint;  // the latest
-  std::filesystem::path folder;              // of the run; empty: nothing was written
+  std::filesystem::path folder;                 // of the run; empty: nothing was written
 };
 
 }  // namespace manta::rl

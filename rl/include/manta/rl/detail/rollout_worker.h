@@ -24,13 +24,13 @@ struct Statistics {
 
 struct CollectorSetup {
   std::int64_t num_envs = 1;
-  std::int64_t num_steps = 1;   // of each, in a round
-  std::int64_t first_env = 0;   // index of the first among those of the whole run
-  std::uint64_t seed = 0;       // of the run
+  std::int64_t num_steps = 1;  // of each, in a round
+  std::int64_t first_env = 0;  // index of the first among those of the whole run
+  std::uint64_t seed = 0;      // of the run
   NetworkOptions network;
   bool normalize_observations = false;
   bool normalize_rewards = false;
-  double gamma = 0.99;          // of the discounted sums
+  double gamma = 0.99;  // of the discounted sums
 };
 
 // What a collector is told for a round.
@@ -82,7 +82,8 @@ template <Environment E>
 class EnvironmentWorker : public RolloutWorker {
  public:
   EnvironmentWorker(CollectorSetup setup, EnvOptions options, E prototype)
-      : RolloutWorker(setup, std::make_unique<BatchEnv<E>>(static_cast<std::size_t>(setup.num_envs), options, prototype)) {}
+      : RolloutWorker(setup,
+                      std::make_unique<BatchEnv<E>>(static_cast<std::size_t>(setup.num_envs), options, prototype)) {}
 };
 
 // A rollout actor as the learner sees it.
