@@ -2,9 +2,10 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdio>
 #include <fstream>
-#include <mutex>
 #include <set>
+#include <thread>
 
 #include <gmock/gmock.h>
 
@@ -14,6 +15,7 @@
 #include "tests/e2e/outside.h"
 #include "tests/support/folder.h"
 #include "tests/support/message.h"
+#include "tune/tuner/progress.h"
 
 namespace {
 
@@ -369,6 +371,48 @@ TEST_F(Tuner, ALongTrialHoldsUpNoOthers) {
   const auto results = tune::Tuner<line, long_after_short>({.num_samples = 200}, run()).fit(199);
   for (const auto& trial : results.trials()) EXPECT_EQ(trial.error, "");
   EXPECT_EQ(outside()[0], 199);
+}
+
+// --- while it runs
+
+double reports_and_waits(tune::Trial& trial, const Config&) {
+  trial.report({{"value", 0.5}});
+  return await_cell(0, 1) ? 1 : -1;
+}
+
+TEST_F(Tuner, ReportsOfALongTrialArriveBeforeItsEnd) {
+  std::thread reader([&] {
+    const fs::path journal = folder_ / "study" / "study.journal";
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (read(journal).find("\"intermediate_value\":0.5") == std::string::npos &&
+           std::chrono::steady_clock::now() < until) {
+      std::this_thread::yield();
+    }
+    ++outside()[0];
+  });
+  const auto results = tune::Tuner<line, reports_and_waits>({}, run()).fit();
+  reader.join();
+  EXPECT_EQ(results.best().value, 1);
+  EXPECT_EQ(results.best().reports.size(), 1U);
+}
+
+TEST(Progress, IsALineEveryFiveSecondsWhereThereIsNoTerminal) {
+  using tune::detail::Progress;
+  std::FILE* out = std::tmpfile();
+  Progress::Clock::time_point now{};
+  Progress progress(out, true, now);
+  for (int i = 0; i < 120; ++i, now += std::chrono::milliseconds(100)) {
+    if (progress.due(now)) progress.show({"after " + std::to_string(i), "a trial"}, now);
+  }
+  progress.finish("the end\n");
+  Progress quiet(out, false, now);
+  EXPECT_FALSE(quiet.due(now + std::chrono::hours(1)));
+  quiet.finish("not shown");
+  std::string text(static_cast<std::size_t>(std::ftell(out)), '\0');
+  std::rewind(out);
+  text.resize(std::fread(text.data(), 1, text.size(), out));
+  std::fclose(out);
+  EXPECT_EQ(text, "after 50\nafter 100\nthe end\n");
 }
 
 }  // namespace

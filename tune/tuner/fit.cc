@@ -93,7 +93,7 @@ std::vector<std::string> shown(const Study& study, const Crew& crew, bool table,
     std::string line = "  trial " + std::to_string(each.trial) + "  " + duration_text(each.seconds);
     if (!trial.reports.empty()) {
       line += "  iteration " + std::to_string(trial.reports.back().iteration) + "  " + study.config().metric + " " +
-              report::as_number(trial.reports.back().value);
+              value_text(trial.reports.back().value);
     }
     lines.push_back(line + "  " + params_text(trial));
   }

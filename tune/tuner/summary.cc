@@ -18,17 +18,19 @@ std::string number_text(double value, const char* pattern) {
   return text.data();
 }
 
-std::string value_text(const Value& value) {
+std::string param_text(const Value& value) {
   if (const auto* number = std::get_if<double>(&value)) return number_text(*number, "%.4g");
   return to_string(value);
 }
 
 }  // namespace
 
+std::string value_text(double value) { return number_text(value, "%.6g"); }
+
 std::string params_text(const TrialRecord& trial, std::size_t width) {
   std::string text;
   for (const Param& param : trial.params) {
-    text += (text.empty() ? "" : " ") + param.name + "=" + value_text(param.value());
+    text += (text.empty() ? "" : " ") + param.name + "=" + param_text(param.value());
   }
   if (width > 3 && text.size() > width) text = text.substr(0, width - 3) + "...";
   return text;
@@ -62,8 +64,8 @@ std::string best_text(const Study& study) {
   const TrialRecord* best = study.best();
   if (best == nullptr) return {};
   const std::string params = params_text(*best);
-  return "best: " + study.config().metric + " " + number_text(*best->value, "%.6g") + ", trial " +
-         std::to_string(best->number) + (params.empty() ? "" : ": " + params);
+  return "best: " + study.config().metric + " " + value_text(*best->value) + ", trial " + std::to_string(best->number) +
+         (params.empty() ? "" : ": " + params);
 }
 
 std::string summary_of(const Study& study, bool interrupted, double seconds) {

@@ -9,6 +9,8 @@ namespace manta::tune::detail {
 
 class Study;
 
+// A metric's value: six digits.
+std::string value_text(double value);
 // "rate=0.01 kernel=rbf"; at most `width` characters, 0: all of it.
 std::string params_text(const TrialRecord& trial, std::size_t width = 0);
 // "12.3 s", "3 min 20 s"
