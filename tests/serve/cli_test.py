@@ -1,6 +1,7 @@
 """cli_test.py MANTA WRITER PACKAGES: `manta serve` of a TorchScript file, asked by Triton's own client, by wrk while it is
 updated and its replicas are killed, and ended by SIGTERM. 77: a package is missing."""
 
+import atexit
 import json
 import os
 import re
@@ -30,6 +31,7 @@ subprocess.run([writer, model], check=True)
 
 def start(*options):
     server = subprocess.Popen([manta, "serve", model, "--name", "m", "--port", "0", *options], stdout=subprocess.PIPE, text=True)
+    atexit.register(server.kill)  # also where the test fails
     line = server.stdout.readline()
     address = re.search(r"http://([^/]+)/v2/models/m", line)
     assert address, f"it said {line!r}"
@@ -147,8 +149,11 @@ if shutil.which("wrk"):
             time.sleep(0.01)
         assert updates > before, "no update within 20 s"
         for replica in workers(server.pid):
-            os.kill(replica, signal.SIGKILL)
-            kills += 1
+            try:
+                os.kill(replica, signal.SIGKILL)
+                kills += 1
+            except ProcessLookupError:
+                pass  # one that had been replaced, and has ended meanwhile
         time.sleep(0.2)
     printed = wrk.communicate(timeout=60)[0]
     assert wrk.returncode == 0 and "Non-2xx" not in printed and "Socket errors" not in printed, printed
