@@ -24,9 +24,7 @@ if(MANTA_BUILD_TESTS)
   find_package(GTest REQUIRED)
   find_package(rapidcheck REQUIRED)
 endif()
-if(MANTA_BUILD_TRAIN OR MANTA_BUILD_SERVE)
-  find_package(nlohmann_json QUIET)  # without it, they are left out
-endif()
+find_package(nlohmann_json QUIET)  # without it, the libraries that need it are left out
 if(MANTA_BUILD_SERVE)
   find_package(CLI11 QUIET)  # without it, the program manta is left out
 endif()

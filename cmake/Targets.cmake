@@ -1,5 +1,6 @@
 # How a target of this repository is declared. Sources are listed, never globbed.
 #
+#   manta_library(NAME x [LIBS lib ...] [PRIVATE_LIBS lib ...] [TORCH])   static: manta_x, also manta::x
 #   manta_executable(NAME x SOURCES a.cc ... [LIBS lib ...] [TORCH] [INSTALL])
 #   manta_test(NAME x SOURCES a.cc ... LABELS unit [LIBS lib ...] [TORCH] [OWN_MAIN] [ZYGOTES] [SERIAL] [OWN_OPTIONS]
 #              [TIMEOUT s] [ARGS arg ...] [ENV KEY=VALUE ...])
@@ -7,8 +8,9 @@
 #
 #   manta_cuda_library(NAME x SOURCES a.cu ... [LIBS lib ...])   static, C++20; only where MANTA_HAVE_CUDA
 #
-# The others link manta::core. TORCH: links manta::torch with its precompiled header, and is left out where LibTorch is not
-# built. OWN_MAIN: the sources have main; otherwise GoogleTest's (Google Benchmark's) is linked. ZYGOTES: the test is
+# All but the last link manta::core. A library's rooms add their sources with target_sources(manta_x PRIVATE a.cc ...); its
+# public headers are in include/ beside the CMakeLists.txt, where there are any. TORCH: links manta::torch with its
+# precompiled header; programs are left out where LibTorch is not built. OWN_MAIN: the sources have main; otherwise GoogleTest's (Google Benchmark's) is linked. ZYGOTES: the test is
 # registered twice, NAME.fork and NAME.exec, with MANTA_ZYGOTE set to each. SERIAL: no other test runs beside it.
 # OWN_OPTIONS: it will be given compile options of its own, so that it cannot share a precompiled header. The target
 # tests_LABEL builds all tests with that label.
@@ -49,6 +51,30 @@ function(manta_reuse_test_pch target)
     target_compile_options(manta_test_pch PRIVATE -fPIE)
   endif()
   target_precompile_headers(${target} REUSE_FROM manta_test_pch)
+endfunction()
+
+function(manta_library)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "TORCH" "NAME" "LIBS;PRIVATE_LIBS")
+  if(ARG_UNPARSED_ARGUMENTS OR NOT ARG_NAME)
+    message(FATAL_ERROR "manta_library: NAME is required; not understood: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  set(target manta_${ARG_NAME})
+  add_library(${target} STATIC)
+  add_library(manta::${ARG_NAME} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${ARG_NAME} LINKER_LANGUAGE CXX)
+  if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/include")
+    target_include_directories(${target} PUBLIC
+      $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
+      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  endif()
+  target_link_libraries(${target} PUBLIC manta::core ${ARG_LIBS} PRIVATE $<BUILD_INTERFACE:manta_build_flags>)
+  foreach(lib IN LISTS ARG_PRIVATE_LIBS)
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:${lib}>)
+  endforeach()
+  if(ARG_TORCH)
+    target_link_libraries(${target} PUBLIC manta::torch)
+    manta_reuse_torch_pch(${target})
+  endif()
 endfunction()
 
 function(manta_executable)
