@@ -58,11 +58,16 @@ Value TrialDraw::draw(std::string_view name, Distribution distribution) {
       grids_.put(name, size, 0);
       return stored->value();
     }
-    if (known) grids_.put(name, size, static_cast<std::size_t>(*known));
-    const std::size_t at = known ? static_cast<std::size_t>(*known) : grids_.take(name, size);
+    std::size_t at = 0;
+    if (known) {
+      at = static_cast<std::size_t>(known.value());
+      grids_.put(name, size, at);
+    } else {
+      at = grids_.take(name, size);
+    }
     return add(name, std::move(distribution), static_cast<double>(at));
   }
-  if (known) return add(name, std::move(distribution), *known);
+  if (known) return add(name, std::move(distribution), known.value());
   if (stored != nullptr && ended_) return stored->value();
   const double number = searcher_.suggest(trial_, name, distribution);
   if (!distribution.contains(number)) {

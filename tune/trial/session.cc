@@ -39,7 +39,6 @@ BatchResult Session::run(const std::vector<Assignment>& batch, const Objective& 
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < batch.size(); ++i) queue_.push_back(i);
   }
-  BatchResult result;
   const Clock::time_point start = Clock::now();
   for (;;) {
     std::size_t at = 0;
@@ -49,13 +48,14 @@ BatchResult Session::run(const std::vector<Assignment>& batch, const Objective& 
       at = queue_.front();
       queue_.pop_front();
     }
-    result.ended.push_back(run_one(batch[at], [&](Trial& trial) { return objective(trial, at); }));
+    Ended ended = run_one(batch[at], [&](Trial& trial) { return objective(trial, at); });
+    const std::lock_guard lock(mutex_);
+    ended_.push_back(std::move(ended));
     if (Clock::now() - start > kLongBatch) break;  // SESSION-2
   }
   const std::lock_guard lock(mutex_);
   queue_.clear();
-  result.reports = std::exchange(reports_, {});  // SESSION-1
-  return result;
+  return {std::exchange(reports_, {}), std::exchange(ended_, {})};  // SESSION-1
 }
 
 Ended Session::run_one(const Assignment& assignment, const std::function<Metrics(Trial&)>& objective) {
@@ -138,7 +138,8 @@ Update Session::ask(const Question& question) {
     queue_.clear();
   }
   if (question.wait) changed_.wait(lock, [&] { return waiting_ || left_; });
-  if (setup_.decisions && !question.wait) return update;  // SESSION-1: who waits for reports takes them
+  if (!question.wait) update.ended = std::exchange(ended_, {});  // SESSION-2
+  if (setup_.decisions && !question.wait) return update;         // SESSION-1: who waits for reports takes them
   update.reports = std::exchange(reports_, {});
   changed_.notify_all();
   return update;

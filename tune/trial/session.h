@@ -2,7 +2,8 @@
 //
 // SESSION-1: the tuner gets a trial's reports in order, each once, and before or with its end. With decisions: a report
 //            that holds the metric is taken by ask() and answered by the next; without, reports wait for nobody.
-// SESSION-2: a batch that takes long ends early: what it has not begun goes back to the tuner.
+// SESSION-2: a batch that takes long ends early: what it has not begun goes back to the tuner. Ends of its trials can be
+//            taken before its own.
 #pragma once
 
 #include <condition_variable>
@@ -53,6 +54,7 @@ class Session {
   std::condition_variable changed_;
   std::deque<std::size_t> queue_;  // of the batch, not begun
   std::vector<SentReport> reports_;
+  std::vector<Ended> ended_;
   bool waiting_ = false;  // the last report waits for its decision
   std::optional<Decision> answer_;
   bool left_ = false;

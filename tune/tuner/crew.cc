@@ -14,6 +14,7 @@ constexpr std::size_t kLargestBatch = 64;
 constexpr double kShort = 0.001;  // trials for whose ends it polls
 constexpr auto kPoll = std::chrono::microseconds(50);
 constexpr auto kLong = std::chrono::milliseconds(90);
+constexpr std::chrono::milliseconds kLastWords{500};
 constexpr int kEarlyDeaths = 3;
 constexpr int kKindBits = 2, kSlotBits = 20;
 
@@ -43,6 +44,14 @@ Crew::~Crew() {
 }
 
 void Crew::kill() {
+  for (Slot& slot : slots_) {
+    if (slot.busy && !slot.looking) look(slot);
+  }
+  const auto until = Clock::now() + kLastWords;
+  for (Slot& slot : slots_) {
+    if (slot.busy && try_get(slot.looked, std::max<std::chrono::nanoseconds>(until - Clock::now(), {})))
+      on_looked(slot);
+  }
   for (Slot& slot : slots_) {
     if (slot.busy) slot.worker.kill();
   }
@@ -136,16 +145,8 @@ void Crew::on_run(Slot& slot) {
   auto result = try_get(slot.run);
   if (!result && process_gone(result.error())) return died(slot, result.error().message());
   if (!result) throw_error(result.error());
-  if (std::exchange(slot.looking, false)) {  // CREW-3
-    slot.looking = true;
-    on_looked(slot);
-  }
-  for (const SentReport& report : result->reports) (void)study_.report(report);
-  for (Ended& ended : result->ended) {
-    trial_seconds_ = trial_seconds_ < 0 ? ended.seconds : 0.9 * trial_seconds_ + 0.1 * ended.seconds;
-    std::replace(slot.batch.begin(), slot.batch.end(), ended.trial, std::int64_t{-1});
-    study_.end(std::move(ended));
-  }
+  on_looked(slot);  // CREW-3
+  take(slot, std::move(result->reports), std::move(result->ended));
   for (auto left = slot.batch.rbegin(); left != slot.batch.rend(); ++left) {  // CREW-2
     if (*left >= 0) study_.give_back(*left);
   }
@@ -174,16 +175,26 @@ void Crew::on_asked(Slot& slot) {
 
 void Crew::on_looked(Slot& slot) {
   if (!std::exchange(slot.looking, false)) return;
-  const auto update = try_get(slot.looked);
+  auto update = try_get(slot.looked);
   if (!update) return;  // its process is gone, as the batch's result will say
-  for (const SentReport& report : update->reports) (void)study_.report(report);
+  take(slot, std::move(update->reports), std::move(update->ended));
   for (auto place = update->returned.rbegin(); place != update->returned.rend(); ++place) {
     study_.give_back(std::exchange(slot.batch[static_cast<std::size_t>(*place)], -1));
   }
 }
 
+void Crew::take(Slot& slot, std::vector<SentReport> reports, std::vector<Ended> ended) {
+  for (const SentReport& report : reports) (void)study_.report(report);
+  for (Ended& each : ended) {
+    trial_seconds_ = trial_seconds_ < 0 ? each.seconds : 0.9 * trial_seconds_ + 0.1 * each.seconds;
+    std::replace(slot.batch.begin(), slot.batch.end(), each.trial, std::int64_t{-1});
+    study_.end(std::move(each));
+  }
+}
+
 void Crew::died(Slot& slot, const std::string& why) {
   if (slot.busy) {
+    on_looked(slot);  // it may have answered before
     const std::vector<std::int64_t> batch = slot.batch;
     const bool alone = batch.size() == 1;
     end_batch(slot);
@@ -198,10 +209,14 @@ void Crew::tick(Clock::time_point now) {
   for (Slot& slot : slots_) {
     const bool shared = slot.busy && slot.batch.size() > 1;
     if (!slot.busy || slot.looking || now - slot.since < kLong || (study_.decides() && !shared)) continue;
-    slot.looking = true;
-    slot.looked = slot.worker.ask({.give_back = shared});
-    queue_.add(slot.looked, token(slot, kLooked));
+    look(slot);
   }
+}
+
+void Crew::look(Slot& slot) {
+  slot.looking = true;
+  slot.looked = slot.worker.ask({.give_back = slot.batch.size() > 1});
+  queue_.add(slot.looked, token(slot, kLooked));
 }
 
 void Crew::sleep(std::chrono::milliseconds timeout) {

@@ -44,7 +44,7 @@ class Crew {
   void tick(Clock::time_point now);
   // Until there is something to take, or the time is over.
   void sleep(std::chrono::milliseconds timeout);
-  // Ends trials that run; they are as if they had not been started.
+  // Ends trials that run; they are as if they had not been started. What can be had from their workers is taken first.
   void kill();
 
   struct Running {
@@ -81,6 +81,8 @@ class Crew {
   void died(Slot& slot, const std::string& why);
   void hand_out(Slot& slot);
   std::size_t batch_size(const Slot& slot) const;
+  void look(Slot& slot);
+  void take(Slot& slot, std::vector<SentReport> reports, std::vector<Ended> ended);
   void end_batch(Slot& slot);
 
   Study& study_;

@@ -57,16 +57,17 @@ struct Ended {
   double seconds = 0;
 };
 
-// What a worker has to say at the end of a batch.
+// What a worker has to say at the end of a batch, as far as it was not taken before.
 struct BatchResult {
+  std::vector<SentReport> reports;  // in order
   std::vector<Ended> ended;
-  std::vector<SentReport> reports;  // not taken before; in order
 };
 
 // What it has to say meanwhile.
 struct Update {
-  std::vector<SentReport> reports;     // with decisions: one, which waits
-  std::vector<std::int64_t> returned;  // trials of its batch that it will not run
+  std::vector<SentReport> reports;     // with decisions: one that waits, behind others that need none
+  std::vector<Ended> ended;            // trials of its batch, if it does not wait
+  std::vector<std::int64_t> returned;  // places of trials in its batch that it will not run
 };
 
 // What it is asked meanwhile.
