@@ -244,7 +244,8 @@ TEST(UserTypes, MemberSerialize) {
 
 TEST(UserTypes, OtherForms) {
   EXPECT_EQ(round_trip(Split{"abc"}).text, "abc");
-  EXPECT_EQ(round_trip(Split{std::string(10'000, 'a') + "b"}).text, std::string(10'000, 'a') + "b");
+  const std::string long_text = std::string(10'000, 'a').append("b");
+  EXPECT_EQ(round_trip(Split{long_text}).text, long_text);
   EXPECT_EQ(round_trip(Minimal{42}).value, 42);
   FreeFunction free_function;
   free_function.value = 4;
