@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -97,6 +99,22 @@ void make_folders(const std::filesystem::path& folder) {
   if (!error && !folder.empty() && !std::filesystem::is_directory(folder))
     error = std::make_error_code(std::errc::not_a_directory);
   if (error && !folder.empty()) throw file_error(folder, "cannot be made", error.value());
+}
+
+std::filesystem::path make_dated_folder(const std::filesystem::path& parent, std::string_view prefix) {
+  make_folders(parent);
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  char date[32];
+  std::strftime(date, sizeof date, "_%Y-%m-%d_%H-%M-%S", &local);
+  const std::string name = std::string(prefix) + date;
+  for (int count = 1;; ++count) {
+    const std::filesystem::path folder = parent / (count == 1 ? name : name + "_" + std::to_string(count));
+    std::error_code error;
+    if (std::filesystem::create_directory(folder, error)) return folder;
+    if (error) throw file_error(folder, "cannot be made", error.value());
+  }
 }
 
 }  // namespace manta::files

@@ -1,6 +1,5 @@
 #include "rl/log/run_log.h"
 
-#include <ctime>
 #include <limits>
 #include <numeric>
 
@@ -11,15 +10,6 @@ namespace manta::rl::detail {
 namespace {
 
 constexpr std::size_t kEpisodes = 100;  // that means are taken of, as Stable-Baselines3 does
-
-std::string dated(std::string_view algorithm) {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  localtime_r(&now, &local);
-  char text[32];
-  std::strftime(text, sizeof text, "_%Y-%m-%d_%H-%M-%S", &local);
-  return std::string(algorithm) + text;
-}
 
 double mean(const std::deque<double>& values) {
   if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
@@ -43,7 +33,8 @@ RunLog::RunLog(RunConfig config, std::string_view algorithm, std::int64_t total_
     }
     return;
   }
-  folder_ = std::filesystem::absolute(config_.storage_path) / (config_.name.empty() ? dated(algorithm) : config_.name);
+  const std::filesystem::path storage = std::filesystem::absolute(config_.storage_path);
+  folder_ = config_.name.empty() ? files::make_dated_folder(storage, algorithm) : storage / config_.name;
   files::make_folders(folder_);
   checkpoints_.emplace(folder_, config_.checkpoint);
   if (const auto latest = checkpoints_->latest(); latest && !config_.resume) {

@@ -216,7 +216,7 @@ TEST_F(Trainer, RefusesWhatCannotWork) {
   EXPECT_EQ(code_of({.num_workers = 1, .cpus_per_worker = 1000}, run("b")), manta::ErrorCode::invalid_argument);
   train::RunConfig nowhere = run("c");
   nowhere.storage_path = "/proc/nowhere";
-  EXPECT_EQ(code_of({.num_workers = 1}, nowhere), manta::ErrorCode::invalid_argument);
+  EXPECT_EQ(code_of({.num_workers = 1}, nowhere), manta::ErrorCode::not_found);
 }
 
 }  // namespace

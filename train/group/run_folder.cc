@@ -1,32 +1,17 @@
 #include "train/group/run_folder.h"
 
-#include <ctime>
-
 #include <manta/error.h>
+#include <manta/files/file.h>
 
 namespace manta::train::detail {
 
 namespace {
 
-std::string name_of(const RunConfig& config) {
-  if (!config.name.empty()) return config.name;
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  localtime_r(&now, &local);
-  char text[64];
-  std::strftime(text, sizeof text, "train_%Y-%m-%d_%H-%M-%S", &local);
-  return text;
-}
-
 std::filesystem::path make_folder(const RunConfig& config) {
-  const std::filesystem::path folder = std::filesystem::absolute(config.storage_path) / name_of(config);
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw Error(ErrorCode::invalid_argument, "Trainer: cannot make the run's folder " + folder.string() + ": " +
-                error.message() + ". Next: name another RunConfig::storage_path or name.");
-  }
-  return folder;
+  const std::filesystem::path storage = std::filesystem::absolute(config.storage_path);
+  if (config.name.empty()) return files::make_dated_folder(storage, "train");
+  files::make_folders(storage / config.name);
+  return storage / config.name;
 }
 
 }  // namespace

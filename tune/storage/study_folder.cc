@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <ctime>
 #include <map>
 #include <variant>
 
@@ -22,30 +21,12 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEvents = "events.out.tfevents.";
 
-std::string time_name() {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  localtime_r(&now, &local);
-  char text[64];
-  std::strftime(text, sizeof text, "tune_%Y-%m-%d_%H-%M-%S", &local);
-  return text;
-}
-
 // The study's folder, made if need be; without a name one that nobody else has.
 fs::path make_folder(const RunConfig& config) {
   const fs::path storage = fs::absolute(config.storage_path);
-  if (!config.name.empty()) {
-    files::make_folders(storage / config.name);
-    return storage / config.name;
-  }
-  files::make_folders(storage);
-  const std::string name = time_name();
-  for (int count = 1;; ++count) {
-    const fs::path folder = storage / (count == 1 ? name : name + "_" + std::to_string(count));
-    std::error_code error;
-    if (fs::create_directory(folder, error)) return folder;
-    if (error) throw files::file_error(folder, "cannot be made", error.value());
-  }
+  if (config.name.empty()) return files::make_dated_folder(storage, "tune");
+  files::make_folders(storage / config.name);
+  return storage / config.name;
 }
 
 report::HParam hparam_of(const Value& value) {

@@ -62,7 +62,8 @@ struct TrainingResult {
 // TensorBoard event file.
 //
 // Threading: fit() blocks; one thread. Ownership: the workers live as long as fit(). Errors: fit() throws manta::Error:
-// invalid_argument (no worker, resources that no node has, a run's folder that holds checkpoints without resume),
+// invalid_argument (no worker, resources that no node has, a run's folder that holds checkpoints without resume), those of
+// a file (not_found, exhausted) where that folder cannot be made,
 // TaskError what the loop threw, deadline where a rank did not come to a collective in time, worker_died when
 // max_failures is used up.
 //
