@@ -52,7 +52,7 @@ broken train-images-idx3-ubyte && gzip -c "$data/t10k-labels-idx1-ubyte" >"$tmp/
 refused "wrong magic" "instead of 2051, so it is no idx file of this kind" --data "$tmp/data" --out "$tmp/x"
 broken train-labels-idx1-ubyte && cp "$data/t10k-labels-idx1-ubyte" "$tmp/data/train-labels-idx1-ubyte"
 refused "labels of another set" "has 10000 labels for the 60000 images" --data "$tmp/data" --out "$tmp/x"
-refused "no place for the run" "/proc/nowhere/" --data "$data" --out /proc/nowhere
+refused "no place for the run" "/proc/nowhere" --data "$data" --out /proc/nowhere
 refused "option: no worker" "--workers" --workers 0
 refused "option: unknown" "--wrong" --wrong 1
 exit $bad
