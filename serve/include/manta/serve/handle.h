@@ -68,11 +68,15 @@ class Targets {
   }
   // What a handle is in other processes.
   Actor<Directory<D>> directory() {
-    const std::lock_guard guard(mutex_);
-    if (!directory_) {
+    const std::lock_guard first(making_);
+    Ref<void> told;
+    {
+      const std::lock_guard guard(mutex_);
+      if (directory_) return directory_;
       directory_ = manta::actor<Directory<D>>.options({.max_restarts = -1, .max_task_retries = -1})();
-      get(tell());  // so that it knows before anybody asks
+      told = tell();
     }
+    get(told);  // so that it knows before anybody asks; not under mutex_, which the server's loop takes
     return directory_;
   }
   template <class X>
@@ -129,7 +133,8 @@ class Targets {
     while (!calls.empty() && calls.front().ready()) calls.pop_front();
   }
 
-  std::mutex mutex_;  // of all that follows
+  std::mutex making_;  // of who makes the directory
+  std::mutex mutex_;   // of all that follows
   std::vector<Target> all_;
   std::uint64_t version_ = 0;
   std::minstd_rand random_{1};
