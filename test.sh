@@ -4,14 +4,15 @@
 #   ./test.sh          release: unit, sim, e2e; then ASan+UBSan on the same without LibTorch; then TSan on unit
 #   ./test.sh --fast   release: unit
 #   ./test.sh --all    the same as without an option, and the stress tests in release
+#   ./test.sh --long   release: long, the tests that take minutes (soaks, whole tables, differential runs)
 #   ./test.sh --gpu    release: gpu, with the LibTorch and CUDA that CMake finds here; installs nothing
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 mode=${1:-ci}
 case $mode in
-  ci | --fast | --all | --gpu) (($# <= 1)) || { echo "test.sh: one option at a time" >&2; exit 2; } ;;
-  -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  ci | --fast | --all | --long | --gpu) (($# <= 1)) || { echo "test.sh: one option at a time" >&2; exit 2; } ;;
+  -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
   *) echo "test.sh: unknown option '$mode'; see ./test.sh --help" >&2; exit 2 ;;
 esac
 
@@ -52,6 +53,7 @@ else
   cmake/deps.sh
   case $mode in
     --fast) run release '^unit$' all ;;
+    --long) run release '^long$' all -DMANTA_TORCH=ON ;;
     *)
       run release "^(unit|sim|e2e$([[ $mode != --all ]] || echo '|stress'))\$" all -DMANTA_TORCH=ON
       run asan '^(unit|sim|e2e)$' all
