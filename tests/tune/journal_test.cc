@@ -1,9 +1,12 @@
 // The journal: what is written is read back, wherever its writer died; its lines are those that Optuna 5.0 writes and
 // reads.
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include <gmock/gmock.h>
 
@@ -48,14 +51,20 @@ std::vector<TrialRecord> some_trials() {
   return trials;
 }
 
+void make_trials(Journal& journal, const std::vector<TrialRecord>& trials) {
+  Journal::Turn turn(journal);
+  for (const TrialRecord& trial : trials) journal.create_trial(trial);
+  turn.commit();
+}
+
 void write_all(Journal& journal, const std::vector<TrialRecord>& trials) {
   journal.create_study("mine", Mode::max, "loss");
-  for (const TrialRecord& trial : trials) journal.create_trial(trial);
+  make_trials(journal, trials);
   for (const TrialRecord& trial : trials) {
     for (const Intermediate& report : trial.reports) journal.add_report(trial.number, report);
     if (trial.status != TrialStatus::running) journal.end_trial(trial, "loss");
   }
-  journal.flush();
+  EXPECT_TRUE(journal.flush().empty());
 }
 
 void expect_same(double a, double b) { EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b))) << a << " and " << b; }
@@ -83,23 +92,32 @@ void expect_same(const TrialRecord& a, const TrialRecord& b) {
 class JournalTest : public FolderTest {
  protected:
   std::filesystem::path path() const { return folder_ / "study.journal"; }
+  void write_more(const std::string& lines) { std::ofstream(path(), std::ios::binary | std::ios::app) << lines; }
 };
+
+constexpr const char* kTwoTrials =
+    R"({"op_code":0,"worker_id":"a-1","study_name":"theirs","directions":[1]}
+{"op_code":4,"worker_id":"a-1","study_id":0,"datetime_start":"2026-11-29T05:41:00.123456+00:00","datetime_complete":"2026-11-29T05:41:01.123456+00:00","state":1,"value":0.25,"values":null,"distributions":{"x":"{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0, \"high\": 1.0, \"log\": false}}"},"params":{"x":0.5},"user_attrs":{},"system_attrs":{},"intermediate_values":{"0":0.5,"3":Infinity}}
+{"op_code":4,"worker_id":"a-1","study_id":0,"datetime_start":null,"state":4,"value":null,"values":null,"distributions":{},"params":{},"user_attrs":{},"system_attrs":{"fixed_params":{"x":0.5,"kernel":"rbf"}},"intermediate_values":{}}
+)";
 
 TEST_F(JournalTest, ReadsWhatItHasWritten) {
   const auto trials = some_trials();
   {
-    Journal journal(path(), 0);
+    Journal journal(path(), "mine");
     write_all(journal, trials);
   }
-  const StoredStudy study = read_journal(path());
-  EXPECT_EQ(study.name, "mine");
-  EXPECT_EQ(study.mode, Mode::max);
-  EXPECT_EQ(study.metric, "loss");
-  EXPECT_EQ(study.whole_bytes, std::filesystem::file_size(path()));
-  EXPECT_EQ(study.reports.size(), 5U);
-  ASSERT_EQ(study.trials.size(), trials.size());
-  for (std::size_t i = 0; i < trials.size(); ++i) expect_same(study.trials[i], trials[i]);
-  EXPECT_EQ(study.trials[2].error, "std::runtime_error: \xef\xbf\xbd bad\nline");
+  Journal journal(path(), "mine");
+  JournalReader& study = journal.known();
+  EXPECT_EQ(study.mode(), Mode::max);
+  EXPECT_EQ(study.metric(), "loss");
+  EXPECT_EQ(study.take_reports().size(), 5U);
+  ASSERT_EQ(study.size(), trials.size());
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    expect_same(study.trial(static_cast<std::int64_t>(i)).record, trials[i]);
+    EXPECT_TRUE(study.trial(static_cast<std::int64_t>(i)).own);
+  }
+  EXPECT_EQ(study.trial(2).record.error, "std::runtime_error: \xef\xbf\xbd bad\nline");
 }
 
 // Takes out what begins so, to the first such end after that, wherever it stands; returns what the first one was.
@@ -116,7 +134,7 @@ std::string cut_out(std::string& text, const std::string& begin, char end) {
 // The lines without their times and writers: what optuna 5.0.0 writes for the same operations, but for the order of
 // keys.
 TEST_F(JournalTest, WritesOptunasRecords) {
-  Journal journal(path(), 0);
+  Journal journal(path(), "mine");
   auto trials = some_trials();
   trials[0].seconds = 0;
   trials.resize(1);
@@ -156,48 +174,142 @@ TEST_F(JournalTest, ReadsWhatOptunaHasWritten) {
 {"op_code":9,"worker_id":"a-1","trial_id":0,"system_attr":{"k":1}}
 {"op_code":6,"worker_id":"a-1","trial_id":0,"state":2,"values":[0.75],"datetime_complete":"2026-11-29T05:41:01.123456+00:00"}
 )");
-  const StoredStudy study = read_journal(path());
-  EXPECT_EQ(study.metric, "");
-  ASSERT_EQ(study.trials.size(), 1U);
-  EXPECT_EQ(study.trials[0].status, TrialStatus::stopped);
-  EXPECT_EQ(study.trials[0].value, 0.75);
-  EXPECT_EQ(std::get<double>(study.trials[0].params.at(0).value()), 0.5);
+  Journal journal(path(), "study");
+  JournalReader& study = journal.known();
+  EXPECT_EQ(study.metric(), "");
+  ASSERT_EQ(study.size(), 1U);
+  EXPECT_FALSE(study.trial(0).own);
+  EXPECT_EQ(study.trial(0).record.status, TrialStatus::stopped);
+  EXPECT_EQ(study.trial(0).record.value, 0.75);
+  EXPECT_EQ(std::get<double>(study.trial(0).record.params.at(0).value()), 0.5);
+}
+
+// What Study.add_trial and Study.enqueue_trial write.
+TEST_F(JournalTest, ReadsTrialsThatWereAddedWholeOrQueued) {
+  write(path(), kTwoTrials);
+  Journal journal(path(), "theirs");
+  JournalReader& study = journal.known();
+  ASSERT_EQ(study.size(), 2U);
+  const TrialRecord& added = study.trial(0).record;
+  EXPECT_EQ(added.status, TrialStatus::complete);
+  EXPECT_EQ(added.value, 0.25);
+  ASSERT_EQ(added.reports.size(), 2U);
+  EXPECT_EQ(added.reports[1].iteration, 3);
+  EXPECT_TRUE(std::isinf(added.reports[1].value));
+  EXPECT_FALSE(study.trial(0).queued);
+  const StoredTrial& queued = study.trial(1);
+  EXPECT_TRUE(queued.waiting);
+  EXPECT_EQ(queued.record.status, TrialStatus::running);
+  EXPECT_EQ(queued.fixed, (std::map<std::string, Value>{{"x", 0.5}, {"kernel", "rbf"}}));
+}
+
+TEST_F(JournalTest, WhatOthersAppendIsReadBeforeATrialIsMade) {
+  write(path(), kTwoTrials);
+  Journal journal(path(), "theirs");
+  write_more(R"({"op_code":4,"worker_id":"b","study_id":0,"datetime_start":"2026-11-29T05:41:00.123456+00:00"})"
+             "\n");
+  {
+    Journal::Turn turn(journal);
+    EXPECT_THAT(turn.changed(), ElementsAre(2));
+    EXPECT_TRUE(std::filesystem::is_symlink(path().string() + ".lock"));
+    journal.create_trial({.number = 3});
+    turn.commit();
+  }
+  EXPECT_FALSE(std::filesystem::is_symlink(path().string() + ".lock"));
+  write_more(R"({"op_code":6,"worker_id":"b","trial_id":2,"state":1,"values":[7.0]})"
+             "\n");
+  journal.add_report(3, {1, 0.5});
+  EXPECT_THAT(journal.flush(), ElementsAre(2));
+  EXPECT_EQ(journal.known().trial(2).record.value, 7.0);
+  EXPECT_EQ(Journal(path(), "theirs").known().size(), 4U);
+}
+
+TEST_F(JournalTest, AStudyIsFoundAmongOthersByItsName) {
+  write(path(), R"({"op_code":0,"worker_id":"a","study_name":"one","directions":[1]}
+{"op_code":0,"worker_id":"a","study_name":"two","directions":[2]}
+{"op_code":0,"worker_id":"a","study_name":"one","directions":[1]}
+{"op_code":4,"worker_id":"a","study_id":0,"datetime_start":null}
+{"op_code":4,"worker_id":"a","study_id":1,"datetime_start":null}
+{"op_code":7,"worker_id":"a","trial_id":0,"step":1,"intermediate_value":0.75}
+{"op_code":7,"worker_id":"a","trial_id":1,"step":1,"intermediate_value":0.5}
+)");
+  Journal journal(path(), "two");
+  EXPECT_EQ(journal.known().mode(), Mode::max);
+  ASSERT_EQ(journal.known().size(), 1U);
+  const auto reports = journal.known().take_reports();
+  ASSERT_EQ(reports.size(), 1U);
+  EXPECT_EQ(reports[0].second.value, 0.5);
+  make_trials(journal, {TrialRecord{.number = 1}});
+  EXPECT_THAT(read(path()), HasSubstr(R"({"op_code":4,"study_id":1,)"));
+  journal.end_trial({.number = 1, .status = TrialStatus::failed}, "loss");
+  EXPECT_TRUE(journal.flush().empty());
+  EXPECT_THAT(read(path()), HasSubstr(R"({"op_code":6,"trial_id":2,"state":3)"));
+  EXPECT_THAT(message_of([&] { Journal(path(), "three"); }),
+              HasSubstr("holds the studies one, two, none of them named"));
+}
+
+TEST_F(JournalTest, SeveralDirectionsAreRefused) {
+  write(path(), R"({"op_code":0,"worker_id":"a","study_name":"one","directions":[1,2]})"
+                "\n");
+  EXPECT_THAT(message_of([&] { Journal(path(), "one"); }), HasSubstr("has 2 directions"));
+}
+
+TEST_F(JournalTest, TheLockOfADeadProgramOfItsOwnIsBrokenAtOnceAndNoOther) {
+  const std::filesystem::path lock = path().string() + ".lock";
+  write(path(), "");
+  std::filesystem::create_symlink("./study.journal", lock);
+  Journal(path(), "mine").create_study("mine", Mode::min, "loss");
+  EXPECT_FALSE(std::filesystem::is_symlink(lock));
+  // Another program's lock: the journal waits until that gives it back.
+  std::filesystem::create_symlink(path(), lock);
+  std::atomic<bool> opened{false};
+  std::thread opener([&] {
+    Journal journal(path(), "mine");
+    opened = true;
+  });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  while (std::chrono::steady_clock::now() < until) ASSERT_FALSE(opened);
+  std::filesystem::remove(lock);
+  opener.join();
+  EXPECT_TRUE(opened);
 }
 
 TEST_F(JournalTest, IsReadWhereverItsWriterDied) {
   const auto trials = some_trials();
   {
-    Journal journal(path(), 0);
+    Journal journal(path(), "mine");
     write_all(journal, trials);
   }
   const std::string whole = read(path());
   for (std::size_t cut = whole.size(); cut-- > 0;) {
     std::filesystem::resize_file(path(), cut);
-    const StoredStudy study = read_journal(path());
+    Journal journal(path(), "mine");
     const std::size_t end = cut == 0 ? std::string::npos : whole.rfind('\n', cut - 1);
-    EXPECT_EQ(study.whole_bytes, end + 1) << cut;  // npos + 1 is 0
-    EXPECT_LE(study.trials.size(), trials.size());
-    for (std::size_t i = 0; i < study.trials.size(); ++i) {
-      if (study.trials[i].status != TrialStatus::running) expect_same(study.trials[i], trials[i]);
+    EXPECT_EQ(std::filesystem::file_size(path()), end + 1) << cut;  // npos + 1 is 0
+    if (!journal.has_study()) continue;
+    JournalReader& study = journal.known();
+    EXPECT_LE(study.size(), trials.size());
+    for (std::size_t i = 0; i < study.size(); ++i) {
+      const TrialRecord& trial = study.trial(static_cast<std::int64_t>(i)).record;
+      if (trial.status != TrialStatus::running) expect_same(trial, trials[i]);
     }
-    if (cut % 97 != 0 || study.whole_bytes == 0) continue;  // and its next writer goes on behind the last whole record
-    Journal(path(), study.whole_bytes).flush();
-    EXPECT_EQ(read(path()), whole.substr(0, study.whole_bytes));
-    cut = study.whole_bytes;
+    EXPECT_EQ(read(path()), whole.substr(0, end + 1));  // and its next writer goes on behind the last whole record
+    cut = std::min(cut, end + 1 + 97);
   }
 }
 
 TEST_F(JournalTest, ATrialThatIsRunAgainReportsAnew) {
-  Journal journal(path(), 0);
+  Journal journal(path(), "mine");
   journal.create_study("mine", Mode::min, "loss");
-  journal.create_trial({});
+  make_trials(journal, {{}});
   for (const std::int64_t step : {1, 2, 3, 2}) journal.add_report(0, {step, 10.0 * static_cast<double>(step)});
   journal.add_report(0, {3, 7});
-  journal.flush();
-  const StoredStudy study = read_journal(path());
-  ASSERT_EQ(study.trials[0].reports.size(), 3U);
-  EXPECT_EQ(study.trials[0].reports[2].value, 7);
-  EXPECT_EQ(study.reports.size(), 5U);
+  EXPECT_TRUE(journal.flush().empty());
+  Journal again(path(), "mine");
+  const TrialRecord& trial = again.known().trial(0).record;
+  ASSERT_EQ(trial.reports.size(), 3U);
+  EXPECT_EQ(trial.reports[2].value, 7);
+  EXPECT_EQ(again.known().take_reports().size(), 5U);
 }
 
 TEST_F(JournalTest, NamesTheLineThatIsNone) {
@@ -205,32 +317,48 @@ TEST_F(JournalTest, NamesTheLineThatIsNone) {
                             "\n";
   const auto message = [&](const std::string& content) {
     write(path(), content);
-    return message_of([&] { (void)read_journal(path()); });
+    return message_of([&] { Journal(path(), "a"); });
   };
   EXPECT_THAT(message("hello\n"), HasSubstr("study.journal:1: this line is no record"));
   EXPECT_THAT(message(study + "{}\n"), HasSubstr("study.journal:2: this line is no record"));
   EXPECT_THAT(message(study + R"({"op_code":7,"trial_id":3,"step":1,"intermediate_value":1})"
                               "\n"),
               HasSubstr("there is no trial 3"));
-  EXPECT_THAT(message(study + study), HasSubstr("it begins a second study"));
+  EXPECT_THAT(message(study + R"({"op_code":4,"study_id":0,"datetime_start":null,"params":{"x":1},"distributions":)"
+                              R"({"x":"{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [1]}}"}})"
+                              "\n"),
+              HasSubstr("the choice of 'x' is none of its distribution's"));
 }
 
-TEST_F(JournalTest, AFullDiskIsSaidOnceAndLeavesWholeRecords) {
-  Journal journal(path(), 0);
+TEST_F(JournalTest, AFullDiskIsSaidOnceAndWhatIsWrittenLaterIsWhole) {
+  Journal journal(path(), "study");
   journal.create_study(std::string(5000, 'x'), Mode::min, "loss");  // beyond the limit's reach: what captures stderr
-  journal.flush();
+  EXPECT_TRUE(journal.flush().empty());
   ::testing::internal::CaptureStderr();
   {
     const FileLimit full(std::filesystem::file_size(path()) + 40);
-    for (int i = 0; i < 3; ++i) {
-      journal.create_trial({});
-      journal.flush();
-    }
+    for (int i = 0; i < 3; ++i) make_trials(journal, {TrialRecord{.number = i}});
   }
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("study.journal: cannot be written"));
-  journal.create_trial({});
-  journal.flush();
-  EXPECT_EQ(read_journal(path()).trials.size(), 1U);
+  EXPECT_EQ(Journal(path(), "study").known().size(), 0U);
+  make_trials(journal, {TrialRecord{.number = 3}});
+  EXPECT_EQ(Journal(path(), "study").known().size(), 4U);
+}
+
+TEST_F(JournalTest, TrialsThatCouldNotBeWrittenKeepTheirNumbersOrEndTheStudy) {
+  Journal journal(path(), "study");
+  journal.create_study(std::string(5000, 'x'), Mode::min, "loss");
+  EXPECT_TRUE(journal.flush().empty());
+  ::testing::internal::CaptureStderr();
+  {
+    const FileLimit full(std::filesystem::file_size(path()) + 40);
+    make_trials(journal, {{}});
+  }
+  (void)::testing::internal::GetCapturedStderr();
+  write_more(R"({"op_code":4,"worker_id":"b","study_id":0,"datetime_start":null})"
+             "\n");
+  EXPECT_THAT(message_of([&] { make_trials(journal, {TrialRecord{.number = 1}}); }),
+              HasSubstr("another program has made trials while the disk was full"));
 }
 
 class TablesTest : public FolderTest {};

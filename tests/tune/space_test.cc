@@ -1,7 +1,9 @@
 // The space function: what is drawn, the order of grids, what is refused, what a resumed study draws.
 #include <cmath>
+#include <ctime>
 #include <map>
 #include <set>
+#include <string>
 #include <tuple>
 
 #include <gmock/gmock.h>
@@ -79,6 +81,30 @@ TEST(Space, DrawsWhatTheDistributionsSay) {
   EXPECT_NEAR(log_integers[8], kTrials * std::log(8.5 / 7.5) / std::log(8.5 / 0.5), 80);
   for (const auto& [value, count] : kernels) EXPECT_NEAR(count, kTrials / 3, 120) << value;
   EXPECT_NEAR(flags[true], kTrials / 2, 130);
+}
+
+TEST(Space, DrawsFromAllOfARangeWiderThanADouble) {
+  Maker maker;
+  int negative = 0;
+  for (int i = 0; i < 400; ++i) {
+    const double drawn = maker.make([](Space& space) { return space.uniform("x", -1e308, 1.7e308); });
+    EXPECT_GT(drawn, -1e308);
+    EXPECT_LT(drawn, 1.7e308);
+    negative += drawn < 0;
+  }
+  EXPECT_NEAR(negative, 400 * 1.0 / 2.7, 40);
+}
+
+TEST(Space, TenThousandParametersTakeMilliseconds) {
+  Maker maker;
+  const std::clock_t start = std::clock();
+  for (int trial = 0; trial < 5; ++trial) {
+    maker.make([](Space& space) {
+      for (int i = 0; i < 10'000; ++i) (void)space.uniform("parameter_number_" + std::to_string(i), 0, 1);
+      return 0;
+    });
+  }
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / 5, 0.05);  // 0.003 on an idle machine
 }
 
 TEST(Space, KeepsTheTypesOfChoices) {
@@ -218,6 +244,29 @@ TEST(Space, OfAChangedSpaceWhatIsStillAllowedStays) {
   const auto ended = maker.again(function, stored, true);
   EXPECT_EQ(std::get<1>(ended), 8);
   EXPECT_EQ(std::get<3>(ended), "gone");
+}
+
+TEST(Space, AQueuedTrialHasTheValuesThatItWasGiven) {
+  const TrialDraw::Fixed fixed{
+      {"x", std::int64_t{1}}, {"kernel", "poly"}, {"layers", 3.0}, {"flag", std::int64_t{1}}, {"unknown", 7.0}};
+  TrialRecord trial;
+  RandomSearcher searcher;
+  GridWalk grids;
+  TrialDraw draw(trial, searcher, grids, nullptr, false, &fixed);
+  Space space(draw);
+  EXPECT_EQ(space.uniform("x", 0, 2), 1);
+  EXPECT_EQ(space.grid("kernel", {"rbf", "poly"}), "poly");
+  EXPECT_EQ(space.integer("layers", 1, 4), 3);
+  EXPECT_TRUE(space.choice("flag", {false, true}));
+  EXPECT_GE(space.uniform("y", 5, 6), 5);
+  EXPECT_EQ(trial.params.size(), 5U);
+  const TrialDraw::Fixed wrong{{"x", 3.0}, {"kernel", "linear"}, {"text", "1"}};
+  TrialRecord other;
+  TrialDraw refusing(other, searcher, grids, nullptr, false, &wrong);
+  Space refused(refusing);
+  EXPECT_THAT(message_of([&] { refused.uniform("x", 0, 2); }), HasSubstr("queued with the value 3 for 'x'"));
+  EXPECT_THAT(message_of([&] { refused.choice("kernel", {"rbf", "poly"}); }), HasSubstr("linear for 'kernel'"));
+  EXPECT_THAT(message_of([&] { refused.uniform("text", 0, 2); }), HasSubstr("1 for 'text'"));
 }
 
 TEST(Space, RefusesWhatCannotBeDrawn) {

@@ -13,20 +13,6 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCode::invalid_argument, "Asha: " + what); }
 
-// NumPy's nanpercentile: linear between the two nearest.
-double quantile(const std::map<std::int64_t, double>& scores, double share) {
-  std::vector<double> sorted;
-  for (const auto& [trial, score] : scores) {
-    if (!std::isnan(score)) sorted.push_back(score);
-  }
-  if (sorted.empty()) return -INFINITY;
-  std::sort(sorted.begin(), sorted.end());
-  const double place = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(place);
-  const double low = sorted[below], high = sorted[std::min(below + 1, sorted.size() - 1)];
-  return low == high ? low : low + (place - static_cast<double>(below)) * (high - low);
-}
-
 }  // namespace
 
 Asha::Asha(AshaOptions options) : options_(options) {
@@ -49,7 +35,9 @@ Asha::Asha(AshaOptions options) : options_(options) {
              std::to_string(static_cast<int>(all)) + " from grace_period to max_t. Next: ask for fewer.");
     }
     Bracket bracket;
-    for (int k = rungs - 1; k >= 0; --k) bracket.push_back({least * std::pow(factor, k + b), {}});
+    for (int k = rungs - 1; k >= 0; --k) {
+      bracket.push_back({least * std::pow(factor, k + b), detail::GrowingQuantile(1 - 1 / factor), {}});
+    }
     brackets_.push_back(std::move(bracket));
   }
 }
@@ -75,11 +63,11 @@ Decision Asha::on_report(const TrialRecord& trial, std::int64_t iteration, doubl
   if (iteration >= options_.max_t) return Decision::finish;
   Decision decision = Decision::go_on;
   for (Rung& rung : bracket_of(trial.number)) {
-    if (static_cast<double>(iteration) < rung.at || rung.scores.contains(trial.number)) continue;
-    // A score that is no number is below all that are.
-    const bool below = std::isnan(score) || score < quantile(rung.scores, 1 - 1 / options_.reduction_factor);
-    if (!rung.scores.empty() && below) decision = Decision::stop;
-    rung.scores.emplace(trial.number, score);
+    if (static_cast<double>(iteration) < rung.at || !rung.trials.insert(trial.number).second) continue;
+    const bool worst = std::isnan(score) || score == -INFINITY;
+    const bool first = rung.trials.size() == 1;
+    if (!first && (worst || (!rung.cutoff.empty() && score < rung.cutoff.value()))) decision = Decision::stop;
+    if (!worst) rung.cutoff.add(score);
     break;
   }
   return decision;

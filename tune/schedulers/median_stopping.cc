@@ -1,31 +1,13 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <iterator>
 #include <string>
 
 #include <manta/error.h>
 #include <manta/tune/scheduler.h>
 
 namespace manta::tune {
-
-namespace {
-
-using Scores = std::map<std::int64_t, double>;  // of one trial, by iteration
-
-// Of its reports from the grace period to that iteration.
-double running_mean(const Scores& scores, std::int64_t from, std::int64_t to) {
-  double sum = 0;
-  int count = 0;
-  for (auto at = scores.lower_bound(from); at != scores.end() && at->first <= to; ++at, ++count) sum += at->second;
-  return count == 0 ? NAN : sum / count;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
-}  // namespace
 
 MedianStopping::MedianStopping(MedianStoppingOptions options) : options_(options) {
   if (options_.grace_period < 0 || options_.min_samples_required < 1) {
@@ -35,20 +17,57 @@ MedianStopping::MedianStopping(MedianStoppingOptions options) : options_(options
   }
 }
 
-Decision MedianStopping::on_report(const TrialRecord& trial, std::int64_t iteration, double score) {
-  Scores& own = scores_[trial.number];
-  own[iteration] = score;
-  if (iteration < options_.grace_period) return Decision::go_on;
-  std::vector<double> means;
-  for (const auto& [number, scores] : scores_) {
-    if (number == trial.number || scores.rbegin()->first < iteration) continue;
-    const double mean = running_mean(scores, options_.grace_period, iteration);
-    if (!std::isnan(mean)) means.push_back(mean);
+double MedianStopping::mean_at(const Course& course, std::int64_t iteration) {
+  auto at = course.upper_bound(iteration);
+  if (at == course.begin()) return NAN;
+  const Point& point = (--at)->second;
+  if (point.count == 0) return NAN;
+  // -infinity and +infinity together are the worse of both.
+  return std::isnan(point.sum) ? -INFINITY : point.sum / static_cast<double>(point.count);
+}
+
+// A trial that is run again reports these iterations a second time.
+void MedianStopping::forget_from(Course& course, std::int64_t iteration) {
+  if (course.empty() || course.rbegin()->first < iteration) return;
+  const auto before = course.lower_bound(iteration);
+  const std::int64_t reached = before == course.begin() ? INT64_MIN : std::prev(before)->first;
+  for (auto median = medians_.upper_bound(reached); median != medians_.end() && median->first <= course.rbegin()->first;
+       ++median) {
+    const double mean = mean_at(course, median->first);
+    if (!std::isnan(mean)) median->second.remove(mean);
   }
-  if (static_cast<std::int64_t>(means.size()) < options_.min_samples_required) return Decision::go_on;
-  double best = -INFINITY;
-  for (const auto& [at, each] : own) best = each > best ? each : best;  // no NaN is
-  return best < median(std::move(means)) ? Decision::stop : Decision::go_on;
+  course.erase(before, course.end());
+}
+
+Decision MedianStopping::on_report(const TrialRecord& trial, std::int64_t iteration, double score) {
+  if (std::isnan(score)) score = -INFINITY;
+  Course& own = courses_[trial.number];
+  forget_from(own, iteration);
+  const Point before = own.empty() ? Point{.best = -INFINITY} : own.rbegin()->second;
+  const std::int64_t reached = own.empty() ? INT64_MIN : own.rbegin()->first;
+  const bool counts = iteration >= options_.grace_period;
+
+  auto [median, is_new] = medians_.try_emplace(iteration, 0.5);
+  if (is_new) {
+    for (const auto& [number, course] : courses_) {
+      if (course.empty() || course.rbegin()->first < iteration) continue;
+      const double mean = mean_at(course, iteration);
+      if (!std::isnan(mean)) median->second.add(mean);
+    }
+  }
+  Point point{score, std::max(before.best, score), before.sum, before.count};
+  if (counts) {
+    point.sum += score;
+    ++point.count;
+  }
+  const bool enough = static_cast<std::int64_t>(median->second.size()) >= options_.min_samples_required;
+  const bool stop = counts && enough && point.best < median->second.value();
+  own.emplace(iteration, point);
+  for (auto each = medians_.upper_bound(reached); each != std::next(median); ++each) {
+    const double mean = mean_at(own, each->first);
+    if (!std::isnan(mean)) each->second.add(mean);
+  }
+  return stop ? Decision::stop : Decision::go_on;
 }
 
 }  // namespace manta::tune

@@ -32,6 +32,7 @@ double RandomSearcher::suggest(const TrialRecord& trial, std::string_view name, 
     case Distribution::Kind::real:
       number = distribution.log ? std::exp(std::log(low) + share * (std::log(high) - std::log(low)))
                                 : low + share * (high - low);
+      if (!std::isfinite(high - low)) number = std::lerp(low, high, share);
       return std::clamp(number, low, high);
     case Distribution::Kind::integer:
       // Each number of the logarithmic range stands for what rounds to it.

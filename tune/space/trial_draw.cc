@@ -1,8 +1,8 @@
 #include "tune/space/trial_draw.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
-#include <string>
 #include <utility>
 
 #include <manta/error.h>
@@ -11,11 +11,6 @@
 namespace manta::tune::detail {
 
 namespace {
-
-const Param* find(const std::vector<Param>& params, std::string_view name) {
-  const auto at = std::find_if(params.begin(), params.end(), [&](const Param& each) { return each.name == name; });
-  return at == params.end() ? nullptr : &*at;
-}
 
 // The stored value as a number of the distribution, which may have changed since.
 std::optional<double> number_in(const Distribution& distribution, const Param& stored) {
@@ -30,28 +25,58 @@ std::optional<double> number_in(const Distribution& distribution, const Param& s
   return stored.number;
 }
 
+// A value that the trial was queued with, as a number of the distribution. Python's numbers stand for each other.
+double number_of(std::string_view name, const Distribution& distribution, const Value& value) {
+  const auto plain = [](const Value& held) -> std::optional<double> {
+    if (const auto* flag = std::get_if<bool>(&held)) return *flag ? 1 : 0;
+    if (const auto* whole = std::get_if<std::int64_t>(&held)) return static_cast<double>(*whole);
+    if (const auto* real = std::get_if<double>(&held)) return *real;
+    return std::nullopt;
+  };
+  const std::optional<double> number = plain(value);
+  if (distribution.kind == Distribution::Kind::categorical) {
+    const std::vector<Value>& choices = *distribution.choices;
+    for (std::size_t at = 0; at < choices.size(); ++at) {
+      if (choices[at] == value || (number && plain(choices[at]) == number)) return static_cast<double>(at);
+    }
+  } else if (number && distribution.contains(*number)) {
+    return *number;
+  }
+  throw Error(ErrorCode::invalid_argument, "Space: the trial was queued with the value " + to_string(value) + " for '" +
+                                               std::string(name) +
+                                               "', which is not in its range. Next: queue one with a value that is.");
+}
+
 }  // namespace
 
 TrialDraw::TrialDraw(TrialRecord& trial, Searcher& searcher, GridWalk& grids, const std::vector<Param>* stored,
-                     bool ended)
-    : trial_(trial), searcher_(searcher), grids_(grids), stored_(stored), ended_(ended) {}
+                     bool ended, const Fixed* fixed)
+    : trial_(trial), searcher_(searcher), grids_(grids), stored_(stored), fixed_(fixed), ended_(ended) {
+  if (stored == nullptr) return;
+  for (const Param& param : *stored) stored_at_.emplace(param.name, stored_at_.size());
+}
 TrialDraw::~TrialDraw() = default;
 
 Value TrialDraw::add(std::string_view name, Distribution distribution, double number) {
+  drawn_at_.emplace(name, trial_.params.size());
   trial_.params.push_back({std::string(name), std::move(distribution), number});
   return trial_.params.back().value();
 }
 
 Value TrialDraw::draw(std::string_view name, Distribution distribution) {
-  if (const Param* before = find(trial_.params, name)) {
-    if (before->distribution == distribution) return before->value();
+  const std::string key(name);
+  if (const auto before = drawn_at_.find(key); before != drawn_at_.end()) {
+    const Param& param = trial_.params[before->second];
+    if (param.distribution == distribution) return param.value();
     throw Error(ErrorCode::invalid_argument,
                 "Space: parameter '" + std::string(name) +
                     "' is asked for twice in one trial, "
                     "the second time with another range. Next: give each parameter a name of its own.");
   }
-  const Param* stored = stored_ == nullptr ? nullptr : find(*stored_, name);
-  const std::optional<double> known = stored == nullptr ? std::nullopt : number_in(distribution, *stored);
+  const auto place = stored_at_.find(key);
+  const Param* stored = place == stored_at_.end() ? nullptr : &(*stored_)[place->second];
+  std::optional<double> known = stored == nullptr ? std::nullopt : number_in(distribution, *stored);
+  if (!known && fixed_ != nullptr && fixed_->contains(key)) known = number_of(name, distribution, fixed_->at(key));
   if (distribution.grid) {
     const std::size_t size = distribution.choices->size();
     if (!known && stored != nullptr && ended_) {  // a value that the grid no longer has

@@ -2,11 +2,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 
+#include <manta/error.h>
 #include <manta/report/text.h>
 
 #include "tune/storage/text.h"
@@ -17,6 +19,8 @@ namespace {
 
 using report::as_number;
 using report::json_string;
+
+constexpr std::size_t kMostWaiting = std::size_t{256} << 20;  // of records that could not be written
 
 // "2026-11-29T05:41:00.123456+00:00", as Python's isoformat.
 std::string now_text() {
@@ -79,19 +83,76 @@ std::string metrics_text(const Metrics& metrics) {
 
 }  // namespace
 
-Journal::Journal(const std::filesystem::path& path, std::uint64_t keep)
-    : file_(path, keep),
+Journal::Journal(const std::filesystem::path& path, std::string_view study)
+    : file_(path),
+      reader_(path),
       worker_(",\"worker_id\":\"manta-" + std::to_string(::getpid()) + "-" +
-              std::to_string(std::chrono::system_clock::now().time_since_epoch().count()) + "\"}\n") {}
+              std::to_string(std::chrono::system_clock::now().time_since_epoch().count()) + "\"}\n") {
+  file_.lock();  // so that a line cut by its writer's death is told from one that is being written
+  const std::string lines = file_.read_new();
+  file_.unlock();
+  (void)reader_.read(lines);
+  (void)reader_.choose(study);
+}
+
+Journal::Turn::Turn(Journal& journal) : journal_(journal), before_(journal.buffer_.size()) {
+  journal.file_.lock();
+  const std::int64_t trials = journal.has_study() ? static_cast<std::int64_t>(journal.reader_.size()) : 0;
+  changed_ = journal.reader_.read(journal.file_.read_new());
+  if (journal.unwritten_trials_ && !changed_.empty() && changed_.back() >= trials) {
+    journal.file_.unlock();
+    throw Error(ErrorCode::exhausted, journal.file_.path().string() +
+                                          ": another program has made trials while the disk was full, under the "
+                                          "numbers of this study's. Next: free some space, then resume.");
+  }
+}
+
+Journal::Turn::~Turn() {
+  if (committed_) return;
+  journal_.buffer_.resize(before_);
+  journal_.file_.unlock();
+}
+
+void Journal::Turn::commit() {
+  committed_ = true;
+  const bool written = journal_.file_.append(journal_.buffer_);
+  journal_.file_.unlock();
+  if (written) {
+    journal_.reader_.skip(static_cast<std::size_t>(std::count(journal_.buffer_.begin(), journal_.buffer_.end(), '\n')));
+    journal_.buffer_.clear();
+    journal_.unwritten_trials_ = false;
+    return;
+  }
+  journal_.unwritten_trials_ = true;
+  if (journal_.buffer_.size() <= kMostWaiting) return;
+  throw Error(ErrorCode::exhausted, journal_.file_.path().string() +
+                                        ": 256 MiB of records could not be written. Next: free some space, then "
+                                        "resume the study.");
+}
+
+std::vector<std::int64_t> Journal::flush() {
+  if (buffer_.empty()) return {};
+  Turn turn(*this);
+  std::vector<std::int64_t> changed = turn.changed();
+  turn.commit();
+  return changed;
+}
 
 void Journal::begin(int operation) { buffer_ += "{\"op_code\":" + std::to_string(operation); }
 
+void Journal::of_trial(int operation, std::int64_t trial) {
+  begin(operation);
+  buffer_ += ",\"trial_id\":" + std::to_string(reader_.trial(trial).id);
+}
+
 void Journal::create_study(std::string_view name, Mode mode, std::string_view metric) {
+  reader_.made_study(mode, name, metric);
   begin(0);
   buffer_ +=
       ",\"study_name\":" + json_string(name) + ",\"directions\":[" + (mode == Mode::min ? "1" : "2") + "]" + worker_;
   begin(3);  // what Study.set_metric_names writes
-  buffer_ += ",\"study_id\":0,\"system_attr\":{\"study:metric_names\":[" + json_string(metric) + "]}" + worker_;
+  buffer_ += ",\"study_id\":" + std::to_string(reader_.study()) + ",\"system_attr\":{\"study:metric_names\":[" +
+             json_string(metric) + "]}" + worker_;
 }
 
 const std::string& Journal::distribution_text(const Param& param) {
@@ -103,8 +164,10 @@ const std::string& Journal::distribution_text(const Param& param) {
 }
 
 void Journal::create_trial(const TrialRecord& trial) {
+  reader_.made_trial(trial.number);  // JOURNAL-3
   begin(4);
-  buffer_ += ",\"study_id\":0,\"datetime_start\":\"" + now_text() + "\",\"state\":0,\"distributions\":{";
+  buffer_ += ",\"study_id\":" + std::to_string(reader_.study()) + ",\"datetime_start\":\"" + now_text() +
+             "\",\"state\":0,\"distributions\":{";
   for (const Param& param : trial.params) {
     if (&param != &trial.params.front()) buffer_ += ',';
     buffer_ += json_string(param.name) + ":" + distribution_text(param);
@@ -118,38 +181,40 @@ void Journal::create_trial(const TrialRecord& trial) {
 }
 
 void Journal::set_param(std::int64_t trial, const Param& param) {
-  begin(5);
-  buffer_ += ",\"trial_id\":" + std::to_string(trial) + ",\"param_name\":" + json_string(param.name) +
-             ",\"param_value_internal\":" + number_text(param) + ",\"distribution\":" + distribution_text(param) +
-             worker_;
+  of_trial(5, trial);
+  buffer_ += ",\"param_name\":" + json_string(param.name) + ",\"param_value_internal\":" + number_text(param) +
+             ",\"distribution\":" + distribution_text(param) + worker_;
 }
 
 void Journal::add_report(std::int64_t trial, const Intermediate& report) {
-  begin(7);
-  buffer_ += ",\"trial_id\":" + std::to_string(trial) + ",\"step\":" + std::to_string(report.iteration) +
-             ",\"intermediate_value\":" + json_of(report.value) + worker_;
+  of_trial(7, trial);
+  buffer_ +=
+      ",\"step\":" + std::to_string(report.iteration) + ",\"intermediate_value\":" + json_of(report.value) + worker_;
 }
 
 void Journal::trial_attribute(std::int64_t trial, std::string_view name, const std::string& json) {
-  begin(8);
-  buffer_ +=
-      ",\"trial_id\":" + std::to_string(trial) + ",\"user_attr\":{" + json_string(name) + ":" + json + "}" + worker_;
+  of_trial(8, trial);
+  buffer_ += ",\"user_attr\":{" + json_string(name) + ":" + json + "}" + worker_;
 }
 
 void Journal::end_trial(const TrialRecord& trial, std::string_view metric) {
   const bool only_value = trial.metrics.size() == 1 && trial.metrics.begin()->first == metric;
   if (!trial.metrics.empty() && !only_value) trial_attribute(trial.number, "metrics", metrics_text(trial.metrics));
   if (!trial.error.empty()) trial_attribute(trial.number, "error", json_string(trial.error));
-  begin(6);
+  reader_.trial(trial.number).record.status = trial.status;
+  of_trial(6, trial.number);
   const bool valued = trial.value && trial.status != TrialStatus::failed;
-  buffer_ += ",\"trial_id\":" + std::to_string(trial.number) + ",\"state\":" + std::to_string(state_of(trial.status)) +
+  buffer_ += ",\"state\":" + std::to_string(state_of(trial.status)) +
              ",\"values\":" + (valued ? "[" + json_of(*trial.value) + "]" : "null") + ",\"datetime_complete\":\"" +
              now_text() + "\",\"seconds\":" + as_number(trial.seconds) + worker_;
 }
 
-void Journal::flush() {
-  if (!buffer_.empty()) file_.append(buffer_);
-  buffer_.clear();
+void Journal::take_queued(std::int64_t trial) {
+  of_trial(6, trial);
+  buffer_ += ",\"state\":0,\"values\":null,\"datetime_start\":\"" + now_text() + "\"" + worker_;
+  StoredTrial& stored = reader_.trial(trial);
+  stored.waiting = false;
+  stored.own = true;
 }
 
 }  // namespace manta::tune::detail

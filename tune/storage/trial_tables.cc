@@ -1,6 +1,5 @@
 #include "tune/storage/trial_tables.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <string_view>
 #include <system_error>
@@ -41,12 +40,6 @@ std::string json_line(const TrialRecord& trial) {
   return line + "}\n";
 }
 
-bool add_name(std::vector<std::string>& names, const std::string& name) {
-  if (std::find(names.begin(), names.end(), name) != names.end()) return false;
-  names.push_back(name);
-  return true;
-}
-
 // The file with this content, in one step.
 std::unique_ptr<files::AppendFile> replaced(const fs::path& path, const std::string& content) {
   const fs::path part = path.string() + ".part";
@@ -62,21 +55,27 @@ std::unique_ptr<files::AppendFile> replaced(const fs::path& path, const std::str
 
 }  // namespace
 
+bool TrialTables::Columns::add(const std::string& name) {
+  if (!places.emplace(name, names.size()).second) return false;
+  names.push_back(name);
+  return true;
+}
+
 TrialTables::TrialTables(const fs::path& folder, const std::vector<TrialRecord>& trials) : folder_(folder) {
   rewrite(trials);
 }
 
 std::string TrialTables::header() const {
   std::string line = "trial,status,value,seconds,reports";
-  for (const std::string& name : params_) line += "," + csv_cell("param:" + name);
-  for (const std::string& name : metrics_) line += "," + csv_cell("metric:" + name);
+  for (const std::string& name : params_.names) line += "," + csv_cell("param:" + name);
+  for (const std::string& name : metrics_.names) line += "," + csv_cell("metric:" + name);
   return line + ",error\n";
 }
 
 bool TrialTables::add_columns(const TrialRecord& trial) {
   bool any = false;
-  for (const Param& param : trial.params) any |= add_name(params_, param.name);
-  for (const auto& [name, value] : trial.metrics) any |= add_name(metrics_, name);
+  for (const Param& param : trial.params) any |= params_.add(param.name);
+  for (const auto& [name, value] : trial.metrics) any |= metrics_.add(name);
   return any;
 }
 
@@ -86,15 +85,15 @@ void TrialTables::add_row(const TrialRecord& trial) {
   rows_ += to_string(trial.status);
   rows_ += "," + (trial.value ? csv_number(*trial.value) : std::string()) + "," + csv_number(trial.seconds) + "," +
            std::to_string(trial.reports.size());
-  for (const std::string& name : params_) {
+  std::vector<const Param*> cells(params_.names.size());
+  for (const Param& param : trial.params) cells[params_.places.at(param.name)] = &param;
+  for (const Param* param : cells) {
     rows_ += ',';
-    for (const Param& param : trial.params) {
-      if (param.name != name) continue;
-      const Value value = param.value();
-      rows_ += std::holds_alternative<std::string>(value) ? csv_cell(std::get<std::string>(value)) : to_string(value);
-    }
+    if (param == nullptr) continue;
+    const Value value = param->value();
+    rows_ += std::holds_alternative<std::string>(value) ? csv_cell(std::get<std::string>(value)) : to_string(value);
   }
-  for (const std::string& name : metrics_) {
+  for (const std::string& name : metrics_.names) {
     const auto at = trial.metrics.find(name);
     rows_ += "," + (at == trial.metrics.end() ? std::string() : csv_number(at->second));
   }

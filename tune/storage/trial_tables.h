@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <manta/files/append_file.h>
@@ -29,14 +30,22 @@ class TrialTables {
   void rewrite(const std::vector<TrialRecord>& trials);
 
  private:
+  // Columns of one kind, in the order in which they came.
+  struct Columns {
+    std::vector<std::string> names;
+    std::unordered_map<std::string, std::size_t> places;
+
+    bool add(const std::string& name);  // true: it is new
+  };
+
   bool add_columns(const TrialRecord& trial);  // true: there are new ones
   void add_row(const TrialRecord& trial);
   std::string header() const;
 
   std::filesystem::path folder_;
-  std::vector<std::string> params_, metrics_;  // columns, in the order in which they came
-  std::string rows_, lines_;                   // not yet in the files
-  bool widened_ = false;                       // the file's header lacks columns
+  Columns params_, metrics_;
+  std::string rows_, lines_;  // not yet in the files
+  bool widened_ = false;      // the file's header lacks columns
   std::unique_ptr<files::AppendFile> csv_, jsonl_;
 };
 

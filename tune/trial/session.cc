@@ -3,9 +3,13 @@
 #include <cxxabi.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <exception>
 #include <memory>
+
+#include <manta/error.h>
+#include <manta/report/text.h>
 
 namespace manta::tune::detail {
 
@@ -28,6 +32,21 @@ std::string demangled(const std::type_info* type) {
 std::string exception_text(const char* what) {
   const std::string type = demangled(abi::__cxa_current_exception_type());
   return what == nullptr ? type : type + ": " + what;
+}
+
+// Throws Error for a metric without a name.
+void check_names(const Metrics& metrics) {
+  if (metrics.empty() || !metrics.begin()->first.empty()) return;
+  throw Error(ErrorCode::invalid_argument,
+              "Trial: a metric has the empty name. Next: give each metric a name, by which files and tables show it.");
+}
+
+// The number of a report that brings its own.
+std::int64_t given_iteration(double number) {
+  constexpr double kMost = 9007199254740992;  // 2^53: above, doubles leave integers out
+  if (number >= 0 && number <= kMost && std::trunc(number) == number) return static_cast<std::int64_t>(number);
+  throw Error(ErrorCode::invalid_argument, "Trial::report: training_iteration is " + report::as_number(number) +
+                                               ". Next: give a whole number, 0 or more, or leave it out.");
 }
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -69,6 +88,7 @@ Ended Session::run_one(const Assignment& assignment, const std::function<Metrics
   try {
     Trial trial(*this);
     returned = objective(trial);
+    check_names(returned);
   } catch (const TrialStopped&) {
     // as decision_ says; where user code throws it by itself, the trial has ended early all the same
     if (decision_ == Decision::go_on) decision_ = Decision::stop;
@@ -84,6 +104,11 @@ Ended Session::run_one(const Assignment& assignment, const std::function<Metrics
     ended.error = "the objective neither returned nor reported '" + setup_.metric +
                   "', which is TunerConfig::metric. Next: report it, or name another metric.";
   }
+  // As in Optuna, whose best trial would be this one otherwise; of a trial that was stopped the value does not count.
+  if (ended.error.empty() && decision_ != Decision::stop && std::isnan(ended.metrics.at(setup_.metric))) {
+    ended.error = "its result, the metric '" + setup_.metric +
+                  "', is NaN. Next: see what makes it so; return infinity where a trial shall count as the worst.";
+  }
   ended.status = !ended.error.empty()          ? TrialStatus::failed
                  : decision_ == Decision::stop ? TrialStatus::stopped
                                                : TrialStatus::complete;
@@ -95,8 +120,9 @@ Ended Session::run_one(const Assignment& assignment, const std::function<Metrics
 
 void Session::report(const Metrics& metrics) {
   if (decision_ != Decision::go_on) throw TrialStopped();
+  check_names(metrics);
   const auto given = metrics.find("training_iteration");
-  iteration_ = given == metrics.end() ? iteration_ + 1 : static_cast<std::int64_t>(given->second);
+  iteration_ = given == metrics.end() ? iteration_ + 1 : given_iteration(given->second);
   last_ = metrics;
   if (!files_) files_.emplace(setup_, *current_);
   files_->report(iteration_, metrics);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "tune/space/trial_draw.h"
@@ -24,91 +25,166 @@ Study::Study(const TunerConfig& tuner, const RunConfig& run, const Program& prog
       program_(program),
       folder_(run),
       searcher_(tuner.searcher),
-      scheduler_(tuner.scheduler) {
+      scheduler_(tuner.scheduler),
+      journal_(folder_.journal(), folder_.name()) {
   if (!searcher_) searcher_ = std::make_shared<RandomSearcher>(tuner_.seed);
-  StoredStudy stored;
-  if (std::filesystem::exists(folder_.journal())) stored = read_journal(folder_.journal());
-  const bool there = stored.whole_bytes > 0;
-  if (there && !run_.resume) {
-    refuse(folder_.path().string() + " holds a study of " + std::to_string(stored.trials.size()) +
-           " trials. Next: set RunConfig::resume to go on with it, or give another name.");
-  }
-  journal_ = std::make_unique<Journal>(folder_.journal(), stored.whole_bytes);
-  if (there) {
-    resume(std::move(stored));
-  } else {
-    journal_->create_study(folder_.name(), tuner_.mode, tuner_.metric);
+  if (journal_.has_study()) {
+    const JournalReader& known = journal_.known();
+    if (known.size() > 0 && !run_.resume) {
+      refuse(folder_.path().string() + " holds a study of " + std::to_string(known.size()) +
+             " trials. Next: set RunConfig::resume to go on with it, or give another name.");
+    }
+    if (known.mode() != tuner_.mode || (!known.metric().empty() && known.metric() != tuner_.metric)) {
+      refuse("the study in " + folder_.path().string() + " has " + (known.mode() == Mode::min ? "min" : "max") +
+             " of '" + known.metric() +
+             "' for its aim. Next: give the same TunerConfig::metric and mode, or another name.");
+    }
+    std::vector<std::int64_t> all(known.size());
+    std::iota(all.begin(), all.end(), 0);
+    apply(all);
   }
   tables_ = std::make_unique<TrialTables>(folder_.path(), trials_);
-  journal_->flush();
+  flush_journal();
 }
 
-void Study::resume(StoredStudy stored) {
-  if (stored.mode != tuner_.mode || (!stored.metric.empty() && stored.metric != tuner_.metric)) {
-    refuse("the study in " + folder_.path().string() + " has " + (stored.mode == Mode::min ? "min" : "max") + " of '" +
-           stored.metric + "' for its aim. Next: give the same TunerConfig::metric and mode, or another name.");
+void Study::apply(const std::vector<std::int64_t>& changed) {
+  std::vector<std::int64_t> ended;
+  for (const std::int64_t number : changed) {
+    if (look_at(number)) ended.push_back(number);
   }
-  for (TrialRecord& trial : stored.trials) replay(trial);
-  if (scheduler_) {
-    for (const auto& [number, report] : stored.reports) {
-      (void)scheduler_->on_report(trial(number), report.iteration, score_of(report.value));
-    }
+  for (const auto& [number, report] : journal_.known().take_reports()) {
+    TrialRecord& trial = record(number);
+    if (trial.status == TrialStatus::running && course(number).foreign) trial.reports.push_back(report);
+    if (scheduler_) (void)scheduler_->on_report(trial, report.iteration, score_of(report.value));
   }
-  for (const TrialRecord& trial : trials_) {
-    if (trial.status == TrialStatus::running) continue;
+  for (const std::int64_t number : ended) {
+    const TrialRecord& trial = record(number);
     searcher_->finished(trial);
     if (scheduler_) scheduler_->on_end(trial);
+    if (tables_) tables_->add(trial);
+    consider(trial);
   }
 }
 
-// Makes the configuration of a stored trial, and keeps its place in the grids.
-void Study::replay(TrialRecord& stored) {
-  const bool ended = stored.status != TrialStatus::running;
-  TrialRecord drawn;
-  drawn.number = stored.number;
-  RandomSearcher stand_in(tuner_.seed);  // for parameters that an ended trial did not have
-  TrialDraw draw(drawn, ended ? stand_in : *searcher_, grids_, &stored.params, ended);
-  Space space(draw);
-  grids_.begin();
-  program_.configure(space);
-  if (grids_.end() && ++samples_ == 1) per_sample_ = stored.number + 1;
-  if (!ended) {
-    for (const Param& param : drawn.params) {
-      const bool known =
-          std::any_of(stored.params.begin(), stored.params.end(), [&](const Param& each) { return same(each, param); });
-      if (!known) journal_->set_param(stored.number, param);
+bool Study::look_at(std::int64_t number) {
+  StoredTrial& stored = journal_.known().trial(number);
+  const bool ended = stored.record.status != TrialStatus::running;
+  if (number == static_cast<std::int64_t>(trials_.size())) {
+    trials_.push_back({.number = number, .folder = trial_folder(folder_.path(), number)});
+    courses_.push_back({.again = stored.own, .foreign = !stored.own});
+    if (stored.own) {
+      replay_own(stored);
+      return ended;
     }
-    stored.params = std::move(drawn.params);
-    waiting_.push_back(stored.number);
+    ++foreign_;
   }
-  stored.folder = trial_folder(folder_.path(), stored.number);
-  trials_.push_back(std::move(stored));
-  courses_.push_back({.again = true});
-  if (ended) consider(trials_.back());
-}
-
-bool Study::make_next() {
-  if (samples_ >= tuner_.num_samples) return false;
-  TrialRecord trial;
-  trial.number = static_cast<std::int64_t>(trials_.size());
-  trial.folder = trial_folder(folder_.path(), trial.number);
-  TrialDraw draw(trial, *searcher_, grids_);
-  Space space(draw);
-  grids_.begin();
-  program_.configure(space);
-  if (grids_.end() && ++samples_ == 1) per_sample_ = trial.number + 1;
-  journal_->create_trial(trial);
-  waiting_.push_back(trial.number);
-  trials_.push_back(std::move(trial));
-  courses_.emplace_back();
+  TrialRecord& trial = record(number);
+  if (stored.waiting) queued_.insert(number);
+  if (!stored.waiting) queued_.erase(number);
+  if (!ended || trial.status != TrialStatus::running) return false;
+  const bool foreign = course(number).foreign;
+  std::erase(waiting_, number);  // one of its own may have been ended by another program
+  stored.record.folder = trial.folder;
+  trial = std::move(stored.record);
+  stored.record.status = trial.status;
+  if (foreign) {
+    ++foreign_ended_;
+    RandomSearcher stand_in(tuner_.seed);  // for parameters that it did not have
+    TrialRecord drawn{.number = number};
+    stored.record.params = trial.params;
+    configure(drawn, stand_in, &stored, true);
+    stored.record.params.clear();
+  }
   return true;
 }
 
-bool Study::exhausted() { return waiting_.empty() && samples_ >= tuner_.num_samples; }
+// A trial of an earlier run: its configuration is made again, and its place in the grids kept.
+void Study::replay_own(StoredTrial& stored) {
+  const std::int64_t number = stored.record.number;
+  const bool ended = stored.record.status != TrialStatus::running;
+  RandomSearcher stand_in(tuner_.seed);
+  TrialRecord drawn{.number = number};
+  configure(drawn, ended ? static_cast<Searcher&>(stand_in) : *searcher_, &stored, ended);
+  if (!ended) {
+    for (const Param& param : drawn.params) {
+      const auto place = stored.places.find(param.name);
+      if (place == stored.places.end() || !same(stored.record.params[place->second], param)) {
+        journal_.set_param(number, param);
+      }
+    }
+    stored.record.params = std::move(drawn.params);
+    waiting_.push_back(number);
+  }
+  stored.record.folder = record(number).folder;
+  record(number) = std::move(stored.record);
+  stored.record.status = record(number).status;
+}
+
+void Study::configure(TrialRecord& trial, Searcher& searcher, const StoredTrial* stored, bool ended) {
+  const bool walks = stored == nullptr || (stored->own && !stored->queued);
+  GridWalk aside;  // of a trial that has no place in the grids' order
+  GridWalk& grids = walks ? grids_ : aside;
+  TrialDraw draw(trial, searcher, grids, stored == nullptr ? nullptr : &stored->record.params, ended,
+                 stored == nullptr || ended ? nullptr : &stored->fixed);
+  Space space(draw);
+  grids.begin();
+  program_.configure(space, trial.number);
+  const bool last = grids.end();
+  if (walks) {
+    ++walked_;
+    if (last && ++samples_ == 1) per_sample_ = walked_;
+  } else if (stored->own) {
+    ++(grids.any() ? extra_ : samples_);
+  }
+}
+
+void Study::make(std::size_t most) {
+  Journal::Turn turn(journal_);
+  apply(turn.changed());
+  try {
+    while (waiting_.size() < most && may_make()) make_next();
+  } catch (...) {
+    if (!trials_.empty()) turn.commit();  // else the folder is as if the study had not begun
+    throw;
+  }
+  turn.commit();
+}
+
+void Study::make_next() {
+  if (!queued_.empty()) return run_queued(*queued_.begin());
+  TrialRecord trial{.number = static_cast<std::int64_t>(trials_.size())};
+  trial.folder = trial_folder(folder_.path(), trial.number);
+  configure(trial, *searcher_, nullptr, false);
+  if (!journal_.has_study()) journal_.create_study(folder_.name(), tuner_.mode, tuner_.metric);
+  journal_.create_trial(trial);
+  waiting_.push_back(trial.number);
+  trials_.push_back(std::move(trial));
+  courses_.emplace_back();
+}
+
+void Study::run_queued(std::int64_t number) {
+  queued_.erase(number);
+  journal_.take_queued(number);
+  course(number).foreign = false;
+  --foreign_;
+  TrialRecord& trial = record(number);
+  try {
+    configure(trial, *searcher_, &journal_.known().trial(number), false);
+  } catch (const Error& error) {
+    ++(grids_.any() ? extra_ : samples_);
+    end({.trial = number, .status = TrialStatus::failed, .metrics = {}, .error = error.what()});
+    return;
+  }
+  for (const Param& param : trial.params) journal_.set_param(number, param);
+  waiting_.push_back(number);
+}
+
+bool Study::exhausted() { return waiting_.empty() && !may_make(); }
 
 std::vector<Assignment> Study::take(std::size_t most) {
   std::vector<Assignment> batch;
-  while (batch.size() < most && (!waiting_.empty() || make_next())) {
+  if (waiting_.size() < most && may_make()) make(most);
+  while (batch.size() < most && !waiting_.empty()) {
     const std::int64_t number = waiting_.front();
     const bool alone = course(number).alone;
     if (alone && !batch.empty()) break;  // STUDY-3
@@ -140,7 +216,7 @@ Decision Study::report(const SentReport& sent) {
   if (sent.earlier && known != trial.reports.end()) return Decision::go_on;
   std::erase_if(trial.reports, [&](const Intermediate& each) { return each.iteration >= report.iteration; });
   trial.reports.push_back(report);
-  journal_->add_report(sent.trial, report);
+  journal_.add_report(sent.trial, report);
   return scheduler_ ? scheduler_->on_report(trial, sent.iteration, score_of(metric->second)) : Decision::go_on;
 }
 
@@ -159,8 +235,10 @@ void Study::end(Ended ended) {
   trial.error = std::move(ended.error);
   trial.seconds = ended.seconds;
   const auto value = trial.metrics.find(tuner_.metric);
-  if (trial.status != TrialStatus::failed && value != trial.metrics.end()) trial.value = value->second;
-  journal_->end_trial(trial, tuner_.metric);  // STUDY-2
+  if (trial.status != TrialStatus::failed && value != trial.metrics.end() && !std::isnan(value->second)) {
+    trial.value = value->second;
+  }
+  journal_.end_trial(trial, tuner_.metric);  // STUDY-2
   tables_->add(trial);
   searcher_->finished(trial);
   if (scheduler_) scheduler_->on_end(trial);
@@ -208,17 +286,26 @@ void Study::consider(const TrialRecord& trial) {
 
 Counts Study::counts() const {
   Counts counts = ended_;
-  counts.running = static_cast<std::int64_t>(trials_.size() - waiting_.size()) - counts.ended();
+  const auto own = static_cast<std::int64_t>(trials_.size()) - foreign_;
+  counts.running = own - static_cast<std::int64_t>(waiting_.size()) - (counts.ended() - foreign_ended_);
   return counts;
 }
 
 std::optional<std::int64_t> Study::total() const {
   if (per_sample_ == 0 && grids_.any()) return std::nullopt;
-  return std::max<std::int64_t>(per_sample_, 1) * tuner_.num_samples;
+  return std::max<std::int64_t>(per_sample_, 1) * tuner_.num_samples + foreign_ + extra_;
 }
 
 Outcome Study::finish(bool interrupted, double seconds) {
-  journal_->flush();
+  flush_journal();
+  for (TrialRecord& trial : trials_) {
+    if (!course(trial.number).foreign || trial.status != TrialStatus::running) continue;
+    const StoredTrial& stored = journal_.known().trial(trial.number);
+    trial.params = stored.record.params;  // so far
+    TrialRecord drawn{.number = trial.number};
+    RandomSearcher stand_in(tuner_.seed);
+    configure(drawn, stand_in, &stored, true);
+  }
   tables_->rewrite(trials_);
   const bool reported =
       std::any_of(trials_.begin(), trials_.end(), [](const TrialRecord& each) { return !each.reports.empty(); });

@@ -3,6 +3,7 @@
 // STUDY-1: what a trial is depends on its number and on trials that ended before it was made, not on who runs it.
 // STUDY-2: a configuration is journalled before its trial's reports and end, these before another trial is made after
 //          them.
+//          Trials of other programs are known before one is made, and none of theirs is made in between.
 // STUDY-3: a trial of which nothing is known but that its process died with others is run again alone: only a death
 //          that
 //          is surely its own counts as its failure.
@@ -11,6 +12,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,14 +50,14 @@ class Study {
   // Its process died. alone: no other trial was with it.
   void lost(std::int64_t number, bool alone, const std::string& why);
 
-  void flush_journal() { journal_->flush(); }
+  void flush_journal() { apply(journal_.flush()); }
   void flush_tables() { tables_->flush(trials_); }
   Outcome finish(bool interrupted, double seconds);
 
   bool learns() const { return searcher_->learns(); }
   bool decides() const { return scheduler_ != nullptr; }
   Counts counts() const;
-  // Trials in all; nothing where grids make that unknown so far.
+  // Trials in all, those of other programs that are known so far included; nothing where grids make that unknown so far.
   std::optional<std::int64_t> total() const;
   const TrialRecord* best() const { return best_ < 0 ? nullptr : &trials_[static_cast<std::size_t>(best_)]; }
   const TrialRecord& trial(std::int64_t number) const { return trials_[static_cast<std::size_t>(number)]; }
@@ -68,11 +70,20 @@ class Study {
     int failures = 0;
     bool alone = false;
     bool again = false;
+    bool foreign = false;  // another program's: this one only looks on
   };
 
-  void resume(StoredStudy stored);
-  void replay(TrialRecord& stored);
-  bool make_next();
+  bool may_make() const { return samples_ < tuner_.num_samples || !queued_.empty(); }
+  void make(std::size_t most);
+  void make_next();
+  void run_queued(std::int64_t number);
+  // Calls the space function. stored: what the trial had, null for a new one; ended: it is only to be shown.
+  void configure(TrialRecord& trial, Searcher& searcher, const StoredTrial* stored, bool ended);
+  // Takes over what the journal says of these trials, which other programs, or earlier runs, have made or changed.
+  void apply(const std::vector<std::int64_t>& changed);
+  // The same for one; whether it has ended by that.
+  bool look_at(std::int64_t number);
+  void replay_own(StoredTrial& stored);
   Assignment assignment_of(std::int64_t number);
   double score_of(double value) const { return tuner_.mode == Mode::min ? -value : value; }
   bool better(const TrialRecord& trial, const TrialRecord& than) const;
@@ -86,15 +97,20 @@ class Study {
   StudyFolder folder_;
   std::shared_ptr<Searcher> searcher_;
   std::shared_ptr<Scheduler> scheduler_;
-  std::unique_ptr<Journal> journal_;
+  Journal journal_;
   std::unique_ptr<TrialTables> tables_;
   std::vector<TrialRecord> trials_;
   std::vector<Course> courses_;
   std::deque<std::int64_t> waiting_;  // made, to be run
+  std::set<std::int64_t> queued_;     // by another program, to be run by any
   GridWalk grids_;
   std::int64_t samples_ = 0;     // repetitions of the grid that were made; without grids trials
-  std::int64_t per_sample_ = 0;  // trials of the first one; 0: not known
+  std::int64_t walked_ = 0;      // trials of the grids
+  std::int64_t per_sample_ = 0;  // those of the first repetition; 0: not known
+  std::int64_t extra_ = 0;       // queued trials, taken, that are no sample
   Counts ended_;                 // without running
+  // Trials of other programs, queued ones included that were not taken; of them those that have ended.
+  std::int64_t foreign_ = 0, foreign_ended_ = 0;
   std::ptrdiff_t best_ = -1;
 };
 

@@ -30,6 +30,7 @@ std::string value_text(double value) { return number_text(value, "%.6g"); }
 std::string params_text(const TrialRecord& trial, std::size_t width) {
   std::string text;
   for (const Param& param : trial.params) {
+    if (width > 3 && text.size() > width) break;
     text += (text.empty() ? "" : " ") + param.name + "=" + param_text(param.value());
   }
   if (width > 3 && text.size() > width) text = text.substr(0, width - 3) + "...";

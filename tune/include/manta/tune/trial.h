@@ -37,7 +37,9 @@ class Trial {
 
   // Intermediate metrics, for the scheduler and the files in folder(). With a scheduler it waits for the decision, and
   // throws TrialStopped where that is to stop. The first report is iteration 1; metrics named "training_iteration" say
-  // otherwise, which a trial does that goes on from a checkpoint of its own.
+  // otherwise, which a trial does that goes on from a checkpoint of its own. A value may be NaN or infinite; a result
+  // that is NaN makes the trial a failed one. Throws Error(invalid_argument) for a metric without a name, and for a
+  // training_iteration that is not a whole number of 0 or more.
   void report(const Metrics& metrics);
 
   // A folder of the trial's own, made if need be; the same when it is tried again, and when the study is resumed. A

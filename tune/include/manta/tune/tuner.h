@@ -53,6 +53,13 @@ struct RunConfig {
 // others go on. Trials that end within a millisecond are handed out several at a time; where a process dies that had
 // several, those whose results had not arrived are run again, one at a time.
 //
+// Optuna may use the study's journal at the same time, for trials of its own: they are among the results (a searcher and
+// a scheduler see them, num_samples does not count them), as those that it has added whole (Study.add_trial). Trials
+// that it has queued (Study.enqueue_trial) are run here or there, here before others, with the values that they have
+// been given; each counts as a sample where the space has no grids. Trials have one number here and there.
+//
+// A result that is NaN makes a trial a failed one; infinities are results like others.
+//
 // Results: STORAGE_PATH/NAME/ with study.journal (Optuna's journal format: optuna and optuna-dashboard open it),
 // trials.csv, trials.jsonl, and for each trial that reported a folder trial_NNNNN/ with params.json, result.json,
 // progress.csv and a TensorBoard event file.
@@ -83,7 +90,12 @@ class Tuner {
     const std::tuple<std::decay_t<As>...> given(std::forward<As>(arguments)...);
     std::vector<Config> configs;
     detail::Program program;
-    program.configure = [&configs](Space& space) { configs.push_back(SpaceFunction(space)); };
+    program.configure = [&configs](Space& space, std::int64_t number) {
+      const auto place = static_cast<std::size_t>(number);
+      Config config = SpaceFunction(space);
+      if (configs.size() <= place) configs.resize(place + 1);
+      configs[place] = std::move(config);
+    };
     program.start = [&](const detail::WorkerSetup& setup, const ActorOptions& options) {
       return std::apply(
           [&](const auto&... each) {

@@ -200,7 +200,7 @@ struct StartedWorker {
 
 // The types of the program, erased.
 struct Program {
-  std::function<void(Space&)> configure;  // makes the next trial's configuration
+  std::function<void(Space&, std::int64_t)> configure;  // makes the configuration of the trial with that number
   std::function<StartedWorker(const WorkerSetup&, const ActorOptions&)> start;
 };
 
