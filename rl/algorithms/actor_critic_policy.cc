@@ -16,10 +16,11 @@ torch::Tensor checked_observations(const torch::Tensor& observations, std::size_
   return observations.to(at::kCPU, at::kFloat).contiguous();
 }
 
-ActorCriticPolicy::ActorCriticPolicy(Box observations, ActionSpace actions, ActorCritic network,
+ActorCriticPolicy::ActorCriticPolicy(Box observations, ActionSpace actions, NetworkOptions layers, ActorCritic network,
                                      const RunningStatistics* statistics)
     : observations_(std::move(observations)),
       actions_(std::move(actions)),
+      layers_(std::move(layers)),
       network_(std::move(network)),
       statistics_(statistics) {}
 
@@ -38,6 +39,23 @@ torch::Tensor ActorCriticPolicy::act(const torch::Tensor& observations, bool det
   const torch::Tensor drawn = deterministic ? output : output + network_->log_std.exp() * at::randn_like(output);
   const Box& box = std::get<Box>(actions_);
   return drawn.clamp(torch::tensor(box.low), torch::tensor(box.high));
+}
+
+PolicyDescription ActorCriticPolicy::description() const {
+  return {.algorithm = "ppo",
+          .observations = observations_,
+          .actions = actions_,
+          .layers = layers_,
+          .normalizes = statistics_ != nullptr};
+}
+
+void ActorCriticPolicy::save(const std::filesystem::path& file) const {
+  train::NamedTensors tensors = parameters_of(*network_);
+  if (statistics_ != nullptr) {
+    tensors["observation_mean"] = torch::tensor(statistics_->mean, at::kDouble);
+    tensors["observation_variance"] = torch::tensor(statistics_->variance, at::kDouble);
+  }
+  train::save_safetensors(file, tensors, {{kPolicyMetadata, text_of(description())}});
 }
 
 }  // namespace manta::rl::detail

@@ -13,26 +13,15 @@
 #include "rl/algorithms/actor_critic_policy.h"
 #include "rl/algorithms/q_policy.h"
 #include "rl/algorithms/snapshot.h"
+#include "rl/log/option_check.h"
 #include "rl/log/run_log.h"
 #include "rl/policy/adam.h"
 #include "rl/policy/mlp_pass.h"
 #include "rl/policy/thread_count.h"
 #include "rl/rollout/sampling.h"
+#include "rl/vector_env/check_numbers.h"
 
 namespace manta::rl {
-namespace detail {
-
-torch::Tensor QPolicy::act(const torch::Tensor& observations, bool deterministic) {
-  const torch::NoGradGuard no_grad;
-  const torch::Tensor values = network_->forward(checked_observations(observations, observations_.size()));
-  const torch::Tensor best = values.argmax(-1);
-  if (deterministic) return best;
-  return at::where(at::rand({values.size(0)}) < epsilon_, at::randint(values.size(1), {values.size(0)}, at::kLong),
-                   best);
-}
-
-}  // namespace detail
-
 namespace {
 
 void check(const DqnOptions& options, const ActionSpace& actions, const RunConfig& run) {
@@ -40,16 +29,26 @@ void check(const DqnOptions& options, const ActionSpace& actions, const RunConfi
   if (!std::holds_alternative<Discrete>(actions)) refuse("the environment's actions are not Discrete. Next: use Ppo.");
   if (run.num_rollout_actors != 0)
     refuse("RunConfig::num_rollout_actors is not 0, but the learner collects. Next: give 0.");
-  if (std::min({options.num_envs, options.train_frequency, options.target_frequency, options.batch_size,
-                options.report_steps}) < 1) {
-    refuse(
-        "num_envs, train_frequency, target_frequency, batch_size or report_steps is not positive. Next: give at least "
-        "1.");
-  }
-  if (!(options.learning_rate > 0) || !(options.gamma >= 0 && options.gamma <= 1) ||
-      !(options.exploration_fraction > 0)) {
-    refuse("learning_rate or exploration_fraction is not positive, or gamma is not in [0, 1].");
-  }
+  const detail::OptionCheck check("DqnOptions");
+  check.at_least("num_envs", options.num_envs, 1);
+  check.at_least("total_steps", options.total_steps, 1);
+  if (options.stop_at_return) check.number("stop_at_return", *options.stop_at_return);
+  check.at_least("replay_capacity", options.replay_capacity, 1);
+  check.at_least("learning_starts", options.learning_starts, 0);
+  check.at_least("train_frequency", options.train_frequency, 1);
+  check.at_least("target_frequency", options.target_frequency, 1);
+  check.positive("target_rate", options.target_rate);
+  check.share("target_rate", options.target_rate);
+  check.at_least("batch_size", options.batch_size, 1);
+  check.at_least("n_step", options.n_step, 1);
+  check.positive("learning_rate", options.learning_rate);
+  check.share("gamma", options.gamma);
+  check.share("start_epsilon", options.start_epsilon);
+  check.share("end_epsilon", options.end_epsilon);
+  check.positive("exploration_fraction", options.exploration_fraction);
+  check.positive("max_gradient_norm", options.max_gradient_norm);
+  check.at_least("report_steps", options.report_steps, 1);
+  for (const std::int64_t size : options.network.hidden_sizes) check.at_least("network.hidden_sizes", size, 1);
 }
 
 Mlp make_network(const VectorEnv& envs, const DqnOptions& options) {
@@ -95,13 +94,15 @@ class Dqn::Learner {
   std::vector<std::uint8_t> terminated_, truncated_;
   std::vector<std::int64_t> actions_;
   std::vector<float> outputs_;
-  double loss_ = 0, mean_value_ = 0;  // sums since the last report
+  std::string description_ = detail::text_of(policy_.description());  // for load_policy()
+  double loss_ = 0, mean_value_ = 0;                                  // sums since the last report
   std::int64_t updates_ = 0, updates_in_report_ = 0;
 };
 
 Dqn::Learner::Learner(const EnvironmentSpec& environment, const DqnOptions& options, const RunConfig& run)
     : options_(options),
-      envs_(environment.make(static_cast<std::size_t>(std::max<std::int64_t>(options.num_envs, 1)))),
+      envs_(std::make_unique<detail::CheckNumbers>(
+          environment.make(static_cast<std::size_t>(std::max<std::int64_t>(options.num_envs, 1))))),
       network_((check(options, envs_->action_space(), run), make_network(*envs_, options))),
       target_(make_network(*envs_, options)),
       parameters_(*network_),
@@ -111,7 +112,7 @@ Dqn::Learner::Learner(const EnvironmentSpec& environment, const DqnOptions& opti
       optimizer_(parameters_, 1e-8),
       replay_({options.replay_capacity, options.num_envs, static_cast<std::int64_t>(envs_->observation_size()),
                options.n_step, options.gamma}),
-      policy_(envs_->observation_space(), envs_->action_space(), network_, options.end_epsilon),
+      policy_(envs_->observation_space(), envs_->action_space(), options.network, network_, options.end_epsilon),
       log_(run, "dqn", options.total_steps),
       rng_(options.seed) {
   const std::size_t count = envs_->num_envs(), width = envs_->observation_size();
@@ -208,7 +209,9 @@ void Dqn::Learner::learn() {
   parameters_.clip_gradients(options_.max_gradient_norm);
   optimizer_.step(options_.learning_rate);
   values_.refresh();
-  loss_ += losses.mean().item<double>();
+  const double loss = losses.mean().item<double>();
+  if (!std::isfinite(loss)) log_.refuse_loss(loss);
+  loss_ += loss;
   mean_value_ += value.mean().item<double>();
   ++updates_;
   ++updates_in_report_;
@@ -237,7 +240,7 @@ train::State Dqn::Learner::state_with(torch::Tensor& rest) {
   state.add("replay_observations", replay.observations).add("replay_next_observations", replay.next_observations);
   state.add("replay_actions", replay.actions).add("replay_rewards", replay.rewards).add("replay_ends", replay.ends);
   state.add("replay_next", replay_.next()).add("replay_steps", replay_.steps());
-  return std::move(state.add("steps", steps_).add("updates", updates_).add("run", rest));
+  return std::move(state.add("steps", steps_).add("updates", updates_).add("run", rest).add("policy", description_));
 }
 
 void Dqn::Learner::save() {

@@ -12,6 +12,7 @@
 #include "rl/algorithms/actor_critic_policy.h"
 #include "rl/algorithms/ppo_loss.h"
 #include "rl/algorithms/snapshot.h"
+#include "rl/log/option_check.h"
 #include "rl/log/run_log.h"
 #include "rl/policy/adam.h"
 #include "rl/policy/flat_parameters.h"
@@ -27,22 +28,29 @@ using detail::PpoLosses;
 namespace {
 
 void check(const PpoOptions& options) {
-  const auto refuse = [](const std::string& what) { throw Error(ErrorCode::invalid_argument, "PpoOptions: " + what); };
-  if (std::min({options.num_envs, options.num_steps, options.num_minibatches, options.update_epochs}) < 1) {
-    refuse("num_envs, num_steps, num_minibatches or update_epochs is not positive. Next: give at least 1.");
-  }
+  const detail::OptionCheck check("PpoOptions");
+  check.at_least("num_envs", options.num_envs, 1);
+  check.at_least("num_steps", options.num_steps, 1);
+  check.at_least("num_minibatches", options.num_minibatches, 1);
+  check.at_least("update_epochs", options.update_epochs, 1);
+  check.at_least("total_steps", options.total_steps, 1);
+  if (options.stop_at_return) check.number("stop_at_return", *options.stop_at_return);
+  check.positive("learning_rate", options.learning_rate);
+  check.share("gamma", options.gamma);
+  check.share("gae_lambda", options.gae_lambda);
+  check.positive("clip_coefficient", options.clip_coefficient);
+  check.not_negative("entropy_coefficient", options.entropy_coefficient);
+  check.not_negative("value_coefficient", options.value_coefficient);
+  check.positive("max_gradient_norm", options.max_gradient_norm);
+  if (options.target_kl) check.positive("target_kl", *options.target_kl);
+  for (const std::int64_t size : options.network.hidden_sizes) check.at_least("network.hidden_sizes", size, 1);
   const std::int64_t batch = options.num_envs * options.num_steps;
-  if (batch % options.num_minibatches != 0 || batch / options.num_minibatches < 2) {
-    refuse(std::to_string(batch) + " steps (num_envs * num_steps) do not make " +
-           std::to_string(options.num_minibatches) +
-           " minibatches. Next: choose num_minibatches so that each has the same number of steps, two at least.");
-  }
-  if (!(options.learning_rate > 0) || !(options.clip_coefficient > 0) || !(options.max_gradient_norm > 0)) {
-    refuse("learning_rate, clip_coefficient and max_gradient_norm must be positive.");
-  }
-  if (!(options.gamma >= 0 && options.gamma <= 1) || !(options.gae_lambda >= 0 && options.gae_lambda <= 1)) {
-    refuse("gamma and gae_lambda must be in [0, 1].");
-  }
+  if (batch % options.num_minibatches == 0 && batch / options.num_minibatches >= 2) return;
+  throw Error(
+      ErrorCode::invalid_argument,
+      "PpoOptions: " + std::to_string(batch) + " steps (num_envs * num_steps) do not make " +
+          std::to_string(options.num_minibatches) +
+          " minibatches. Next: choose num_minibatches so that each has the same number of steps, two at least.");
 }
 
 detail::CollectorSetup setup_of(const PpoOptions& options) {
@@ -117,6 +125,9 @@ class Ppo::Learner {
   detail::Adam optimizer_;
   detail::Statistics statistics_;
   detail::ActorCriticPolicy policy_;
+  // In checkpoints, for load_policy().
+  std::string description_ = detail::text_of(policy_.description());
+  torch::Tensor observation_mean_, observation_variance_;
   detail::RunLog log_;
   detail::Collectors collectors_;
 };
@@ -131,11 +142,11 @@ Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sampl
       critic_(network_->critic),
       optimizer_(parameters_, 1e-5),
       statistics_{RunningStatistics::initial(sample.observation_size()), RunningStatistics::initial(1)},
-      policy_(sample.observation_space(), sample.action_space(), network_,
+      policy_(sample.observation_space(), sample.action_space(), options.network, network_,
               options.normalize_observations ? &statistics_.observations : nullptr),
       log_(run, "ppo", options.total_steps),
       collectors_(environment, setup_of(options),
-                  {run.num_rollout_actors, run.cpus_per_rollout_actor, run.max_actor_restarts}) {
+                  {run.num_rollout_actors, run.cpus_per_rollout_actor, run.max_actor_restarts, run.rollout_timeout}) {
   if (const auto checkpoint = log_.to_resume()) restore(*checkpoint);
 }
 
@@ -224,6 +235,7 @@ Metrics Ppo::Learner::update(const Minibatch& batch) {
     const double kl = (sums.approx_kl - kl_before) / static_cast<double>(options_.num_minibatches);
     if (options_.target_kl && kl > *options_.target_kl) break;
   }
+  if (!std::isfinite(sums.loss)) log_.refuse_loss(sums.loss);
   Metrics metrics;
   const auto add = [&](const char* clean_rl, const char* stable_baselines, double sum, double sign = 1) {
     if (clean_rl != nullptr) metrics[clean_rl] = sum / minibatches;
@@ -260,12 +272,17 @@ void Ppo::Learner::learn(double rate, const Minibatch& minibatch, PpoLosses& sum
 train::State Ppo::Learner::state_with(torch::Tensor& rest) {
   train::State state;
   state.add("model", *network_).add("adam_mean", optimizer_.mean).add("adam_square", optimizer_.square);
-  state.add("adam_steps", optimizer_.steps).add("run", rest);
+  state.add("adam_steps", optimizer_.steps).add("run", rest).add("policy", description_);
+  if (options_.normalize_observations) {
+    state.add("observation_mean", observation_mean_).add("observation_variance", observation_variance_);
+  }
   return state;
 }
 
 void Ppo::Learner::save() {
   torch::Tensor rest = detail::to_bytes(collectors_.save_states(), statistics_, log_.progress());
+  observation_mean_ = torch::tensor(statistics_.observations.mean, at::kDouble);
+  observation_variance_ = torch::tensor(statistics_.observations.variance, at::kDouble);
   train::State state = state_with(rest);
   log_.save(state);
 }

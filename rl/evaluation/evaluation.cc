@@ -11,6 +11,7 @@
 #include <manta/error.h>
 
 #include "rl/policy/thread_count.h"
+#include "rl/vector_env/check_numbers.h"
 
 namespace manta::rl {
 namespace {
@@ -39,7 +40,7 @@ Evaluation evaluate(Policy& policy, const EnvironmentSpec& environment, const Ev
   }
   const detail::ThreadCount threads(options.num_threads);
   const auto count = static_cast<std::size_t>(std::min(options.episodes, options.num_envs));
-  const auto envs = environment.make(count);
+  const auto envs = std::make_unique<detail::CheckNumbers>(environment.make(count));
   if (envs->observation_size() != policy.observation_space().size() ||
       !same_kind(envs->action_space(), policy.action_space())) {
     throw Error(ErrorCode::invalid_argument,

@@ -5,6 +5,9 @@
 
 #include <manta/error.h>
 #include <manta/files/file.h>
+#include <manta/report/text.h>
+
+#include "rl/log/option_check.h"
 
 namespace manta::rl::detail {
 namespace {
@@ -24,6 +27,12 @@ void keep(std::deque<double>& values, double value) {
 }  // namespace
 
 RunLog::RunLog(RunConfig config, std::string_view algorithm, std::int64_t total_steps) : config_(std::move(config)) {
+  const OptionCheck check("RunConfig");
+  check.at_least("checkpoint_every", config_.checkpoint_every, 0);
+  check.at_least("num_rollout_actors", config_.num_rollout_actors, 0);
+  check.not_negative("cpus_per_rollout_actor", config_.cpus_per_rollout_actor);
+  check.at_least("max_actor_restarts", config_.max_actor_restarts, -1);
+  check.at_least("rollout_timeout", config_.rollout_timeout.count(), 0);
   if (config_.show_progress) table_.emplace(total_steps);
   if (config_.storage_path.empty()) {
     if (config_.resume) {
@@ -85,6 +94,13 @@ void RunLog::iteration(std::int64_t step, Metrics metrics, const std::vector<std
   if (results_) results_->add(metrics_);
   if (table_) table_->show(metrics_);
   if (config_.on_report) config_.on_report({metrics_, progress_.iteration, step, rollout_processes});
+}
+
+void RunLog::refuse_loss(double loss) const {
+  throw Error(ErrorCode::invalid_argument,
+              "the loss is " + report::as_number(loss, "NaN", "infinity") + " in iteration " +
+                  std::to_string(progress_.iteration + 1) + ", which began after " + std::to_string(progress_.steps) +
+                  " steps. Next: give a lower learning_rate, or rewards of a smaller scale.");
 }
 
 bool RunLog::reached(const std::optional<double>& mean_return) const {

@@ -36,6 +36,8 @@ class RunLog {
   void episode(std::int64_t step, double episode_return, std::int64_t length);
   // An iteration that ended at that step. metrics: what the algorithm says; means of episodes, rate and time are added.
   void iteration(std::int64_t step, Metrics metrics, const std::vector<std::int64_t>& rollout_processes = {});
+  // Throws Error(invalid_argument): a loss that is no number, in the iteration that is under way.
+  [[noreturn]] void refuse_loss(double loss) const;
   // Whether the last 100 episodes are as good as that.
   bool reached(const std::optional<double>& mean_return) const;
   // Whether checkpoint_every asks for one after this iteration.

@@ -10,6 +10,7 @@
 
 #include "rl/policy/flat_parameters.h"
 #include "rl/rollout/sampling.h"
+#include "rl/vector_env/check_numbers.h"
 
 namespace manta::rl::detail {
 namespace {
@@ -58,6 +59,7 @@ Collector::Collector(const CollectorSetup& setup, std::unique_ptr<VectorEnv> env
 
 // In the order of CleanRL's ppo_continuous_action.py.
 void Collector::wrap_environments() {
+  envs_ = std::make_unique<CheckNumbers>(std::move(envs_), setup_.first_env);
   if (!network_->shape().discrete) envs_ = std::make_unique<ClipAction>(std::move(envs_));
   if (setup_.normalize_observations) {
     auto wrapper = std::make_unique<NormalizeObservation>(std::move(envs_));

@@ -1,13 +1,24 @@
 #include "rl/rollout/collectors.h"
 
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
 #include <manta/error.h>
 #include <manta/get.h>
 #include <manta/remote.h>
 
 namespace manta::rl::detail {
+namespace {
+
+// Of waiting for an actor, before the first line and between two.
+constexpr std::chrono::seconds kSilence(30), kBetween(30);
+
+}  // namespace
 
 Collectors::Collectors(const EnvironmentSpec& environment, const CollectorSetup& setup,
-                       const CollectorsOptions& options) {
+                       const CollectorsOptions& options)
+    : options_(options) {
   if (options.num_actors == 0) {
     own_ = std::make_unique<Collector>(setup, environment.make(static_cast<std::size_t>(setup.num_envs)));
     return;
@@ -37,17 +48,43 @@ std::vector<Collected> Collectors::collect(const Round& round) {
   const Ref<Round> sent = put(round);  // once, for all of them to read in place
   std::vector<Ref<Collected>> refs;
   for (const StartedWorker& actor : actors_) refs.push_back(actor.collect(sent));
+  const auto start = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < refs.size(); ++i) {
-    try {
-      all.push_back(get(refs[i]));
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::actor_died) throw;
-      throw error.with_context("rollout actor " + std::to_string(i) + " (raise RunConfig::max_actor_restarts)");
-    }
+    all.push_back(await(i, refs[i], start));
     if (processes_[i] != 0 && processes_[i] != all.back().process) ++replaced_;
     processes_[i] = all.back().process;
   }
   return all;
+}
+
+Collected Collectors::await(std::size_t actor, const Ref<Collected>& part,
+                            std::chrono::steady_clock::time_point start) {
+  using std::chrono::nanoseconds;
+  const std::string name = "rollout actor " + std::to_string(actor);
+  nanoseconds said = kSilence;  // of waiting, at the next line
+  for (;;) {
+    const nanoseconds waited = std::chrono::steady_clock::now() - start;
+    const nanoseconds limit = options_.timeout.count() > 0 ? std::min<nanoseconds>(options_.timeout, said) : said;
+    auto result = try_get(part, std::max(limit - waited, nanoseconds(0)));
+    if (result) return *std::move(result);
+    const Error& error = result.error();
+    if (error.code() == ErrorCode::actor_died) {
+      throw_error(error.with_context(name + " (raise RunConfig::max_actor_restarts)"));
+    }
+    if (error.code() != ErrorCode::deadline) throw_error(error);
+    const std::string process = processes_[actor] == 0 ? "" : ", process " + std::to_string(processes_[actor]) + ",";
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
+    const std::string text =
+        name + process + " has not finished its part of a rollout for " + std::to_string(seconds) + " s: ";
+    if (limit == options_.timeout) {
+      throw Error(ErrorCode::deadline, text + error.message() +
+                                           " Next: see what its environments wait for, or raise "
+                                           "RunConfig::rollout_timeout.");
+    }
+    std::fprintf(stderr, "manta: %s%s Next: see what its environments wait for, or set RunConfig::rollout_timeout.\n",
+                 text.c_str(), error.message().c_str());
+    said += kBetween;
+  }
 }
 
 std::vector<std::string> Collectors::save_states() {

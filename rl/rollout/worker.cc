@@ -1,4 +1,5 @@
 #include <manta/error.h>
+#include <manta/rl/detail/batch_checks.h>
 #include <manta/rl/environment_spec.h>
 
 #include "rl/rollout/collector.h"
@@ -35,5 +36,13 @@ EnvironmentSpec::EnvironmentSpec(std::string id, EnvOptions options)
       start_([=](const detail::CollectorSetup& setup, const ActorOptions& actor_options) {
         return detail::start_worker<detail::NamedWorker, ThisFile>(actor_options, setup, id, options);
       }) {}
+
+std::unique_ptr<VectorEnv> EnvironmentSpec::make(std::size_t num_envs) const {
+  std::unique_ptr<VectorEnv> envs = make_(num_envs);
+  if (envs == nullptr) throw Error(ErrorCode::invalid_argument, name_ + ": its Make function returned no environments");
+  (void)detail::checked_space(name_, envs->observation_space());
+  (void)detail::checked_space(name_, envs->action_space());
+  return envs;
+}
 
 }  // namespace manta::rl

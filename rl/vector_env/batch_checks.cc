@@ -11,7 +11,32 @@ namespace {
   throw Error(ErrorCode::invalid_argument, std::string(id) + ": " + why);
 }
 
+void check_box(std::string_view id, const char* what, const Box& box) {
+  const std::string sizes = std::to_string(box.low.size()) + " and " + std::to_string(box.high.size());
+  if (box.low.size() != box.high.size()) refuse(id, what + (" has low and high of different sizes: " + sizes));
+  if (box.low.empty()) refuse(id, std::string(what) + " has no numbers; it has at least one");
+  for (std::size_t i = 0; i < box.low.size(); ++i) {
+    if (box.low[i] <= box.high[i]) continue;  // neither is NaN
+    refuse(id, std::string(what) + " has the bounds " + std::to_string(box.low[i]) + " and " +
+                   std::to_string(box.high[i]) + " for number " + std::to_string(i) + "; the lower one comes first");
+  }
+}
+
 }  // namespace
+
+const Box& checked_space(std::string_view id, const Box& space) {
+  check_box(id, "its observation_space()", space);
+  return space;
+}
+
+const ActionSpace& checked_space(std::string_view id, const ActionSpace& space) {
+  const auto* discrete = std::get_if<Discrete>(&space);
+  if (discrete == nullptr) check_box(id, "its action_space()", std::get<Box>(space));
+  if (discrete != nullptr && discrete->n < 1) {
+    refuse(id, "its action_space() has " + std::to_string(discrete->n) + " choices; it has at least one");
+  }
+  return space;
+}
 
 std::int64_t checked_limit(std::string_view id, std::size_t num_envs, const EnvOptions& options, std::int64_t own) {
   if (num_envs == 0) refuse(id, "num_envs is 0; a batch has at least one environment");

@@ -30,8 +30,8 @@ class BatchEnv final : public VectorEnv {
   explicit BatchEnv(std::size_t num_envs, const EnvOptions& options = {}, const E& prototype = E())
       : mode_(options.autoreset),
         limit_(detail::checked_limit(E::kId, num_envs, options, E::kMaxEpisodeSteps)),
-        observation_space_(prototype.observation_space()),
-        action_space_(prototype.action_space()),
+        observation_space_(detail::checked_space(E::kId, prototype.observation_space())),
+        action_space_(detail::checked_space(E::kId, prototype.action_space())),
         slots_(num_envs, Slot{prototype, Rng(), {}}),
         threads_(options.num_threads),
         parts_(threads_.size()) {}

@@ -12,7 +12,7 @@
 
 namespace manta::rl {
 
-// The defaults are those of CleanRL's dqn.py, but for double_dqn and huber_loss.
+// The defaults are those of CleanRL's dqn.py, but for double_dqn.
 struct DqnOptions {
   std::int64_t num_envs = 1;  // stepped together
   std::uint64_t seed = 1;
@@ -30,7 +30,7 @@ struct DqnOptions {
   double start_epsilon = 1, end_epsilon = 0.05;  // share of random actions
   double exploration_fraction = 0.5;             // of total_steps, over which it falls
   bool double_dqn = true;                        // the network chooses the action that the target network values
-  bool huber_loss = true;                        // else squares
+  bool huber_loss = false;                       // else squares
   double max_gradient_norm = 10;
   NetworkOptions network{{120, 84}, Activation::relu};
   std::int64_t report_steps = 1'000;  // an iteration, for Report and logs

@@ -14,7 +14,8 @@ namespace manta::rl {
 
 // A name that make_env() knows, or what environment<E>() returns for a type of your own.
 //
-// Threading: immutable. Ownership: a value. Errors: make() throws what make_env() throws.
+// Threading: immutable. Ownership: a value. Errors: make() throws what make_env() throws, and Error(invalid_argument) for
+// spaces that make no sense.
 //
 //   Ppo known("CartPole-v1");
 //   Ppo own(manta::rl::environment<Corridor>());
@@ -26,7 +27,7 @@ class EnvironmentSpec {
   // For people.
   const std::string& name() const { return name_; }
   // They are reset in the step that ends their episode, whatever EnvOptions::autoreset said.
-  std::unique_ptr<VectorEnv> make(std::size_t num_envs) const { return make_(num_envs); }
+  std::unique_ptr<VectorEnv> make(std::size_t num_envs) const;
 
   // For the algorithms.
   using Make = std::function<std::unique_ptr<VectorEnv>(std::size_t num_envs)>;

@@ -1,6 +1,9 @@
 // What an agent does when it sees something.
 #pragma once
 
+#include <filesystem>
+#include <memory>
+
 #include <manta/rl/space.h>
 #include <manta/torch.h>
 
@@ -28,6 +31,21 @@ class Policy {
   // deterministic: the likeliest action (the mean of a Box); else one drawn with torch's default generator.
   // Errors: throws Error(invalid_argument) for another shape.
   virtual torch::Tensor act(const torch::Tensor& observations, bool deterministic = true) = 0;
+
+  // Writes all that it consists of to a file that load_policy() reads, in the safetensors format: the network's
+  // parameters by name, "observation_mean" and "observation_variance" where it normalises observations, and spaces and
+  // layers as JSON in the metadata "manta.policy". Replaces a file that is there. Errors: those of
+  // train::save_safetensors.
+  virtual void save(const std::filesystem::path& file) const = 0;
 };
+
+// The policy that save() wrote; or that of a checkpoint of Ppo or Dqn, given its folder; or that of the latest
+// checkpoint of a run, given the run's folder. It needs neither the algorithm nor the environment.
+//
+//   auto policy = manta::rl::load_policy("manta_results/cartpole");
+//   manta::rl::Evaluation e = manta::rl::evaluate(*policy, "CartPole-v1", {.episodes = 100});
+//
+// Errors: throws Error: not_found where there is none, invalid_argument for a file or a checkpoint that holds no policy.
+std::unique_ptr<Policy> load_policy(const std::filesystem::path& path);
 
 }  // namespace manta::rl

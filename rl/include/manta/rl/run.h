@@ -34,8 +34,11 @@ struct RunConfig {
   int num_rollout_actors = 0;  // processes that collect; 0: the learner's own, fastest where a step takes microseconds
   double cpus_per_rollout_actor = 0;  // that each of them holds
   int max_actor_restarts = 100;       // of each actor that died; -1: for ever
-  bool tensorboard = true;            // write an event file
-  bool show_progress = true;          // a table on a terminal, rewritten in place; else a line every five seconds
+  // How long a rollout actor may take for its part of an iteration, its start included: then train() throws
+  // Error(deadline). 0: for ever; a line on the standard error says so every 30 s.
+  std::chrono::seconds rollout_timeout{0};
+  bool tensorboard = true;    // write an event file
+  bool show_progress = true;  // a table on a terminal, rewritten in place; else a line every five seconds
   std::function<void(const Report&)> on_report;  // called by train(), in its thread, after each iteration
 };
 

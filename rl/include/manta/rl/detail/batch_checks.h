@@ -16,6 +16,11 @@ namespace manta::rl::detail {
 // Steps until truncation, from the options and the environment's own; 0: never. Checks the other options too.
 std::int64_t checked_limit(std::string_view id, std::size_t num_envs, const EnvOptions& options, std::int64_t own);
 
+// The space, if it makes sense: at least one number, as many lower as upper bounds, none of them NaN, none of the lower
+// above its upper one; at least one choice. Throws Error(invalid_argument) else.
+const Box& checked_space(std::string_view id, const Box& space);
+const ActionSpace& checked_space(std::string_view id, const ActionSpace& space);
+
 void check_rows(const VectorEnv& env, std::string_view what, std::size_t have, std::size_t row);
 // All spans of out, and the actions.
 void check_step(const VectorEnv& env, std::size_t actions, const StepBatch& out);
