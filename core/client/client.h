@@ -261,6 +261,7 @@ class Client final : owner::OwnerEffects {
   // waiting.cc
   bool drain();                 // locked; true: there were results
   bool prepare_sleep();         // locked
+  bool waits_for_this_cpu();    // locked
   template <class Predicate>
   bool wait_until(Predicate done, detail::Deadline deadline);
   template <class Predicate>

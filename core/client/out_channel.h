@@ -36,6 +36,8 @@ class OutChannel final : public owner::Channel {
   owner::Entry* pop_finished(owner::Outcome& outcome);
   bool stop_looking();
   bool worker_blocked() const { return ring_.worker_blocked(); }
+  // Whether it waits for a worker that looked for tasks on this CPU last, and so cannot be running now.
+  bool waits_for_cpu(std::uint32_t here) const { return ring_.worker_cpu() == here && outstanding(); }
   bool outstanding() const { return ring_.outstanding() > 0 || !stragglers_.empty(); }
 
   ClientId worker() const { return worker_; }

@@ -94,6 +94,13 @@ bool Client::prepare_sleep() {
   return quiet;
 }
 
+// Whether a worker that this process waits for has this thread's CPU as its own, and so cannot run while it spins.
+bool Client::waits_for_this_cpu() {
+  const std::uint32_t here = net::this_cpu();
+  slot().replies.look_from(here);
+  return std::any_of(active_.begin(), active_.end(), [&](OutChannel* channel) { return channel->waits_for_cpu(here); });
+}
+
 // Polls for as long as results keep coming, spin_ns after the last. Done: true.
 template <class Predicate>
 bool Client::poll(Predicate done, detail::Deadline deadline) {
@@ -101,11 +108,14 @@ bool Client::poll(Predicate done, detail::Deadline deadline) {
   Clock::time_point last = Clock::now();
   bool news = false;
   for (std::uint32_t n = 0;; ++n) {
+    bool shares_cpu = false;
     {
       const std::lock_guard guard(mutex_);
       news = drain() || news;
+      if (!news) shares_cpu = waits_for_this_cpu();
     }
     if (done()) return true;
+    if (shares_cpu) ::sched_yield();
     if ((n & 7) == 7 || spin_for.count() == 0) {
       const auto now = Clock::now();
       if (news) last = now, n = 0;
@@ -157,7 +167,9 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
   return result;
 }
 
-bool Client::wait_for(const std::function<bool()>& done, detail::Deadline deadline) { return wait_until(done, deadline); }
+bool Client::wait_for(const std::function<bool()>& done, detail::Deadline deadline) {
+  return wait_until(done, deadline);
+}
 
 bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
   const auto done = [&] { return entry.resolved.load(std::memory_order_acquire); };
@@ -190,8 +202,7 @@ std::size_t Client::wait_any(std::span<detail::EntryHead* const> entries, std::s
 }
 
 std::size_t Client::next_completion(Completions& completions) {
-  wait_until(
-      [&] { return completions.ready.size() > completions.taken; }, detail::Deadline::max());
+  wait_until([&] { return completions.ready.size() > completions.taken; }, detail::Deadline::max());
   const std::lock_guard guard(mutex_);
   return completions.ready[completions.taken++];
 }

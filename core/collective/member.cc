@@ -146,6 +146,8 @@ void Member::compare(std::uint64_t step) {
   }
 }
 
+void Member::yield() noexcept { ::sched_yield(); }
+
 void Member::pause() noexcept {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

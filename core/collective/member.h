@@ -102,9 +102,11 @@ class Member {
   static constexpr std::chrono::milliseconds kFirstSlice{2};  // between two looks for dead peers
   static constexpr std::chrono::milliseconds kLongestSlice{16};
 
-  // Spinning is for peers that run meanwhile: it is given up where one ran last on this very CPU, and gets shorter
-  // while it does not help, because then others want the CPUs too.
+  // Spinning is for peers that run meanwhile. Where one ran last on this very CPU, this thread gives way instead, which
+  // costs a tenth of a sleep and a wake-up. Spins get shorter while they do not help, because then other threads want the
+  // CPUs too.
   static constexpr std::chrono::nanoseconds kShortestSpin{2'000};
+  static constexpr int kMostYields = 64;
 
   bool shares_cpu() const noexcept;
   void publish() noexcept;
@@ -116,7 +118,8 @@ class Member {
 
   template <class Ready>
   bool spin(Ready& ready) {
-    if (spin_now_.count() == 0 || !patient_ || shares_cpu()) return false;
+    if (spin_now_.count() == 0 || !patient_) return false;
+    if (shares_cpu()) return give_way(ready);
     const auto end = Clock::now() + spin_now_;
     do {
       for (int i = 0; i < 64; ++i) {
@@ -128,6 +131,14 @@ class Member {
       }
     } while (Clock::now() < end);
     spin_now_ = std::max(spin_now_ / 2, std::min(spin_, kShortestSpin));
+    return false;
+  }
+  template <class Ready>
+  bool give_way(Ready& ready) {
+    for (int i = 0; i < kMostYields && shares_cpu(); ++i) {
+      yield();
+      if (ready()) return true;
+    }
     return false;
   }
   template <class Ready>
@@ -148,6 +159,7 @@ class Member {
   }
 
   static void pause() noexcept;
+  static void yield() noexcept;
   static void sleep_on(Bell& bell, std::uint32_t seen, Clock::time_point until) noexcept;
   Error late_error(const std::string& ranks) const;
   std::optional<Error> trouble_with(int peer);

@@ -118,6 +118,8 @@ class RingSubmitter {
  public:
   RingSubmitter() = default;
   RingSubmitter(RingMemory& memory, Doorbell& worker_bell, std::uint32_t worker_group);
+  // Where the worker looked for tasks last (Doorbell::cpu).
+  std::uint32_t worker_cpu() const noexcept { return worker_bell_->cpu.load(std::memory_order_relaxed); }
 
   // The record at next_position() if it is free; fill it, then publish(). Null: the ring is full.
   Record* reserve() noexcept;
@@ -185,6 +187,8 @@ class RingWorker {
  public:
   RingWorker() = default;
   RingWorker(RingMemory& memory, Doorbell& submitter_bell, std::uint32_t submitter_group);
+  // Where the submitter looked for results last (Doorbell::cpu).
+  std::uint32_t submitter_cpu() const noexcept { return submitter_bell_->cpu.load(std::memory_order_relaxed); }
 
   // Claims the next ready record, passing (and freeing) taken ones; null: nothing is ready. In order of publication.
   Record* claim() noexcept;

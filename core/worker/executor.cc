@@ -150,6 +150,7 @@ void Executor::loop() {
     for (std::uint32_t n = 0; spin.count() > 0 && !found; ++n) {
       if (hosts_coroutines_ && client_->awaits().any()) client_->drain_awaited();
       found = run_ready();
+      if (!found && submitter_waits_for_this_cpu()) ::sched_yield();
       if ((n & 15) == 15) {
         if (Client::Clock::now() - start >= spin) break;
         if (n > 64) ::sched_yield();  // the submitter may be waiting for this very processor
@@ -169,6 +170,14 @@ void Executor::loop() {
       bell.sleep(seen, Client::Clock::time_point::max());
     }
   }
+}
+
+// Whether the submitter that was served last looked for results on this CPU last: it cannot run while this thread spins.
+bool Executor::submitter_waits_for_this_cpu() {
+  const std::uint32_t here = net::this_cpu();
+  client_->slot().tasks.look_from(here);
+  const auto lock = lock_rings();
+  return turn_ < channels_.size() && channels_[turn_]->ring.submitter_cpu() == here;
 }
 
 // The next record to run. Each submitter has its turn.

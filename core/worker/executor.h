@@ -104,6 +104,7 @@ class Executor final : public client::WorkerHooks {
   void close(ClientId submitter);
   void erase(Channel& channel);
   bool next(Work& work);
+  bool submitter_waits_for_this_cpu();
   void leave_others_to_look();
   bool run_ready();
   bool prepare_sleep();
