@@ -1,0 +1,40 @@
+// A server for tests of its HTTP: /echo says what it was asked, /slow takes longer than any test. Prints its address.
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include <manta/manta.h>
+#include <manta/serve.h>
+
+namespace serve = manta::serve;
+
+namespace {
+
+struct Echo {
+  serve::Response operator()(const serve::Request& request) {
+    const nlohmann::json told{
+        {"method", request.method}, {"path", request.path}, {"query", request.query}, {"body", request.body}};
+    return {.content_type = "application/json",
+            .body = told.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+  }
+};
+
+struct Slow {
+  std::string operator()(const serve::Request&) {
+    std::this_thread::sleep_for(std::chrono::minutes(10));
+    return "slept";
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto runtime = manta::init(argc, argv);
+  serve::Server server({.port = 0});
+  server.run(serve::deployment<Echo>({.name = "echo"}));
+  server.run(serve::deployment<Slow>({.name = "slow"}));
+  std::printf("%s\n", server.address().c_str());
+  std::fflush(stdout);
+  server.wait();
+  return 0;
+}
