@@ -7,12 +7,12 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 
 #include <manta/manta.h>
 #include <manta/serve.h>
 #include <manta/serve/torch.h>
+
+#include "serve/server/stop_signals.h"
 
 namespace {
 
@@ -33,7 +33,8 @@ serve::TensorInfo tensor_info(const std::string& text) {
   const bool good = type != std::string::npos && shape != std::string::npos && !info.name.empty() &&
                     serve::from_string(text.substr(type + 1, shape - type - 1), info.type);
   const auto refuse = [&] {
-    throw manta::Error(manta::ErrorCode::invalid_argument, "'" + text + "' is not NAME:TYPE:SIZES, as x:FP32:-1,64 (-1: any size)");
+    throw manta::Error(manta::ErrorCode::invalid_argument,
+                       "'" + text + "' is not NAME:TYPE:SIZES, as x:FP32:-1,64 (-1: any size)");
   };
   if (!good) refuse();
   std::string sizes = text.substr(shape + 1);
@@ -62,24 +63,15 @@ void run(const Options& options) {
               options.deployment.num_replicas, options.deployment.num_replicas == 1 ? "replica" : "replicas");
   std::fflush(stdout);
 
-  boost::asio::io_context io(1);
-  boost::asio::signal_set signals(io, SIGINT, SIGTERM, SIGHUP);
-  for (bool on = true; on;) {
-    signals.async_wait([&](boost::system::error_code, int signal) {
-      if (signal != SIGHUP) {
-        on = false;
-        return;
-      }
-      try {
-        server.run(model);
-        std::printf("%s: loaded anew\n", options.file.c_str());
-      } catch (const manta::Error& error) {
-        std::printf("%s: not loaded anew: %s\n", options.file.c_str(), error.what());
-      }
-      std::fflush(stdout);
-    });
-    io.restart();
-    io.run();
+  serve::StopSignals signals(SIGHUP);
+  while (signals.wait() == SIGHUP) {
+    try {
+      server.run(model);
+      std::printf("%s: loaded anew\n", options.file.c_str());
+    } catch (const manta::Error& error) {
+      std::printf("%s: not loaded anew: %s\n", options.file.c_str(), error.what());
+    }
+    std::fflush(stdout);
   }
   server.shutdown();
 }
@@ -91,20 +83,28 @@ int main(int argc, char** argv) {
   serve::DeploymentOptions& deployment = options.deployment;
   CLI::App app("Manta's command line.");
   app.require_subcommand(1);
-  CLI::App* command = app.add_subcommand("serve", "Serve a TorchScript model over HTTP (Open Inference Protocol, version 2)");
+  CLI::App* command =
+      app.add_subcommand("serve", "Serve a TorchScript model over HTTP (Open Inference Protocol, version 2)");
   command->option_defaults()->always_capture_default();
   command->add_option("model", options.file, "File that torch.jit.save wrote")->required()->check(CLI::ExistingFile);
   command->add_option("--name", deployment.name, "Of the model, in /v2/models/NAME; else the file's");
   command->add_option("--model-version", deployment.version, "Of the model, as clients see it");
   command->add_option("--host", options.http.host, "Address to listen at; 0.0.0.0: all");
   command->add_option("--port", options.http.port, "0: any");
-  command->add_option("--replicas", deployment.num_replicas, "Processes with a copy of the model each")->check(CLI::Range(1, 256));
-  command->add_option("--cpus", deployment.num_cpus, "CPUs of each replica, and its threads")->check(CLI::NonNegativeNumber);
-  command->add_option("--gpus", deployment.num_gpus, "GPUs of each replica; 0.5: half of one")->check(CLI::NonNegativeNumber);
-  command->add_option("--max-batch-size", deployment.max_batch_size, "Requests computed together")->check(CLI::Range(1, 65'536));
-  command->add_option("--batch-wait-us", options.batch_wait_us, "How long a request may wait for others, while a replica is free")
+  command->add_option("--replicas", deployment.num_replicas, "Processes with a copy of the model each")
+      ->check(CLI::Range(1, 256));
+  command->add_option("--cpus", deployment.num_cpus, "CPUs of each replica, and its threads")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--max-queued", deployment.max_queued_requests, "Requests that may wait; others get 503")->check(CLI::PositiveNumber);
+  command->add_option("--gpus", deployment.num_gpus, "GPUs of each replica; 0.5: half of one")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--max-batch-size", deployment.max_batch_size, "Requests computed together")
+      ->check(CLI::Range(1, 65'536));
+  command
+      ->add_option("--batch-wait-us", options.batch_wait_us,
+                   "How long a request may wait for others, while a replica is free")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--max-queued", deployment.max_queued_requests, "Requests that may wait; others get 503")
+      ->check(CLI::PositiveNumber);
   command->add_option("--input", options.inputs, "NAME:TYPE:SIZES of each input, to be checked: x:FP32:-1,64");
   command->add_option("--output", options.outputs, "NAME:TYPE:SIZES of each output");
   command->add_option("--access-log", options.http.access_log, "A file; -: standard output");

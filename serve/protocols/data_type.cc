@@ -1,9 +1,12 @@
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
 
 #include <manta/serve/http.h>
 #include <manta/serve/inference.h>
+
+#include "serve/protocols/tensor_data.h"
 
 namespace manta::serve {
 
@@ -13,9 +16,20 @@ struct Known {
   std::string_view name;
   std::size_t size_bytes;
 };
-constexpr std::array<Known, 14> kKnown{{{"BOOL", 1}, {"UINT8", 1}, {"UINT16", 2}, {"UINT32", 4}, {"UINT64", 8},
-                                        {"INT8", 1}, {"INT16", 2}, {"INT32", 4}, {"INT64", 8}, {"FP16", 2},
-                                        {"BF16", 2}, {"FP32", 4}, {"FP64", 8}, {"BYTES", 0}}};
+constexpr std::array<Known, 14> kKnown{{{"BOOL", 1},
+                                        {"UINT8", 1},
+                                        {"UINT16", 2},
+                                        {"UINT32", 4},
+                                        {"UINT64", 8},
+                                        {"INT8", 1},
+                                        {"INT16", 2},
+                                        {"INT32", 4},
+                                        {"INT64", 8},
+                                        {"FP16", 2},
+                                        {"BF16", 2},
+                                        {"FP32", 4},
+                                        {"FP64", 8},
+                                        {"BYTES", 0}}};
 
 template <class T>
 Tensor tensor_of(std::string name, DataType type, std::vector<std::int64_t> shape, std::span<const T> values) {
@@ -71,27 +85,82 @@ const Tensor& InferenceRequest::input(std::string_view name) const {
   throw HttpError(400, "there is no input '" + std::string(name) + "'; the request has: " + have);
 }
 
+namespace {
+
+// What of a tensor is not as it was declared; empty: nothing.
+std::string difference(const Tensor& tensor, const TensorInfo& wanted, const std::string& declared) {
+  if (wanted.shape.empty()) return {};
+  if (tensor.type != wanted.type)
+    return "is " + std::string(to_string(tensor.type)) + ", " + declared + std::string(to_string(wanted.type));
+  bool fits = tensor.shape.size() == wanted.shape.size();
+  for (std::size_t i = 0; fits && i < wanted.shape.size(); ++i)
+    fits = wanted.shape[i] < 0 || wanted.shape[i] == tensor.shape[i];
+  return fits ? std::string() : "has the shape " + written(tensor.shape) + ", " + declared + written(wanted.shape);
+}
+
+// std::string::npos: the data are not a length and a text each.
+std::size_t count_of_texts(std::string_view data) {
+  std::size_t count = 0;
+  for (; !data.empty(); ++count) {
+    std::uint32_t length = 0;
+    if (data.size() < sizeof length) return std::string::npos;
+    std::memcpy(&length, data.data(), sizeof length);
+    data.remove_prefix(sizeof length);
+    if (data.size() < length) return std::string::npos;
+    data.remove_prefix(length);
+  }
+  return count;
+}
+
+}  // namespace
+
+std::string wrong_data(const Tensor& tensor) {
+  std::int64_t elements = 1;
+  for (const std::int64_t size : tensor.shape) {
+    if (size < 0 || __builtin_mul_overflow(elements, size, &elements))
+      return "has the shape " + written(tensor.shape) + ", which is none";
+  }
+  const auto count = static_cast<std::size_t>(elements);
+  if (tensor.type == DataType::BYTES) {
+    return count_of_texts(tensor.data) == count
+               ? ""
+               : "does not hold the " + std::to_string(count) + " strings of its shape";
+  }
+  const std::size_t size = size_bytes(tensor.type);
+  if (tensor.data.size() % size != 0)
+    return "has " + std::to_string(tensor.data.size()) + " bytes, which are no whole number of elements";
+  if (tensor.data.size() / size == count) return {};
+  return "has " + std::to_string(tensor.data.size() / size) + " elements, its shape has " + std::to_string(count);
+}
+
 void check_inputs(const InferenceRequest& request, const ModelInfo& info) {
   if (info.inputs.empty()) return;
   for (const TensorInfo& wanted : info.inputs) {
-    const Tensor& input = request.input(wanted.name);
-    if (wanted.shape.empty()) continue;
-    if (input.type != wanted.type) {
-      throw HttpError(400, "input '" + wanted.name + "' is " + std::string(to_string(input.type)) + ", the model takes " +
-                               std::string(to_string(wanted.type)));
-    }
-    bool fits = input.shape.size() == wanted.shape.size();
-    for (std::size_t i = 0; fits && i < wanted.shape.size(); ++i) {
-      fits = wanted.shape[i] < 0 || wanted.shape[i] == input.shape[i];
-    }
-    if (!fits) {
-      throw HttpError(400, "input '" + wanted.name + "' has the shape " + written(input.shape) + ", the model takes " +
-                               written(wanted.shape));
-    }
+    const std::string wrong = difference(request.input(wanted.name), wanted, "the model takes ");
+    if (!wrong.empty()) throw HttpError(400, "input '" + wanted.name + "' " + wrong);
   }
   if (request.inputs.size() != info.inputs.size()) {
     throw HttpError(400, "the request has " + std::to_string(request.inputs.size()) + " inputs, the model takes " +
                              std::to_string(info.inputs.size()));
+  }
+}
+
+void check_outputs(const InferenceResponse& response, const ModelInfo& info) {
+  for (const Tensor& output : response.outputs) {
+    const std::string wrong = wrong_data(output);
+    if (!wrong.empty()) throw HttpError(500, "the model's output '" + output.name + "' " + wrong);
+  }
+  if (info.outputs.empty()) return;
+  for (const TensorInfo& wanted : info.outputs) {
+    const auto it = std::find_if(response.outputs.begin(), response.outputs.end(),
+                                 [&](const Tensor& each) { return each.name == wanted.name; });
+    if (it == response.outputs.end()) throw HttpError(500, "the model did not give its output '" + wanted.name + "'");
+    const std::string wrong = difference(*it, wanted, "its info() says ");
+    if (!wrong.empty()) throw HttpError(500, "the model's output '" + wanted.name + "' " + wrong);
+  }
+  if (response.outputs.size() != info.outputs.size()) {
+    throw HttpError(500, "the model gave " + std::to_string(response.outputs.size()) + " outputs, its info() has " +
+                             std::to_string(info.outputs.size()));
   }
 }
 

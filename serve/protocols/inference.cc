@@ -1,5 +1,6 @@
-// POST /v2/models/NAME/infer: the Open Inference Protocol's JSON ("Predict Protocol - Version 2", KServe), with Triton's
-// binary tensor data extension: tensors behind the JSON, whose length the header Inference-Header-Content-Length tells.
+// POST /v2/models/NAME/infer: the Open Inference Protocol's JSON ("Predict Protocol - Version 2", KServe), with
+// Triton's binary tensor data extension: tensors behind the JSON, whose length the header
+// Inference-Header-Content-Length tells.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -7,6 +8,8 @@
 #include <limits>
 
 #include <manta/serve/detail/replica.h>
+
+#include "serve/protocols/tensor_data.h"
 
 namespace manta::serve::detail {
 
@@ -22,7 +25,7 @@ constexpr std::string_view kLengthHeader = "inference-header-content-length";
 std::string shown(const Json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "an array";
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = write_json(value, Json::error_handler_t::replace);
   return text.size() <= 40 ? text : text.substr(0, 40) + "...";
 }
 
@@ -42,7 +45,8 @@ void put_integer(std::string& data, const Json& value, const std::string& of) {
   if (!value.is_number_integer()) refuse(of + ": " + shown(value) + " is no integer");
   const bool fits = value.is_number_unsigned()
                         ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max())
-                        : std::is_signed_v<T> && value.get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min());
+                        : std::is_signed_v<T> &&
+                              value.get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min());
   if (!fits) refuse(of + ": " + shown(value) + " is out of range");
   put_number(data, value.get<T>());
 }
@@ -53,18 +57,31 @@ void put_value(Tensor& tensor, const Json& value, const std::string& of) {
     case DataType::BOOL:
       if (!value.is_boolean()) refuse(of + ": " + shown(value) + " is neither true nor false");
       return put_number(data, static_cast<std::uint8_t>(value.get<bool>()));
-    case DataType::UINT8: return put_integer<std::uint8_t>(data, value, of);
-    case DataType::UINT16: return put_integer<std::uint16_t>(data, value, of);
-    case DataType::UINT32: return put_integer<std::uint32_t>(data, value, of);
-    case DataType::UINT64: return put_integer<std::uint64_t>(data, value, of);
-    case DataType::INT8: return put_integer<std::int8_t>(data, value, of);
-    case DataType::INT16: return put_integer<std::int16_t>(data, value, of);
-    case DataType::INT32: return put_integer<std::int32_t>(data, value, of);
-    case DataType::INT64: return put_integer<std::int64_t>(data, value, of);
+    case DataType::UINT8:
+      return put_integer<std::uint8_t>(data, value, of);
+    case DataType::UINT16:
+      return put_integer<std::uint16_t>(data, value, of);
+    case DataType::UINT32:
+      return put_integer<std::uint32_t>(data, value, of);
+    case DataType::UINT64:
+      return put_integer<std::uint64_t>(data, value, of);
+    case DataType::INT8:
+      return put_integer<std::int8_t>(data, value, of);
+    case DataType::INT16:
+      return put_integer<std::int16_t>(data, value, of);
+    case DataType::INT32:
+      return put_integer<std::int32_t>(data, value, of);
+    case DataType::INT64:
+      return put_integer<std::int64_t>(data, value, of);
     case DataType::FP32:
-    case DataType::FP64:
+    case DataType::FP64: {
       if (!value.is_number()) refuse(of + ": " + shown(value) + " is no number");
-      return tensor.type == DataType::FP32 ? put_number(data, value.get<float>()) : put_number(data, value.get<double>());
+      const auto number = value.get<double>();
+      if (tensor.type == DataType::FP64) return put_number(data, number);
+      if (std::isfinite(number) && std::abs(number) > double{std::numeric_limits<float>::max()})
+        refuse(of + ": " + shown(value) + " is out of range");
+      return put_number(data, static_cast<float>(number));
+    }
     case DataType::BYTES: {
       if (!value.is_string()) refuse(of + ": " + shown(value) + " is no string");
       const auto& text = value.get_ref<const std::string&>();
@@ -73,53 +90,49 @@ void put_value(Tensor& tensor, const Json& value, const std::string& of) {
       return;
     }
     case DataType::FP16:
-    case DataType::BF16: refuse(of + ": " + std::string(to_string(tensor.type)) + " has no form in JSON; send it as binary data");
+    case DataType::BF16:
+      refuse(of + ": " + std::string(to_string(tensor.type)) + " has no form in JSON; send it as binary data");
   }
 }
 
-void put_values(Tensor& tensor, const Json& values, const std::string& of, int depth) {
-  if (depth > 64) refuse(of + " is nested too deeply");
+// Elements from dimension on, nested as the shape says.
+void put_nested(Tensor& tensor, const Json& values, const std::string& of, std::size_t dimension) {
+  const std::size_t dimensions = tensor.shape.size();
+  if (dimension >= dimensions || !values.is_array() ||
+      values.size() != static_cast<std::size_t>(tensor.shape[dimension])) {
+    refuse(of + ": its data are not nested as its shape says");
+  }
   for (const Json& value : values) {
-    if (value.is_array()) {
-      put_values(tensor, value, of, depth + 1);
+    if (dimension + 1 < dimensions) {
+      put_nested(tensor, value, of, dimension + 1);
     } else {
       put_value(tensor, value, of);
     }
   }
 }
 
-std::size_t count_of_bytes(const Tensor& tensor) {
-  std::size_t count = 0;
-  for (std::size_t at = 0; at < tensor.data.size(); ++count) {
-    std::uint32_t length = 0;
-    if (tensor.data.size() - at < sizeof length) return std::string::npos;
-    std::memcpy(&length, tensor.data.data() + at, sizeof length);
-    at += sizeof length;
-    if (tensor.data.size() - at < length) return std::string::npos;
-    at += length;
-  }
-  return count;
+// Nested, or all elements in one array, the last dimension contiguous.
+void put_values(Tensor& tensor, const Json& values, const std::string& of) {
+  if (!values.empty() && values.front().is_array()) return put_nested(tensor, values, of, 0);
+  for (const Json& value : values) put_value(tensor, value, of);
 }
 
 void check_size(const Tensor& tensor, const std::string& of) {
-  const auto elements = static_cast<std::size_t>(tensor.elements());
-  if (tensor.type == DataType::BYTES) {
-    if (count_of_bytes(tensor) != elements) refuse(of + ": its data does not hold the " + std::to_string(elements) + " strings of its shape");
-  } else if (tensor.data.size() != elements * size_bytes(tensor.type)) {
-    refuse(of + " has " + std::to_string(tensor.data.size() / size_bytes(tensor.type)) + " elements, its shape has " +
-           std::to_string(elements));
-  }
+  const std::string wrong = wrong_data(tensor);
+  if (!wrong.empty()) refuse(of + " " + wrong);
 }
 
 void read_shape(Tensor& tensor, const Json& shape, const std::string& of) {
   if (!shape.is_array()) refuse(of + ": \"shape\" is no array");
   std::int64_t elements = 1;
   for (const Json& size : shape) {
-    const bool good = size.is_number_integer() && (!size.is_number_unsigned() || size.get<std::uint64_t>() <= (std::uint64_t{1} << 40)) &&
+    const bool good = size.is_number_integer() &&
+                      (!size.is_number_unsigned() || size.get<std::uint64_t>() <= (std::uint64_t{1} << 40)) &&
                       size.get<std::int64_t>() >= 0;
     if (!good) refuse(of + ": " + shown(size) + " in its shape is no size");
     tensor.shape.push_back(size.get<std::int64_t>());
-    if (__builtin_mul_overflow(elements, std::max<std::int64_t>(tensor.shape.back(), 1), &elements) || elements > (std::int64_t{1} << 40)) {
+    if (__builtin_mul_overflow(elements, std::max<std::int64_t>(tensor.shape.back(), 1), &elements) ||
+        elements > (std::int64_t{1} << 40)) {
       refuse(of + ": its shape is too large");
     }
   }
@@ -139,22 +152,22 @@ Tensor read_input(const Json& json, std::string_view& binary) {
   read_shape(tensor, member(json, "shape", of), of);
   const auto parameters = json.find("parameters");
   const bool has_parameters = parameters != json.end() && parameters->is_object();
-  if (has_parameters && parameters->contains("shared_memory_region")) refuse(of + ": shared memory regions are not supported");
+  if (has_parameters && parameters->contains("shared_memory_region"))
+    refuse(of + ": shared memory regions are not supported");
   if (has_parameters && parameters->contains("binary_data_size")) {
     const Json& size = (*parameters)["binary_data_size"];
     if (!size.is_number_unsigned() || size.get<std::uint64_t>() > binary.size()) {
-      refuse(of + " announces " + shown(size) + " bytes of binary data, " + std::to_string(binary.size()) + " are left of the body");
+      refuse(of + " announces " + shown(size) + " bytes of binary data, " + std::to_string(binary.size()) +
+             " are left of the body");
     }
     tensor.data = binary.substr(0, size.get<std::size_t>());
     binary.remove_prefix(size.get<std::size_t>());
-    if (tensor.type != DataType::BYTES && tensor.data.size() % size_bytes(tensor.type) != 0) {
-      refuse(of + ": " + shown(size) + " bytes are no whole number of elements");
-    }
   } else {
     const Json& data = member(json, "data", of);
     if (!data.is_array()) refuse(of + ": \"data\" is no array");
-    tensor.data.reserve(static_cast<std::size_t>(std::min<std::int64_t>(tensor.elements(), 1 << 20)) * size_bytes(tensor.type));
-    put_values(tensor, data, of, 0);
+    tensor.data.reserve(static_cast<std::size_t>(std::min<std::int64_t>(tensor.elements(), 1 << 20)) *
+                        size_bytes(tensor.type));
+    put_values(tensor, data, of);
   }
   check_size(tensor, of);
   return tensor;
@@ -165,9 +178,6 @@ void add_numbers(Json& data, const std::string& bytes) {
   for (std::size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T)) {
     T value;
     std::memcpy(&value, bytes.data() + at, sizeof value);
-    if constexpr (std::is_floating_point_v<T>) {
-      if (!std::isfinite(value)) throw HttpError(500, "an output holds NaN or infinity, which JSON cannot carry; ask for binary data");
-    }
     data.push_back(value);
   }
 }
@@ -178,16 +188,36 @@ Json values_of(const Tensor& tensor) {
     case DataType::BOOL:
       for (const char value : tensor.data) data.push_back(value != 0);
       break;
-    case DataType::UINT8: add_numbers<std::uint8_t>(data, tensor.data); break;
-    case DataType::UINT16: add_numbers<std::uint16_t>(data, tensor.data); break;
-    case DataType::UINT32: add_numbers<std::uint32_t>(data, tensor.data); break;
-    case DataType::UINT64: add_numbers<std::uint64_t>(data, tensor.data); break;
-    case DataType::INT8: add_numbers<std::int8_t>(data, tensor.data); break;
-    case DataType::INT16: add_numbers<std::int16_t>(data, tensor.data); break;
-    case DataType::INT32: add_numbers<std::int32_t>(data, tensor.data); break;
-    case DataType::INT64: add_numbers<std::int64_t>(data, tensor.data); break;
-    case DataType::FP32: add_numbers<float>(data, tensor.data); break;
-    case DataType::FP64: add_numbers<double>(data, tensor.data); break;
+    case DataType::UINT8:
+      add_numbers<std::uint8_t>(data, tensor.data);
+      break;
+    case DataType::UINT16:
+      add_numbers<std::uint16_t>(data, tensor.data);
+      break;
+    case DataType::UINT32:
+      add_numbers<std::uint32_t>(data, tensor.data);
+      break;
+    case DataType::UINT64:
+      add_numbers<std::uint64_t>(data, tensor.data);
+      break;
+    case DataType::INT8:
+      add_numbers<std::int8_t>(data, tensor.data);
+      break;
+    case DataType::INT16:
+      add_numbers<std::int16_t>(data, tensor.data);
+      break;
+    case DataType::INT32:
+      add_numbers<std::int32_t>(data, tensor.data);
+      break;
+    case DataType::INT64:
+      add_numbers<std::int64_t>(data, tensor.data);
+      break;
+    case DataType::FP32:
+      add_numbers<float>(data, tensor.data);
+      break;
+    case DataType::FP64:
+      add_numbers<double>(data, tensor.data);
+      break;
     case DataType::BYTES:
       for (std::size_t at = 0; at + 4 <= tensor.data.size();) {
         std::uint32_t length = 0;
@@ -211,7 +241,8 @@ Json read_header(const Request& request, std::string_view& binary) {
     std::size_t size = 0;
     const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), size);
     if (error != std::errc() || end != length.data() + length.size() || size > text.size()) {
-      refuse("Inference-Header-Content-Length is " + std::string(length) + ", the body has " + std::to_string(text.size()) + " bytes");
+      refuse("Inference-Header-Content-Length is " + std::string(length) + ", the body has " +
+             std::to_string(text.size()) + " bytes");
     }
     binary = text.substr(size);
     text = text.substr(0, size);
@@ -248,7 +279,8 @@ InferenceRequest parse_inference(const Request& request) {
   if (const auto outputs = json.find("outputs"); outputs != json.end()) {
     if (!outputs->is_array()) refuse("\"outputs\" is no array");
     for (const Json& output : *outputs) {
-      if (!output.is_object() || !output.contains("name") || !output["name"].is_string()) refuse("an output has no \"name\"");
+      if (!output.is_object() || !output.contains("name") || !output["name"].is_string())
+        refuse("an output has no \"name\"");
       if (output.contains("parameters") && output["parameters"].contains("classification")) {
         refuse("the classification extension is not supported");
       }
@@ -285,7 +317,7 @@ Response format_inference(const Request& request, const InferenceRequest& parsed
     }
     outputs.push_back(std::move(output));
   }
-  Response made{.content_type = "application/json", .body = json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+  Response made{.content_type = "application/json", .body = write_json(json, Json::error_handler_t::replace)};
   const bool any_binary = std::any_of(chosen.begin(), chosen.end(), [](const auto& each) { return each.second; });
   if (any_binary) {
     made.content_type = "application/octet-stream";

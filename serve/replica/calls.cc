@@ -12,8 +12,8 @@ Response error_response(int status, const std::string& message) {
 }
 
 Response response_of_error(const Error& error) {
-  return error_response(error.code() == ErrorCode::invalid_argument ? 400
-                        : error.code() == ErrorCode::not_found      ? 404
+  return error_response(error.code() == ErrorCode::invalid_argument                                      ? 400
+                        : error.code() == ErrorCode::not_found                                           ? 404
                         : error.code() == ErrorCode::unavailable || error.code() == ErrorCode::exhausted ? 503
                                                                                                          : 500,
                         error.message());
@@ -32,36 +32,6 @@ Response response_of_exception() {
     return error_response(500, error.what());
   } catch (...) {
     return error_response(500, "the deployment threw something that is no std::exception");
-  }
-}
-
-namespace {
-
-constexpr int kDepth = 256;  // copying JSON takes stack for each level
-
-bool too_deep(std::string_view text) {
-  int depth = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '"') {
-      for (++i; i < text.size() && text[i] != '"'; ++i) i += text[i] == '\\';
-    } else if (c == '[' || c == '{') {
-      if (++depth > kDepth) return true;
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return false;
-}
-
-}  // namespace
-
-nlohmann::json read_json(std::string_view text) {
-  if (too_deep(text)) throw HttpError(400, "the JSON is nested more than " + std::to_string(kDepth) + " levels deep");
-  try {
-    return nlohmann::json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    throw HttpError(400, std::string("the body is no JSON: ") + error.what());
   }
 }
 

@@ -4,17 +4,18 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <manta/get.h>
 #include <manta/version.h>
 
+#include "serve/http/grammar.h"
 #include "serve/server/session.h"
 
 namespace manta::serve {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 using Clock = std::chrono::steady_clock;
 using asio::ip::tcp;
 
@@ -27,12 +28,9 @@ const std::string kVersion = std::to_string(MANTA_VERSION_MAJOR) + "." + std::to
 
 Response json_page(std::string body) { return {.content_type = "application/json", .body = std::move(body)}; }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return result;
+// RFC 3986, 3.2.2: an IPv6 address stands in brackets.
+std::string with_port(const std::string& host, unsigned port) {
+  return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
 }
 
 // As many descriptors as the system allows: a connection needs one.
@@ -48,14 +46,16 @@ void raise_descriptor_limit() {
 Engine::Engine(HttpOptions options)
     : options_(std::move(options)), log_(options_.access_log), results_([this] { asio::post(io_, [] {}); }) {
   const auto fail = [&](const boost::system::error_code& error) {
-    throw Error(ErrorCode::unavailable, "cannot listen at " + options_.host + ":" + std::to_string(options_.port) + ": " +
-                                            error.message() + ". Next: choose another HttpOptions::port or host, or end who listens there");
+    throw Error(ErrorCode::unavailable,
+                "cannot listen at " + with_port(options_.host, options_.port) + ": " + error.message() +
+                    ". Next: choose another HttpOptions::port or host, or end who listens there");
   };
   boost::system::error_code error;
   const auto host = asio::ip::make_address(options_.host == "localhost" ? "127.0.0.1" : options_.host, error);
   if (error) {
-    throw Error(ErrorCode::invalid_argument, "HttpOptions::host is \"" + options_.host + "\", which is no IP address. Next: 127.0.0.1 for "
-                                             "this machine alone, 0.0.0.0 for all networks");
+    throw Error(ErrorCode::invalid_argument, "HttpOptions::host is \"" + options_.host +
+                                                 "\", which is no IP address. Next: 127.0.0.1 for "
+                                                 "this machine alone, 0.0.0.0 for all networks");
   }
   const tcp::endpoint endpoint(host, options_.port);
   acceptor_.open(endpoint.protocol(), error);
@@ -82,7 +82,7 @@ Engine::~Engine() {
 
 std::string Engine::address() const {
   const tcp::endpoint endpoint = acceptor_.local_endpoint();
-  return endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
+  return with_port(endpoint.address().to_string(), endpoint.port());
 }
 
 void Engine::accept() {
@@ -93,7 +93,8 @@ void Engine::accept() {
   accepting_ = true;
   acceptor_.async_accept([this](boost::system::error_code error, tcp::socket socket) {
     if (stopping_) return;
-    if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space || error == asio::error::no_memory) {
+    if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space ||
+        error == asio::error::no_memory) {
       accepting_ = false;
       return;
     }
@@ -167,7 +168,8 @@ std::size_t Engine::dispatch() {
   return done;
 }
 
-std::size_t Engine::dispatch(const std::shared_ptr<App>& app, Router::Time& now, std::optional<Router::Time>& earliest) {
+std::size_t Engine::dispatch(const std::shared_ptr<App>& app, Router::Time& now,
+                             std::optional<Router::Time>& earliest) {
   if (app->router.queued() == 0) return 0;
   if (now == Router::Time{}) now = Clock::now();
   std::size_t done = 0;
@@ -237,7 +239,8 @@ void Engine::deliver(Sent& sent) {
                                 : detail::error_response(replies.error().code() == ErrorCode::task_failed ? 500 : 503,
                                                          replies.error().message());
     if (response.status < 200 || response.status > 599) {
-      response = detail::error_response(500, "the deployment answered with the status " + std::to_string(response.status));
+      response =
+          detail::error_response(500, "the deployment answered with the status " + std::to_string(response.status));
     }
     respond(sent.requests[i], std::move(response), now);
   }
@@ -256,7 +259,8 @@ void Engine::forget(const std::shared_ptr<App>& app) {
   for (const auto& [id, pending] : pending_) {
     if (pending.app == app) left.push_back(id);
   }
-  for (const RequestId id : left) respond(id, detail::error_response(503, "'" + app->options().name + "' was stopped"), Clock::now());
+  for (const RequestId id : left)
+    respond(id, detail::error_response(503, "'" + app->options().name + "' was stopped"), Clock::now());
 }
 
 void Engine::count(App& app, const Pending& pending, int status, Router::Time now) {
@@ -279,78 +283,102 @@ void Engine::answered(const tcp::socket& socket, const std::string& method, cons
 
 // --- requests
 
-void Engine::answer(std::shared_ptr<Session> session, Message message) {
-  const std::string target(message.target());
-  const std::string_view whole = target;
-  const std::size_t mark = std::min(whole.find('?'), whole.size());
-  const std::string_view path = whole.substr(0, mark);
-  const std::string_view query = whole.substr(std::min(mark + 1, whole.size()));
-  const Route route = route_of(path);
-  const auto refuse = [&](int status, const std::string& why) {
-    Response response = detail::error_response(status, why);
-    if (status == 405) response.headers.emplace_back("Allow", route.get && route.post ? "GET, POST" : route.get ? "GET" : "POST");
-    session->respond(std::move(response));
-  };
-  if (route.to == Route::To::nowhere) return refuse(404, "there is nothing at " + std::string(path) + "; /v2 and /metrics are, and /NAME of each deployment");
-  const bool is_get = message.method() == http::verb::get || message.method() == http::verb::head;
-  const bool is_post = message.method() == http::verb::post;
-  if (!(is_get && route.get) && !(is_post && route.post)) {
-    return refuse(405, std::string(path) + " does not take " + std::string(message.method_string()));
-  }
-  std::shared_ptr<App> app;
-  if (!route.name.empty()) {
-    const auto it = apps_.find(std::string(route.name));
-    if (it == apps_.end()) {
-      std::string have;
-      for (const auto& [name, known] : apps_) have += (have.empty() ? "" : ", ") + name;
-      return refuse(404, "nothing called '" + std::string(route.name) + "' is served here; there is: " + (have.empty() ? "nothing" : have));
-    }
-    app = it->second;
-    if (!route.version.empty() && route.version != app->options().version) {
-      return refuse(404, "'" + app->options().name + "' has no version '" + std::string(route.version) + "'; it has: " + app->options().version);
-    }
-    if (route.to == Route::To::callable && app->description.model) {
-      return refuse(404, "'" + app->options().name + "' is a model: POST to /v2/models/" + app->options().name + "/infer");
-    }
-    if (route.to != Route::To::callable && !app->description.model) {
-      return refuse(404, "'" + app->options().name + "' is no model of the inference protocol: POST to /" + app->options().name);
-    }
-  }
-  if (route.to == Route::To::callable || route.to == Route::To::infer) {
-    const std::string_view coding = message[http::field::content_encoding];
-    if (!coding.empty() && !boost::beast::iequals(coding, "identity")) {
-      return refuse(415, "a body with Content-Encoding " + std::string(coding) + " is not taken; send it as it is");
-    }
-    return enqueue(std::move(session), std::move(app), route, message, path, query);
-  }
-  session->respond(page(route, app.get()));
+std::optional<Response> Engine::refusal_of(const http::RequestHead& head) const {
+  Target ignored;
+  return find(head, ignored);
 }
 
-void Engine::enqueue(std::shared_ptr<Session> session, std::shared_ptr<App> app, const Route& route, Message& message,
-                     std::string_view path, std::string_view query) {
+std::optional<Response> Engine::find(const http::RequestHead& head, Target& target) const {
+  static constexpr std::array<std::string_view, 8> kMethods{"GET",    "HEAD",    "POST",  "PUT",
+                                                            "DELETE", "OPTIONS", "TRACE", "PATCH"};
+  if (std::find(kMethods.begin(), kMethods.end(), head.method) == kMethods.end()) {
+    return detail::error_response(501, "the method " + head.method + " is not implemented");
+  }
+  if (head.path == "*") return Response{.status = 204, .headers = {{"Allow", "GET, HEAD, POST, OPTIONS"}}};
+  const Route& route = target.route = route_of(head.path);
+  if (route.to == Route::To::nowhere) {
+    return detail::error_response(
+        404, "there is nothing at " + head.path + "; /v2 and /metrics are, and /NAME of each deployment");
+  }
+  if (auto refusal = find_app(head, target)) return refusal;
+  const bool taken = head.method == "GET" || head.method == "HEAD" ? route.get : head.method == "POST" && route.post;
+  if (taken) return std::nullopt;
+  Response response = head.method == "OPTIONS"
+                          ? Response{.status = 204}
+                          : detail::error_response(405, head.path + " does not take " + head.method);
+  response.headers.emplace_back("Allow",
+                                std::string(route.get ? "GET, HEAD, " : "") + (route.post ? "POST, " : "") + "OPTIONS");
+  return response;
+}
+
+std::optional<Response> Engine::find_app(const http::RequestHead& head, Target& target) const {
+  const Route& route = target.route;
+  if (route.name.empty()) return std::nullopt;
+  const auto it = apps_.find(std::string(route.name));
+  if (it == apps_.end()) {
+    std::string have;
+    for (const auto& [name, known] : apps_) have += (have.empty() ? "" : ", ") + name;
+    return detail::error_response(404, "nothing called '" + std::string(route.name) +
+                                           "' is served here; there is: " + (have.empty() ? "nothing" : have));
+  }
+  target.app = it->second;
+  const std::string& name = target.app->options().name;
+  const std::string& version = target.app->options().version;
+  if (!route.version.empty() && route.version != version) {
+    return detail::error_response(
+        404, "'" + name + "' has no version '" + std::string(route.version) + "'; it has: " + version);
+  }
+  const bool model = target.app->description.model;
+  if (route.to == Route::To::callable && model) {
+    return detail::error_response(404, "'" + name + "' is a model: POST to /v2/models/" + name + "/infer");
+  }
+  if (route.to != Route::To::callable && !model) {
+    return detail::error_response(404, "'" + name + "' is no model of the inference protocol: POST to /" + name);
+  }
+  const std::string_view coding = head.field("content-encoding");
+  const bool computes = route.to == Route::To::callable || route.to == Route::To::infer;
+  if (computes && !coding.empty() && !http::iequals(coding, "identity")) {
+    return detail::error_response(
+        415, "a body with Content-Encoding " + std::string(coding) + " is not taken; send it as it is");
+  }
+  return std::nullopt;
+}
+
+void Engine::answer(std::shared_ptr<Session> session, http::RequestHead& head, std::string body) {
+  Target target;
+  if (auto refusal = find(head, target)) return session->respond(std::move(*refusal));
+  if (target.route.to == Route::To::callable || target.route.to == Route::To::infer) {
+    return enqueue(std::move(session), std::move(target), head, std::move(body));
+  }
+  session->respond(page(target.route, target.app.get()));
+}
+
+void Engine::enqueue(std::shared_ptr<Session> session, Target target, http::RequestHead& head, std::string body) {
   const auto now = Clock::now();
   const RequestId id = next_id_++;
+  const std::shared_ptr<App>& app = target.app;
   if (!app->router.enqueue(id, now)) {
     ++app->counts.rejected;
-    Response response = detail::error_response(503, "'" + app->options().name + "' is overloaded: " + std::to_string(app->router.queued()) +
+    Response response = detail::error_response(503, "'" + app->options().name +
+                                                        "' is overloaded: " + std::to_string(app->router.queued()) +
                                                         " requests wait (DeploymentOptions::max_queued_requests)");
     response.headers.emplace_back("Retry-After", "1");
     return session->respond(std::move(response));
   }
   Pending pending{std::move(session), app, {}, now, now};
   Request& request = pending.request;
-  request.body = std::move(message.body());
-  if (route.to == Route::To::infer) {
-    if (const std::string_view length = message["Inference-Header-Content-Length"]; !length.empty()) {
+  request.body = std::move(body);
+  if (target.route.to == Route::To::infer) {
+    if (const std::string_view length = head.field("inference-header-content-length"); !length.empty()) {
       request.headers.emplace_back("inference-header-content-length", length);
     }
     request.headers.emplace_back("model-name", app->options().name);
     request.headers.emplace_back("model-version", app->options().version);
   } else if (app->description.raw) {
-    request.method = std::string(message.method_string());
-    request.path = std::string(path);
-    request.query = std::string(query);
-    for (const auto& field : message) request.headers.emplace_back(lower(field.name_string()), std::string(field.value()));
+    request.method = head.method;
+    request.path = head.path;
+    request.query = std::move(head.query);
+    request.headers = std::move(head.fields);
   }
   pending_.emplace(id, std::move(pending));
 }
@@ -369,19 +397,27 @@ Response Engine::page(const Route& route, const App* app) const {
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_of(all, counts)};
     }
     case Route::To::server_metadata:
-      return json_page(Json{{"name", "manta"},
-                            {"version", kVersion},
-                            {"extensions", {"binary_tensor_data", "model_configuration", "model_repository", "statistics"}}}.dump());
-    case Route::To::model_metadata: return json_page(metadata_of(*app));
-    case Route::To::model_config: return json_page(config_of(*app));
-    case Route::To::model_statistics: return json_page(statistics_of(models));
+      return json_page(
+          Json{{"name", "manta"},
+               {"version", kVersion},
+               {"extensions", {"binary_tensor_data", "model_configuration", "model_repository", "statistics"}}}
+              .dump());
+    case Route::To::model_metadata:
+      return json_page(metadata_of(*app));
+    case Route::To::model_config:
+      return json_page(config_of(*app));
+    case Route::To::model_statistics:
+      return json_page(statistics_of(models));
     case Route::To::repository_index: {
       Json list = Json::array();
-      for (const App* each : models) list.push_back({{"name", each->options().name}, {"version", each->options().version}, {"state", "READY"}});
+      for (const App* each : models)
+        list.push_back({{"name", each->options().name}, {"version", each->options().version}, {"state", "READY"}});
       return json_page(list.dump());
     }
-    case Route::To::live: return {};
-    default: return stopping_ ? detail::error_response(503, "the server is being shut down") : Response{};  // ready
+    case Route::To::live:
+      return {};
+    default:
+      return stopping_ ? detail::error_response(503, "the server is being shut down") : Response{};  // ready
   }
 }
 

@@ -1,7 +1,8 @@
 // The server's loop: sockets, the apps' queues, and the replicas' results, in one thread.
 //
 //   ENGINE-1  each request that was read gets one response, whatever happens to its replica
-//   ENGINE-2  the loop blocks only when no socket, result or batch is ready; it polls for a moment while requests are under way
+//   ENGINE-2  the loop blocks only when no socket, result or batch is ready; it polls for a moment while requests are
+//   under way
 //
 // Threading: run() is the loop's thread; execute() and stop() from any other; everything else in the loop's.
 #pragma once
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,11 +24,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/http.hpp>
 
 #include <manta/ready_queue.h>
 #include <manta/serve/options.h>
 
+#include "serve/http/request.h"
 #include "serve/protocols/paths.h"
 #include "serve/server/access_log.h"
 #include "serve/server/app.h"
@@ -38,8 +40,6 @@ class Session;
 
 class Engine {
  public:
-  using Message = boost::beast::http::request<boost::beast::http::string_body>;
-
   // Listens. Throws Error.
   explicit Engine(HttpOptions options);
   ~Engine();
@@ -65,9 +65,14 @@ class Engine {
   // An app that is no longer at its name: what it has is still answered. Then it is forgotten.
   void retire(std::shared_ptr<App> app) { retired_.push_back(std::move(app)); }
   void forget(const std::shared_ptr<App>& app);
-  void answer(std::shared_ptr<Session> session, Message message);
-  void answered(const boost::asio::ip::tcp::socket& socket, const std::string& method, const std::string& target, int status,
-                std::size_t body_bytes, std::chrono::nanoseconds took);
+  // Session::respond will be called: now or later, once.
+  void answer(std::shared_ptr<Session> session, http::RequestHead& head, std::string body);
+  // What is known to be refused, whatever its body.
+  std::optional<Response> refusal_of(const http::RequestHead& head) const;
+  // Space for what sockets have, until the next use.
+  std::span<char> scratch() { return scratch_; }
+  void answered(const boost::asio::ip::tcp::socket& socket, const std::string& method, const std::string& target,
+                int status, std::size_t body_bytes, std::chrono::nanoseconds took);
   void opened(Session& session);
   void closed(Session& session);
 
@@ -89,9 +94,15 @@ class Engine {
   void accept();
   // run_one() returns by then.
   void wake_at(Router::Time time);
+  struct Target {
+    Route route;
+    std::shared_ptr<App> app;
+  };
+  // Empty: a page or a replica answers, which target tells.
+  std::optional<Response> find(const http::RequestHead& head, Target& target) const;
+  std::optional<Response> find_app(const http::RequestHead& head, Target& target) const;
   Response page(const Route& route, const App* app) const;
-  void enqueue(std::shared_ptr<Session> session, std::shared_ptr<App> app, const Route& route, Message& message,
-               std::string_view path, std::string_view query);
+  void enqueue(std::shared_ptr<Session> session, Target target, http::RequestHead& head, std::string body);
   std::size_t dispatch();
   std::size_t dispatch(const std::shared_ptr<App>& app, Router::Time& now, std::optional<Router::Time>& earliest);
   void send(const std::shared_ptr<App>& app, Router::Dispatch dispatch, Router::Time now);
@@ -115,6 +126,7 @@ class Engine {
   std::map<std::string, std::shared_ptr<App>> apps_;
   std::vector<std::shared_ptr<App>> retired_;
   std::set<Session*> sessions_;
+  std::vector<char> scratch_ = std::vector<char>(std::size_t{256} << 10);
   std::unordered_map<RequestId, Pending> pending_;
   std::unordered_map<std::uint64_t, Sent> sent_;
   std::uint64_t next_id_ = 1;

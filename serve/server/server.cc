@@ -7,10 +7,9 @@
 #include <mutex>
 #include <thread>
 
-#include <boost/asio/signal_set.hpp>
-
 #include "serve/server/deploying.h"
 #include "serve/server/engine.h"
+#include "serve/server/stop_signals.h"
 
 namespace manta::serve {
 
@@ -43,7 +42,8 @@ Server& Server::operator=(Server&& other) noexcept {
 Server::~Server() { shutdown(); }
 
 Server::Impl& Server::open() const {
-  if (impl_ == nullptr) throw Error(ErrorCode::unavailable, "the server has been shut down. Next: make another serve::Server");
+  if (impl_ == nullptr)
+    throw Error(ErrorCode::unavailable, "the server has been shut down. Next: make another serve::Server");
   return *impl_;
 }
 
@@ -71,10 +71,8 @@ void Server::stop(const std::string& name) {
 std::string Server::address() const { return impl_ == nullptr ? std::string() : impl_->address; }
 
 void Server::wait() {
-  boost::asio::io_context io(1);
-  boost::asio::signal_set signals(io, SIGINT, SIGTERM);
-  signals.async_wait([](boost::system::error_code, int) {});
-  io.run();
+  StopSignals signals;
+  (void)signals.wait();
   shutdown();
 }
 
@@ -82,7 +80,8 @@ void Server::shutdown() {
   if (impl_ == nullptr) return;
   std::chrono::milliseconds longest{0};
   impl_->engine.execute([&] {
-    for (const auto& [name, app] : impl_->engine.apps()) longest = std::max(longest, app->options().graceful_shutdown_timeout);
+    for (const auto& [name, app] : impl_->engine.apps())
+      longest = std::max(longest, app->options().graceful_shutdown_timeout);
   });
   impl_->engine.stop(std::chrono::steady_clock::now() + longest);
   impl_->loop.join();

@@ -1,111 +1,194 @@
 #include "serve/server/session.h"
 
+#include <array>
 #include <utility>
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+
+#include "serve/http/response_head.h"
 #include "serve/server/engine.h"
 
 namespace manta::serve {
 
-namespace beast = boost::beast;
-namespace http = beast::http;
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
 
-Session::Session(boost::asio::ip::tcp::socket socket, Engine& engine) : engine_(engine), stream_(std::move(socket)) {
+namespace {
+
+constexpr std::chrono::seconds kLinger{2};  // for a client that still sends to read why its request was refused
+
+http::RequestReader::Limits limits_of(const HttpOptions& options) {
+  return {options.max_header_bytes, options.max_body_bytes};
+}
+
+}  // namespace
+
+Session::Session(tcp::socket socket, Engine& engine)
+    : engine_(engine),
+      socket_(std::move(socket)),
+      timer_(socket_.get_executor()),
+      reader_(limits_of(engine.options())) {
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
   engine_.opened(*this);
 }
 
 Session::~Session() { engine_.closed(*this); }
 
 void Session::close() {
-  beast::error_code ignored;
-  stream_.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
-  stream_.socket().close(ignored);
+  error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+  timer_.cancel();
 }
 
 void Session::finish() {
   finishing_ = true;
-  if (!busy_) close();
+  const bool under_way =
+      state_ == State::answering || state_ == State::writing || (state_ == State::reading && reader_.has_head());
+  if (!under_way) close();
 }
+
+// --- time
+
+void Session::expect_by(std::optional<Clock::time_point> time) {
+  deadline_ = time;
+  if (time && (!armed_ || *time < *armed_)) arm();
+}
+
+void Session::arm() {
+  armed_ = deadline_;
+  timer_.expires_at(*armed_);
+  timer_.async_wait([self = shared_from_this()](error_code error) {
+    if (error) return;  // closed, or armed anew
+    self->armed_.reset();
+    if (!self->deadline_ || !self->socket_.is_open()) return;
+    if (Clock::now() < *self->deadline_) return self->arm();
+    self->on_timeout();
+  });
+}
+
+void Session::on_timeout() {
+  if (state_ != State::reading || reader_.empty()) return close();
+  refuse(408, "the request did not come within " + std::to_string(engine_.options().request_timeout.count()) +
+                  " ms (HttpOptions::request_timeout)");
+}
+
+// --- reading
 
 void Session::read() {
-  busy_ = false;
+  state_ = State::reading;
+  asked_ = false;
+  reader_ = http::RequestReader(limits_of(engine_.options()));
   if (finishing_) return close();
-  const HttpOptions& options = engine_.options();
-  if (buffer_.size() == 0) buffer_.shrink_to_fit();  // SESSION-2; a pipelined request may be there
-  parser_.emplace();
-  parser_->header_limit(static_cast<std::uint32_t>(options.max_header_bytes));
-  parser_->body_limit(options.max_body_bytes);
-  stream_.expires_after(options.idle_timeout);
-  http::async_read_header(stream_, buffer_, *parser_,
-                          [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_header(error); });
+  since_ = Clock::now();
+  expect_by(since_ + engine_.options().idle_timeout);
+  if (rest_.empty()) return wait();
+  const std::string rest = std::exchange(rest_, {});
+  take(rest);
 }
 
-void Session::on_header(beast::error_code error) {
-  since_ = std::chrono::steady_clock::now();
-  if (error) return refuse(error);
-  busy_ = true;
-  if (parser_->is_done()) return on_request({});
-  stream_.expires_after(engine_.options().request_timeout);
-  const auto& header = parser_->get();
-  if (beast::iequals(header[http::field::expect], "100-continue") && buffer_.size() == 0) {
-    static constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    beast::error_code failed;
-    stream_.socket().non_blocking(true, failed);
-    (void)stream_.socket().send(boost::asio::buffer(kContinue, sizeof kContinue - 1), 0, failed);  // fits every socket's buffer
+void Session::wait() {
+  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code error) {
+    if (!error) self->on_readable();
+  });
+}
+
+void Session::on_readable() {
+  const std::span<char> space = engine_.scratch();
+  error_code error;
+  const std::size_t wanted = state_ == State::reading ? std::min(reader_.wanted(), space.size()) : space.size();
+  const std::size_t n = socket_.read_some(asio::buffer(space.data(), wanted), error);
+  if (error == asio::error::would_block || error == asio::error::interrupted) return wait();
+  if (error == asio::error::eof) return on_end();
+  if (error) return close();
+  if (state_ == State::lingering) return wait();
+  if (reader_.empty()) since_ = Clock::now();
+  take({space.data(), n});
+}
+
+void Session::take(std::string_view bytes) {
+  const bool first = reader_.empty();
+  const std::size_t used = reader_.take(bytes);
+  if (reader_.refused()) return refuse(reader_.refusal().status, reader_.refusal().why);
+  if (reader_.done()) {
+    rest_ = bytes.substr(used);
+    state_ = State::answering;
+    expect_by(std::nullopt);
+    keep_alive_ = reader_.head().keep_alive;
+    return engine_.answer(shared_from_this(), reader_.head(), std::move(reader_.body()));
   }
-  http::async_read(stream_, buffer_, *parser_,
-                   [self = shared_from_this()](beast::error_code failed, std::size_t) { self->on_request(failed); });
+  if (first && !reader_.empty()) expect_by(since_ + engine_.options().request_timeout);
+  if (reader_.has_head() && reader_.head().expects_continue && !asked_) {
+    asked_ = true;
+    // What is refused anyhow need not be sent: RFC 9110, 10.1.1.
+    if (auto refusal = engine_.refusal_of(reader_.head())) {
+      keep_alive_ = false;
+      state_ = State::answering;
+      return respond(std::move(*refusal));
+    }
+    if (used == bytes.size() && reader_.awaits_body()) send_continue();
+  }
+  wait();
+}
+
+void Session::send_continue() {
+  static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  error_code failed;
+  (void)socket_.send(asio::buffer(kContinue), 0, failed);  // fits every socket's buffer
+}
+
+// The client sends no more.
+void Session::on_end() {
+  if (state_ != State::reading || reader_.empty()) return close();
+  refuse(400, "the connection ended in the middle of the request");
 }
 
 // What cannot be read as a request. The rest of the stream means nothing: the connection ends after the response.
-void Session::refuse(beast::error_code error) {
-  const bool sent_something_else = error.category() == http::make_error_code(http::error::bad_method).category() &&
-                                   error != http::error::end_of_stream && error != http::error::partial_message;
-  if (!sent_something_else) return close();  // gone, or too slow
-  busy_ = true;
+void Session::refuse(int status, const std::string& why) {
   keep_alive_ = false;
-  method_ = "-";
-  target_ = "-";
-  if (error == http::error::body_limit) {
-    return respond(detail::error_response(413, "the body is larger than " + std::to_string(engine_.options().max_body_bytes) +
-                                                   " bytes (HttpOptions::max_body_bytes)"));
-  }
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-    return respond(detail::error_response(431, "the header is larger than " + std::to_string(engine_.options().max_header_bytes) +
-                                                   " bytes (HttpOptions::max_header_bytes)"));
-  }
-  respond(detail::error_response(400, "this is no HTTP request: " + error.message()));
+  state_ = State::answering;
+  respond(detail::error_response(status, why));
 }
 
-void Session::on_request(beast::error_code error) {
-  if (error) return refuse(error);
-  stream_.expires_never();
-  http::request<http::string_body> message = parser_->release();
-  parser_.reset();
-  keep_alive_ = message.keep_alive();
-  method_ = std::string(message.method_string());
-  target_ = std::string(message.target());
-  engine_.answer(shared_from_this(), std::move(message));
-}
+// --- writing
 
 void Session::respond(Response response) {
+  const http::RequestHead& request = reader_.head();
+  if (const auto wrong = http::wrong_with(response)) {
+    response = detail::error_response(500, "the response cannot be sent: " + *wrong);
+  }
   const bool close_after = !keep_alive_ || finishing_;
-  auto& message = response_.emplace();
-  message.version(11);
-  message.result(static_cast<unsigned>(response.status));
-  message.set(http::field::content_type, response.content_type);
-  for (const auto& [name, value] : response.headers) message.insert(name, value);
-  message.keep_alive(!close_after);
-  message.body() = std::move(response.body);
-  message.content_length(message.body().size());
-  if (method_ == "HEAD") message.body().clear();
-  engine_.answered(stream_.socket(), method_, target_, response.status, message.body().size(),
-                   std::chrono::steady_clock::now() - since_);
-  stream_.expires_after(engine_.options().idle_timeout);
-  http::async_write(stream_, message, [self = shared_from_this(), close_after](beast::error_code error, std::size_t) {
-    self->response_.reset();
-    if (error || close_after) return self->close();
+  head_ = http::head_of(response, {.close = close_after, .keep_alive = request.minor == 0});
+  body_ = std::move(response.body);
+  if (request.method == "HEAD" || !http::has_content(response.status) || response.status == 205) body_.clear();
+  engine_.answered(socket_, request.method.empty() ? "-" : request.method,
+                   request.target.empty() ? "-" : request.target, response.status, body_.size(), Clock::now() - since_);
+  state_ = State::writing;
+  expect_by(Clock::now() + engine_.options().idle_timeout);
+  const std::array<asio::const_buffer, 2> buffers{asio::buffer(head_), asio::buffer(body_)};
+  asio::async_write(socket_, buffers, [self = shared_from_this(), close_after](error_code error, std::size_t) {
+    self->head_ = {};
+    self->body_ = {};
+    if (error) return self->close();
+    if (close_after) return self->linger();
     self->read();
   });
+}
+
+// RFC 9112, 9.6: the server ends its side, and reads on until the client ends its own, so that what it still sends does
+// not destroy the response.
+void Session::linger() {
+  if (finishing_) return close();
+  state_ = State::lingering;
+  rest_ = {};
+  error_code error;
+  socket_.shutdown(tcp::socket::shutdown_send, error);
+  if (error) return close();
+  expect_by(Clock::now() + kLinger);
+  wait();
 }
 
 }  // namespace manta::serve

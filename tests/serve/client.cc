@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <stdexcept>
+#include <utility>
 
 namespace manta::serve::testing {
 
@@ -19,13 +20,25 @@ std::string Answer::header(std::string_view name) const {
   return head.substr(from, head.find("\r\n", from) - from);
 }
 
-Client::Client(const std::string& address) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  const std::size_t colon = address.find(':');
+Client::Client(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  const auto port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
   sockaddr_in to{};
+  sockaddr_in6 to6{};
+  const bool v6 = address.front() == '[';
   to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
-  ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
-  if (::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) throw std::runtime_error("cannot connect to " + address);
+  to.sin_port = port;
+  to6.sin6_family = AF_INET6;
+  to6.sin6_port = port;
+  if (v6) {
+    ::inet_pton(AF_INET6, address.substr(1, colon - 2).c_str(), &to6.sin6_addr);
+  } else {
+    ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+  }
+  socket_ = ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto* where = v6 ? reinterpret_cast<const sockaddr*>(&to6) : reinterpret_cast<const sockaddr*>(&to);
+  if (::connect(socket_, where, v6 ? sizeof to6 : sizeof to) != 0)
+    throw std::runtime_error("cannot connect to " + address);
   const int on = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
@@ -40,16 +53,33 @@ void Client::send(std::string_view bytes) {
   }
 }
 
+bool Client::more() {
+  pollfd wait{socket_, POLLIN, 0};
+  if (::poll(&wait, 1, 20'000) <= 0) throw std::runtime_error("no response within 20 s");
+  char bytes[65536];
+  const ssize_t n = ::recv(socket_, bytes, sizeof bytes, 0);
+  if (n <= 0) return false;
+  buffer_.append(bytes, static_cast<std::size_t>(n));
+  return true;
+}
+
+std::string Client::read_all() {
+  while (more()) {
+  }
+  return std::exchange(buffer_, {});
+}
+
+std::string Client::read_head() {
+  std::size_t end = 0;
+  while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+    if (!more()) return {};
+  }
+  const std::string head = buffer_.substr(0, end + 4);
+  buffer_.erase(0, end + 4);
+  return head;
+}
+
 Answer Client::read() {
-  const auto more = [&] {
-    pollfd wait{socket_, POLLIN, 0};
-    if (::poll(&wait, 1, 20'000) <= 0) throw std::runtime_error("no response within 20 s");
-    char bytes[65536];
-    const ssize_t n = ::recv(socket_, bytes, sizeof bytes, 0);
-    if (n <= 0) return false;
-    buffer_.append(bytes, static_cast<std::size_t>(n));
-    return true;
-  };
   std::size_t end = 0;
   while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
     if (!more()) return {};
@@ -81,7 +111,8 @@ Answer Client::get(const std::string& path) {
 }
 
 Answer Client::post(const std::string& path, std::string_view body, const std::string& headers) {
-  send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+  send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "Content-Length: " + std::to_string(body.size()) +
+       "\r\n\r\n");
   send(body);
   return read();
 }

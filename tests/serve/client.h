@@ -22,8 +22,10 @@ class Client {
   ~Client();
   Client(const Client&) = delete;
 
-  void send(std::string_view bytes);  // ignores that the other side may have closed
-  Answer read();                      // waits for 20 s at most
+  void send(std::string_view bytes);             // ignores that the other side may have closed
+  Answer read();                                 // waits for 20 s at most
+  std::string read_head();                       // for a response that has no body whatever it announces
+  std::string read_all();                        // until the other side closes, 20 s at most
   bool closed(std::chrono::milliseconds limit);  // by the other side
 
   Answer get(const std::string& path);
@@ -31,6 +33,7 @@ class Client {
 
  private:
   int socket_ = -1;
+  bool more();  // false: the other side has closed
   std::string buffer_;
 };
 

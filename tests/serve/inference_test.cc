@@ -1,6 +1,9 @@
 // The Open Inference Protocol's body, JSON and binary, there and back.
+#include <cmath>
 #include <cstring>
+#include <limits>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <manta/serve/detail/replica.h>
@@ -9,6 +12,7 @@ namespace manta::serve::detail {
 namespace {
 
 using Json = nlohmann::json;
+using ::testing::HasSubstr;
 
 Request request_of(const std::string& json, const std::string& binary = "") {
   Request request{.body = json + binary};
@@ -20,8 +24,8 @@ Request request_of(const std::string& json, const std::string& binary = "") {
 
 TEST(Inference, EveryTypeInJson) {
   for (const char* type : {"UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP32", "FP64"}) {
-    const InferenceRequest parsed = parse_inference(
-        request_of(R"({"inputs":[{"name":"x","shape":[3],"data":[0,1,100],"datatype":")" + std::string(type) + "\"}]}"));
+    const InferenceRequest parsed = parse_inference(request_of(
+        R"({"inputs":[{"name":"x","shape":[3],"data":[0,1,100],"datatype":")" + std::string(type) + "\"}]}"));
     ASSERT_EQ(parsed.inputs[0].data.size(), 3 * size_bytes(parsed.inputs[0].type)) << type;
     const Response response = format_inference(request_of("{}"), {}, {parsed.inputs});
     const Json json = Json::parse(response.body);
@@ -52,10 +56,87 @@ TEST(Inference, BinaryTensors) {
   EXPECT_EQ(Json::parse(response.body.substr(0, length))["outputs"][0]["parameters"]["binary_data_size"], 12);
 }
 
-TEST(Inference, WhatJsonCannotCarryIsSaid) {
-  const float values[] = {1.0F, std::numeric_limits<float>::infinity()};
-  EXPECT_THROW((void)format_inference(request_of("{}"), {}, {{make_tensor("y", {2}, values)}}), HttpError);
+// Triton's server writes and reads NaN, Infinity and -Infinity, as Python's json does; its client sends them so.
+TEST(Inference, NaNAndInfinitiesTravelAsTritonHasThem) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float values[] = {1.0F, infinity, -infinity, std::nanf("")};
+  const std::string body = format_inference(request_of("{}"), {}, {{make_tensor("y", {4}, values)}}).body;
+  EXPECT_THAT(body, HasSubstr("\"data\":[1.0,Infinity,-Infinity,NaN]"));
+  for (const char* type : {"FP32", "FP64"}) {
+    const InferenceRequest parsed = parse_inference(
+        request_of(R"({"inputs":[{"name":"x","shape":[4],"data":[1.0,Infinity,-Infinity,NaN],"datatype":")" +
+                   std::string(type) + "\"}]}"));
+    EXPECT_THAT(format_inference(request_of("{}"), {}, {parsed.inputs}).body,
+                HasSubstr("\"data\":[1.0,Infinity,-Infinity,NaN]"));
+  }
   EXPECT_THROW((void)make_tensor("y", {3}, values), HttpError);
+}
+
+TEST(Inference, DataAreWhatTheShapeSays) {
+  const auto error = [](const std::string& type, const std::string& shape, const std::string& data) -> std::string {
+    try {
+      (void)parse_inference(request_of(R"({"inputs":[{"name":"x","datatype":")" + type + R"(","shape":)" + shape +
+                                       R"(,"data":)" + data + "}]}"));
+    } catch (const HttpError& refused) {
+      EXPECT_EQ(refused.status(), 400);
+      return refused.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(error("INT32", "[2,3]", "[[1,2,3],[4,5,6]]"), "");
+  EXPECT_EQ(error("INT32", "[2,3]", "[1,2,3,4,5,6]"), "");
+  EXPECT_EQ(error("INT32", "[1,2,1]", "[[[1],[2]]]"), "");
+  EXPECT_EQ(error("INT32", "[]", "[1]"), "");
+  EXPECT_EQ(error("INT32", "[0,3]", "[]"), "");
+  EXPECT_EQ(error("INT32", "[2,0]", "[[],[]]"), "");
+  for (const char* data :
+       {"[[1,2],[3,4,5,6]]", "[[1,2],[3,4],[5,6]]", "[[1,2,3,4,5,6]]", "[1,[2,3,4,5,6]]", "[[1,2,3],4,5,6]",
+        "[[1,2,3],[4,5,[6]]]", "[[[1,2,3],[4,5,6]]]", "[1,2,3,4,5]", "[]", "[[],[]]"}) {
+    EXPECT_NE(error("INT32", "[2,3]", data), "") << data;
+  }
+  EXPECT_NE(error("INT32", "[]", "[[1]]"), "");
+  EXPECT_THAT(error("FP32", "[1]", "[1e39]"), HasSubstr("out of range"));
+  EXPECT_THAT(error("FP32", "[1]", "[-1e39]"), HasSubstr("out of range"));
+  EXPECT_THAT(error("FP64", "[1]", "[1e400]"), HasSubstr("no JSON"));
+  EXPECT_EQ(error("FP64", "[1]", "[1e39]"), "");
+  EXPECT_EQ(error("FP32", "[1]", "[3.4028234e38]"), "");
+  EXPECT_EQ(error("FP32", "[1]", "[1e-60]"), "");
+  EXPECT_NE(error("UINT64", "[1]", "[18446744073709551616]"), "");
+  EXPECT_EQ(error("UINT64", "[1]", "[18446744073709551615]"), "");
+  EXPECT_NE(error("INT64", "[1]", "[9223372036854775808]"), "");
+  EXPECT_NE(error("INT64", "[1]", "[-9223372036854775809]"), "");
+  EXPECT_EQ(error("INT64", "[1]", "[-9223372036854775808]"), "");
+  EXPECT_NE(error("UINT8", "[1]", "[-1]"), "");
+  EXPECT_NE(error("INT8", "[1]", "[128]"), "");
+  EXPECT_NE(error("INT32", "[1]", "[NaN]"), "");
+  EXPECT_NE(error("INT32", "[1]", "[1.5]"), "");
+}
+
+TEST(Inference, AModelIsHeldToWhatItDeclares) {
+  const float values[] = {1, 2};
+  const ModelInfo info{.outputs = {{"y", DataType::FP32, {-1, 2}}, {"free", DataType::INT64, {}}}};
+  const auto error = [&](std::vector<Tensor> outputs) -> std::string {
+    try {
+      check_outputs({std::move(outputs)}, info);
+    } catch (const HttpError& wrong) {
+      EXPECT_EQ(wrong.status(), 500);
+      return wrong.what();
+    }
+    return "";
+  };
+  const Tensor y = make_tensor("y", {1, 2}, values), free = make_tensor("free", {2}, values);
+  EXPECT_EQ(error({y, free}), "");
+  EXPECT_EQ(error({free, y}), "");
+  EXPECT_THAT(error({y}), HasSubstr("did not give its output 'free'"));
+  EXPECT_THAT(error({make_tensor("y", {2}, values), free}), HasSubstr("'y' has the shape [2], its info() says [-1,2]"));
+  EXPECT_THAT(error({make_tensor("y", {2, 1}, values), free}), HasSubstr("[2,1]"));
+  EXPECT_THAT(error({Tensor{"y", DataType::INT32, {1, 2}, y.data}, free}),
+              HasSubstr("'y' is INT32, its info() says FP32"));
+  EXPECT_THAT(error({y, free, make_tensor("z", {2}, values)}), HasSubstr("3 outputs"));
+  EXPECT_THAT(error({Tensor{"y", DataType::FP32, {3, 2}, y.data}, free}), HasSubstr("2 elements, its shape has 6"));
+  EXPECT_THAT(error({Tensor{"y", DataType::FP32, {-1, 2}, y.data}, free}), HasSubstr("which is none"));
+  EXPECT_THAT(error({y, Tensor{"free", DataType::BYTES, {1}, std::string("\x09\0\0\0a", 5)}}),
+              HasSubstr("does not hold the 1 strings"));
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ within() { # within LIBRARY ROOM ...: from left to right
 }
 within train checkpoint sampler group ddp session
 within tune space searchers schedulers trial storage tuner
+within serve replica protocols router http server torch cli
 within rl env vector_env buffer perceptron policy rollout log evaluation algorithms
 
 # LAYER-3: sched, owner and head do no I/O, read no clock, start no thread, and iterate in no hash or pointer order: a

@@ -12,7 +12,7 @@ namespace manta::serve {
 
 struct Request {
   std::string method;  // "GET"
-  std::string path;    // "/echo"
+  std::string path;    // "/echo": without %XX, dot segments and empty ones; %2F stays
   std::string query;   // behind the ?, as it came
   std::vector<std::pair<std::string, std::string>> headers;  // names in small letters
   std::string body;
@@ -28,7 +28,10 @@ struct Response {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;  // beyond Content-Type and those of the connection
+  // Beyond Content-Type (one given here replaces content_type), Date (likewise), and those that only the server sets:
+  // Content-Length, Transfer-Encoding, Connection and the like. A response with one of those, or with a control
+  // character in a name or a value, becomes a 500 that says so. 204 and 304 are sent without the body.
+  std::vector<std::pair<std::string, std::string>> headers;
 };
 
 // What a callable throws to choose the status: 4xx for a request that it refuses. Anything else it throws is a 500.

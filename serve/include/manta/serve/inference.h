@@ -11,7 +11,22 @@
 
 namespace manta::serve {
 
-enum class DataType : std::uint8_t { BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, BF16, FP32, FP64, BYTES };
+enum class DataType : std::uint8_t {
+  BOOL,
+  UINT8,
+  UINT16,
+  UINT32,
+  UINT64,
+  INT8,
+  INT16,
+  INT32,
+  INT64,
+  FP16,
+  BF16,
+  FP32,
+  FP64,
+  BYTES
+};
 
 // "FP32" and so on; the other way round false for anything else.
 std::string_view to_string(DataType type);
@@ -47,21 +62,27 @@ struct InferenceResponse {
   std::vector<Tensor> outputs;
 };
 
-// What a model takes or gives; -1 in a shape: any size. An input whose shape is empty is not checked.
+// What a model takes or gives; -1 in a shape: any size. One whose shape is empty is not checked.
 struct TensorInfo {
   std::string name;
   DataType type = DataType::FP32;
   std::vector<std::int64_t> shape;
 };
 
-// What clients are told of a model: a callable on InferenceRequests may have a method `ModelInfo info() const`.
+// What clients are told of a model: a callable on InferenceRequests may have a method `ModelInfo info() const`, which
+// is asked once, when a replica is made. Both sides are held to it: check_inputs before the model sees a request,
+// check_outputs after.
 struct ModelInfo {
   std::string platform = "manta";
   std::vector<TensorInfo> inputs;
   std::vector<TensorInfo> outputs;
 };
 
-// Throws HttpError(400) that names the input where the request's are not those of the model.
+// Throws HttpError(400) that names the input where the request's are not those of the model. Nothing declared: nothing
+// checked.
 void check_inputs(const InferenceRequest& request, const ModelInfo& info);
+// Throws HttpError(500) that names the output where the response's are not those of the model, or where an output's
+// data are not what its type and shape say.
+void check_outputs(const InferenceResponse& response, const ModelInfo& info);
 
 }  // namespace manta::serve

@@ -17,14 +17,14 @@ namespace manta::serve {
 // /v2/health for load balancers.
 //
 // run() of a name that is served already is a rolling update: the new replicas are started first, then each takes the
-// place of an old one, which ends when it has answered what it had. If one of them cannot be started, nothing changes; but
-// where replicas hold CPUs or GPUs they are started one at a time (there must be room for one more), and those that were
-// replaced before a failure stay.
+// place of an old one, which ends when it has answered what it had. If one of them cannot be started, nothing changes;
+// but where replicas hold CPUs or GPUs they are started one at a time (there must be room for one more), and those that
+// were replaced before a failure stay.
 //
 // Threading: a thread of its own does the work; any thread may call, and blocks until it is done. Ownership: owns the
-// socket, the thread and the replicas. The destructor is shutdown(). Make it after manta::init, destroy it before the Runtime.
-// Errors: throws Error: invalid_argument for options that make no sense, unavailable where the address is taken or a
-// replica does not start; task_failed where its constructor throws.
+// socket, the thread and the replicas. The destructor is shutdown(). Make it after manta::init, destroy it before the
+// Runtime. Errors: throws Error: invalid_argument for options that make no sense, unavailable where the address is
+// taken or a replica does not start; task_failed where its constructor throws.
 //
 //   auto runtime = manta::init(argc, argv);
 //   serve::Server server({.port = 8000});
@@ -41,7 +41,8 @@ class Server {
   template <class D>
   Handle<D> run(const Deployment<D>& deployment) {
     auto targets = std::make_shared<detail::Targets<D>>();
-    if (auto* known = std::any_cast<std::shared_ptr<detail::Targets<D>>>(handle_of(deployment.options.name))) targets = *known;
+    if (auto* known = std::any_cast<std::shared_ptr<detail::Targets<D>>>(handle_of(deployment.options.name)))
+      targets = *known;
     deploy(detail::erased(deployment, targets), targets);
     return Handle<D>(targets);
   }
@@ -50,7 +51,8 @@ class Server {
 
   // "127.0.0.1:8000"
   std::string address() const;
-  // Blocks until SIGINT or SIGTERM, then does what shutdown() does.
+  // Blocks until SIGINT or SIGTERM, then does what shutdown() does. A second such signal ends the program at once. What
+  // the program had set for these signals is put back before it returns.
   void wait();
   // Accepts nothing more, answers what is under way (graceful_shutdown_timeout), ends the replicas.
   void shutdown();

@@ -35,7 +35,14 @@ Response response_of_exception();
 Response response_of_error(const Error& error);
 // {"error": message}
 Response error_response(int status, const std::string& message);
+// NaN, Infinity and -Infinity are numbers, there and back, as Triton and Python have it.
 nlohmann::json read_json(std::string_view text);  // throws HttpError(400), also where it is nested too deeply
+// handler: what becomes of text that is no UTF-8; strict: throws nlohmann::json::type_error.
+std::string write_json(const nlohmann::json& json,
+                       nlohmann::json::error_handler_t handler = nlohmann::json::error_handler_t::strict);
+// taken: sent, converted to a C++ type and back. Throws HttpError(400) where a number did not fit; at: where, as a JSON
+// pointer.
+void check_numbers(const nlohmann::json& sent, const nlohmann::json& taken, const std::string& at = {});
 nlohmann::json parse_json(const Request& request);
 InferenceRequest parse_inference(const Request& request);
 Response format_inference(const Request& request, const InferenceRequest& parsed, InferenceResponse&& response);
@@ -49,7 +56,13 @@ A decode(const Request& request) {
   } else {
     const nlohmann::json json = parse_json(request);
     try {
-      return json.get<A>();
+      A value = json.get<A>();
+      constexpr bool kNumbers =
+          !std::is_same_v<A, nlohmann::json> && !std::is_same_v<A, std::string> && !std::is_same_v<A, bool>;
+      if constexpr (kNumbers && std::is_constructible_v<nlohmann::json, const A&>) {
+        check_numbers(json, nlohmann::json(std::as_const(value)));
+      }
+      return value;
     } catch (const nlohmann::json::exception& error) {
       throw HttpError(400, std::string("the JSON is not what is expected here: ") + error.what());
     }
@@ -66,7 +79,7 @@ Response encode(const Request& request, const A& argument, R&& answer) {
   } else if constexpr (std::is_same_v<A, Request> && std::is_same_v<Plain, std::string>) {
     return Response{.body = std::forward<R>(answer)};
   } else {
-    return Response{.content_type = "application/json", .body = nlohmann::json(std::forward<R>(answer)).dump()};
+    return Response{.content_type = "application/json", .body = write_json(nlohmann::json(std::forward<R>(answer)))};
   }
 }
 
@@ -78,12 +91,16 @@ class Replica {
   using R = typename Types::Answer;
 
   template <class... As>
-  explicit Replica(std::tuple<As...> arguments)
-      : object_(std::make_from_tuple<D>(std::move(arguments))) {}
+  explicit Replica(std::tuple<As...> arguments) : object_(std::make_from_tuple<D>(std::move(arguments))) {
+    if constexpr (requires {
+                    { object_.info() } -> std::convertible_to<ModelInfo>;
+                  })
+      info_ = object_.info();
+  }
 
   Description describe() {
     Description result{.model = Types::model, .batched = Types::batched, .raw = Types::raw};
-    if constexpr (requires { { object_.info() } -> std::convertible_to<ModelInfo>; }) result.info = object_.info();
+    result.info = info_;
     return result;
   }
 
@@ -101,7 +118,9 @@ class Replica {
     places.reserve(requests.size());
     for (std::size_t i = 0; i < requests.size(); ++i) {
       try {
-        arguments.push_back(decode<A>(requests[i]));
+        A argument = decode<A>(requests[i]);
+        if constexpr (Types::model) check_inputs(argument, info_);
+        arguments.push_back(std::move(argument));
         places.push_back(i);
       } catch (...) {
         replies.responses[i] = response_of_exception();
@@ -133,9 +152,11 @@ class Replica {
 
   // A call through a Handle.
   R call(const A& argument) {
+    if constexpr (Types::model) check_inputs(argument, info_);
     if constexpr (Types::batched) {
       auto answers = object_(Batch<A>(std::span<const A>(&argument, 1)));
-      if (answers.size() != 1) throw std::runtime_error("a batch of 1 request has " + std::to_string(answers.size()) + " answers");
+      if (answers.size() != 1)
+        throw std::runtime_error("a batch of 1 request has " + std::to_string(answers.size()) + " answers");
       return value(std::move(answers.front()));
     } else {
       return value(object_(argument));
@@ -148,26 +169,29 @@ class Replica {
     return static_cast<std::uint64_t>(std::chrono::nanoseconds(time).count());
   }
   template <class X>
-  static R value(X&& answer) {
+  R value(X&& answer) const {
     if constexpr (is_result<std::remove_cvref_t<X>>) {
       if (!answer) throw_error(answer.error());
-      return std::move(*answer);
+      return value(std::move(*answer));
     } else {
+      if constexpr (Types::model) check_outputs(answer, info_);
       return std::forward<X>(answer);
     }
   }
   template <class X>
-  static void put(const Request& request, const A& argument, X&& answer, Response& response) {
+  void put(const Request& request, const A& argument, X&& answer, Response& response) const {
     if constexpr (is_result<std::remove_cvref_t<X>>) {
-      response = answer ? encode(request, argument, std::move(*answer)) : response_of_error(answer.error());
+      if (answer) return put(request, argument, std::move(*answer), response);
+      response = response_of_error(answer.error());
     } else {
+      if constexpr (Types::model) check_outputs(answer, info_);
       response = encode(request, argument, std::forward<X>(answer));
     }
   }
 
   // Requests [from, to) of a batch; one by one if they cannot be computed together.
-  void compute(const std::vector<A>& arguments, std::size_t from, std::size_t to, const std::vector<std::size_t>& places,
-               const std::vector<Request>& requests, Replies& replies) {
+  void compute(const std::vector<A>& arguments, std::size_t from, std::size_t to,
+               const std::vector<std::size_t>& places, const std::vector<Request>& requests, Replies& replies) {
     const auto before = Clock::now();
     ++replies.executions;
     try {
@@ -197,6 +221,7 @@ class Replica {
   }
 
   D object_;
+  ModelInfo info_;  // what a model has declared, and is held to
 };
 
 }  // namespace manta::serve::detail

@@ -1,0 +1,15 @@
+// The request's target (RFC 9112, 3.2) in its four forms: path, query, and the authority of the absolute form.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "serve/http/request.h"
+
+namespace manta::serve::http {
+
+// Sets path and query from method and target; has_authority: the target names the host itself, so the field Host does
+// not count. A Refusal where the target is none. Threading: any.
+std::optional<Refusal> read_target(RequestHead& head, bool& has_authority);
+
+}  // namespace manta::serve::http

@@ -1,0 +1,93 @@
+#include "serve/server/stop_signals.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <manta/error.h>
+
+namespace manta::serve {
+
+namespace {
+
+// What the handler uses: lock-free atomics alone.
+std::atomic<int> stopped_by{0};
+std::atomic<bool> another_came{false};
+std::atomic<int> another_signal{0};
+std::atomic<int> event{-1};
+
+std::mutex mutex;  // guards the rest
+int users = 0;
+std::vector<std::pair<int, struct sigaction>> before;
+
+void on_signal(int signal) {
+  const int saved = errno;
+  int none = 0;
+  if (signal == another_signal) {
+    another_came = true;
+  } else if (!stopped_by.compare_exchange_strong(none, signal)) {
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);  // delivered when this returns
+  }
+  const std::uint64_t one = 1;
+  (void)!::write(event, &one, sizeof one);
+  errno = saved;
+}
+
+void take(int signal) {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigemptyset(&action.sa_mask);
+  struct sigaction old {};
+  if (::sigaction(signal, &action, &old) == 0) before.emplace_back(signal, old);
+}
+
+}  // namespace
+
+StopSignals::StopSignals(int another) {
+  const std::lock_guard guard(mutex);
+  if (users++ > 0) return;
+  stopped_by = 0;
+  another_came = false;
+  another_signal = another;
+  event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event < 0) {
+    --users;
+    throw Error(ErrorCode::exhausted, "no descriptor is left to wait for signals. Next: raise ulimit -n");
+  }
+  take(SIGINT);
+  take(SIGTERM);
+  if (another != 0) take(another);
+}
+
+StopSignals::~StopSignals() {
+  const std::lock_guard guard(mutex);
+  if (--users > 0) return;
+  for (const auto& [signal, old] : before) ::sigaction(signal, &old, nullptr);
+  before.clear();
+  ::close(event.exchange(-1));
+}
+
+int StopSignals::wait() {
+  for (;;) {
+    if (another_came.exchange(false)) return another_signal;
+    if (const int signal = stopped_by; signal != 0) return signal;
+    pollfd ready{event, POLLIN, 0};
+    if (::poll(&ready, 1, -1) <= 0) continue;
+    std::uint64_t count = 0;
+    (void)!::read(event, &count, sizeof count);
+    const std::uint64_t one = 1;
+    if (stopped_by != 0) (void)!::write(event, &one, sizeof one);  // all that wait see it
+  }
+}
+
+}  // namespace manta::serve
