@@ -19,13 +19,13 @@
 #include <vector>
 
 #include <manta/error.h>
-#include <manta/serial/writer.h>
 
 #include "core/base/log.h"
 #include "core/client/client.h"
 #include "core/client/retired.h"
 #include "core/client/timeline.h"
 #include "core/gpu/devices.h"
+#include "core/net/packed.h"
 #include "core/net/tls_link.h"
 #include "core/node/daemon.h"
 #include "core/node/spawner.h"
@@ -83,9 +83,10 @@ void configure_cluster(node::NodeConfig& config, int argc, char** argv, const In
   }
   const char* file = std::getenv("MANTA_SECRET_FILE");
   if (file == nullptr || *file == '\0') {
-    throw Error(ErrorCode::invalid_argument,
-                "nodes of a cluster need a secret, and MANTA_SECRET_FILE names none; make one with `openssl rand -hex 32 "
-                "> FILE && chmod 600 FILE`, give the same file to every node, and set MANTA_SECRET_FILE to it");
+    throw Error(
+        ErrorCode::invalid_argument,
+        "nodes of a cluster need a secret, and MANTA_SECRET_FILE names none; make one with `openssl rand -hex 32 "
+        "> FILE && chmod 600 FILE`, give the same file to every node, and set MANTA_SECRET_FILE to it");
   }
   auto secret = net::read_secret(file);
   if (!secret) throw_error(secret.error());
@@ -140,14 +141,15 @@ bool single_threaded() {
 node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
   log::read_level();
   node::NodeConfig config;
-  const double cpus = options.num_cpus >= 0
-                          ? options.num_cpus
-                          : setting(argc, argv, "num-cpus", "MANTA_NUM_CPUS").value_or(usable_cpus());
+  const double cpus = options.num_cpus >= 0 ? options.num_cpus
+                                            : setting(argc, argv, "num-cpus", "MANTA_NUM_CPUS").value_or(usable_cpus());
   config.gpu_names = gpu::visible_devices();
-  const double gpus = options.num_gpus >= 0 ? options.num_gpus
-                                            : setting(argc, argv, "num-gpus", "MANTA_NUM_GPUS")
-                                                  .value_or(static_cast<double>(config.gpu_names.size()));
-  if (gpus != std::floor(gpus)) throw Error(ErrorCode::invalid_argument, "InitOptions::num_gpus must be a whole number");
+  const double gpus =
+      options.num_gpus >= 0
+          ? options.num_gpus
+          : setting(argc, argv, "num-gpus", "MANTA_NUM_GPUS").value_or(static_cast<double>(config.gpu_names.size()));
+  if (gpus != std::floor(gpus))
+    throw Error(ErrorCode::invalid_argument, "InitOptions::num_gpus must be a whole number");
   config.total.cpus = units_of(cpus, "InitOptions::num_cpus");
   config.total.gpus = units_of(gpus, "InitOptions::num_gpus");
   config.total.memory_bytes =
@@ -174,11 +176,12 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
   if (options.max_workers < 1 && options.max_workers != -1) {
     throw Error(ErrorCode::invalid_argument, "InitOptions::max_workers must be at least 1, or -1");
   }
-  config.max_workers = options.max_workers > 0
-                           ? static_cast<std::uint32_t>(options.max_workers)
-                           : static_cast<std::uint32_t>(
-                                 std::clamp<std::uint64_t>(machine_memory_bytes() / kBytesPerWorker, 64, 4096));
-  config.warm_workers = std::min(config.max_workers, static_cast<std::uint32_t>(std::clamp(std::ceil(cpus), 1.0, 64.0)));
+  config.max_workers =
+      options.max_workers > 0
+          ? static_cast<std::uint32_t>(options.max_workers)
+          : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(machine_memory_bytes() / kBytesPerWorker, 64, 4096));
+  config.warm_workers =
+      std::min(config.max_workers, static_cast<std::uint32_t>(std::clamp(std::ceil(cpus), 1.0, 64.0)));
   const char* zygote = std::getenv("MANTA_ZYGOTE");
   if (zygote != nullptr && *zygote != '\0' && std::strcmp(zygote, "fork") != 0 && std::strcmp(zygote, "exec") != 0) {
     throw Error(ErrorCode::invalid_argument,
@@ -223,7 +226,8 @@ void take_role() {
 pid_t fork_node(net::ControlSocket& ours, net::ControlSocket& theirs, std::vector<int> keep) {
   const pid_t driver = ::getpid();
   const pid_t child = ::fork();
-  if (child < 0) throw Error(ErrorCode::exhausted, std::string("cannot fork the node process: ") + std::strerror(errno));
+  if (child < 0)
+    throw Error(ErrorCode::exhausted, std::string("cannot fork the node process: ") + std::strerror(errno));
   if (child > 0) return child;
   Fd(ours.fd()).reset();
   node::enter_child_process(0, keep, theirs.fd(), "manta-node");
@@ -268,9 +272,7 @@ std::vector<NodeInfo> nodes_of(Client& client) {
 
 }  // namespace
 
-std::vector<NodeInfo> Runtime::nodes() const {
-  return impl_ ? nodes_of(*impl_->client) : std::vector<NodeInfo>();
-}
+std::vector<NodeInfo> Runtime::nodes() const { return impl_ ? nodes_of(*impl_->client) : std::vector<NodeInfo>(); }
 std::vector<NodeInfo> cluster_nodes() { return nodes_of(Client::require()); }
 
 std::string Runtime::address() const { return impl_ ? impl_->client->welcome().address : std::string(); }
@@ -297,11 +299,7 @@ Runtime init(int argc, char** argv, const InitOptions& options) {
     impl->node = *started;
   }
   pair->second = net::ControlSocket();
-  serial::Writer writer;
-  writer(config);
-  std::vector<std::byte> bytes(writer.encoded_size());
-  writer.encode_into(bytes.data());
-  auto sent = pair->first.send(bytes);
+  auto sent = pair->first.send(net::pack(config));
   if (!sent) throw Error(ErrorCode::unavailable, "the node process ended at once; look above for its message");
   if (!config.join.empty()) be_a_node(std::exchange(impl->node, 0));
   impl->client = Client::connect(std::move(pair->first), nullptr);

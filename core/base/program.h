@@ -5,7 +5,8 @@
 
 namespace manta {
 
-// A hash of the program's build id: equal in all processes of one build. 0: it was linked without one.
+// A hash of the program's build id, or, where it was linked without one, of its file: equal in all processes of one
+// build. 0: neither can be read.
 std::uint64_t program_id();
 
 }  // namespace manta

@@ -12,9 +12,9 @@ constexpr std::chrono::seconds kEndingGrace{2};
 
 owner::ActorLimits limits_of(const ActorOptions& options) {
   if (options.max_concurrency < 1 || options.max_concurrency > 4096) {
-    throw Error(ErrorCode::invalid_argument, "ActorOptions::max_concurrency is " +
-                                                 std::to_string(options.max_concurrency) +
-                                                 "; it must be from 1 to 4096");
+    throw Error(
+        ErrorCode::invalid_argument,
+        "ActorOptions::max_concurrency is " + std::to_string(options.max_concurrency) + "; it must be from 1 to 4096");
   }
   return {std::max(options.max_restarts, -1), std::max(options.max_task_retries, -1),
           static_cast<std::uint32_t>(options.max_concurrency)};
@@ -58,9 +58,9 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
       return entry;
     }
     if (!call.options.get_if_exists) {
-      throw Error(ErrorCode::invalid_argument,
-                  "an actor named \"" + name + "\" exists already: choose another name, or set "
-                  "ActorOptions::get_if_exists");
+      throw Error(ErrorCode::invalid_argument, "an actor named \"" + name +
+                                                   "\" exists already: choose another name, or set "
+                                                   "ActorOptions::get_if_exists");
     }
     owner::Entry* existing = adopt_named(answer, name, std::string(call.type));
     detail::release(entry);
@@ -100,7 +100,10 @@ void Client::kill_actor(owner::Entry& actor, bool restart) {
 net::Named Client::ask_for_name(net::ClientMessage question, std::uint64_t request) {
   std::unique_lock lock(mutex_);
   names_asked_[request];
-  send(question);
+  if (auto sent = try_send(question); !sent && sent.error().code() == ErrorCode::invalid_argument) {
+    names_asked_.erase(request);
+    throw_error(sent.error().with_context("name of an actor"));
+  }
   names_answered_.wait(lock, [&] { return names_asked_[request].has_value() || node_gone_; });
   const std::optional<net::Named> answer = names_asked_[request];
   names_asked_.erase(request);
@@ -124,7 +127,11 @@ std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std:
   if (end_) throw_error(*end_);
   const std::uint64_t request = next_request_++;
   groups_asked_[request];
-  send(net::CreateGroup{request, std::move(bundles), strategy});
+  if (auto sent = try_send(net::CreateGroup{request, std::move(bundles), strategy});
+      !sent && sent.error().code() == ErrorCode::invalid_argument) {
+    groups_asked_.erase(request);
+    throw_error(sent.error().with_context("placement group"));
+  }
   names_answered_.wait(lock, [&] { return groups_asked_[request].has_value() || node_gone_; });
   const std::optional<net::GroupMade> answer = groups_asked_[request];
   groups_asked_.erase(request);
@@ -136,8 +143,7 @@ std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std:
 // Nobody has lent it to us: we enter ourselves in its owner's books. If it has ended meanwhile, calls will say so.
 owner::Entry* Client::adopt_named(const net::Named& named, const std::string& name, const std::string& type) {
   if (named.type != type) {
-    throw Error(ErrorCode::invalid_argument,
-                "the actor named \"" + name + "\" is a " + named.type + ", not a " + type);
+    throw Error(ErrorCode::invalid_argument, "the actor named \"" + name + "\" is a " + named.type + ", not a " + type);
   }
   const std::lock_guard guard(mutex_);
   owner::Entry* entry = owner_->import({named.actor, named.owner}, true);
@@ -161,8 +167,8 @@ owner::Channel* Client::channel_to(ClientId worker) {
 void Client::on_channel(const net::ChannelTo& message, std::vector<Fd>& descriptors) {
   const std::lock_guard guard(mutex_);
   const auto it = channels_.find(message.worker);
-  OutChannel* channel = it != channels_.end() ? it->second.get()
-                                              : open_channel(message.worker, message.worker_slot, descriptors);
+  OutChannel* channel =
+      it != channels_.end() ? it->second.get() : open_channel(message.worker, message.worker_slot, descriptors);
   if (channel != nullptr) owner_->channel_opened(message.worker, *channel);
 }
 

@@ -22,8 +22,8 @@ namespace manta::client {
 
 namespace {
 
-// Longer messages to other processes travel as memory.
-constexpr std::size_t kLongestInPacket = net::ControlSocket::kMaxPacketBytes - 256;
+constexpr std::size_t kBequestsTogetherBytes = 128 * 1024;
+constexpr std::chrono::seconds kLastMessagesFor{1};
 constexpr std::size_t kArgumentsInHeapUpTo = net::Record::kPayloadBytes;
 
 std::string function_name(detail::FunctionId id) {
@@ -32,10 +32,12 @@ std::string function_name(detail::FunctionId id) {
 }
 
 bool same_shape(const TaskOptions& a, const TaskOptions& b) {
-  return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft && a.bundle == b.bundle &&
-         a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
-         std::equal(a.resources.begin(), a.resources.end(), b.resources.begin(),
-                    [](const CustomResource& x, const CustomResource& y) { return x.name.empty() && y.name.empty(); }) &&
+  return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft &&
+         a.bundle == b.bundle && a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus &&
+         a.memory_bytes == b.memory_bytes &&
+         std::equal(
+             a.resources.begin(), a.resources.end(), b.resources.begin(),
+             [](const CustomResource& x, const CustomResource& y) { return x.name.empty() && y.name.empty(); }) &&
          std::equal(a.env.begin(), a.env.end(), b.env.begin(),
                     [](const EnvVariable& x, const EnvVariable& y) { return x.name.empty() && y.name.empty(); });
 }
@@ -65,7 +67,9 @@ Client::Client(net::ControlSocket node, WorkerHooks* hooks)
     : node_(std::move(node)),
       hooks_(hooks),
       arenas_([this](ClientId arena) { send(net::RequestArena{arena}); }),
-      remote_blocks_([this](std::uint64_t id, const owner::StoredLocation& at) { send(net::PullBlock{id, at}); }) {}
+      remote_blocks_([this](std::uint64_t id, const owner::StoredLocation& at) {
+        send(net::PullBlock{id, at});
+      }) {}
 
 std::unique_ptr<Client> Client::connect(net::ControlSocket node, WorkerHooks* hooks) {
   std::unique_ptr<Client> client(new Client(std::move(node), hooks));
@@ -128,6 +132,7 @@ void Client::stop(bool shut_down_node) {
   Client* self = this;
   current_.compare_exchange_strong(self, nullptr);
   if (shut_down_node) send(net::Shutdown{});
+  outbox_.flush(Clock::now() + kLastMessagesFor);
   if (reader_.joinable()) {
     ::shutdown(node_.fd(), SHUT_RDWR);
     reader_.join();  // everything has failed now: whoever still waits in another thread leaves
@@ -167,7 +172,11 @@ void Client::keep_own_arena() {
   if (auto memory = arena_->reader_memory()) arenas_.arrived(self(), std::move(*memory));
 }
 
-void Client::send(const net::ClientMessage& message) { (void)node_.send(net::encode(message)); }
+void Client::send(const net::ClientMessage& message) {
+  const auto sent = try_send(message);
+  if (sent || sent.error().code() == ErrorCode::unavailable) return;  // the reading thread hears of the node's end
+  log::error("a message to the node process is lost: ", sent.error().what());
+}
 
 // --- owner::OwnerEffects (locked)
 
@@ -193,14 +202,7 @@ void Client::send(ClientId to, owner::PeerMessage message) {
   send_to_peer(to, std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message));
 }
 
-void Client::send_to_peer(ClientId to, const net::PeerPacket& packet) {
-  std::vector<std::byte> bytes = net::encode(packet);
-  if (bytes.size() <= kLongestInPacket) return send(net::ToPeer{to, std::move(bytes)});
-  auto memory = net::memory_holding("manta-message", bytes);
-  if (!memory) throw_error(memory.error());
-  const int descriptor = memory->get();
-  (void)node_.send(net::encode(net::ClientMessage(net::ToPeer{to, {}})), {&descriptor, 1});
-}
+void Client::send_to_peer(ClientId to, const net::PeerPacket& packet) { send(net::ToPeer{to, net::encode(packet)}); }
 
 void Client::free_stored(const owner::StoredLocation& location) {
   if (location.arena == self()) {
@@ -215,13 +217,13 @@ void Client::arena_unused(ClientId arena) {
   send(net::ArenaUnused{arena});
 }
 
-// In packets that are not too long.
+// In messages that are not too long.
 void Client::bequeath(std::vector<owner::Bequest> bequests) {
   net::Bequeath message;
   std::size_t bytes = 0;
   for (owner::Bequest& bequest : bequests) {
     const std::size_t more = 128 + bequest.value.bytes().size() + bequest.contained.size() * sizeof(detail::WireRef);
-    if (bytes + more > kLongestInPacket && bytes > 0) {
+    if (bytes + more > kBequestsTogetherBytes && bytes > 0) {
       send(std::exchange(message, {}));
       bytes = 0;
     }
@@ -257,8 +259,7 @@ TaskContext& Client::context() {
 
 store::Arena& Client::arena() {
   if (!arena_) {
-    auto opened = store::Arena::open(std::move(arena_memory_), page_->store_capacity_bytes, page_->store,
-                                     slot().store);
+    auto opened = store::Arena::open(std::move(arena_memory_), page_->store_capacity_bytes, page_->store, slot().store);
     if (!opened) throw_error(opened.error());
     arena_ = std::move(*opened);
   }
@@ -389,7 +390,7 @@ detail::ValueView Client::read_value(owner::Entry& entry) {
   for (ClientId viewed;;) {
     std::unique_lock lock(mutex_);  // it may go to the spill file and back, until it is pinned
     const owner::Value& value = entry.value;
-    const bool arguments = entry.phase == owner::Phase::here;  // of a task that is about to run here
+    const bool arguments = entry.phase == owner::Phase::here;             // of a task that is about to run here
     if (!arguments && !entry.resolved.load(std::memory_order_relaxed)) {  // lost since, with its node: made again
       lock.unlock();
       wait_resolved(entry, detail::Deadline::max());

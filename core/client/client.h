@@ -34,6 +34,7 @@
 #include "core/client/arenas.h"
 #include "core/client/awaits.h"
 #include "core/client/out_channel.h"
+#include "core/client/outbox.h"
 #include "core/client/output_source.h"
 #include "core/client/pins.h"
 #include "core/client/spilling.h"
@@ -154,8 +155,12 @@ class Client final : owner::OwnerEffects {
   std::vector<net::NodeOfCluster> nodes();
   // Bytes of a stored value, wherever it lies; keepalive: of the memory. Blocks. Errors: object_lost.
   Result<const std::byte*> stored_bytes(const owner::StoredLocation& location, std::shared_ptr<const void>& keepalive);
+  // In the order of the calls, without blocking. To a node that is gone: dropped, and end_ says so.
   void send(const net::ClientMessage& message);
-  void send_to_peer(ClientId to, const net::PeerPacket& packet);  // in the order of the calls
+  void send_to_peer(ClientId to, const net::PeerPacket& packet);
+  // The same for what the program has named: invalid_argument if the message is too long.
+  [[nodiscard]] Result<void> try_send(const net::ClientMessage& message) { return outbox_.send(net::encode(message)); }
+  Outbox& outbox() { return outbox_; }
 
   // --- for coroutines of the executor; awaits.cc
   // It becomes ready when its entry is resolved, and the executor's doorbell is rung. False: it is resolved.
@@ -275,6 +280,7 @@ class Client final : owner::OwnerEffects {
   const std::uint64_t instance_ = ++instances_;
 
   net::ControlSocket node_;
+  Outbox outbox_{node_};
   WorkerHooks* hooks_;
   net::Welcome welcome_;
   net::NodePage* page_ = nullptr;
@@ -312,7 +318,6 @@ class Client final : owner::OwnerEffects {
   OutputSource output_source_;               // of a worker
   std::unique_ptr<OutputPrinter> printer_;   // of the driver, if workers' output comes here
 
-  std::vector<std::byte> parts_;    // of a long message that is arriving; the reader's
   std::thread reader_;
   std::thread background_;
   std::mutex background_mutex_;

@@ -7,7 +7,6 @@
 #include "core/base/overloaded.h"
 #include "core/client/client.h"
 #include "core/client/output_printer.h"
-#include "core/net/shared_memory.h"
 
 namespace manta::client {
 
@@ -53,16 +52,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::ArenaOf& m) {
                    arenas_.arrived(m.client, descriptors.empty() ? Fd() : std::move(descriptors[0]));
                  },
-                 [&](const net::FromPeer& m) {
-                   if (!descriptors.empty()) {
-                     const auto content = net::content_of(descriptors[0].get());
-                     if (content) on_peer_packet(m.client, *content);
-                     return;
-                   }
-                   if (!m.more && parts_.empty()) return on_peer_packet(m.client, m.message);
-                   parts_.insert(parts_.end(), m.message.begin(), m.message.end());
-                   if (!m.more) on_peer_packet(m.client, std::exchange(parts_, {}));
-                 },
+                 [&](const net::FromPeer& m) { on_peer_packet(m.client, m.message); },
                  [&](const net::ChannelTo& m) { on_channel(m, descriptors); },
                  [&](const net::Named& m) {
                    const std::lock_guard guard(mutex_);
@@ -203,6 +193,7 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
 }
 
 void Client::node_lost() {
+  outbox_.close();
   arenas_.close();
   no_more_room();
   remote_blocks_.close();
@@ -213,8 +204,8 @@ void Client::node_lost() {
     const std::lock_guard guard(mutex_);
     node_gone_ = true;
     drain();
-    end_ = Error(ErrorCode::unavailable, current() == this ? "the node process has ended, and with it all workers"
-                                                           : "the runtime has ended");
+    end_ = Error(ErrorCode::unavailable,
+                 current() == this ? "the node process has ended, and with it all workers" : "the runtime has ended");
     owner_->fail_all(*end_);
     active_.clear();
     for (auto& group : groups_) group.clear();

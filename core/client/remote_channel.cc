@@ -10,8 +10,9 @@ namespace manta::client {
 
 namespace {
 
-// Longer arguments are read by the worker's node from this process' arena.
-constexpr std::size_t kInMessageUpTo = 1 << 20;
+// Longer arguments, and those of further tasks, are read by the worker's node from this process' arena as it gets to
+// them: what lies in messages to the worker is bounded, whatever its tasks are given.
+constexpr std::size_t kInMessageUpTo = 64 * 1024;
 
 }  // namespace
 
@@ -49,7 +50,7 @@ bool RemoteChannel::push(owner::Entry& entry) {
     }
   } else if (entry.value.kind() == owner::Value::Kind::stored) {
     const owner::StoredLocation& at = entry.value.stored();
-    if (at.arena == client_.self() && at.size_bytes <= kInMessageUpTo) {
+    if (at.arena == client_.self() && at.size_bytes <= kInMessageUpTo && outstanding_.size() < kWindow) {
       const std::byte* data = client_.arena().at(at.offset);
       task.payload.assign(data, data + at.size_bytes);
     } else {

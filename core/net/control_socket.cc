@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -12,6 +13,7 @@ namespace manta::net {
 namespace {
 
 constexpr std::size_t kControlBytes = CMSG_SPACE(sizeof(int) * ControlSocket::kMaxDescriptors);
+constexpr int kPartsInARow = 16;       // of one try_receive: its caller has others to serve
 constexpr int kBufferBytes = 4 << 20;  // the kernel gives what net.core.wmem_max allows, at least one largest packet
 
 tl::unexpected<Error> fail_errno(const char* what, int error) {
@@ -70,34 +72,50 @@ Result<std::pair<ControlSocket, ControlSocket>> ControlSocket::pair() {
   return std::pair(ControlSocket(Fd(ends[0])), ControlSocket(Fd(ends[1])));
 }
 
-Result<void> ControlSocket::send(std::span<const std::byte> bytes, std::span<const int> descriptors) {
-  for (;;) {
-    auto sent = send_packet(bytes, descriptors, 0);
-    if (!sent) return tl::make_unexpected(std::move(sent.error()));
-    if (*sent) return {};
-    wait_for(fd_.get(), POLLOUT);  // somebody made the socket non-blocking
-  }
-}
-
-Result<bool> ControlSocket::try_send(std::span<const std::byte> bytes, std::span<const int> descriptors) {
-  return send_packet(bytes, descriptors, MSG_DONTWAIT);
-}
-
-Result<bool> ControlSocket::send_packet(std::span<const std::byte> bytes, std::span<const int> descriptors,
-                                        int flags) {
+Result<void> ControlSocket::check(std::span<const std::byte> bytes, std::span<const int> descriptors) const {
   // An empty packet cannot be told from the end of the connection.
-  if (bytes.empty() || bytes.size() > kMaxPacketBytes || descriptors.size() > kMaxDescriptors) {
-    return fail(ErrorCode::invalid_argument,
-                "control socket: packet of " + std::to_string(bytes.size()) + " bytes and " +
-                    std::to_string(descriptors.size()) + " descriptors; from 1 to " +
-                    std::to_string(kMaxPacketBytes) + " and at most " + std::to_string(kMaxDescriptors) +
-                    " can be sent");
+  if (!bytes.empty() && bytes.size() <= kMaxMessageBytes && descriptors.size() <= kMaxDescriptors) return {};
+  return fail(ErrorCode::invalid_argument, "control socket: message of " + std::to_string(bytes.size()) +
+                                               " bytes and " + std::to_string(descriptors.size()) +
+                                               " descriptors; from 1 to " + std::to_string(kMaxMessageBytes) +
+                                               " and at most " + std::to_string(kMaxDescriptors) + " can be sent");
+}
+
+Result<void> ControlSocket::send(std::span<const std::byte> bytes, std::span<const int> descriptors) {
+  for (std::size_t sent = 0;;) {
+    auto done = send_parts(bytes, sent, descriptors, 0);
+    if (!done) return tl::make_unexpected(std::move(done.error()));
+    if (*done) return {};
+    wait_for(fd_.get(), POLLOUT);  // the descriptor is non-blocking
   }
-  iovec content{const_cast<std::byte*>(bytes.data()), bytes.size()};
+}
+
+Result<bool> ControlSocket::try_send(std::span<const std::byte> bytes, std::size_t& sent,
+                                     std::span<const int> descriptors) {
+  return send_parts(bytes, sent, descriptors, MSG_DONTWAIT);
+}
+
+Result<bool> ControlSocket::send_parts(std::span<const std::byte> bytes, std::size_t& sent,
+                                       std::span<const int> descriptors, int flags) {
+  if (auto fits = check(bytes, descriptors); !fits) return tl::make_unexpected(std::move(fits.error()));
+  while (sent < bytes.size()) {
+    const auto part = bytes.subspan(sent, std::min(kMaxPartBytes, bytes.size() - sent));
+    const bool more = sent + part.size() < bytes.size();
+    auto went = send_packet(part, more, more ? std::span<const int>() : descriptors, flags);
+    if (!went || !*went) return went;
+    sent += part.size();
+  }
+  return true;
+}
+
+Result<bool> ControlSocket::send_packet(std::span<const std::byte> part, bool more, std::span<const int> descriptors,
+                                        int flags) {
+  std::byte head{more};
+  iovec content[] = {{&head, 1}, {const_cast<std::byte*>(part.data()), part.size()}};
   alignas(cmsghdr) std::byte control[kControlBytes] = {};
   msghdr message{};
-  message.msg_iov = &content;
-  message.msg_iovlen = 1;
+  message.msg_iov = content;
+  message.msg_iovlen = 2;
   if (!descriptors.empty()) {
     message.msg_control = control;
     message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
@@ -115,17 +133,26 @@ Result<bool> ControlSocket::send_packet(std::span<const std::byte> bytes, std::s
 }
 
 Result<ControlSocket::Packet> ControlSocket::receive() {
-  for (;;) {
-    auto packet = receive_packet(0);
-    if (packet || packet.error().code() != ErrorCode::exhausted || !would_block_) return packet;
-    wait_for(fd_.get(), POLLIN);
+  for (Packet packet;;) {
+    auto received = receive_packet(packet, 0);
+    if (!received) return tl::make_unexpected(std::move(received.error()));
+    if (*received == Received::message) return packet;
+    if (*received == Received::nothing) wait_for(fd_.get(), POLLIN);
   }
 }
 
-Result<ControlSocket::Packet> ControlSocket::try_receive() { return receive_packet(MSG_DONTWAIT); }
+Result<ControlSocket::Packet> ControlSocket::try_receive() {
+  Packet packet;
+  for (int parts = 0; parts < kPartsInARow; ++parts) {
+    auto received = receive_packet(packet, MSG_DONTWAIT);
+    if (!received) return tl::make_unexpected(std::move(received.error()));
+    if (*received == Received::message) return packet;
+    if (*received == Received::nothing) break;
+  }
+  return fail(ErrorCode::exhausted, "control socket: no whole message is there");
+}
 
-Result<ControlSocket::Packet> ControlSocket::receive_packet(int flags) {
-  would_block_ = false;
+Result<ControlSocket::Received> ControlSocket::receive_packet(Packet& packet, int flags) {
   if (buffer_ == nullptr) buffer_ = std::make_unique_for_overwrite<std::byte[]>(kMaxPacketBytes);
   iovec content{buffer_.get(), kMaxPacketBytes};
   alignas(cmsghdr) std::byte control[kControlBytes];
@@ -140,15 +167,11 @@ Result<ControlSocket::Packet> ControlSocket::receive_packet(int flags) {
     message.msg_controllen = sizeof(control);
     received = ::recvmsg(fd_.get(), &message, flags | MSG_CMSG_CLOEXEC);
     if (received >= 0) break;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      would_block_ = true;
-      return fail(ErrorCode::exhausted, "control socket: no packet is there");
-    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return Received::nothing;
     // A peer that died with packets unread shows as ECONNRESET once, before the packets that it had sent.
     if (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset, true))) continue;
     return fail_errno("receive", errno);
   }
-  Packet packet;
   packet.descriptors = take_descriptors(message);  // before any return: what is not handed out is closed
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     return fail(ErrorCode::invalid_argument,
@@ -158,8 +181,18 @@ Result<ControlSocket::Packet> ControlSocket::receive_packet(int flags) {
                           std::to_string(kMaxDescriptors) + " or this process may not open more (ulimit -n)");
   }
   if (received == 0) return fail(ErrorCode::unavailable, "control socket: receive: the peer has gone");
-  packet.bytes.assign(buffer_.get(), buffer_.get() + received);
-  return packet;
+  const std::span<const std::byte> part(buffer_.get() + 1, static_cast<std::size_t>(received) - 1);
+  if (part.size() > kMaxMessageBytes - begun_.size()) {
+    return fail(ErrorCode::invalid_argument,
+                "control socket: a message of more than " + std::to_string(kMaxMessageBytes) + " bytes arrived");
+  }
+  if (buffer_[0] != std::byte{0}) {
+    begun_.insert(begun_.end(), part.begin(), part.end());
+    return Received::part;
+  }
+  packet.bytes = std::exchange(begun_, {});
+  packet.bytes.insert(packet.bytes.end(), part.begin(), part.end());
+  return Received::message;
 }
 
 }  // namespace manta::net

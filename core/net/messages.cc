@@ -4,6 +4,8 @@
 #include <manta/serial/writer.h>
 
 #include "core/net/error_codec.h"
+#include "core/net/packed.h"
+#include "core/net/wire_resources.h"
 #include "core/owner/stream_items.h"
 
 namespace manta::net {
@@ -139,21 +141,38 @@ Bequeath read_message<Bequeath>(serial::Reader& reader) {
   return message;
 }
 
+void require_possible(const WireResources& request) {
+  if (auto possible = check(request, kMostGpusOfRequest); !possible) throw_error(possible.error());
+}
+template <>
+SetDemand read_message<SetDemand>(serial::Reader& reader) {
+  SetDemand message;
+  reader(message);
+  require_possible(message.request);
+  if (message.where.policy > Placement::spread) throw Error(ErrorCode::invalid_argument, "an unknown placement policy");
+  return message;
+}
+template <>
+CreateGroup read_message<CreateGroup>(serial::Reader& reader) {
+  CreateGroup message;
+  reader(message);
+  for (const WireResources& bundle : message.bundles) require_possible(bundle);
+  return message;
+}
+
 template <class Variant>
 std::vector<std::byte> encode_variant(const Variant& message) {
   serial::Writer writer;
   writer(kControlVersion, static_cast<std::uint8_t>(message.index()));
   std::visit([&](const auto& m) { writer(wire_form(m)); }, message);
-  std::vector<std::byte> bytes(1 + writer.encoded_size());
-  bytes[0] = static_cast<std::byte>(writer.framed());
-  writer.encode_into(bytes.data() + 1);
-  return bytes;
+  return bytes_of(writer);
 }
 
 template <class Variant, std::size_t I = 0>
 Variant read_alternative(std::size_t index, serial::Reader& reader) {
   if constexpr (I < std::variant_size_v<Variant>) {
-    if (index == I) return Variant(std::in_place_index<I>, read_message<std::variant_alternative_t<I, Variant>>(reader));
+    if (index == I)
+      return Variant(std::in_place_index<I>, read_message<std::variant_alternative_t<I, Variant>>(reader));
     return read_alternative<Variant, I + 1>(index, reader);
   } else {
     throw Error(ErrorCode::invalid_argument, "unknown message number " + std::to_string(index));
@@ -169,8 +188,8 @@ Result<Variant> decode_variant(std::span<const std::byte> bytes, const char* wha
     std::uint8_t version = 0, index = 0;
     reader(version, index);
     if (version != kControlVersion) {
-      throw Error(ErrorCode::invalid_argument, "protocol version " + std::to_string(version) + ", this program speaks " +
-                                                   std::to_string(kControlVersion));
+      throw Error(ErrorCode::invalid_argument, "protocol version " + std::to_string(version) +
+                                                   ", this program speaks " + std::to_string(kControlVersion));
     }
     return read_alternative<Variant>(index, reader);
   } catch (const Error& error) {

@@ -18,7 +18,7 @@
 
 namespace manta::net {
 
-inline constexpr std::uint8_t kControlVersion = 4;
+inline constexpr std::uint8_t kControlVersion = 5;
 
 // A resource request, as on the wire (sched::ResourceSet).
 struct WireResources {
@@ -41,7 +41,7 @@ struct SetDemand {
   std::uint32_t wanted = 0;
   sched::Where where;
 };
-struct CreateGroup {  // a placement group; answered by GroupMade
+struct CreateGroup {          // a placement group; answered by GroupMade
   std::uint64_t request = 0;  // the sender's number of it
   std::vector<WireResources> bundles;
   std::uint8_t strategy = 0;  // GroupStrategy
@@ -61,11 +61,11 @@ struct ChannelClosed {
 struct RequestArena {
   ClientId client;
 };
-struct ToPeer {  // delivered as FromPeer, in order per sender; a message too long for a packet is in a descriptor
+struct ToPeer {  // delivered as FromPeer, in order per sender
   ClientId client;
   std::vector<std::byte> message;  // a PeerPacket
 };
-struct Shutdown {};  // driver: end everything
+struct Shutdown {};   // driver: end everything
 struct ArenaUnused {  // of a dead client: no value that the sender knows lies in it
   ClientId client;
 };
@@ -108,7 +108,7 @@ struct Settled {  // answers Settle: what came before it has been acted on
   ClientId heir;
   std::uint32_t round = 0;
 };
-struct PullBlock {  // bring a block of another node here; answered by BlockPulled
+struct PullBlock {       // bring a block of another node here; answered by BlockPulled
   std::uint64_t id = 0;  // the client's own
   owner::StoredLocation location;
 };
@@ -121,10 +121,10 @@ struct DrainOutput {  // driver: of workers of the node; answered by OutputDrain
   NodeId node;
 };
 
-using ClientMessage = std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown,
-                                   ArenaUnused, KillWorker, RequestChannel, RegisterName, FindName, DropName, NeedRoom,
-                                   MadeRoom, PullBlock, Bequeath, Withdraw, Settled, OutputTaken, DrainOutput, CreateGroup,
-                                   RemoveGroup>;
+using ClientMessage =
+    std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown, ArenaUnused,
+                 KillWorker, RequestChannel, RegisterName, FindName, DropName, NeedRoom, MadeRoom, PullBlock, Bequeath,
+                 Withdraw, Settled, OutputTaken, DrainOutput, CreateGroup, RemoveGroup>;
 
 // --- from a node to a client
 struct NodeOfCluster {
@@ -141,8 +141,8 @@ struct Welcome {  // the first; descriptors: node page, the client's arena
   double num_cpus = 0;
   std::string spill_directory;
   std::vector<NodeOfCluster> nodes;
-  std::string address;  // where this node accepts others; empty: nowhere
-  std::string env;  // workers: the variables that this one was started with, as in sched::ResourceSet
+  std::string address;           // where this node accepts others; empty: nowhere
+  std::string env;               // workers: the variables that this one was started with, as in sched::ResourceSet
   bool output_captured = false;  // workers: their stdout and stderr are pipes that the node reads
 };
 struct Granted {  // descriptors, if new_channel: ring, the worker's arena
@@ -175,10 +175,9 @@ struct CloseChannel {
 struct ArenaOf {  // descriptor: the arena, if the client is known
   ClientId client;
 };
-struct FromPeer {  // descriptor, if the message is empty: memory that holds it
+struct FromPeer {
   ClientId client;
   std::vector<std::byte> message;
-  bool more = false;  // a part: the next FromPeer goes on with it
 };
 struct ClientDied {
   ClientId client;
@@ -280,10 +279,11 @@ struct StopTask {
   TaskId task;
   owner::Cancellation how;
 };
-using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
-                                owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks,
-                                TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited,
-                                owner::CancelTask, StopTask, owner::StreamItems, owner::StreamCredit, owner::StreamStop>;
+using PeerPacket =
+    std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
+                 owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks, TasksReturned,
+                 WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited, owner::CancelTask, StopTask,
+                 owner::StreamItems, owner::StreamCredit, owner::StreamStop>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

@@ -65,28 +65,6 @@ Result<std::uint64_t> fixed_size_of(int fd) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-Result<Fd> memory_holding(const char* name, std::span<const std::byte> bytes) {
-  auto memory = create_shared_memory(name, bytes.size());
-  for (std::size_t done = 0; memory && done < bytes.size();) {
-    const auto wrote = ::pwrite(memory->get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (wrote <= 0 && errno != EINTR) return fail_errno(errno, sized("shared memory", bytes.size()));
-    if (wrote > 0) done += static_cast<std::size_t>(wrote);
-  }
-  return memory;
-}
-
-Result<std::vector<std::byte>> content_of(int fd) {
-  const auto size = fixed_size_of(fd);
-  if (!size) return tl::unexpected<Error>(size.error());
-  std::vector<std::byte> bytes(*size);
-  for (std::size_t done = 0; done < bytes.size();) {
-    const auto read = ::pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (read == 0 || (read < 0 && errno != EINTR)) return fail_errno(errno, "shared memory from a peer");
-    if (read > 0) done += static_cast<std::size_t>(read);
-  }
-  return bytes;
-}
-
 Result<Fd> reopen_read_only(int fd) {
   Fd copy(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY | O_CLOEXEC));
   if (!copy) return fail_errno(errno, "read-only descriptor of shared memory");

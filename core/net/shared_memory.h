@@ -28,14 +28,9 @@ bool is_size_sealed(int fd);
 // with EPERM).
 Result<Fd> reopen_read_only(int fd);
 
-// Memory that holds the bytes; exhausted: there is none to be had. And what such memory of a peer holds. Neither maps
-// anything: a page that cannot be had is an error here, and would be a signal there.
-Result<Fd> memory_holding(const char* name, std::span<const std::byte> bytes);
-Result<std::vector<std::byte>> content_of(int fd);
-
 enum class Mapping : std::uint8_t {
-  shared,         // reads and writes what all see
-  private_copy,   // reads what all see; a write copies the page for this process alone
+  shared,        // reads and writes what all see
+  private_copy,  // reads what all see; a write copies the page for this process alone
 };
 // Maps the first size_bytes, without reserving memory for them; large ones at a multiple of 2 MiB, so that huge pages
 // of the memory are huge in the mapping too.

@@ -16,7 +16,9 @@ namespace {
 using boost::system::error_code;
 using namespace std::chrono_literals;
 
-constexpr auto kJoinFor = 10s;          // a head that does not listen yet may come up
+constexpr auto kJoinFor = 10s;      // a head that does not listen yet may come up
+constexpr auto kTellAfter = 300ms;  // one that comes up at the same time takes that long
+constexpr auto kTellEvery = 3s;
 constexpr auto kPublishEvery = 20ms;
 constexpr auto kIntroduction = 3000ms;
 constexpr auto kLeaveFor = 300ms;
@@ -31,9 +33,10 @@ bool same(const link::View& a, const link::View& b) {
 
 }  // namespace
 
-Cluster::Cluster(boost::asio::io_context& io, ClusterEvents& events, const NodeConfig& config)
+Cluster::Cluster(boost::asio::io_context& io, ClusterEvents& events, BackPressure& pressure, const NodeConfig& config)
     : io_(io),
       events_(events),
+      pressure_(pressure),
       own_{kHead, "", config.total},
       view_{kHead, config.total, {}},
       published_(view_),
@@ -44,8 +47,8 @@ Cluster::~Cluster() {
 }
 
 std::unique_ptr<Cluster> Cluster::listen(boost::asio::io_context& io, const NodeConfig& config, ClusterEvents& events,
-                                         const std::string& host, ClientId driver) {
-  std::unique_ptr<Cluster> cluster(new Cluster(io, events, config));
+                                         BackPressure& pressure, const std::string& host, ClientId driver) {
+  std::unique_ptr<Cluster> cluster(new Cluster(io, events, pressure, config));
   cluster->own_.host = host;
   Cluster* self = cluster.get();
   cluster->self_ = kHead;
@@ -63,11 +66,12 @@ std::unique_ptr<Cluster> Cluster::listen(boost::asio::io_context& io, const Node
 }
 
 std::unique_ptr<Cluster> Cluster::join(boost::asio::io_context& io, const NodeConfig& config, const std::string& host,
-                                       ClusterEvents& events, const std::function<bool()>& cancelled) {
+                                       ClusterEvents& events, BackPressure& pressure,
+                                       const std::function<bool()>& cancelled) {
   const std::string context = "cannot join the cluster at " + config.join;
   auto address = net::split_address(config.join);
   if (!address) throw_error(address.error().with_context(context));
-  std::unique_ptr<Cluster> cluster(new Cluster(io, events, config));
+  std::unique_ptr<Cluster> cluster(new Cluster(io, events, pressure, config));
   cluster->context_ = net::make_psk_context(net::derive_key(config.secret, kRole));
   const auto deadline = std::chrono::steady_clock::now() + kJoinFor;
   const auto await = [&](const auto& done) {
@@ -81,6 +85,7 @@ std::unique_ptr<Cluster> Cluster::join(boost::asio::io_context& io, const NodeCo
     }
   };
   std::shared_ptr<net::TlsLink> link;
+  auto tell_at = std::chrono::steady_clock::now() + kTellAfter;
   while (!link) {
     std::optional<Result<std::shared_ptr<net::TlsLink>>> made;
     net::TlsLink::connect(io, *cluster->context_, address->first, address->second, {},
@@ -91,6 +96,11 @@ std::unique_ptr<Cluster> Cluster::join(boost::asio::io_context& io, const NodeCo
     } else if (made->error().code() != ErrorCode::unavailable || std::chrono::steady_clock::now() > deadline) {
       throw_error(made->error().with_context(context));
     } else {
+      if (const auto now = std::chrono::steady_clock::now(); now >= tell_at) {
+        log::warn("waiting to join the cluster at ", config.join, " for up to ", kJoinFor.count(),
+                  " s: ", made->error().message());
+        tell_at = now + kTellEvery;
+      }
       const auto again = std::chrono::steady_clock::now() + 100ms;
       await([&] { return std::chrono::steady_clock::now() >= again; });
     }
@@ -99,20 +109,15 @@ std::unique_ptr<Cluster> Cluster::join(boost::asio::io_context& io, const NodeCo
   head->link = link;
   cluster->members_[kHead] = std::move(head);
   std::optional<std::string> refused;
-  link->start(
-      [self = cluster.get()](std::uint8_t kind, std::vector<std::byte> payload) {
-        self->on_frame(kHead, kind, payload);
-      },
-      [self = cluster.get(), &refused](const net::TlsLink::End& end) {
-        if (!self->self_) {
-          refused = end.why;
-          return;
-        }
-        const auto tell = [self, end] { self->events_.head_gone(end.orderly, end.why); };
-        self->started_ ? tell() : self->early_.push_back(tell);
-      });
-  link->send(link::kMembershipFrame,
-             link::encode(link::Membership(link::Join{host, config.total, program_id()})));
+  cluster->start_link(kHead, link, [self = cluster.get(), &refused](const net::TlsLink::End& end) {
+    if (!self->self_) {
+      refused = end.why;
+      return;
+    }
+    const auto tell = [self, end] { self->events_.head_gone(end.orderly, end.why); };
+    self->started_ ? tell() : self->early_.push_back(tell);
+  });
+  cluster->tell(kHead, link::Join{host, config.total, program_id()});
   await([&] { return cluster->self_ || refused; });
   if (refused) throw Error(ErrorCode::unavailable, context + ": " + link->peer() + ": " + *refused);
   return cluster;
@@ -138,15 +143,37 @@ void Cluster::add_member(std::shared_ptr<net::TlsLink> link) {
   member.introduction.async_wait([this, id](error_code error) {
     if (!error) member_gone(id, "it did not say who it is");
   });
-  member.link->start([this, id](std::uint8_t kind, std::vector<std::byte> payload) { on_frame(id, kind, payload); },
-                     [this, id](const net::TlsLink::End& end) {
-                       member_gone(id, end.orderly ? "left: " + end.why : "was lost: " + end.why);
-                     });
+  start_link(id, member.link, [this, id](const net::TlsLink::End& end) {
+    member_gone(id, end.orderly ? "left: " + end.why : "was lost: " + end.why);
+  });
+}
+
+void Cluster::start_link(NodeId of, const std::shared_ptr<net::TlsLink>& link, net::TlsLink::OnEnd on_end) {
+  const auto on_frame_of = [this, of, weak = std::weak_ptr(link)](std::uint8_t kind, std::vector<std::byte> payload) {
+    try {
+      on_frame(of, kind, payload);
+    } catch (const std::exception& error) {  // values that passed the decoder, and make no sense to what acts on them
+      refuse_frame(of, error.what());
+    }
+    const auto source = weak.lock();
+    if (!pressure_.take_overfull() || !source) return;
+    source->pause();
+    pressure_.wait([weak] {
+      if (const auto paused = weak.lock()) paused->resume();
+    });
+  };
+  link->start(on_frame_of, std::move(on_end),
+              [this, of](std::size_t bytes) { pressure_.queued(client_of(of, 0), bytes); });
+}
+
+// What comes here is shorter than the limit: longer messages do not fit into the control socket that they come from.
+void Cluster::send_on(net::TlsLink& link, std::uint8_t kind, std::span<const std::byte> payload) {
+  if (auto sent = link.send(kind, payload); !sent) log::error("a message is lost: ", sent.error().what());
 }
 
 void Cluster::introduced(NodeId id, Member& member, const link::Join& join) {
   if (member.node.node) return;
-  if (join.program != program_id()) {
+  if (join.program != program_id() || join.program == 0) {
     return member.link->leave("refused: it runs another program than this one, or another build of it");
   }
   member.introduction.cancel();
@@ -169,6 +196,7 @@ void Cluster::member_gone(NodeId id, const std::string& why) {
   const std::unique_ptr<Member> gone = std::move(it->second);
   members_.erase(it);
   gone->link->close();
+  pressure_.queued(client_of(id, 0), 0);
   if (gone->node.node && !leaving_) events_.node_down(id, why);
 }
 
@@ -178,9 +206,14 @@ void Cluster::on_frame(NodeId from, std::uint8_t kind, std::span<const std::byte
   if (kind == link::kRelayedFrame) return on_relayed(from, payload);
   if (kind != link::kMembershipFrame) return;  // of a later version
   auto message = link::decode_membership(payload);
-  if (message) return on_membership(from, std::move(*message));
+  message ? on_membership(from, std::move(*message)) : refuse_frame(from, message.error().message());
+}
+
+// At the head's node, the sender is told and leaves. Elsewhere the head has let it pass, or it is from a third node.
+void Cluster::refuse_frame(NodeId from, const std::string& why) {
+  if (refusals_++ < kRefusalsTold) log::warn("a message of node ", from, " is refused: ", why);
   const auto it = members_.find(from);
-  if (it != members_.end()) it->second->link->leave(message.error().message());
+  if (is_head() && it != members_.end()) it->second->link->leave("refused: " + why);
 }
 
 void Cluster::on_membership(NodeId from, link::Membership message) {
@@ -236,12 +269,13 @@ void Cluster::on_relayed(NodeId from, std::span<const std::byte> payload) {
     if (relayed->from != from || sender == members_.end() || !sender->second->node.node) return;  // CLUSTER-3
     if (relayed->to != self_) {
       const auto to = members_.find(relayed->to);
-      if (to != members_.end() && to->second->node.node) to->second->link->send(link::kRelayedFrame, payload);
+      if (to != members_.end() && to->second->node.node) send_on(*to->second->link, link::kRelayedFrame, payload);
       return;
     }
   }
+  if (relayed->to != self_) return;
   auto message = link::decode_message(relayed->message);
-  if (!message || relayed->to != self_) return;
+  if (!message) return refuse_frame(relayed->from, message.error().message());
   if (started_) return events_.message(relayed->from, std::move(*message));
   early_.push_back([this, sender = relayed->from, m = std::move(*message)] { events_.message(sender, m); });
 }
@@ -251,18 +285,18 @@ void Cluster::on_relayed(NodeId from, std::span<const std::byte> payload) {
 void Cluster::send(NodeId to, const link::Message& message) {
   const auto it = members_.find(is_head() ? to : kHead);
   if (it == members_.end() || to == self_ || (is_head() && !it->second->node.node)) return;
-  it->second->link->send(link::kRelayedFrame, link::encode(self_, to, message));
+  send_on(*it->second->link, link::kRelayedFrame, link::encode(self_, to, message));
 }
 
 void Cluster::tell(NodeId to, const link::Membership& message) {
   const auto it = members_.find(is_head() ? to : kHead);
-  if (it != members_.end()) it->second->link->send(link::kMembershipFrame, link::encode(message));
+  if (it != members_.end()) send_on(*it->second->link, link::kMembershipFrame, link::encode(message));
 }
 
 void Cluster::to_all_but(NodeId except, const link::Membership& message) {
   const std::vector<std::byte> bytes = link::encode(message);
   for (const auto& [id, member] : members_) {
-    if (id != except && member->node.node) member->link->send(link::kMembershipFrame, bytes);
+    if (id != except && member->node.node) send_on(*member->link, link::kMembershipFrame, bytes);
   }
 }
 

@@ -19,6 +19,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "core/net/tls_link.h"
+#include "core/node/back_pressure.h"
 #include "core/node/link_messages.h"
 #include "core/node/node_config.h"
 
@@ -44,10 +45,11 @@ class Cluster {
 
   // The head's node: listens where the configuration says. Throws Error.
   static std::unique_ptr<Cluster> listen(boost::asio::io_context& io, const NodeConfig& config, ClusterEvents& events,
-                                         const std::string& host, ClientId driver);
+                                         BackPressure& pressure, const std::string& host, ClientId driver);
   // Another node: joins, which blocks; cancelled: asked now and then whether to give up. Throws Error.
   static std::unique_ptr<Cluster> join(boost::asio::io_context& io, const NodeConfig& config, const std::string& host,
-                                       ClusterEvents& events, const std::function<bool()>& cancelled);
+                                       ClusterEvents& events, BackPressure& pressure,
+                                       const std::function<bool()>& cancelled);
   ~Cluster();
 
   // Events come from now on.
@@ -75,10 +77,13 @@ class Cluster {
     explicit Member(boost::asio::io_context& io) : introduction(io) {}
   };
 
-  Cluster(boost::asio::io_context& io, ClusterEvents& events, const NodeConfig& config);
+  Cluster(boost::asio::io_context& io, ClusterEvents& events, BackPressure& pressure, const NodeConfig& config);
+  void start_link(NodeId of, const std::shared_ptr<net::TlsLink>& link, net::TlsLink::OnEnd on_end);
+  static void send_on(net::TlsLink& link, std::uint8_t kind, std::span<const std::byte> payload);
   void add_member(std::shared_ptr<net::TlsLink> link);
   void introduced(NodeId id, Member& member, const link::Join& join);
   void on_frame(NodeId from, std::uint8_t kind, std::span<const std::byte> payload);
+  void refuse_frame(NodeId from, const std::string& why);
   void on_membership(NodeId from, link::Membership message);
   void on_relayed(NodeId from, std::span<const std::byte> payload);
   void member_gone(NodeId id, const std::string& why);
@@ -87,6 +92,7 @@ class Cluster {
 
   boost::asio::io_context& io_;
   ClusterEvents& events_;
+  BackPressure& pressure_;
   NodeId self_;
   ClientId driver_;
   std::string address_;

@@ -26,7 +26,7 @@ namespace manta::node {
 
 namespace {
 
-constexpr std::size_t kMaxBacklogBytes = 256 << 20;
+constexpr auto kStuckFor = std::chrono::seconds(30);
 
 sched::NodeSchedulerConfig scheduler_config(const NodeConfig& config, NodeId node) {
   sched::NodeSchedulerConfig c;
@@ -53,15 +53,19 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       start_(std::chrono::steady_clock::now()),
       host_(host_name()),
       self_(Cluster::kHead),
+      pressure_(io_),
       replan_timer_(io_),
       memory_timer_(io_),
       driver_(client_of(Cluster::kHead, 1)),
       estates_(static_cast<owner::EstateEffects&>(*this)),
       round_call_(round_call_edge()),
-      room_([this](ClientId to, std::uint64_t id, std::uint64_t bytes) { send(*find(to), net::MakeRoom{id, bytes}); },
-            [this](ClientId asker, std::uint64_t number, std::uint64_t bytes) {
-              if (Client* client = find(asker)) send(*client, net::RoomMade{number, bytes});
-            }),
+      room_(
+          [this](ClientId to, std::uint64_t id, std::uint64_t bytes) {
+            send(*find(to), net::MakeRoom{id, bytes});
+          },
+          [this](ClientId asker, std::uint64_t number, std::uint64_t bytes) {
+            if (Client* client = find(asker)) send(*client, net::RoomMade{number, bytes});
+          }),
       head_({.heartbeat_timeout = head::Time::max()}, *this),  // links have heartbeats of their own
       launcher_(std::move(driver)),
       scheduler_(((cluster_ = make_cluster()), scheduler_config(config_, self_)), client_of(self_, 0), *this),
@@ -91,8 +95,11 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
   }
   if (cluster_) start_cluster();
   log::info("node ", self_, " on ", host_, ": ", static_cast<double>(config_.total.cpus) / 10'000, " CPUs, ",
-            config_.total.gpus / 10'000, " GPUs, ", sched::bytes_to_string(config_.store_capacity_bytes), " for objects",
-            cluster_ ? ", at " + cluster_->address() : std::string());
+            config_.total.gpus / 10'000, " GPUs, ", sched::bytes_to_string(config_.store_capacity_bytes),
+            " for objects",
+            !config_.listen.empty() ? ", at " + cluster_->address()
+            : !config_.join.empty() ? ", of the cluster at " + config_.join
+                                    : std::string());
   scheduler_.start(now());
 }
 
@@ -146,11 +153,12 @@ void Daemon::welcome(Client& client) {
 
 void Daemon::watch(Client& client) {
   const ClientId id = client.id;
-  client.events.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, id](boost::system::error_code error) {
-    Client* c = find(id);
-    if (error || c == nullptr) return;
-    on_readable(*c);
-  });
+  client.events.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                           [this, id](boost::system::error_code error) {
+                             Client* c = find(id);
+                             if (error || c == nullptr) return;
+                             on_readable(*c);
+                           });
 }
 
 void Daemon::on_readable(Client& client) {
@@ -167,14 +175,19 @@ void Daemon::on_readable(Client& client) {
       socket_closed(client);
       return;
     }
-    handle(client, std::move(*message), packet->descriptors);
+    handle(client, std::move(*message));
     if (stopping_ || find(id) == nullptr) return;
+    if (!pressure_.take_overfull()) continue;
+    pressure_.wait([this, id] {
+      if (Client* waited = find(id); waited != nullptr && !waited->closed) watch(*waited);
+    });
+    return schedule_tick();
   }
   watch(client);
   schedule_tick();
 }
 
-void Daemon::handle(Client& client, net::ClientMessage message, const std::vector<Fd>& descriptors) {
+void Daemon::handle(Client& client, net::ClientMessage message) {
   std::visit(Overloaded{
                  [&](const net::Hello& m) { handle_hello(client, m); },
                  [&](const net::SetDemand& m) { place_demand(client, m); },
@@ -187,9 +200,7 @@ void Daemon::handle(Client& client, net::ClientMessage message, const std::vecto
                    const int fd = arena_of(m.client);
                    send(client, net::ArenaOf{m.client}, {&fd, fd >= 0 ? 1u : 0u});
                  },
-                 [&](net::ToPeer& m) {
-                   peer_message(client.id, m.client, std::move(m.message), descriptors.empty() ? -1 : descriptors[0].get());
-                 },
+                 [&](net::ToPeer& m) { peer_message(client.id, m.client, std::move(m.message)); },
                  [&](net::Bequeath& m) { estates_.bequeath(client.id, std::move(m.bequests)); },
                  [&](const net::Withdraw& m) { estates_.withdraw(client.id, m.objects); },
                  [&](const net::Settled& m) { round_call_.client_answered(client.id, m.heir, m.round); },
@@ -227,54 +238,53 @@ void Daemon::need_room(const Client& client, const net::NeedRoom& need) {
 }
 
 void Daemon::send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors) {
-  std::vector<std::byte> bytes = net::encode(message);
-  bool full = true;
-  if (client.backlog.empty()) {
-    auto sent = client.socket.try_send(bytes, descriptors);
-    if (sent && *sent) return;
-    full = static_cast<bool>(sent);
-    if (!sent && sent.error().code() != ErrorCode::exhausted) return;  // its end will be read from the socket soon
+  const bool waits_already = !client.queue.empty();
+  const auto wait = client.queue.send(net::encode(message), descriptors);
+  if (!wait) {
+    // A message without its descriptors, or none, would leave the client waiting for ever: it goes as one that died.
+    if (wait.error().code() != ErrorCode::unavailable) cut_off(client, wait.error().message());
+    return;  // the end will be read from the socket soon
   }
-  Client::Queued queued{std::move(bytes), {}};
-  for (const int fd : descriptors) {
-    queued.descriptors.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    // A message without them would leave it waiting for ever: it is cut off, and goes as one that died.
-    if (queued.descriptors.back().get() < 0) return cut_off(client, "has no descriptor left (see ulimit -n)");
-  }
-  client.backlog_bytes += queued.bytes.size();
-  client.backlog.push_back(std::move(queued));
-  if (client.backlog_bytes > kMaxBacklogBytes && client.process > 0) ::kill(client.process, SIGKILL);  // NODE-3
-  if (client.backlog.size() == 1) flush_later(client, full);
+  pressure_.queued(client.id, client.queue.bytes());
+  if (!waits_already && *wait != net::SendQueue::Wait::nothing) flush_later(client, *wait);
 }
 
 // Its end is read from the socket soon.
-void Daemon::cut_off(Client& client, const char* why) {
-  log::error("the node process ", why, "; process ", client.process, " is cut off from it");
+void Daemon::cut_off(Client& client, const std::string& why) {
+  log::error("process ", client.process, " is cut off from the node process, which cannot send to it: ", why);
   ::shutdown(client.socket.fd(), SHUT_RDWR);
 }
 
-// full: its socket; else the kernel lacks memory or has too many descriptors under way, which the readers will change.
-void Daemon::flush_later(Client& client, bool full) {
+void Daemon::flush_later(Client& client, net::SendQueue::Wait wait) {
   const auto flush_it = [this, id = client.id](boost::system::error_code error) {
     Client* c = find(id);
     if (!error && c != nullptr) flush(*c);
   };
-  if (full) return client.events.async_wait(boost::asio::posix::stream_descriptor::wait_write, flush_it);
+  if (client.queue.bytes() >= BackPressure::kFullBytes && client.process > 0 && client.id != driver_) {
+    client.stuck.expires_after(kStuckFor);  // cancels the one before
+    client.stuck.async_wait([this, id = client.id](boost::system::error_code error) {
+      Client* c = find(id);
+      if (error || c == nullptr) return;
+      log::error("worker process ", c->process, " has read no message for ", kStuckFor.count(), " s, and ",
+                 sched::bytes_to_string(c->queue.bytes()), " wait for it: it is killed");
+      kill_worker(id);
+    });
+  } else {
+    client.stuck.cancel();
+  }
+  if (wait == net::SendQueue::Wait::writable) {
+    return client.events.async_wait(boost::asio::posix::stream_descriptor::wait_write, flush_it);
+  }
   client.pause.expires_after(std::chrono::milliseconds(1));
   client.pause.async_wait(flush_it);
 }
 
 void Daemon::flush(Client& client) {
-  while (!client.backlog.empty()) {
-    const Client::Queued& next = client.backlog.front();
-    std::vector<int> descriptors;
-    for (const Fd& fd : next.descriptors) descriptors.push_back(fd.get());
-    auto sent = client.socket.try_send(next.bytes, descriptors);
-    if (!sent && sent.error().code() != ErrorCode::exhausted) return;
-    if (!sent || !*sent) return flush_later(client, static_cast<bool>(sent));
-    client.backlog_bytes -= next.bytes.size();
-    client.backlog.pop_front();
-  }
+  const auto wait = client.queue.flush();
+  if (!wait) client.queue.clear();  // the end will be read from the socket soon
+  pressure_.queued(client.id, client.queue.bytes());
+  if (wait && *wait != net::SendQueue::Wait::nothing) return flush_later(client, *wait);
+  client.stuck.cancel();
 }
 
 void Daemon::grant(ClientId submitter, const sched::Grant& grant) {
@@ -295,7 +305,8 @@ void Daemon::grant(ClientId submitter, const sched::Grant& grant) {
   if (!ring) {
     channels_.erase({submitter, grant.worker});
     infeasible(submitter, grant.shape, "this node cannot make a channel to a worker: " + ring.error().message());
-    boost::asio::post(io_, [this, submitter, lease = grant.lease] { scheduler_.return_lease(submitter, lease, now()); });
+    boost::asio::post(io_,
+                      [this, submitter, lease = grant.lease] { scheduler_.return_lease(submitter, lease, now()); });
     return;
   }
   granted.new_channel = true;

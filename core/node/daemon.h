@@ -4,7 +4,8 @@
 //
 //   NODE-1  when the driver is gone, by whatever death, so are all processes below this one, and then this one
 //   NODE-2  a dead client is announced after everything that it sent was delivered
-//   NODE-3  a client that does not read its messages holds up nobody else, and ends when its backlog grows too long
+//   NODE-3  a client that does not read its messages makes those wait that send to it (back_pressure.h); a worker that
+//           reads none for kStuckFor while too much waits for it is killed
 //   NODE-4  it is the child of a guard, a process that only waits for its end: after kill -9 of the node process the
 //           guard ends what user code of the workers has left (workers themselves die by parent-death signal), and
 //           after kill -9 of the guard the node process does
@@ -32,6 +33,8 @@
 #include "core/net/control_socket.h"
 #include "core/net/messages.h"
 #include "core/net/node_page.h"
+#include "core/net/send_queue.h"
+#include "core/node/back_pressure.h"
 #include "core/node/cluster.h"
 #include "core/node/node_config.h"
 #include "core/node/outputs.h"
@@ -115,7 +118,7 @@ class Daemon final : sched::BundleEffects,
   void welcome(Client& client);
   void watch(Client& client);
   void on_readable(Client& client);
-  void handle(Client& client, net::ClientMessage message, const std::vector<Fd>& descriptors);
+  void handle(Client& client, net::ClientMessage message);
   void need_room(const Client& client, const net::NeedRoom& need);
   void handle_hello(Client& client, const net::Hello& hello);
   void send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors = {});
@@ -126,8 +129,8 @@ class Daemon final : sched::BundleEffects,
   void on_name(ClientId client, const Message& m);
   void relay(ClientId client, NodeId to, const net::ClientMessage& message);
   void flush(Client& client);
-  void cut_off(Client& client, const char* why);
-  void flush_later(Client& client, bool full);
+  void cut_off(Client& client, const std::string& why);
+  void flush_later(Client& client, net::SendQueue::Wait wait);
   void socket_closed(Client& client);
   void client_gone(ClientId id, const std::string& how);
   bool start_again(const Client& client);
@@ -142,7 +145,7 @@ class Daemon final : sched::BundleEffects,
   owner::RoundCallEdge round_call_edge();
   std::vector<ClientId> greeted() const;
   std::set<ClientId> users_of_arenas() const;
-  void peer_message(ClientId from, ClientId to, std::vector<std::byte> message, int memory);
+  void peer_message(ClientId from, ClientId to, std::vector<std::byte> message);
   void to_estates(ClientId from, ClientId to, std::span<const std::byte> message);
   void drop_user(ClientId user);
   void add_user(ClientId user, ClientId where);
@@ -156,8 +159,6 @@ class Daemon final : sched::BundleEffects,
   void to_client(ClientId client, const net::NodeMessage& message);  // of this node or another
   void from_foreign_client(NodeId from, const link::FromClient& message);
   void for_client(NodeId from, const link::ForClient& message);
-  void to_foreign_peer(ClientId from, ClientId to, std::vector<std::byte> message, int memory);
-  void from_foreign_peer(ClientId from, ClientId to, std::vector<std::byte> message);
   void client_started(ClientId client);
   void client_ended(ClientId client, const std::string& status);
   void foreign_client_gone(ClientId client, const std::string& status);
@@ -194,22 +195,23 @@ class Daemon final : sched::BundleEffects,
   std::vector<std::uint32_t> free_slots_;
   std::string host_;
   NodeId self_;
+  BackPressure pressure_;
   std::unique_ptr<Cluster> cluster_;  // null: nobody may join
   std::unique_ptr<sched::ClusterScheduler> placing_;
   std::unique_ptr<Transfers> transfers_;
-  std::unique_ptr<Outputs> outputs_;  // null: workers print where this process does
+  std::unique_ptr<Outputs> outputs_;       // null: workers print where this process does
   std::vector<net::NodeOfCluster> nodes_;  // alive
   std::set<ClientId> foreign_submitters_;
   boost::asio::steady_timer replan_timer_;
   bool replan_waits_ = false;
   boost::asio::steady_timer memory_timer_;
-  std::chrono::milliseconds until_next_look_{50};  // at the memory: as soon as it could be full
+  std::chrono::milliseconds until_next_look_{50};     // at the memory: as soon as it could be full
   std::map<ClientId, std::string> ended_for_memory_;  // and not gone yet; their status
   int exit_status_ = 0;
   ClientId driver_;
   std::map<ClientId, std::unique_ptr<Client>> clients_;
   std::map<pid_t, ClientId> by_process_;
-  std::map<pid_t, std::string> ended_early_;  // processes that ended before their Hello was read
+  std::map<pid_t, std::string> ended_early_;          // processes that ended before their Hello was read
   std::set<std::pair<ClientId, ClientId>> channels_;  // (submitter, worker)
   std::map<ClientId, DeadArena> arenas_of_the_dead_;
   owner::Estates estates_;

@@ -8,7 +8,6 @@
 
 #include "core/base/log.h"
 #include "core/base/overloaded.h"
-#include "core/net/shared_memory.h"
 #include "core/net/wire_resources.h"
 #include "core/node/daemon.h"
 #include "core/node/daemon_client.h"
@@ -18,8 +17,6 @@ namespace manta::node {
 namespace {
 
 constexpr auto kReplanEvery = std::chrono::milliseconds(5);
-constexpr std::size_t kLongestInPacket = net::ControlSocket::kMaxPacketBytes - 256;
-constexpr std::size_t kLongestInParts = 1 << 20;  // longer ones in memory, or slow readers would fill this process'
 
 bool closed(int socket) {
   pollfd peer{socket, POLLIN, 0};
@@ -31,9 +28,9 @@ bool closed(int socket) {
 // --- beginning
 
 std::unique_ptr<Cluster> Daemon::make_cluster() {
-  if (!config_.listen.empty()) return Cluster::listen(io_, config_, *this, host_, driver_);
+  if (!config_.listen.empty()) return Cluster::listen(io_, config_, *this, pressure_, host_, driver_);
   if (config_.join.empty()) return nullptr;
-  auto cluster = Cluster::join(io_, config_, host_, *this, [this] { return closed(launcher_.fd()); });
+  auto cluster = Cluster::join(io_, config_, host_, *this, pressure_, [this] { return closed(launcher_.fd()); });
   self_ = cluster->self();
   driver_ = cluster->driver();
   return cluster;
@@ -186,7 +183,9 @@ void Daemon::set_share(NodeId node, ClientId client, sched::ShapeIndex shape, co
   relay(client, node, demand);
 }
 
-void Daemon::refuse(ClientId client, sched::ShapeIndex shape, const std::string& why) { infeasible(client, shape, why); }
+void Daemon::refuse(ClientId client, sched::ShapeIndex shape, const std::string& why) {
+  infeasible(client, shape, why);
+}
 
 void Daemon::return_lease(ClientId client, LeaseId lease) {
   if (placing_) placing_->lease_over(lease);
@@ -239,7 +238,8 @@ void Daemon::for_client(NodeId from, const link::ForClient& m) {
     placing_->lease_over(ended->lease);
   } else if (!std::holds_alternative<net::Infeasible>(*message) && !std::holds_alternative<net::AskBack>(*message) &&
              !std::holds_alternative<net::Named>(*message) && !std::holds_alternative<net::OutputText>(*message) &&
-             !std::holds_alternative<net::OutputDrained>(*message) && !std::holds_alternative<net::GroupMade>(*message)) {
+             !std::holds_alternative<net::OutputDrained>(*message) &&
+             !std::holds_alternative<net::GroupMade>(*message)) {
     return;
   }
   send(*client, *message);
@@ -275,32 +275,6 @@ void Daemon::look_at_views() {
 
 // --- between clients
 
-void Daemon::to_foreign_peer(ClientId from, ClientId to, std::vector<std::byte> message, int memory) {
-  if (memory >= 0) {
-    auto content = net::content_of(memory);
-    if (!content) return;  // not one of ours
-    message = std::move(*content);
-  }
-  cluster_->send(node_of(to), link::Peer{from, to, std::move(message)});
-}
-
-void Daemon::from_foreign_peer(ClientId from, ClientId to, std::vector<std::byte> message) {
-  Client* client = find(to);
-  if (client == nullptr) return to_estates(from, to, message);
-  if (message.size() <= kLongestInPacket) return send(*client, net::FromPeer{from, std::move(message)});
-  if (message.size() > kLongestInParts) {
-    if (auto memory = net::memory_holding("manta-message", message)) {
-      const int fd = memory->get();
-      return send(*client, net::FromPeer{from, {}}, {&fd, 1});
-    }  // or none is to be had; the parts wait in this process
-  }
-  for (std::span<const std::byte> rest = message; !rest.empty();) {
-    const auto part = rest.first(std::min(rest.size(), kLongestInPacket));
-    rest = rest.subspan(part.size());
-    send(*client, net::FromPeer{from, {part.begin(), part.end()}, !rest.empty()});
-  }
-}
-
 int Daemon::arena_of(ClientId id) {
   if (const Client* owner = find(id)) return owner->arena_for_readers.get();
   const auto it = arenas_of_the_dead_.find(id);
@@ -312,7 +286,8 @@ void Daemon::message(NodeId from, link::Message message) {
                  [&](const link::FromClient& m) { from_foreign_client(from, m); },
                  [&](const link::ForClient& m) { for_client(from, m); },
                  [&](link::Peer& m) {
-                   if (node_of(m.from) == from) from_foreign_peer(m.from, m.to, std::move(m.message));
+                   if (node_of(m.from) == from && node_of(m.to) == self_)
+                     peer_message(m.from, m.to, std::move(m.message));
                  },
                  [&](const link::ArenaUnused& m) {
                    if (node_of(m.client) == self_) arena_unused(m.client, client_of(from, 0));

@@ -1,7 +1,6 @@
 // What dead clients leave (owner::Estates), and how their heirs take part in what clients say to each other.
 #include <boost/asio/post.hpp>
 
-#include "core/net/shared_memory.h"
 #include "core/node/daemon.h"
 #include "core/node/daemon_client.h"
 
@@ -11,8 +10,12 @@ owner::RoundCallEdge Daemon::round_call_edge() {
   return {[this](ClientId client, ClientId heir, std::uint32_t round) {
             if (Client* c = find(client)) send(*c, net::Settle{heir, round});
           },
-          [this](NodeId node, ClientId heir, std::uint32_t round) { cluster_->send(node, link::Settle{heir, round}); },
-          [this](NodeId node, ClientId heir, std::uint32_t round) { cluster_->send(node, link::Settled{heir, round}); },
+          [this](NodeId node, ClientId heir, std::uint32_t round) {
+            cluster_->send(node, link::Settle{heir, round});
+          },
+          [this](NodeId node, ClientId heir, std::uint32_t round) {
+            cluster_->send(node, link::Settled{heir, round});
+          },
           [this](ClientId heir, std::uint32_t round) { estates_.settled(heir, round); }};
 }
 
@@ -35,12 +38,10 @@ std::set<ClientId> Daemon::users_of_arenas() const {
 }
 
 // From a client of this node, or an heir.
-void Daemon::peer_message(ClientId from, ClientId to, std::vector<std::byte> message, int memory) {
-  if (Client* client = find(to)) {
-    return send(*client, net::FromPeer{from, std::move(message)}, {&memory, memory >= 0 ? 1u : 0u});
-  }
-  if (node_of(to) == self_) return to_estates(from, to, message);  // messages that estates answer are short
-  if (cluster_) to_foreign_peer(from, to, std::move(message), memory);
+void Daemon::peer_message(ClientId from, ClientId to, std::vector<std::byte> message) {
+  if (Client* client = find(to)) return send(*client, net::FromPeer{from, std::move(message)});
+  if (node_of(to) == self_) return to_estates(from, to, message);
+  if (cluster_) cluster_->send(node_of(to), link::Peer{from, to, std::move(message)});
 }
 
 void Daemon::to_estates(ClientId from, ClientId to, std::span<const std::byte> message) {
@@ -77,14 +78,12 @@ void Daemon::death_announced(ClientId dead, const std::string& status) {
 
 void Daemon::send_as(ClientId from, ClientId to, owner::PeerMessage message) {
   const auto packet = std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message);
-  std::vector<std::byte> bytes = net::encode(packet);
-  if (find(to) != nullptr) return from_foreign_peer(from, to, std::move(bytes));  // which may be long
-  peer_message(from, to, std::move(bytes), -1);
+  peer_message(from, to, net::encode(packet));
 }
 
 void Daemon::free_block(const owner::StoredLocation& location) {
   if (node_of(location.arena) == self_ && find(location.arena) == nullptr) return;
-  peer_message(client_of(self_, 0), location.arena, net::encode(net::PeerPacket(net::FreeBlock{location.offset})), -1);
+  peer_message(client_of(self_, 0), location.arena, net::encode(net::PeerPacket(net::FreeBlock{location.offset})));
 }
 
 void Daemon::arena_unused(ClientId arena, ClientId user) {

@@ -5,6 +5,9 @@
 #include <manta/serial/reader.h>
 #include <manta/serial/writer.h>
 
+#include "core/net/packed.h"
+#include "core/net/wire_resources.h"
+
 namespace manta::node::link {
 
 namespace {
@@ -16,11 +19,29 @@ std::vector<std::byte> encode_after(std::size_t room, const Variant& message) {
   serial::Writer writer;
   writer(kVersion, static_cast<std::uint8_t>(message.index()));
   std::visit([&](const auto& m) { writer(m); }, message);
-  std::vector<std::byte> bytes(room + 1 + writer.encoded_size());
-  bytes[room] = static_cast<std::byte>(writer.framed());
-  writer.encode_into(bytes.data() + room + 1);
-  return bytes;
+  return net::bytes_of(writer, room);
 }
+
+// What a message says that could not be acted on. Throws Error(invalid_argument), which the sender is told.
+void require_possible(const net::WireResources& resources, std::int64_t most_gpus) {
+  if (auto possible = net::check(resources, most_gpus); !possible) throw_error(possible.error());
+}
+void require_possible(const net::NodeOfCluster& node) {
+  constexpr std::size_t kLongestHost = 1024;
+  if (!node.node) throw Error(ErrorCode::invalid_argument, "a node without a number");
+  if (node.host.size() > kLongestHost) throw Error(ErrorCode::invalid_argument, "a host name of more than 1024 bytes");
+  require_possible(node.total, net::kMostGpusOfNode);
+}
+void require_possible(const Join& m) { require_possible(net::NodeOfCluster{NodeId{1}, m.host, m.total}); }
+void require_possible(const NodeUp& m) { require_possible(m.node); }
+void require_possible(const View& m) { require_possible(m.available, net::kMostGpusOfNode); }
+void require_possible(const Joined& m) {
+  for (const net::NodeOfCluster& node : m.nodes) require_possible(node);
+  for (const View& view : m.views) require_possible(view);
+}
+void require_possible(const ReserveBundle& m) { require_possible(m.request, net::kMostGpusOfRequest); }
+template <class Message>
+void require_possible(const Message&) {}
 
 template <class Variant, std::size_t I = 0>
 Variant read_alternative(std::size_t index, serial::Reader& reader) {
@@ -28,6 +49,7 @@ Variant read_alternative(std::size_t index, serial::Reader& reader) {
     if (index != I) return read_alternative<Variant, I + 1>(index, reader);
     std::variant_alternative_t<I, Variant> message;
     reader(message);
+    require_possible(message);
     return Variant(std::in_place_index<I>, std::move(message));
   } else {
     throw Error(ErrorCode::invalid_argument, "unknown message number " + std::to_string(index));
@@ -42,8 +64,8 @@ Result<Variant> decode(std::span<const std::byte> bytes) {
     std::uint8_t version = 0, index = 0;
     reader(version, index);
     if (version != kVersion) {
-      throw Error(ErrorCode::invalid_argument, "version " + std::to_string(version) + ", this program speaks " +
-                                                   std::to_string(kVersion));
+      throw Error(ErrorCode::invalid_argument,
+                  "version " + std::to_string(version) + ", this program speaks " + std::to_string(kVersion));
     }
     return read_alternative<Variant>(index, reader);
   } catch (const Error& error) {

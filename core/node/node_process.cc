@@ -14,9 +14,8 @@
 
 #include <boost/asio/post.hpp>
 
-#include <manta/serial/reader.h>
-
 #include "core/base/log.h"
+#include "core/net/packed.h"
 #include "core/node/daemon.h"
 #include "core/node/daemon_client.h"
 
@@ -117,6 +116,7 @@ bool Daemon::start_again(const Client& client) {
   const std::string env = client.env;
   free_slots_.insert(free_slots_.begin(), client.slot);
   clients_.erase(id);
+  pressure_.queued(id, 0);
   start_worker(id, gpus, env);
   return true;
 }
@@ -178,7 +178,7 @@ void Daemon::client_gone(ClientId id, const std::string& how) {
       auto packet = client->socket.try_receive();
       if (!packet) break;
       auto message = net::decode_client_message(packet->bytes);
-      if (message) handle(*client, std::move(*message), packet->descriptors);
+      if (message) handle(*client, std::move(*message));
     }
     if (client->process > 0) by_process_.erase(client->process);
     if (outputs_) outputs_->worker_gone(id);
@@ -191,6 +191,7 @@ void Daemon::client_gone(ClientId id, const std::string& how) {
     free_slots_.insert(free_slots_.begin(), client->slot);
     if (used > 0) keep_arena(*client);
     clients_.erase(id);
+    pressure_.queued(id, 0);
     room_.client_gone(id);
     if (estates_.has_heir(id)) add_user(owner::heir_of(id), id);
     drop_user(id);
@@ -284,9 +285,7 @@ void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, s
   try {
     auto packet = socket.receive();
     if (!packet) ::_exit(0);
-    NodeConfig config;
-    serial::Reader reader(packet->bytes, false, nullptr);
-    reader(config);
+    auto config = net::unpack<NodeConfig>(packet->bytes);
     auto spawner = std::make_unique<Spawner>(config.exec_workers ? SpawnMode::exec : SpawnMode::fork,
                                              std::move(worker_main), std::move(keep));
     auto started = spawner->start();

@@ -15,10 +15,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include <manta/serial/reader.h>
-#include <manta/serial/writer.h>
-
 #include "core/base/log.h"
+#include "core/net/packed.h"
 
 extern char** environ;
 
@@ -61,9 +59,8 @@ void for_each_variable(const std::string& env, const F& f) {  // f(name, value)
   ::setpgid(0, 0);
   ::prctl(PR_SET_NAME, "manta-worker");
   set_cuda_devices(start.cuda_visible_devices);
-  for_each_variable(start.env, [](const std::string& name, const std::string& value) {
-    ::setenv(name.c_str(), value.c_str(), 1);
-  });
+  for_each_variable(
+      start.env, [](const std::string& name, const std::string& value) { ::setenv(name.c_str(), value.c_str(), 1); });
   for (int i = 2; i >= 1 && descriptors.size() == 3; --i) ::dup2(descriptors[static_cast<std::size_t>(i)].get(), i);
   Fd control = std::move(descriptors[0]);
   descriptors.clear();
@@ -77,8 +74,7 @@ void for_each_variable(const std::string& env, const F& f) {  // f(name, value)
     if (!packet) ::_exit(0);  // the node process is gone
     WorkerStart start;
     try {
-      serial::Reader reader(packet->bytes, false, nullptr);
-      reader(start);
+      start = net::unpack<WorkerStart>(packet->bytes);
     } catch (const Error&) {
       continue;
     }
@@ -218,10 +214,8 @@ Result<pid_t> Spawner::spawn(const WorkerStart& start, const net::ControlSocket&
                              const std::array<Fd, 2>& output) {
   if (mode_ == SpawnMode::exec) return execute_again("worker", control.fd(), keep_, &start, output);
   replace_if_dead();
-  serial::Writer writer;
-  writer(start);
   const int descriptors[] = {control.fd(), output[0].get(), output[1].get()};
-  auto sent = to_zygote_.send(writer.stream(), {descriptors, output[1] ? 3u : 1u});
+  auto sent = to_zygote_.send(net::pack(start), {descriptors, output[1] ? 3u : 1u});
   if (!sent) return tl::unexpected<Error>(sent.error());
   return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 
 namespace manta::sched {
 
@@ -10,7 +11,8 @@ namespace {
 constexpr std::uint64_t kUnbounded = std::numeric_limits<std::uint32_t>::max();
 
 Amount amount_of(const ResourceSet& set, const std::string& name) {
-  const auto it = std::find_if(set.named.begin(), set.named.end(), [&](const NamedAmount& n) { return n.name == name; });
+  const auto it =
+      std::find_if(set.named.begin(), set.named.end(), [&](const NamedAmount& n) { return n.name == name; });
   return it == set.named.end() ? Amount() : it->amount;
 }
 
@@ -46,6 +48,7 @@ void ClusterScheduler::node_joined(NodeId id, const std::string& host, const Res
 
 void ClusterScheduler::node_left(NodeId id) {
   nodes_.erase(id);
+  spread_.erase(id);
   for (auto& [key, demand] : demands_) {
     demand.shares.erase(id);
     demand.held.erase(id);
@@ -65,15 +68,21 @@ void ClusterScheduler::set_demand(ClientId client, ShapeIndex shape, const Resou
                                   std::uint32_t wanted) {
   const Key key{client, shape};
   const auto [it, fresh] = demands_.try_emplace(key);
-  if (it->second.wanted == 0 && wanted > 0 && where.policy == Placement::spread) ++turn_;
+  if (it->second.wanted == 0 && wanted > 0 && where.policy == Placement::spread) it->second.turn = ++turn_;
+  count_spread(it->second, -1);
   it->second.request = request;
   it->second.where = where;
   it->second.wanted = wanted;
+  count_spread(it->second, 1);
   plan(key);
 }
 
 void ClusterScheduler::client_left(ClientId client) {
-  std::erase_if(demands_, [&](const auto& demand) { return demand.first.first == client; });
+  std::erase_if(demands_, [&](const auto& demand) {
+    if (demand.first.first != client) return false;
+    count_spread(demand.second, -1);
+    return true;
+  });
   std::erase_if(leases_, [&](const auto& lease) { return lease.second.first == client; });
 }
 
@@ -157,21 +166,28 @@ void ClusterScheduler::pack(const Demand& demand, std::vector<Candidate>& nodes)
   }
 }
 
-// Each lease to the node with the fewest of them that has room; where none has, to the one with the fewest.
+// Each lease to the node with the fewest of them that has room; where none has, to the one with the fewest. Of equal
+// ones to where a lease is held already, then to where other demands have the fewest (CSCHED-4), then to where it was
+// to go before, then in turns.
 void ClusterScheduler::spread(const Demand& demand, std::vector<Candidate>& nodes) const {
-  std::rotate(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(turn_ % nodes.size()), nodes.end());
-  // Where it has leases already they stay, as far as that is even.
-  std::stable_sort(nodes.begin(), nodes.end(), [&](const Candidate& a, const Candidate& b) {
-    return demand.held.contains(a.node) && !demand.held.contains(b.node);
-  });
+  std::rotate(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(demand.turn % nodes.size()), nodes.end());
+  std::map<NodeId, std::int64_t> others = spread_;
+  for (const auto& [node, share] : demand.shares) others[node] -= share;
+  const auto rank = [&](const Candidate& node) {
+    return std::tuple(node.share >= node.room, node.share, node.held <= node.share, others[node.node],
+                      !demand.shares.contains(node.node));
+  };
   for (std::uint32_t i = 0; i < demand.wanted; ++i) {
-    Candidate* best = nullptr;
-    for (Candidate& node : nodes) {
-      const bool room = node.share < node.room;
-      const bool best_room = best != nullptr && best->share < best->room;
-      if (best == nullptr || (room && !best_room) || (room == best_room && node.share < best->share)) best = &node;
-    }
-    ++best->share;
+    ++std::min_element(nodes.begin(), nodes.end(), [&](const Candidate& a, const Candidate& b) {
+        return rank(a) < rank(b);
+      })->share;
+  }
+}
+
+void ClusterScheduler::count_spread(const Demand& demand, std::int64_t sign) {
+  if (demand.where.policy != Placement::spread || demand.where.bundle) return;
+  for (const auto& [node, share] : demand.shares) {
+    if (nodes_.contains(node)) spread_[node] += sign * share;
   }
 }
 
@@ -244,7 +260,9 @@ void ClusterScheduler::set_shares(const Key& key, std::map<NodeId, std::uint32_t
     const auto before = demand.shares.find(node);
     if (before == demand.shares.end() || before->second < now) more.emplace_back(node, now);
   }
+  count_spread(demand, -1);
   demand.shares = std::move(shares);
+  count_spread(demand, 1);
   const ResourceSet request = demand.request;
   const Bundle bundle = demand.where.bundle;
   drop_if_unused(key);

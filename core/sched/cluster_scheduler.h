@@ -7,6 +7,7 @@
 //   CSCHED-1  the shares of a demand sum up to what is wanted, or the demand is refused, or waits for its bundle
 //   CSCHED-2  a share goes only to a live node that could ever run the shape, and that Where allows
 //   CSCHED-3  the same events give the same shares (no clock, no chance)
+//   CSCHED-4  demands that spread are even together: one for each actor, or one for many tasks
 //
 // Threading: one thread. Ownership: effects must outlive it.
 #pragma once
@@ -76,6 +77,7 @@ class ClusterScheduler {
     std::uint32_t wanted = 0;
     std::map<NodeId, std::uint32_t> shares;
     std::map<NodeId, std::uint32_t> held;
+    std::uint64_t turn = 0;  // if it spreads: which node is the first of equal ones
   };
   struct Candidate {
     NodeId node;
@@ -93,6 +95,7 @@ class ClusterScheduler {
   void pack(const Demand& demand, std::vector<Candidate>& nodes) const;
   void spread(const Demand& demand, std::vector<Candidate>& nodes) const;
   std::string why_nowhere(const Demand& demand) const;
+  void count_spread(const Demand& demand, std::int64_t sign);
   void drop_if_unused(const Key& key);
 
   NodeId self_;
@@ -101,7 +104,8 @@ class ClusterScheduler {
   std::map<std::uint64_t, std::vector<NodeId>> groups_;
   std::map<Key, Demand> demands_;
   std::map<LeaseId, Key> leases_;
-  std::uint64_t turn_ = 0;  // of demands that spread: where the first lease goes
+  std::map<NodeId, std::int64_t> spread_;  // shares of all demands that spread
+  std::uint64_t turn_ = 0;
 };
 
 }  // namespace manta::sched

@@ -10,6 +10,7 @@ namespace manta::sched {
 namespace {
 
 constexpr int kMostPriority = 1000;
+constexpr std::size_t kLongestResourceName = 1 << 20;
 
 Result<void> add_named(const CustomResource& resource, const std::string& type, std::size_t position,
                        std::vector<NamedAmount>& named) {
@@ -19,6 +20,10 @@ Result<void> add_named(const CustomResource& resource, const std::string& type, 
       return {};
     }
     return fail(ErrorCode::invalid_argument, where + " has an amount but no name; name the resource");
+  }
+  if (resource.name.size() > kLongestResourceName) {
+    return fail(ErrorCode::invalid_argument, where + " has a name of " + std::to_string(resource.name.size()) +
+                                                 " bytes; give at most " + std::to_string(kLongestResourceName));
   }
   const std::string name(resource.name);
   for (const auto& [reserved, field] :
@@ -56,7 +61,8 @@ Result<std::string> env_from(const std::array<EnvVariable, N>& variables, const 
     if (name.find_first_of(std::string_view("=\0", 2)) != std::string_view::npos) {
       return refuse(" is named \"" + std::string(name) + "\"; a name has no '=' and no NUL");
     }
-    if (value.find('\0') != std::string_view::npos) return refuse(" (" + std::string(name) + ") has a NUL in its value");
+    if (value.find('\0') != std::string_view::npos)
+      return refuse(" (" + std::string(name) + ") has a NUL in its value");
     if (std::max(name.size(), value.size()) > kLongestVariable) {
       return refuse(" (" + std::string(name.substr(0, 64)) + ") is too long; give at most " +
                     std::to_string(kLongestVariable) + " bytes, or the name of a file");

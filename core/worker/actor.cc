@@ -11,7 +11,8 @@
 namespace manta::worker {
 
 // False: a method is called, but there is no object; `error` says so.
-bool Executor::attach_actor(net::TaskKind kind, client::TaskContext& context, detail::ActorInstance& made, Error& error) {
+bool Executor::attach_actor(net::TaskKind kind, client::TaskContext& context, detail::ActorInstance& made,
+                            Error& error) {
   if (kind == net::TaskKind::construct) context.actor = &made;
   if (kind != net::TaskKind::method) return true;
   context.actor = &actor_;
@@ -44,6 +45,7 @@ void Executor::end_with_actor(bool destroy) {
     }
   }
   std::fflush(stdout);
+  client_->outbox().flush(client::Client::Clock::now() + std::chrono::seconds(10));
   ::_exit(0);
 }
 

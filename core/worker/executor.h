@@ -139,7 +139,7 @@ class Executor final : public client::WorkerHooks {
   void read_parts(std::span<const std::byte> bytes, client::TaskContext& context, client::TaskInput& input);
   // remote_tasks.cc
   bool run_remote();
-  void execute_remote(ClientId submitter, const net::RunTask& task);
+  void execute_remote(ClientId submitter, net::RunTask task);
   void settle_remote(ClientId submitter, std::uint64_t position, client::TaskContext& context, client::TaskInput& input,
                      Ended& ended);
   void remote_blocked(bool blocked);

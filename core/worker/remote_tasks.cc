@@ -1,6 +1,9 @@
 // The executor's part for submitters on other nodes: the same tasks, as messages instead of records.
-#include <cstdio>
 #include <stdio_ext.h>
+
+#include <cstdio>
+#include <memory>
+#include <utility>
 
 #include "core/worker/executor.h"
 
@@ -8,7 +11,8 @@ namespace manta::worker {
 
 namespace {
 thread_local ClientId remote_submitter;  // whose task this thread runs
-}
+constexpr std::size_t kLongestReplyBytes = net::ControlSocket::kMaxMessageBytes / 2;
+}  // namespace
 
 void Executor::run_task(ClientId submitter, net::RunTask task) {
   const std::uint64_t position = task.position;
@@ -48,7 +52,7 @@ bool Executor::run_remote() {
       break;
     }
     remote_submitter = task->submitter;
-    execute_remote(task->submitter, task->run);
+    execute_remote(task->submitter, std::move(task->run));
     this_thread()->idle();
     remote_submitter = {};
     if (::__fpending(stdout) != 0) std::fflush(stdout);
@@ -57,7 +61,7 @@ bool Executor::run_remote() {
   return ran;
 }
 
-void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
+void Executor::execute_remote(ClientId submitter, net::RunTask task) {
   if (task.kind == net::TaskKind::end) end_with_actor(true);
   this_thread()->begin(task.task, submitter);
   client::TaskContext context;
@@ -74,7 +78,10 @@ void Executor::execute_remote(ClientId submitter, const net::RunTask& task) {
     input.function.value = task.function;
     input.ref_mask = task.ref_mask;
     input.attempt = task.attempt;
-    std::span<const std::byte> bytes(task.payload);
+    // EXEC-5: a call whose coroutine waits keeps its input, and reads it again when it ends.
+    const auto payload = std::make_shared<const std::vector<std::byte>>(std::move(task.payload));
+    input.keepalive = payload;
+    std::span<const std::byte> bytes(*payload);
     if (task.stored) bytes = read_block(task.location.arena, task.location.offset, task.location.size_bytes, input);
     if (task.parts) {
       read_parts(bytes, context, input);
@@ -119,7 +126,19 @@ void Executor::settle_remote(ClientId submitter, std::uint64_t position, client:
     reply.failed = true;
     reply.error = net::to_wire(ended.error);
   }
-  client_->send_to_peer(submitter, net::TaskDone{position, client::encode(reply)});
+  std::vector<std::byte> bytes = client::encode(reply);
+  if (bytes.size() > kLongestReplyBytes) {
+    client::ReplyParts less;
+    less.kept = std::move(reply.kept);
+    less.failed = true;
+    less.error = net::to_wire(
+        Error(ErrorCode::invalid_argument, "the references in the result of a task, or the text of its error, take " +
+                                               std::to_string(bytes.size()) + " bytes; at most " +
+                                               std::to_string(kLongestReplyBytes) + " go to another node"));
+    bytes = client::encode(less);
+  }
+  client_->outbox().wait_for_room();
+  client_->send_to_peer(submitter, net::TaskDone{position, std::move(bytes)});
 }
 
 }  // namespace manta::worker

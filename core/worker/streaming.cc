@@ -106,6 +106,7 @@ void OutgoingStream::begin(std::uint32_t buffer) { stream_ = all_.open(reader_, 
 bool OutgoingStream::put(const serial::Writer& item) {
   OutgoingStreams::Stream& stream = *stream_;
   if (stream.stopped.load(std::memory_order_acquire)) return false;
+  client_.outbox().wait_for_room();
   const std::size_t size = item.encoded_size();
   if (size > kSmallItemBytes || !item.refs().empty()) {
     put_object(item);

@@ -1,8 +1,10 @@
 // What a checkpoint holds of a run beside networks and optimizers: tensors of bytes.
 #pragma once
 
+#include <span>
 #include <string>
 
+#include <manta/rl/detail/batch_checks.h>
 #include <manta/serialize.h>
 #include <manta/torch.h>
 
@@ -13,16 +15,19 @@ template <class... T>
 torch::Tensor to_bytes(const T&... values) {
   serial::Writer writer;
   writer(values...);
-  const auto size = static_cast<std::int64_t>(writer.encoded_size());
+  const auto size = static_cast<std::int64_t>(1 + writer.encoded_size());
   torch::Tensor bytes = at::empty({size}, at::kByte);
-  writer.encode_into(static_cast<std::byte*>(bytes.mutable_data_ptr()));
+  auto* to = static_cast<std::byte*>(bytes.mutable_data_ptr());
+  to[0] = static_cast<std::byte>(writer.framed());
+  writer.encode_into(to + 1);
   return bytes;
 }
 
 template <class... T>
 void from_bytes(const torch::Tensor& bytes, T&... values) {
-  serial::Reader reader(
-      {static_cast<const std::byte*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())});
+  const StateBytes content = state_bytes(
+      std::span(static_cast<const std::byte*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())));
+  serial::Reader reader(content.bytes, content.framed);
   reader(values...);
   reader.finish();
 }

@@ -196,7 +196,8 @@ std::string Collector::save_state() const {
 }
 
 void Collector::load_state(const std::string& state) {
-  serial::Reader reader(as_bytes(state));
+  const StateBytes content = state_bytes(state);
+  serial::Reader reader(content.bytes, content.framed);
   std::string envs;
   reader(started_, envs, observations_);
   reader.finish();

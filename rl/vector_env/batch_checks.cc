@@ -93,13 +93,14 @@ void throw_wrong_state(const VectorEnv& env, std::string_view why) {
 }
 
 std::string bytes_of(const serial::Writer& writer) {
-  std::string bytes(writer.encoded_size(), '\0');
-  writer.encode_into(reinterpret_cast<std::byte*>(bytes.data()));
+  std::string bytes(1 + writer.encoded_size(), writer.framed() ? '\1' : '\0');
+  writer.encode_into(reinterpret_cast<std::byte*>(bytes.data() + 1));
   return bytes;
 }
 
-std::span<const std::byte> as_bytes(std::string_view state) {
-  return std::as_bytes(std::span(state.data(), state.size()));
+StateBytes state_bytes(std::span<const std::byte> state) {
+  if (state.empty()) throw Error(ErrorCode::invalid_argument, "it is empty");
+  return {state.subspan(1), state[0] != std::byte{0}};
 }
 
 StateHead head_of(const VectorEnv& env) { return {std::string(env.id()), env.num_envs()}; }

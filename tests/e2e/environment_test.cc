@@ -53,6 +53,14 @@ TEST(Environment, IsThatOfTheTaskAlone) {
   EXPECT_NE(plain.second, own.second);
 }
 
+TEST(Environment, OfAnyPermittedSizeTogether) {
+  for (const std::size_t size : {1990, 2030, 2100, 4096}) {
+    const std::string a(size, 'a'), b(size, 'b');
+    const Seen seen = get(manta::remote<look>.options({.env = {{{"MANTA_TEST_A", a}, {"MANTA_TEST_B", b}}}})(1));
+    EXPECT_TRUE(seen.first == a + " " + b) << size;
+  }
+}
+
 TEST(Environment, SharesAWorkerWithTheSameVariablesOnly) {
   const Seen first = get(manta::remote<look>.options({.env = {{{"MANTA_TEST_A", "1"}, {"MANTA_TEST_B", "2"}}}})(1));
   const Seen same = get(manta::remote<look>.options({.env = {{{"MANTA_TEST_B", "2"}, {"MANTA_TEST_A", "1"}}}})(1));

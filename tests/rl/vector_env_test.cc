@@ -130,6 +130,23 @@ TEST(VectorEnv, GoesOnToTheBitFromASavedState) {
   }
 }
 
+// Arrays of 4 KiB and more are out of band.
+TEST(VectorEnv, SavesTheStateOfThousands) {
+  for (const std::string_view id : environments_here()) {
+    const auto first = make_env(id, 2000), second = make_env(id, 2000);
+    Buffers seen(*first);
+    Rng rng(5);
+    first->reset(1, seen.observations);
+    for (int step = 0; step < 3; ++step) seen.step(*first, rng);
+    second->load_state(first->save_state());
+    Buffers again = seen;
+    Rng same(rng);
+    seen.step(*first, rng);
+    again.step(*second, same);
+    EXPECT_EQ(seen.seen(), again.seen()) << id;
+  }
+}
+
 TEST(VectorEnv, RefusesAStateOfAnotherKind) {
   const auto carts = make_env("CartPole-v1", 2), more = make_env("CartPole-v1", 3), swings = make_env("Pendulum-v1", 2);
   EXPECT_THAT(refusal([&] { carts->load_state(more->save_state()); }), HasSubstr("one of 3 environments"));

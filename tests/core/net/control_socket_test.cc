@@ -11,6 +11,7 @@
 #include <string_view>
 #include <thread>
 
+#include "core/net/send_queue.h"
 #include "core/net/shared_memory.h"
 
 namespace manta::net {
@@ -56,6 +57,12 @@ class ControlSocketTest : public ::testing::Test {
   std::pair<ControlSocket, ControlSocket> ends = ControlSocket::pair().value();
   ControlSocket& a = ends.first;
   ControlSocket& b = ends.second;
+
+  // Of a message that fits into one packet.
+  bool try_send(std::span<const std::byte> bytes) {
+    std::size_t sent = 0;
+    return a.try_send(bytes, sent).value();
+  }
 };
 
 TEST_F(ControlSocketTest, OnePacketIsOneMessageBothWays) {
@@ -74,9 +81,9 @@ TEST_F(ControlSocketTest, ALargestPacketFitsWithTheDefaultLimitsOfLinux) {
     const int half = kDefaultLimit / 2;  // the kernel doubles it
     ASSERT_EQ(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half)), 0);
   }
-  const std::vector<std::byte> large(ControlSocket::kMaxPacketBytes, std::byte{42});
+  const std::vector<std::byte> large(ControlSocket::kMaxPartBytes, std::byte{42});
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(*a.try_send(large));
+    ASSERT_TRUE(try_send(large));
     EXPECT_EQ(b.receive()->bytes, large);
   }
 }
@@ -88,7 +95,8 @@ TEST_F(ControlSocketTest, DescriptorsArriveOpenAndCloseOnExec) {
   auto packet = b.receive();
   ASSERT_TRUE(packet);
   ASSERT_EQ(packet->descriptors.size(), ControlSocket::kMaxDescriptors);
-  struct stat original {}, received {};
+  struct stat original {
+  }, received{};
   ASSERT_EQ(::fstat(memory.get(), &original), 0);
   for (const Fd& fd : packet->descriptors) {
     ASSERT_EQ(::fstat(fd.get(), &received), 0);
@@ -100,10 +108,10 @@ TEST_F(ControlSocketTest, DescriptorsArriveOpenAndCloseOnExec) {
 
 TEST_F(ControlSocketTest, SendRefusesWhatTheReceiverWouldNotTake) {
   EXPECT_EQ(a.send({}).error().code(), ErrorCode::invalid_argument);
-  const std::vector<std::byte> large(ControlSocket::kMaxPacketBytes + 1);
+  const std::vector<std::byte> large(ControlSocket::kMaxMessageBytes + 1);
   EXPECT_EQ(a.send(large).error().code(), ErrorCode::invalid_argument);
   const std::vector<int> many(ControlSocket::kMaxDescriptors + 1, a.fd());
-  EXPECT_EQ(a.try_send(bytes_of("x"), many).error().code(), ErrorCode::invalid_argument);
+  EXPECT_EQ(a.send(bytes_of("x"), many).error().code(), ErrorCode::invalid_argument);
   EXPECT_EQ(a.send(bytes_of("x"), std::array{-1}).error().code(), ErrorCode::invalid_argument);
 }
 
@@ -126,15 +134,16 @@ TEST_F(ControlSocketTest, APeerThatIsGoneIsUnavailableAfterWhatItSent) {
   EXPECT_EQ(b.receive().error().code(), ErrorCode::unavailable);
   EXPECT_EQ(b.try_receive().error().code(), ErrorCode::unavailable);
   EXPECT_EQ(b.send(bytes_of("x")).error().code(), ErrorCode::unavailable);
-  EXPECT_EQ(b.try_send(bytes_of("x")).error().code(), ErrorCode::unavailable);
+  std::size_t sent = 0;
+  EXPECT_EQ(b.try_send(bytes_of("x"), sent).error().code(), ErrorCode::unavailable);
 }
 
 TEST_F(ControlSocketTest, AFullPeerMakesTrySendSaySoAndSendWait) {
   for (const bool non_blocking : {false, true}) {
     ASSERT_EQ(::fcntl(a.fd(), F_SETFL, non_blocking ? O_NONBLOCK : 0), 0);
-    const std::vector<std::byte> large(ControlSocket::kMaxPacketBytes);
+    const std::vector<std::byte> large(ControlSocket::kMaxPartBytes);
     int sent = 0;
-    while (*a.try_send(large)) ++sent;
+    while (try_send(large)) ++sent;
     EXPECT_GT(sent, 0);
     std::thread sender([&] { EXPECT_TRUE(a.send(large)); });
     for (int i = 0; i < sent + 1; ++i) EXPECT_EQ(b.receive()->bytes.size(), large.size());
@@ -150,26 +159,62 @@ TEST_F(ControlSocketTest, ReceiveWaitsOnANonBlockingDescriptorToo) {
   sender.join();
 }
 
-TEST_F(ControlSocketTest, PacketsOfSeveralThreadsDoNotMix) {
-  constexpr int kThreads = 4, kPackets = 500;
-  std::vector<std::thread> senders;
-  for (int thread = 0; thread < kThreads; ++thread) {
-    senders.emplace_back([&, thread] {
-      for (int i = 0; i < kPackets; ++i) {
-        const std::vector<std::byte> packet(static_cast<std::size_t>(1 + (i * 37) % 5000), std::byte(thread));
-        EXPECT_TRUE(a.send(packet));
-      }
-    });
+std::vector<std::byte> pattern(std::size_t size) {
+  std::vector<std::byte> bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 2654435761U >> 13);
+  return bytes;
+}
+
+TEST_F(ControlSocketTest, MessagesOfAnySizeArriveWholeAndInOrder) {
+  const std::size_t part = ControlSocket::kMaxPartBytes;
+  const std::vector<std::size_t> sizes = {1, part - 1, part, part + 1, 2 * part, 1'000'000, 70 << 20, 3};
+  std::thread sender([&] {
+    for (const std::size_t size : sizes) EXPECT_TRUE(a.send(pattern(size)));
+  });
+  for (const std::size_t size : sizes) EXPECT_TRUE(b.receive()->bytes == pattern(size)) << size;
+  sender.join();
+}
+
+TEST_F(ControlSocketTest, DescriptorsComeWithTheWholeMessage) {
+  Fd memory = create_shared_memory("sent", 4096).value();
+  std::thread sender([&] { EXPECT_TRUE(a.send(pattern(1'000'000), std::array{memory.get()})); });
+  const auto packet = b.receive();
+  sender.join();
+  EXPECT_EQ(packet->bytes.size(), 1'000'000U);
+  EXPECT_EQ(packet->descriptors.size(), 1U);
+}
+
+TEST_F(ControlSocketTest, APeerThatDiesInTheMiddleOfAMessageIsUnavailable) {
+  std::size_t sent = 0;
+  EXPECT_FALSE(*a.try_send(pattern(20 << 20), sent));
+  EXPECT_GT(sent, 0U);
+  a = ControlSocket();
+  EXPECT_EQ(b.receive().error().code(), ErrorCode::unavailable);
+}
+
+TEST_F(ControlSocketTest, AQueueKeepsWhatThePeerDoesNotTakeYet) {
+  SendQueue queue(a);
+  Fd memory = create_shared_memory("sent", 4096).value();
+  std::size_t messages = 0;
+  while (queue.empty()) {
+    ASSERT_TRUE(queue.send(pattern(300'000 + messages)));
+    ++messages;
   }
-  std::array<int, kThreads> next{};
-  for (int i = 0; i < kThreads * kPackets; ++i) {
-    const auto packet = b.receive().value();
-    const auto thread = std::to_integer<std::size_t>(packet.bytes.front());
-    ASSERT_LT(thread, next.size());
-    EXPECT_EQ(packet.bytes,
-              std::vector<std::byte>(static_cast<std::size_t>(1 + (next[thread]++ * 37) % 5000), std::byte(thread)));
+  ASSERT_TRUE(queue.send(pattern(5), std::array{memory.get()}));
+  EXPECT_EQ(queue.bytes(), 300'000 + messages - 1 + 5);
+  EXPECT_EQ(*queue.flush(), SendQueue::Wait::writable);
+  EXPECT_EQ(queue.send({}).error().code(), ErrorCode::invalid_argument);
+  for (std::size_t i = 0; i < messages;) {
+    if (const auto packet = b.try_receive()) EXPECT_TRUE(packet->bytes == pattern(300'000 + i++));
+    ASSERT_TRUE(queue.flush());
   }
-  for (auto& sender : senders) sender.join();
+  const auto last = b.receive();
+  EXPECT_EQ(last->bytes.size(), 5U);
+  EXPECT_EQ(last->descriptors.size(), 1U);
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.bytes(), 0U);
+  b = ControlSocket();
+  EXPECT_EQ(queue.send(pattern(1)).error().code(), ErrorCode::unavailable);
 }
 
 }  // namespace

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-#include <openssl/evp.h>
-#include <openssl/x509.h>
 
 #include "core/net/tls_link.h"
 
@@ -36,10 +36,16 @@ struct Side {
   Link link;
   std::vector<Bytes> frames;
   std::optional<TlsLink::End> end;
+  std::size_t queued = 0;
+  std::size_t pause_after = ~std::size_t{0};
   void start(const Link& with) {
     link = with;
-    link->start([this](std::uint8_t, Bytes bytes) { frames.push_back(std::move(bytes)); },
-                [this](const TlsLink::End& how) { end = how; });
+    link->start(
+        [this](std::uint8_t, Bytes bytes) {
+          frames.push_back(std::move(bytes));
+          if (frames.size() >= pause_after) link->pause();
+        },
+        [this](const TlsLink::End& how) { end = how; }, [this](std::size_t bytes) { queued = bytes; });
   }
 };
 
@@ -101,8 +107,8 @@ TEST_F(TlsLinkTest, FramesArriveInOrderBothWays) {
   for (int i = 0; i < 5000; ++i) {
     Bytes bytes(random() % (i % 100 == 0 ? 100'000 : 300));
     for (auto& b : bytes) b = static_cast<std::byte>(random());
-    client_.link->send(kKind, bytes);
-    server_.link->send(kKind, bytes);
+    (void)client_.link->send(kKind, bytes);
+    (void)server_.link->send(kKind, bytes);
     sent.push_back(std::move(bytes));
   }
   ASSERT_TRUE(run_until([&] { return server_.frames.size() == sent.size() && client_.frames.size() == sent.size(); }));
@@ -114,10 +120,10 @@ TEST_F(TlsLinkTest, BigFrames) {
   LinkLimits limits;
   limits.silence = 20s;  // one thread encrypts and decrypts here, under sanitizers too
   connect_both(limits);
-  Bytes big(48 << 20);
+  Bytes big(80 << 20);
   for (std::size_t i = 0; i < big.size(); i += 4096) big[i] = static_cast<std::byte>(i >> 12);
-  client_.link->send(kKind, big);
-  client_.link->send(kKind, bytes_of("after"));
+  (void)client_.link->send(kKind, big);
+  (void)client_.link->send(kKind, bytes_of("after"));
   ASSERT_TRUE(run_until([&] { return server_.frames.size() == 2; }));
   EXPECT_TRUE(server_.frames[0] == big);
   EXPECT_EQ(server_.frames[1], bytes_of("after"));
@@ -125,9 +131,9 @@ TEST_F(TlsLinkTest, BigFrames) {
 
 TEST_F(TlsLinkTest, LastWordsComeAfterAllElse) {
   connect_both();
-  for (int i = 0; i < 100; ++i) client_.link->send(kKind, Bytes(10'000));
+  for (int i = 0; i < 100; ++i) (void)client_.link->send(kKind, Bytes(10'000));
   client_.link->leave("the job is over");
-  client_.link->send(kKind, bytes_of("too late"));
+  (void)client_.link->send(kKind, bytes_of("too late"));
   ASSERT_TRUE(run_until([&] { return server_.end && client_.end; }));
   EXPECT_EQ(server_.frames.size(), 100U);
   EXPECT_TRUE(server_.end->orderly);
@@ -205,6 +211,31 @@ TEST_F(TlsLinkTest, GarbageAndSilenceBeforeTheHandshakeDoNoHarm) {
   EXPECT_TRUE(connect(key(), address_));  // the place is free again
 }
 
+// LINK-2: those that never speak, renewed for ever, keep nobody out.
+TEST_F(TlsLinkTest, SilentConnectionsKeepNobodyOut) {
+  LinkLimits limits;
+  limits.handshake = 60s;
+  limits.max_handshakes = 8;
+  limits.max_handshakes_of_address = 4;
+  listen(limits);
+  std::vector<tcp::socket> silent;
+  for (int i = 0; i < 64; ++i) silent.push_back(plain());
+  for (int i = 0; i < 5; ++i) {
+    const auto link = connect(key(), address_);
+    ASSERT_TRUE(link) << link.error().what();
+    for (int k = 0; k < 3; ++k) silent.push_back(plain());
+  }
+  ASSERT_TRUE(run_until([&] { return refused_.size() >= 64 + 3 * 4 - 4; }));
+}
+
+TEST_F(TlsLinkTest, AConnectionThatIsDroppedMayTryAgain) {
+  tcp::acceptor acceptor(io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0));
+  acceptor.async_accept([](boost::system::error_code, tcp::socket socket) { socket.close(); });
+  const auto link = connect(key(), {"127.0.0.1", std::to_string(acceptor.local_endpoint().port())});
+  ASSERT_FALSE(link);
+  EXPECT_EQ(link.error().code(), ErrorCode::unavailable) << link.error().what();
+}
+
 TEST_F(TlsLinkTest, NobodyThere) {
   const auto link = connect(key(), {"127.0.0.1", "1"});
   ASSERT_FALSE(link);
@@ -254,21 +285,21 @@ class BadPeer : public TlsLinkTest {
 
 TEST_F(BadPeer, OversizedFrame) {
   meet();
-  peer_->say(Peer::frame(0x7fffffff, 1, kKind, 10));
+  peer_->say(Peer::frame(0x7fffffff, TlsLink::kVersion, kKind, 10));
   EXPECT_NE(end().find("frame of 2147483651 bytes"), std::string::npos) << server_.end->why;
   EXPECT_TRUE(server_.frames.empty());
 }
 
 TEST_F(BadPeer, FrameTooShortForItsHead) {
   meet();
-  peer_->say(Peer::frame(1, 1, kKind, 0));
+  peer_->say(Peer::frame(1, TlsLink::kVersion, kKind, 0));
   EXPECT_NE(end().find("frame of 5 bytes"), std::string::npos) << server_.end->why;
 }
 
 TEST_F(BadPeer, TruncatedFrame) {
   meet();
-  peer_->say(Peer::frame(2, 1, kKind, 0));
-  peer_->say(Peer::frame(1000, 1, kKind, 500));
+  peer_->say(Peer::frame(2, TlsLink::kVersion, kKind, 0));
+  peer_->say(Peer::frame(1000, TlsLink::kVersion, kKind, 500));
   peer_->end();
   EXPECT_NE(end().find("connection broke"), std::string::npos) << server_.end->why;
   EXPECT_EQ(server_.frames.size(), 1U);
@@ -276,8 +307,8 @@ TEST_F(BadPeer, TruncatedFrame) {
 
 TEST_F(BadPeer, OtherVersion) {
   meet();
-  peer_->say(Peer::frame(2, 2, kKind, 0));
-  EXPECT_NE(end().find("version 2"), std::string::npos) << server_.end->why;
+  peer_->say(Peer::frame(2, TlsLink::kVersion + 1, kKind, 0));
+  EXPECT_NE(end().find("version 3"), std::string::npos) << server_.end->why;
 }
 
 TEST_F(BadPeer, Silence) {
@@ -288,16 +319,49 @@ TEST_F(BadPeer, Silence) {
   EXPECT_NE(end().find("no sign of life for 100 ms"), std::string::npos) << server_.end->why;
 }
 
+// LINK-3: it is the sender that is told how much waits; the link stays.
 TEST_F(BadPeer, DoesNotRead) {
   LinkLimits limits;
-  limits.max_queued_bytes = 8 << 20;
   limits.silence = 60s;
   meet(limits);
-  for (int i = 0; i < 1000 && server_.link->open(); ++i) {
-    server_.link->send(kKind, Bytes(100'000));
+  for (int i = 0; i < 400; ++i) {
+    ASSERT_TRUE(server_.link->send(kKind, Bytes(1'000'000)));
     io_.poll();
   }
-  EXPECT_NE(end().find("does not read"), std::string::npos) << server_.end->why;
+  EXPECT_TRUE(server_.link->open());
+  EXPECT_GT(server_.queued, 350'000'000U);
+  EXPECT_EQ(server_.queued, server_.link->queued_bytes());
+}
+
+TEST_F(BadPeer, PartsWithoutEnd) {
+  LinkLimits limits;
+  limits.max_message_bytes = 1000;
+  meet(limits);
+  constexpr std::uint8_t kPart = 2;
+  for (int i = 0; i < 11; ++i) peer_->say(Peer::frame(102, TlsLink::kVersion, kPart, 100));
+  EXPECT_NE(end().find("message of more than 1000 bytes"), std::string::npos) << server_.end->why;
+}
+
+// LINK-6
+TEST_F(TlsLinkTest, APausedLinkKeepsWhatComesAndItsPeer) {
+  LinkLimits limits;
+  limits.beat = 20ms;
+  limits.silence = 200ms;
+  connect_both(limits);
+  server_.pause_after = 3;
+  std::vector<Bytes> sent;
+  for (int i = 0; i < 40; ++i) {
+    sent.push_back(Bytes(100'000, std::byte(i)));
+    ASSERT_TRUE(client_.link->send(kKind, sent.back()));
+  }
+  run_until([] { return false; }, 600ms);
+  EXPECT_EQ(server_.frames.size(), 3U);
+  EXPECT_FALSE(server_.end || client_.end);
+  server_.pause_after = 1000;
+  server_.link->resume();
+  ASSERT_TRUE(run_until([&] { return server_.frames.size() == sent.size(); }));
+  EXPECT_EQ(server_.frames, sent);
+  ASSERT_TRUE(run_until([&] { return client_.queued == 0; }));
 }
 
 TEST_F(TlsLinkTest, IdleLinksStay) {
@@ -311,17 +375,24 @@ TEST_F(TlsLinkTest, IdleLinksStay) {
 
 TEST_F(TlsLinkTest, TooLongToSend) {
   LinkLimits limits;
-  limits.max_frame_bytes = 1000;
+  limits.max_message_bytes = 1000;
   connect_both(limits);
-  client_.link->send(kKind, Bytes(1000));
-  ASSERT_TRUE(run_until([&] { return client_.end && server_.end; }));
-  EXPECT_NE(client_.end->why.find("too long"), std::string::npos);
+  EXPECT_EQ(client_.link->send(kKind, Bytes(1001)).error().code(), ErrorCode::invalid_argument);
+  ASSERT_TRUE(client_.link->send(kKind, Bytes(1000)));
+  ASSERT_TRUE(run_until([&] { return server_.frames.size() == 1; }));
+  EXPECT_EQ(server_.frames[0].size(), 1000U);
 }
 
 TEST(Addresses, AreSplit) {
   EXPECT_EQ(*split_address("host:80"), std::pair(std::string("host"), std::string("80")));
   EXPECT_EQ(*split_address("[::1]:80"), std::pair(std::string("::1"), std::string("80")));
-  for (const char* bad : {"", "host", ":80", "host:"}) EXPECT_FALSE(split_address(bad)) << bad;
+  for (const char* bad :
+       {"", "host", ":80", "host:", "host:70010", "host:65536", "host:-1", "host:http", "host:000080"}) {
+    const auto parts = split_address(bad);
+    ASSERT_FALSE(parts) << bad;
+    EXPECT_NE(parts.error().message().find(bad), std::string::npos) << "it names the address";
+  }
+  EXPECT_EQ(split_address("host:65535")->second, "65535");
 }
 
 }  // namespace

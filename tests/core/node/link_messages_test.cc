@@ -3,7 +3,10 @@
 
 #include <random>
 
+#include "core/net/packed.h"
 #include "core/node/link_messages.h"
+#include "core/node/node_config.h"
+#include "core/node/spawner.h"
 
 namespace manta::node::link {
 namespace {
@@ -14,8 +17,14 @@ Bytes some(std::size_t n) { return Bytes(n, std::byte{42}); }
 
 std::vector<Message> messages() {
   const ClientId client = client_of(NodeId{3}, 7);
-  return {FromClient{client, some(10)}, ForClient{client, some(5000)}, Peer{client, client, {}}, ArenaUnused{client},
-          Pull{9, {client, 64, 1 << 20}}, Chunk{9, some(100'000)}, PullMore{9}, PullFailed{9, "why"}};
+  return {FromClient{client, some(10)},
+          ForClient{client, some(5000)},
+          Peer{client, client, {}},
+          ArenaUnused{client},
+          Pull{9, {client, 64, 1 << 20}},
+          Chunk{9, some(100'000)},
+          PullMore{9},
+          PullFailed{9, "why"}};
 }
 
 TEST(LinkMessages, RoundTrip) {
@@ -30,8 +39,26 @@ TEST(LinkMessages, RoundTrip) {
     EXPECT_EQ(again->index(), message.index());
     EXPECT_EQ(encode(NodeId{2}, NodeId{3}, *again), bytes);
   }
-  const Membership joined = Joined{NodeId{2}, client_of(NodeId{1}, 1), {{NodeId{1}, "host", {}}}, {{NodeId{1}, {}, {}}}};
+  const Membership joined =
+      Joined{NodeId{2}, client_of(NodeId{1}, 1), {{NodeId{1}, "host", {}}}, {{NodeId{1}, {}, {}}}};
   EXPECT_EQ(decode_membership(encode(joined))->index(), joined.index());
+}
+
+// Strings of 4 KiB and more go out of band.
+TEST(Packed, LongStringsArriveToo) {
+  for (const std::size_t size : {0, 100, 4095, 4096, 5000, 1'000'000}) {
+    NodeConfig config;
+    config.spill_directory = std::string(size, 'd');
+    config.gpu_names = {std::string(size, 'g'), "1"};
+    config.secret = "after";
+    const auto again = net::unpack<NodeConfig>(net::pack(config));
+    EXPECT_EQ(again.spill_directory, config.spill_directory);
+    EXPECT_EQ(again.gpu_names, config.gpu_names);
+    EXPECT_EQ(again.secret, config.secret);
+    const WorkerStart start{"0", 17, std::string(size, 'e')};
+    EXPECT_EQ(net::unpack<WorkerStart>(net::pack(start)).env, start.env);
+  }
+  EXPECT_THROW((void)net::unpack<WorkerStart>({}), Error);
 }
 
 TEST(LinkMessages, DamagedOnesAreRefusedOrHarmless) {

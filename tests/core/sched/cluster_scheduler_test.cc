@@ -32,9 +32,7 @@ class Recorded : public ClusterSchedulerEffects {
     ++calls;
   }
   std::uint32_t held_here(ClientId, ShapeIndex) override { return held; }
-  void refuse(ClientId client, ShapeIndex shape, const std::string& why) override {
-    refused[{client, shape}] = why;
-  }
+  void refuse(ClientId client, ShapeIndex shape, const std::string& why) override { refused[{client, shape}] = why; }
   std::map<std::pair<ClientId, ShapeIndex>, std::map<NodeId, std::uint32_t>> shares;
   std::map<std::pair<ClientId, ShapeIndex>, std::string> refused;
   std::map<std::pair<ClientId, ShapeIndex>, Bundle> bundles;
@@ -50,7 +48,8 @@ class ClusterSchedulerTest : public testing::Test {
     scheduler.node_joined(kB, "b", cpus(4, "license"));
     scheduler.node_joined(kC, "c", cpus(8));
   }
-  Shares want(std::uint32_t wanted, const ResourceSet& request = cpus(1), const Where& where = {}, ShapeIndex shape = 0) {
+  Shares want(std::uint32_t wanted, const ResourceSet& request = cpus(1), const Where& where = {},
+              ShapeIndex shape = 0) {
     scheduler.set_demand(kClient, shape, request, where, wanted);
     return effects.shares[{kClient, shape}];
   }
@@ -126,6 +125,87 @@ TEST_F(ClusterSchedulerTest, SpreadIsEven) {
     for (const auto& [node, share] : want(1, cpus(1), spread)) ++firsts[node];
   }
   EXPECT_EQ(firsts, (std::map<NodeId, int>{{kSelf, 3}, {kB, 3}, {kC, 3}}));
+}
+
+// CSCHED-4. Actors: a demand of its own for each; shape: its number.
+class SpreadActors : public testing::Test {
+ protected:
+  static constexpr std::uint32_t kActors = 40;
+  void join(std::uint64_t node, std::int64_t all) { scheduler.node_joined(NodeId{node}, "n", cpus(all)); }
+  void want(std::uint32_t first, std::uint32_t last, std::int64_t each) {
+    for (std::uint32_t i = first; i < last; ++i) {
+      scheduler.set_demand(kClient, 1000 + i, cpus(each), {Placement::spread, {}, false}, 1);
+    }
+  }
+  void grant(std::uint32_t actor) {
+    for (const auto& [node, share] : effects.shares[{kClient, 1000 + actor}]) {
+      scheduler.granted({(node.value << 40) + ++leases}, kClient, 1000 + actor);
+    }
+  }
+  std::map<NodeId, int> where(std::uint32_t first = 0, std::uint32_t last = kActors) {
+    std::map<NodeId, int> seen;
+    for (std::uint32_t i = first; i < last; ++i) {
+      for (const auto& [node, share] : effects.shares[{kClient, 1000 + i}]) seen[node] += static_cast<int>(share);
+    }
+    return seen;
+  }
+  const std::map<NodeId, int> even{{NodeId{1}, 10}, {NodeId{2}, 10}, {NodeId{3}, 10}, {NodeId{4}, 10}};
+  std::uint64_t leases = 0;
+  Recorded effects;
+  ClusterScheduler scheduler{kSelf, effects};
+};
+
+TEST_F(SpreadActors, AreEvenWhateverTheyNeedAndHoweverOftenItIsPlannedAnew) {
+  for (const std::int64_t each : {0, 1}) {
+    scheduler.client_left(kClient);
+    effects.shares.clear();
+    for (std::uint64_t node = 1; node <= 4; ++node) join(node, 10);
+    for (std::uint32_t i = 0; i < kActors; ++i) {
+      want(i, i + 1, each);
+      if (i % 3 == 0) scheduler.replan();
+      if (i % 2 == 0) grant(i);
+    }
+    EXPECT_EQ(where(), even) << each;
+    const auto before = effects.shares;
+    for (int i = 0; i < 20; ++i) scheduler.replan();
+    EXPECT_EQ(effects.shares, before) << "nothing moves";
+    want(kActors, kActors + 1, each);  // nor where it cannot be even
+    const auto uneven = effects.shares;
+    for (int i = 0; i < 20; ++i) scheduler.replan();
+    EXPECT_EQ(effects.shares, uneven);
+  }
+}
+
+TEST_F(SpreadActors, AreEvenWhenNodesJoinLate) {
+  join(1, 10);
+  want(0, kActors, 0);
+  EXPECT_EQ(where(), (std::map<NodeId, int>{{NodeId{1}, 40}}));
+  for (std::uint64_t node = 2; node <= 4; ++node) join(node, 10);
+  EXPECT_EQ(where(), even) << "none has started";
+}
+
+TEST_F(SpreadActors, ThatHaveStartedStayAndOthersMakeUpForIt) {
+  join(1, 10);
+  want(0, 10, 0);
+  effects.held = 1;
+  for (std::uint32_t i = 0; i < 10; ++i) grant(i);
+  for (std::uint64_t node = 2; node <= 4; ++node) join(node, 10);
+  EXPECT_EQ(where(0, 10), (std::map<NodeId, int>{{NodeId{1}, 10}}));
+  effects.held = 0;
+  want(10, kActors, 0);
+  EXPECT_EQ(where(10, kActors).size(), 3U);
+  EXPECT_EQ(where(10, kActors)[NodeId{1}], 0);
+  for (const auto& [node, actors] : where(10, kActors)) EXPECT_EQ(actors, node == NodeId{1} ? 0 : 10);
+}
+
+TEST_F(SpreadActors, OfADeadNodeGoEvenlyToTheOthers) {
+  for (std::uint64_t node = 1; node <= 4; ++node) join(node, 10);
+  want(0, kActors, 0);
+  scheduler.node_left(NodeId{4});
+  for (const auto& [node, actors] : where()) EXPECT_NEAR(actors, 13, 1) << node.value;
+  want(0, 0, 0);
+  scheduler.set_demand(kClient, 1000, cpus(0), {Placement::spread, {}, false}, 0);
+  EXPECT_TRUE((effects.shares[{kClient, 1000}].empty()));
 }
 
 TEST_F(ClusterSchedulerTest, OnlyWhereItCanRun) {
@@ -206,8 +286,8 @@ TEST_F(ClusterSchedulerTest, Random) {
             break;
           default:
             wanted[shape] = random() % 20;
-            s.set_demand(kClient, shape, cpus(1 + shape % 2), {shape < 2 ? Placement::pack : Placement::spread, {}, false},
-                         wanted[shape]);
+            s.set_demand(kClient, shape, cpus(1 + shape % 2),
+                         {shape < 2 ? Placement::pack : Placement::spread, {}, false}, wanted[shape]);
         }
         for (const auto& [shape_of, want] : wanted) {
           std::uint32_t sum = 0;

@@ -29,8 +29,17 @@ void check_discrete(const VectorEnv& env, std::span<const std::int64_t> actions)
 [[noreturn]] void throw_not_reset(const VectorEnv& env, std::size_t index, bool ended);
 [[noreturn]] void throw_wrong_state(const VectorEnv& env, std::string_view why);
 
+// What the writer holds, behind a byte that says whether it is framed (large parts are out of band).
 std::string bytes_of(const serial::Writer& writer);
-std::span<const std::byte> as_bytes(std::string_view state);
+// The same again, for a reader. Throws Error(invalid_argument) where there is nothing.
+struct StateBytes {
+  std::span<const std::byte> bytes;
+  bool framed = false;
+};
+StateBytes state_bytes(std::span<const std::byte> state);
+inline StateBytes state_bytes(std::string_view state) {
+  return state_bytes(std::as_bytes(std::span(state.data(), state.size())));
+}
 
 // The head of a saved state: what it is a state of.
 struct StateHead {
@@ -44,7 +53,8 @@ void check_head(const VectorEnv& env, const StateHead& head);
 template <class Read>
 void read_state(const VectorEnv& env, std::string_view state, Read read) {
   try {
-    serial::Reader reader(as_bytes(state));
+    const StateBytes content = state_bytes(state);
+    serial::Reader reader(content.bytes, content.framed);
     StateHead head;
     reader(head);
     check_head(env, head);

@@ -1,0 +1,54 @@
+// What a process sends to its node: at once where the socket takes it, else by a thread of its own, in the same order.
+// So no thread that holds the client's lock waits for the node, and the thread that reads messages never stops.
+//
+//   OUTBOX-1  send() never blocks; what makes more than it is asked for (results, items of a stream) calls
+//             wait_for_room() first, without locks
+//
+// Threading: any thread. Ownership: the socket is the caller's and outlives it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <manta/error.h>
+
+#include "core/net/send_queue.h"
+
+namespace manta::client {
+
+class Outbox {
+ public:
+  static constexpr std::size_t kFullBytes = 4 << 20;
+
+  explicit Outbox(net::ControlSocket& socket) : socket_(socket), queue_(socket) {}
+  ~Outbox();
+
+  // unavailable: the node is gone. invalid_argument: the message is above the socket's limit.
+  [[nodiscard]] Result<void> send(std::vector<std::byte> message);
+  // Blocks while kFullBytes wait.
+  void wait_for_room();
+  // Blocks until all is sent, the node is gone, or the time is over.
+  void flush(std::chrono::steady_clock::time_point deadline);
+  // The node is gone: what waits is dropped, threads that wait go on. Blocks for a moment.
+  void close();
+
+ private:
+  void run();
+
+  net::ControlSocket& socket_;
+  std::atomic<bool> full_{false};
+  std::mutex mutex_;  // of what follows
+  net::SendQueue queue_;
+  net::SendQueue::Wait wait_ = net::SendQueue::Wait::nothing;
+  bool closed_ = false;
+  std::condition_variable wake_;     // the thread
+  std::condition_variable changed_;  // threads that wait for room
+  std::thread thread_;               // from when a message had to wait
+};
+
+}  // namespace manta::client
