@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/client/client.h"
+#include "core/client/forked.h"
 #include "core/client/ready_list.h"
 
 namespace manta {
@@ -17,13 +18,17 @@ struct ReadyQueue::Impl {
 
 ReadyQueue::ReadyQueue(std::function<void()> wake) : impl_(std::make_unique<Impl>(std::move(wake))) {}
 
-ReadyQueue::~ReadyQueue() { impl_->client.unwatch(impl_->list); }
+ReadyQueue::~ReadyQueue() {
+  if (!client::Forked::here()) impl_->client.unwatch(impl_->list);
+}
 
 void ReadyQueue::add_entry(detail::EntryHead& entry, std::uint64_t token) {
+  client::Forked::check();
   impl_->client.watch(impl_->list, static_cast<owner::Entry&>(entry), token);
 }
 
 const std::vector<std::uint64_t>& ReadyQueue::take() {
+  client::Forked::check();
   impl_->tokens.clear();
   impl_->client.take_ready(impl_->list, impl_->tokens, impl_->entries);
   for (owner::Entry* entry : impl_->entries) detail::release(entry);
@@ -31,6 +36,9 @@ const std::vector<std::uint64_t>& ReadyQueue::take() {
   return impl_->tokens;
 }
 
-bool ReadyQueue::arm() { return impl_->client.arm(impl_->list); }
+bool ReadyQueue::arm() {
+  client::Forked::check();
+  return impl_->client.arm(impl_->list);
+}
 
 }  // namespace manta

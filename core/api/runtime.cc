@@ -11,22 +11,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
+#include <exception>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <manta/error.h>
 
 #include "core/base/log.h"
 #include "core/client/client.h"
+#include "core/client/forked.h"
 #include "core/client/retired.h"
 #include "core/client/timeline.h"
 #include "core/gpu/devices.h"
 #include "core/net/packed.h"
 #include "core/net/tls_link.h"
+#include "core/node/container.h"
 #include "core/node/daemon.h"
 #include "core/node/spawner.h"
 #include "core/sched/resources.h"
@@ -109,18 +113,15 @@ void configure_memory(node::NodeConfig& config) {
 double usable_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+  const int by_affinity = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  return node::default_cpus(by_affinity, node::Container().cpu_quota());
 }
 
 // Of the machine, or of the container where that is given less.
 std::uint64_t machine_memory_bytes() {
   struct sysinfo info = {};
   std::uint64_t bytes = ::sysinfo(&info) == 0 ? std::uint64_t{info.totalram} * info.mem_unit : std::uint64_t{4} << 30;
-  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::uint64_t limit = 0;
-    if (std::ifstream(path) >> limit && limit > 0) bytes = std::min(bytes, limit);  // "max" is no number
-  }
-  return bytes;
+  return std::min(bytes, node::Container().memory_limit().value_or(bytes));
 }
 
 std::int64_t units_of(double value, std::string_view what) {
@@ -236,12 +237,20 @@ pid_t fork_node(net::ControlSocket& ours, net::ControlSocket& theirs, std::vecto
 
 }  // namespace
 
-struct Runtime::Impl {
+// What a Runtime owns.
+struct Started {
   std::unique_ptr<Client> client;
   pid_t node = 0;
   double num_cpus = 0;
   double num_gpus = 0;
+};
+
+struct Runtime::Impl : Started {
   ~Impl() {
+    if (client::Forked::here()) {  // all of it is the parent's
+      (void)client.release();
+      return;
+    }
     if (client) {
       client->stop(true);
       client::Retired::add(std::move(client));
@@ -272,13 +281,41 @@ std::vector<NodeInfo> nodes_of(Client& client) {
 
 }  // namespace
 
-std::vector<NodeInfo> Runtime::nodes() const { return impl_ ? nodes_of(*impl_->client) : std::vector<NodeInfo>(); }
+std::vector<NodeInfo> Runtime::nodes() const {
+  client::Forked::check();
+  return impl_ ? nodes_of(*impl_->client) : std::vector<NodeInfo>();
+}
 std::vector<NodeInfo> cluster_nodes() { return nodes_of(Client::require()); }
 
 std::string Runtime::address() const { return impl_ ? impl_->client->welcome().address : std::string(); }
 
-Runtime init(int argc, char** argv, const InitOptions& options) {
-  take_role();
+namespace {
+
+// What init throws. Where the program does not catch it, its message is all that the program says.
+class CannotStart : public Error {
+ public:
+  explicit CannotStart(const Error& error) : Error(error) {}
+};
+
+std::terminate_handler terminate_otherwise = nullptr;
+
+[[noreturn]] void end_without_a_catch() {
+  if (const std::exception_ptr thrown = std::current_exception()) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const CannotStart& error) {
+      std::fflush(stdout);
+      std::fprintf(stderr, "manta::init: %s\n", error.what());
+      ::_exit(2);
+    } catch (...) {
+    }
+  }
+  terminate_otherwise();
+  std::abort();
+}
+
+void start(int argc, char** argv, const InitOptions& options, Started& made) {
+  client::Forked::check();
   if (Client::current() != nullptr) {
     throw Error(ErrorCode::invalid_argument, "manta::init was called, but a Runtime is alive in this process already");
   }
@@ -287,23 +324,40 @@ Runtime init(int argc, char** argv, const InitOptions& options) {
   std::vector<int> keep = node::open_descriptors();
   auto pair = net::ControlSocket::pair();
   if (!pair) throw_error(pair.error());
-  auto impl = std::make_unique<Runtime::Impl>();
-  impl->num_cpus = static_cast<double>(config.total.cpus) / 10'000;
-  impl->num_gpus = static_cast<double>(config.total.gpus) / 10'000;
+  made.num_cpus = static_cast<double>(config.total.cpus) / 10'000;
+  made.num_gpus = static_cast<double>(config.total.gpus) / 10'000;
   if (single_threaded()) {
-    impl->node = fork_node(pair->first, pair->second, std::move(keep));
+    made.node = fork_node(pair->first, pair->second, std::move(keep));
   } else {
     config.exec_workers = true;
     auto started = node::execute_again("node", pair->second.fd(), keep, nullptr, {});
     if (!started) throw_error(started.error());
-    impl->node = *started;
+    made.node = *started;
   }
   pair->second = net::ControlSocket();
   auto sent = pair->first.send(net::pack(config));
   if (!sent) throw Error(ErrorCode::unavailable, "the node process ended at once; look above for its message");
-  if (!config.join.empty()) be_a_node(std::exchange(impl->node, 0));
-  impl->client = Client::connect(std::move(pair->first), nullptr);
-  return Runtime(std::move(impl));
+  if (!config.join.empty()) be_a_node(std::exchange(made.node, 0));
+  made.client = Client::connect(std::move(pair->first), nullptr);
+}
+
+}  // namespace
+
+Runtime init(int argc, char** argv, const InitOptions& options) {
+  take_role();
+  const auto cannot_start = [](const Error& error) {
+    if (std::get_terminate() != &end_without_a_catch) terminate_otherwise = std::set_terminate(&end_without_a_catch);
+    return CannotStart(error);
+  };
+  try {
+    auto impl = std::make_unique<Runtime::Impl>();
+    start(argc, argv, options, *impl);
+    return Runtime(std::move(impl));
+  } catch (const Error& error) {
+    throw cannot_start(error);
+  } catch (const std::system_error& error) {  // no thread, no memory
+    throw cannot_start(Error(ErrorCode::exhausted, std::string("cannot start: ") + error.what()));
+  }
 }
 
 }  // namespace manta

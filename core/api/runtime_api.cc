@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/client/client.h"
+#include "core/client/forked.h"
 #include "core/client/retired.h"
 
 namespace manta::detail {
@@ -17,6 +18,7 @@ owner::Entry& entry_of(EntryHead* head) { return *static_cast<owner::Entry*>(hea
 }  // namespace
 
 void last_reference_gone(EntryHead* entry) noexcept {
+  if (client::Forked::here()) return;
   if (Retired::release_last(entry)) return;
   if (Client* client = Client::current()) client->last_reference_gone(entry_of(entry));
 }
@@ -97,10 +99,11 @@ CompletionQueue::CompletionQueue(std::span<EntryHead* const> entries) : impl_(st
 }
 
 CompletionQueue::~CompletionQueue() {
-  if (impl_->client != nullptr) impl_->client->remove_completions(impl_->completions);
+  if (impl_->client != nullptr && !client::Forked::here()) impl_->client->remove_completions(impl_->completions);
 }
 
 std::size_t CompletionQueue::next() {
+  client::Forked::check();
   return impl_->client != nullptr ? impl_->client->next_completion(impl_->completions) : impl_->next++;
 }
 

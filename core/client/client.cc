@@ -10,7 +10,9 @@
 
 #include <manta/serial/writer.h>
 
+#include "core/base/end_of_process.h"
 #include "core/base/log.h"
+#include "core/client/forked.h"
 #include "core/client/function_table.h"
 #include "core/client/output_printer.h"
 #include "core/client/ready_list.h"
@@ -56,6 +58,7 @@ std::atomic<std::uint64_t> Client::instances_{0};
 Client& Client::require() {
   Client* client = current();
   if (client == nullptr) {
+    Forked::check();
     throw Error(ErrorCode::unavailable,
                 "Manta is not running in this process: keep the Runtime that manta::init(argc, argv) returns, as the "
                 "first line of main, for as long as tasks are used");
@@ -74,9 +77,12 @@ Client::Client(net::ControlSocket node, WorkerHooks* hooks)
 std::unique_ptr<Client> Client::connect(net::ControlSocket node, WorkerHooks* hooks) {
   std::unique_ptr<Client> client(new Client(std::move(node), hooks));
   auto packet = client->node_.receive();
-  if (!packet) throw Error(ErrorCode::unavailable, "the node process did not come up; look above for its own message");
+  if (!packet) throw Error(ErrorCode::unavailable, "the node process ended before it had started, without a message");
   auto message = net::decode_node_message(packet->bytes);
   if (!message) throw_error(message.error());
+  if (const auto* failed = std::get_if<net::CannotStart>(&*message)) {
+    throw Error(static_cast<ErrorCode>(failed->code), "the node process cannot start: " + failed->why);
+  }
   const auto* welcome = std::get_if<net::Welcome>(&*message);
   if (welcome == nullptr || packet->descriptors.size() != 2) {
     throw Error(ErrorCode::internal, "the node's first message is not a welcome");
@@ -103,6 +109,7 @@ void Client::start() {
   const std::string process = std::to_string(::getpid());
   Timeline::start(hooks_ == nullptr ? "driver " + process : "worker " + process + " on " + host(), slot().untimed);
   send(net::Hello{::getpid()});
+  Forked::watch();
   current_.store(this, std::memory_order_release);
   reader_ = std::thread([this] { read_messages(); });
 }
@@ -196,6 +203,22 @@ void Client::return_lease(LeaseId lease) {
 
 void Client::tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) {
   log::info(what, " is tried again (attempt ", attempt, "): ", why);
+}
+
+// The stack of a crash comes with the error; here is one line.
+void Client::restarts(const owner::Restart& restart) {
+  const bool limited = restart.max_restarts >= 0;
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(restart.delay).count();
+  std::string text = "actor " + restart.actor + ": its process " + std::string(first_line(restart.why));
+  if (restart.in_constructor) text += " while its constructor ran";
+  text += "; restart " + std::to_string(restart.number);
+  if (limited) text += " of " + std::to_string(restart.max_restarts);
+  text += " begins ";
+  text += milliseconds == 0 ? "now" : "in " + std::to_string(milliseconds) + " ms";
+  if (!limited && restart.in_constructor && milliseconds > 0) {
+    text += "; it is started again without end, as ActorOptions::max_restarts is -1";
+  }
+  milliseconds == 0 || restart.asked_for ? log::info(text) : log::warn(text);
 }
 
 void Client::send(ClientId to, owner::PeerMessage message) {

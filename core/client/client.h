@@ -85,6 +85,8 @@ class Client final : owner::OwnerEffects {
   static Client* current() { return current_.load(std::memory_order_acquire); }
   // As current, but throws Error(unavailable) that says to call manta::init.
   static Client& require();
+  // In a forked child: the client is the parent's. False: there is none.
+  static bool disown() { return current_.exchange(nullptr) != nullptr; }
 
   // node: connected, the Welcome not read yet. Reads it (blocking), then starts. Throws Error.
   static std::unique_ptr<Client> connect(net::ControlSocket node, WorkerHooks* hooks);
@@ -209,6 +211,8 @@ class Client final : owner::OwnerEffects {
   void bequeath(std::vector<owner::Bequest> bequests) override;
   void withdraw(std::vector<ObjectId> objects) override;
   void tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) override;
+  void restarts(const owner::Restart& restart) override;
+  std::chrono::nanoseconds now() const override { return Clock::now().time_since_epoch(); }
   void resolved(owner::Entry& entry) override;
   bool restore(owner::Entry& entry) override;
   void free_spilled(const owner::SpilledExtent& extent) override;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/end_of_process.h"
 #include "core/base/overloaded.h"
 #include "core/client/client.h"
 #include "core/client/output_printer.h"
@@ -24,9 +25,10 @@ void Client::read_messages() {
 void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
   std::visit(Overloaded{
                  [&](const net::Welcome&) {},
+                 [&](const net::CannotStart&) {},
                  [&](const net::Granted& m) { on_granted(m, descriptors); },
                  [&](const net::LeaseEnded& m) {
-                   if (Timeline* timeline = Timeline::current()) timeline->happened("a worker " + m.status);
+                   if (Timeline* timeline = Timeline::current()) timeline->happened(about_end("a worker ", first_line(m.status)));
                    const std::lock_guard guard(mutex_);
                    drain();
                    if (node_of(m.lease) != node_of(self())) return remote_lease_ended(m.lease, m.status);
@@ -98,6 +100,11 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
              },
              message);
   slot().replies.wake();  // sleepers look again: there may be new channels, or results that somebody else drained
+  if (!background_parked_.load(std::memory_order_relaxed)) return;
+  std::unique_lock guard(mutex_);
+  const bool ticks = owner_->busy();  // an actor waits for its next start
+  guard.unlock();
+  if (ticks) wake_background();
 }
 
 void Client::on_client_died(const net::ClientDied& died) {

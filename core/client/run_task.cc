@@ -8,9 +8,12 @@
 #include <memory>
 #include <new>
 
+#include <manta/detail/what.h>
 #include <manta/serial/reader.h>
 
+#include "core/base/log.h"
 #include "core/client/client.h"
+#include "core/client/forked.h"
 #include "core/client/function_table.h"
 #include "core/client/timeline.h"
 
@@ -107,15 +110,21 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     error = inner.with_context("task " + std::string(function->name()));
     user_exception = true;
   } catch (const std::exception& thrown) {
-    error = Error(failure(client, *function, input, thrown.what()));
+    error = Error(failure(client, *function, input, detail::what_of(thrown)));
     user_exception = true;
-  } catch (abi::__forced_unwind&) {
-    throw;  // the thread is being cancelled
+  } catch (abi::__forced_unwind&) {  // pthread_exit, or the thread is cancelled: nothing can stop that
+    current_task() = context.outer;
+    throw;
   } catch (...) {
     error = Error(failure(client, *function, input, ""));
     user_exception = true;
   }
   current_task() = context.outer;
+  if (Forked::here()) {
+    log::error("a child that ", function->name(),
+               " had forked came back from it; it ends here, and should end itself by _exit");
+    ::_exit(1);
+  }
   const bool suspended = context.coroutine.call != nullptr;
   if (context.running != nullptr && context.running->has_source() && !suspended) client.drop_stop_source(*context.running);
   if (context.stopped() && !suspended) client.stopped_task_ended(context, !ok);

@@ -145,6 +145,11 @@ struct Welcome {  // the first; descriptors: node page, the client's arena
   std::string env;               // workers: the variables that this one was started with, as in sched::ResourceSet
   bool output_captured = false;  // workers: their stdout and stderr are pipes that the node reads
 };
+// Instead of Welcome: the node process cannot start, and ends.
+struct CannotStart {
+  std::uint8_t code = 0;  // ErrorCode
+  std::string why;
+};
 struct Granted {  // descriptors, if new_channel: ring, the worker's arena
   LeaseId lease;
   ClientId worker;
@@ -238,7 +243,7 @@ struct OutputDrained {  // what workers of the node had written when it was aske
 
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
                                  FromPeer, ClientDied, ChannelTo, Named, MakeRoom, RoomMade, NodeJoined, NodeDied,
-                                 BlockPulled, Settle, OutputText, OutputDrained, GroupMade>;
+                                 BlockPulled, Settle, OutputText, OutputDrained, GroupMade, CannotStart>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena

@@ -11,6 +11,7 @@
 
 #include <manta/ids.h>
 
+#include "core/net/crash_record.h"
 #include "core/net/doorbell.h"
 
 namespace manta::net {
@@ -41,6 +42,7 @@ struct NodePage {
   alignas(64) StoreCounters store;
   alignas(64) std::atomic<bool> others_wait;  // some process wants a lease and has none: idle ones are to be returned
   alignas(64) ClientSlot slots[kSlots];
+  alignas(64) CrashRecord crashes[kSlots];  // of the clients in these slots
 };
 
 // Doorbells have 64 groups; a channel's is chosen by the peer's id.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,9 +32,21 @@ std::string sized(const char* what, std::uint64_t size_bytes) {
   return std::string(what) + " of " + std::to_string(size_bytes) + " bytes";
 }
 
+// Memory that is shared counts as a file: beyond that limit ftruncate would end the process by a signal.
+Result<void> check_file_limit(std::uint64_t size_bytes) {
+  rlimit files = {};
+  if (::getrlimit(RLIMIT_FSIZE, &files) != 0 || files.rlim_cur == RLIM_INFINITY || size_bytes <= files.rlim_cur)
+    return {};
+  return fail(ErrorCode::exhausted, sized("shared memory", size_bytes) + " is above the limit on the size of files, " +
+                                        std::to_string(files.rlim_cur) +
+                                        " bytes; raise it (ulimit -f), or ask for less: "
+                                        "the object store's size is InitOptions::store_capacity_bytes");
+}
+
 }  // namespace
 
 Result<Fd> create_shared_memory(const char* name, std::uint64_t size_bytes) {
+  if (auto allowed = check_file_limit(size_bytes); !allowed) return tl::unexpected<Error>(allowed.error());
   Fd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
   if (!fd && errno == EINVAL) fd = Fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));  // Linux before 6.3
   if (!fd && errno == EINVAL) fd = Fd(::memfd_create(name, MFD_CLOEXEC));

@@ -56,6 +56,7 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       pressure_(io_),
       replan_timer_(io_),
       memory_timer_(io_),
+      crash_stacks_(io_),
       driver_(client_of(Cluster::kHead, 1)),
       estates_(static_cast<owner::EstateEffects&>(*this)),
       round_call_(round_call_edge()),

@@ -36,6 +36,7 @@
 #include "core/net/send_queue.h"
 #include "core/node/back_pressure.h"
 #include "core/node/cluster.h"
+#include "core/node/crash_stacks.h"
 #include "core/node/node_config.h"
 #include "core/node/outputs.h"
 #include "core/node/room_requests.h"
@@ -133,6 +134,8 @@ class Daemon final : sched::BundleEffects,
   void flush_later(Client& client, net::SendQueue::Wait wait);
   void socket_closed(Client& client);
   void client_gone(ClientId id, const std::string& how);
+  void worker_ended(ClientId id, int wait_status);  // daemon_ends.cc
+  void read_last(Client& client);
   bool start_again(const Client& client);
   void keep_arena(Client& client);
   void reap();
@@ -208,6 +211,8 @@ class Daemon final : sched::BundleEffects,
   std::chrono::milliseconds until_next_look_{50};     // at the memory: as soon as it could be full
   std::map<ClientId, std::string> ended_for_memory_;  // and not gone yet; their status
   int exit_status_ = 0;
+  std::uint64_t memory_kills_ = 0;  // by the kernel, that are accounted for
+  CrashStacks crash_stacks_;
   ClientId driver_;
   std::map<ClientId, std::unique_ptr<Client>> clients_;
   std::map<pid_t, ClientId> by_process_;

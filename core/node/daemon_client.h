@@ -24,7 +24,9 @@ struct Daemon::Client {
   std::string env;                    // of a worker
   std::uint32_t zygotes = 0;          // how many there had been when it was asked for
   bool greeted = false;
-  bool closed = false;              // its socket ended; the process has yet to
+  bool closed = false;  // its socket ended; the process has yet to
+  bool killed = false;  // by this process
+  bool ended = false;   // its process, whose stack is being looked up
   boost::asio::steady_timer pause;  // before the queue is tried again
   boost::asio::steady_timer stuck;  // NODE-3
 };

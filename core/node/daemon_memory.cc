@@ -32,7 +32,7 @@ void Daemon::look_at_memory() {
     for (const auto& [id, client] : clients_) {
       if (id != driver_ && client->process > 0) use.used_bytes += read_private_bytes(client->process);
     }
-  } else if (const auto read = read_memory_use()) {
+  } else if (const auto read = Container().memory_use()) {
     use = *read;
   }
   until_next_look_ = kLatest;

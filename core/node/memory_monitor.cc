@@ -9,12 +9,6 @@ namespace {
 
 constexpr std::uint64_t kWorthIt = 16 << 20;  // a worker that uses less is not ended for it
 
-std::optional<std::uint64_t> number_in(const char* path) {
-  std::uint64_t number = 0;
-  if (std::ifstream(path) >> number) return number;  // "max" is none
-  return std::nullopt;
-}
-
 // A line "name: 123 kB" or "name 123" of a file, from where it is read on.
 std::uint64_t field_of(std::istream& file, const std::string& name) {
   std::string word;
@@ -46,21 +40,6 @@ ClientId choose_to_end(const std::vector<MemoryUser>& users) {
     return chosen->worker.worker;
   }
   return {};
-}
-
-std::optional<MemoryUse> read_memory_use() {
-  std::ifstream machine("/proc/meminfo");
-  const std::uint64_t total = field_of(machine, "MemTotal:") * 1024;
-  const std::uint64_t available = field_of(machine, "MemAvailable:") * 1024;
-  const auto limit = number_in("/sys/fs/cgroup/memory.max");
-  const auto current = number_in("/sys/fs/cgroup/memory.current");
-  if (limit && current && (total == 0 || *limit < total)) {
-    std::ifstream statistics("/sys/fs/cgroup/memory.stat");
-    const std::uint64_t cache = field_of(statistics, "inactive_file");  // given back when needed
-    return MemoryUse{*current - std::min(cache, *current), *limit};
-  }
-  if (total == 0) return std::nullopt;
-  return MemoryUse{total - std::min(available, total), total};
 }
 
 std::uint64_t read_private_bytes(pid_t process) {

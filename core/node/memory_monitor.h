@@ -17,17 +17,10 @@
 
 #include <manta/ids.h>
 
+#include "core/node/container.h"
 #include "core/sched/node_scheduler.h"
 
 namespace manta::node {
-
-struct MemoryUse {
-  std::uint64_t used_bytes = 0;
-  std::uint64_t total_bytes = 0;
-  bool above(double threshold) const {
-    return total_bytes > 0 && static_cast<double>(used_bytes) > threshold * static_cast<double>(total_bytes);
-  }
-};
 
 struct MemoryUser {
   sched::Occupant worker;
@@ -37,8 +30,6 @@ struct MemoryUser {
 // None: ending any of them would not help.
 ClientId choose_to_end(const std::vector<MemoryUser>& users);
 
-// Of the container (cgroup v2) where that may use less, else of the machine. Nothing: it cannot be read.
-std::optional<MemoryUse> read_memory_use();
 // Private memory of a process in RAM; 0: it is gone.
 std::uint64_t read_private_bytes(pid_t process);
 

@@ -16,6 +16,7 @@
 
 #include "core/base/log.h"
 #include "core/net/packed.h"
+#include "core/node/container.h"
 #include "core/node/daemon.h"
 #include "core/node/daemon_client.h"
 
@@ -142,8 +143,9 @@ void Daemon::handle_hello(Client& client, const net::Hello& hello) {
 
 void Daemon::kill_worker(ClientId worker) {
   Client* client = find(worker);
-  if (client == nullptr) return;
+  if (client == nullptr || client->ended) return;
   if (client->process > 0) {
+    client->killed = true;
     ::kill(client->process, SIGKILL);
   } else {
     client->closed = true;  // it ends when it greets
@@ -172,14 +174,8 @@ void Daemon::client_gone(ClientId id, const std::string& how) {
   Client* client = find(id);
   const bool greeted = client != nullptr && client->greeted;
   if (client != nullptr) {
-    log::info("worker process ", client->process, " ", status);
-    // NODE-2: what it sent before it died counts.
-    while (!client->closed && !stopping_) {
-      auto packet = client->socket.try_receive();
-      if (!packet) break;
-      auto message = net::decode_client_message(packet->bytes);
-      if (message) handle(*client, std::move(*message));
-    }
+    if (!client->ended) log::info("worker process ", client->process, " ", status);
+    read_last(*client);
     if (client->process > 0) by_process_.erase(client->process);
     if (outputs_) outputs_->worker_gone(id);
     net::ClientSlot& slot = page_->slots[client->slot];
@@ -208,6 +204,16 @@ void Daemon::client_gone(ClientId id, const std::string& how) {
   schedule_tick();
 }
 
+// NODE-2: what it sent before it died counts.
+void Daemon::read_last(Client& client) {
+  while (!client.closed && !stopping_) {
+    auto packet = client.socket.try_receive();
+    if (!packet) break;
+    auto message = net::decode_client_message(packet->bytes);
+    if (message) handle(client, std::move(*message), packet->descriptors);
+  }
+}
+
 // Its objects may be others' by now. Each that hears of the death says when it knows of none.
 void Daemon::keep_arena(Client& client) {
   DeadArena dead{std::move(client.arena_for_readers), users_of_arenas()};
@@ -226,10 +232,10 @@ void Daemon::reap() {
     ::kill(-pid, SIGKILL);
     int status = 0;
     ::waitpid(pid, &status, 0);
-    if (spawner_->child_ended(pid) || stopping_) continue;
+    if (crash_stacks_.child_ended(pid) || spawner_->child_ended(pid) || stopping_) continue;
     const auto it = by_process_.find(pid);
     if (it != by_process_.end()) {
-      client_gone(ClientId(it->second), describe_exit(status));
+      worker_ended(ClientId(it->second), status);
     } else if (std::any_of(clients_.begin(), clients_.end(), [](const auto& c) { return !c.second->greeted; })) {
       ended_early_[pid] = describe_exit(status);
     }
@@ -263,6 +269,7 @@ void Daemon::run() {
     });
   };
   watch_children();
+  memory_kills_ = Container().memory_kills();
   watch_memory();
   schedule_tick();
   io_.run();
@@ -270,6 +277,25 @@ void Daemon::run() {
   if (cluster_) cluster_->leave(cluster_->is_head() ? "the job is over" : "its program was ended");
   end_children();
 }
+
+namespace {
+
+// answer: the driver's socket, while the driver waits for the first message; it then says so.
+[[noreturn]] void cannot_go_on(Fd answer, const Error& error) {
+  bool told = false;
+  if (answer) {
+    net::ControlSocket driver(std::move(answer));
+    told = driver
+               .send(net::encode(
+                   net::NodeMessage(net::CannotStart{static_cast<std::uint8_t>(error.code()), error.what()})))
+               .has_value();
+  }
+  if (!told) log::error("the node process cannot go on: ", error.what());
+  end_children();
+  ::_exit(1);
+}
+
+}  // namespace
 
 void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, std::vector<int> keep) {
   const pid_t guard = go_on_below_a_guard();
@@ -282,6 +308,7 @@ void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, s
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
   net::ControlSocket socket(std::move(driver));
+  Fd answer(::fcntl(socket.fd(), F_DUPFD_CLOEXEC, 3));
   try {
     auto packet = socket.receive();
     if (!packet) ::_exit(0);
@@ -290,14 +317,17 @@ void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, s
                                              std::move(worker_main), std::move(keep));
     auto started = spawner->start();
     if (!started) throw_error(started.error());
+    if (!config.join.empty()) answer.reset();  // the launcher reads nothing
     Daemon daemon(std::move(config), std::move(socket), std::move(spawner));
+    answer.reset();
     daemon.end_with(driver_process);  // its socket alone could be kept open by a child that the program forked
     daemon.end_with(guard);
     daemon.run();
     ::_exit(daemon.exit_status());
+  } catch (const Error& error) {
+    cannot_go_on(std::move(answer), error);
   } catch (const std::exception& error) {
-    log::error("the node process cannot go on: ", error.what());
-    ::_exit(1);
+    cannot_go_on(std::move(answer), Error(ErrorCode::exhausted, error.what()));
   }
 }
 

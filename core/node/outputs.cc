@@ -12,7 +12,35 @@
 namespace manta::node {
 
 namespace {
+constexpr std::size_t kTailBytes = 1024;
 constexpr std::size_t kReadBytes = 64 * 1024;  // what a pipe holds: MARK-1 speaks of all that is in it
+}  // namespace
+
+namespace {
+
+void add_tail(std::string& tail, std::string_view text) {
+  if (text.size() > kTailBytes) text.remove_prefix(text.size() - kTailBytes);
+  tail += text;
+  if (tail.size() > 2 * kTailBytes) tail.erase(0, tail.size() - kTailBytes);
+}
+
+}  // namespace
+
+std::string last_line_of(const std::string& text) {
+  constexpr std::size_t kMost = 300;
+  std::string last, before;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    std::string line = text.substr(at, end - at);
+    at = end + 1;
+    const std::size_t first = line.find_first_not_of(" \t\r");
+    if (first == std::string::npos) continue;
+    line = line.substr(first, line.find_last_not_of(" \t\r") + 1 - first);
+    before = std::exchange(last, std::move(line));
+  }
+  if (last.starts_with("what():") && before.starts_with("terminate called")) last = before + ", " + last;
+  if (last.size() > kMost) last.resize(kMost);
+  return last;
 }
 
 struct Outputs::Stream {
@@ -26,6 +54,7 @@ struct Outputs::Stream {
   bool gone = false;    // its worker; `function` is the last it ran
   std::uint64_t function = 0;
   OutputSplitter splitter;
+  std::string tail;  // of what was read from stderr: its last lines
   std::uint64_t bytes_read = 0;
   struct Target {
     std::uint64_t bytes;
@@ -66,6 +95,28 @@ void Outputs::started(ClientId worker, pid_t process) {
   }
 }
 
+std::string Outputs::last_error_line(ClientId worker) const {
+  for (const auto& stream : streams_) {
+    if (stream->worker != worker || !stream->error) continue;
+    std::string text = stream->tail;
+    std::vector<OutputSplitter::Block> blocks;
+    OutputSplitter splitter = stream->splitter;
+    std::array<int, 2> copy{};
+    if (::pipe2(copy.data(), O_CLOEXEC | O_NONBLOCK) == 0) {  // the pipe's content stays for its reader (OUT-2)
+      std::vector<char> bytes(kReadBytes);
+      (void)!::tee(stream->events.native_handle(), copy[1], bytes.size(), SPLICE_F_NONBLOCK);
+      const ssize_t n = ::read(copy[0], bytes.data(), bytes.size());
+      if (n > 0) splitter.add({bytes.data(), static_cast<std::size_t>(n)}, 0, blocks);
+      ::close(copy[0]);
+      ::close(copy[1]);
+    }
+    splitter.finish(blocks);
+    for (const OutputSplitter::Block& block : blocks) text += block.text;
+    return last_line_of(text);
+  }
+  return {};
+}
+
 void Outputs::worker_gone(ClientId worker) {
   for (const auto& stream : streams_) {
     if (stream->worker != worker || stream->gone) continue;
@@ -104,6 +155,7 @@ void Outputs::read(Stream& stream) {
 
 void Outputs::send(Stream& stream, std::vector<OutputSplitter::Block>& blocks) {
   for (OutputSplitter::Block& block : blocks) {
+    if (stream.error) add_tail(stream.tail, block.text);
     under_way_ += block.text.size();
     edge_.send({stream.worker, stream.process, block.function, stream.error, host_, std::move(block.text)});
   }

@@ -31,6 +31,10 @@
 
 namespace manta::node {
 
+// The last line of a text that is not blank, at most 300 characters; of "terminate called ..." and the "what():" below it
+// both.
+std::string last_line_of(const std::string& text);
+
 class Outputs {
  public:
   static constexpr std::uint64_t kWindowBytes = 1 << 20;
@@ -48,6 +52,9 @@ class Outputs {
   // where this process does.
   std::array<Fd, 2> open(ClientId worker);
   void started(ClientId worker, pid_t process);
+  // The last line that the worker has written to stderr, read or not; what a C++ program says as it ends by an exception
+  // takes two. For a worker that has ended.
+  std::string last_error_line(ClientId worker) const;
   // Its slot says nothing any more.
   void worker_gone(ClientId worker);
   // The driver has printed so much.

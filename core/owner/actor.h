@@ -1,11 +1,13 @@
 // One actor as one process knows it: where it is, and what this process has called, in order.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <manta/detail/restart_backoff.h>
 #include <manta/error.h>
 #include <manta/ids.h>
 
@@ -55,11 +57,13 @@ struct Actor {
   sched::Where where;
   LeaseId lease;
   bool constructing = false;  // a worker has been granted, its constructor has not ended; holds the handle
-  bool held_back = false;    // until start_actor: its name is being registered
-  bool demanded = false;     // the node has been told to find it a worker
-  bool pushed = false;       // starting, ending: the record for it is in the ring
-  std::string name;          // under which others find it; empty: none
-  std::vector<ClientId> subscribers;  // who want to know where it is
+  detail::RestartBackoff backoff;
+  std::optional<std::chrono::nanoseconds> starts_at;  // pending: no worker is demanded before
+  bool held_back = false;                             // until start_actor: its name is being registered
+  bool demanded = false;                              // the node has been told to find it a worker
+  bool pushed = false;                                // starting, ending: the record for it is in the ring
+  std::string name;                                   // under which others find it; empty: none
+  std::vector<ClientId> subscribers;                  // who want to know where it is
 
   std::optional<ActorAt> next_place;  // of a borrowed one: told before the old process' death
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/end_of_process.h"
 #include "core/base/planted_bug.h"
 #include "core/owner/owner.h"
 
@@ -23,6 +24,7 @@ Entry* Owner::create_actor(NewActor made) {
   added.where = made.where;
   added.name = std::move(made.name);
   added.held_back = made.held_back;
+  added.backoff = detail::RestartBackoff(config_.restarts);
   actors_.emplace(added.index, std::move(actor));
   return launch(std::move(made.constructor), Kind::actor, &added);
 }
@@ -84,13 +86,19 @@ Actor* Owner::find_actor(DemandIndex index) {
 // --- its worker
 
 void Owner::demand_worker(Actor& actor) {
-  if (actor.held_back || actor.demanded || actor.state != State::pending) return;
+  if (actor.held_back || actor.demanded || actor.starts_at || actor.state != State::pending) return;
   actor.demanded = true;
   effects_.set_demand(actor.index, actor.request, 1);
 }
 
 void Owner::withdraw(Actor& actor) {
   if (std::exchange(actor.demanded, false)) effects_.set_demand(actor.index, actor.request, 0);
+}
+
+void Owner::start_if_due(Actor& actor) {
+  if (!actor.starts_at || effects_.now() < *actor.starts_at) return;
+  actor.starts_at.reset();
+  demand_worker(actor);
 }
 
 void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Channel& channel) {
@@ -142,6 +150,7 @@ void Owner::constructed(Entry& handle, Outcome outcome) {
     actor_dead(actor, error);
   } else {
     actor.state = State::alive;
+    actor.backoff.up(effects_.now());
     if (!planted_bug(12) || handle.attempt == 0) tell_all(actor);
     dispatch(actor);
   }
@@ -223,7 +232,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   actor.worker = {};
   actor.lease = {};
   actor.full = false;
-  actor.killed = false;
+  const bool asked_for = std::exchange(actor.killed, false);
   actor.in_flight = 0;
   if (actor.state == State::ending) {
     withdraw(actor);
@@ -253,7 +262,8 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
     const bool retry = again && !cancelled(call) && (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
     if (retry) {
       ++call.attempt;
-      effects_.tried_again("call of " + name_of(call), call.attempt + 1u, "the actor's process " + status);
+      effects_.tried_again("call of " + name_of(call), call.attempt + 1u,
+                           about_end("the actor's process ", first_line(status)));
       enqueue(call, !planted_bug(11));
     } else {
       call.phase = Phase::here;  // in no queue and no ring
@@ -265,29 +275,58 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   } else if (!actor.owned) {
     actor.state = State::locating;  // its owner will say
   } else if (again) {
-    if (actor.restarts_left > 0 && !never_made) --actor.restarts_left;
-    if (!never_made) ++handle.attempt;
-    effects_.tried_again("actor " + name_of(handle), handle.attempt + 1u, "its process " + status);
-    actor.state = State::pending;  // it still wants a worker, and will be given one
+    const std::int64_t ours = constructing ? 2 : 1;  // holds; without others it ends below
+    if (handle.refs.load() > ours) {
+      restart(actor, status, never_made, constructing, asked_for);
+    } else {
+      actor.state = State::pending;
+    }
   }
   for (Entry* call : lost) {
     fail(*call, cancelled(*call) ? cancelled_error(*call, "while it was called") : lost_call(*call, actor, status));
   }
   if (actor.owned && !again && !dead) {
-    const char* advice = actor.limits.max_restarts == 0 ? "; ActorOptions::max_restarts lets it start again" : "";
-    actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + ": its process " + status + advice));
+    const std::string advice =
+        actor.limits.max_restarts == 0
+            ? "; ActorOptions::max_restarts lets it start again"
+            : "; its restarts are used up, ActorOptions::max_restarts is " + std::to_string(actor.limits.max_restarts);
+    const std::string when = constructing ? " while its constructor ran" : "";
+    actor_dead(actor, Error(ErrorCode::actor_died,
+                            about_end("actor " + name_of(handle) + ": its process ", status, when + advice)));
   }
   if (constructing) unhold(handle);
   if (const auto next = std::exchange(actor.next_place, {})) located(handle, *next);
   unhold(handle);
 }
 
+// It still wants a worker, and is given one; where it waits, at the first tick after that.
+void Owner::restart(Actor& actor, const std::string& status, bool never_made, bool constructing, bool asked_for) {
+  Entry& handle = *actor.handle;
+  actor.state = State::pending;
+  if (never_made) {
+    return effects_.tried_again("actor " + name_of(handle), handle.attempt + 1u,
+                                about_end("its process ", first_line(status)));
+  }
+  if (actor.restarts_left > 0) --actor.restarts_left;
+  ++handle.attempt;
+  const std::chrono::nanoseconds now = effects_.now();
+  const std::chrono::nanoseconds delay = actor.backoff.ended(now);
+  if (delay.count() > 0) {
+    actor.starts_at = now + delay;
+    withdraw(actor);
+  }
+  effects_.restarts(
+      {name_of(handle), handle.attempt, actor.limits.max_restarts, status, constructing, asked_for, delay});
+}
+
 Error Owner::lost_call(const Entry& call, const Actor& actor, const std::string& status) const {
-  const std::string what = "call of " + name_of(call) + ": the actor's process " + status + " while the call ran";
+  const std::string before = "call of " + name_of(call) + ": the actor's process ";
   const bool ended = actor.state == State::dead || (actor.restarts_left == 0 && actor.state != State::pending);
-  if (ended) return Error(ErrorCode::actor_died, what);
-  return Error(ErrorCode::unavailable, what + "; the actor starts again: call once more if that does no harm, or let "
-                                              "calls be repeated with ActorOptions::max_task_retries");
+  if (ended) return Error(ErrorCode::actor_died, about_end(before, status, " while the call ran"));
+  return Error(ErrorCode::unavailable,
+               about_end(before, status,
+                         " while the call ran; the actor starts again: call once more if that does no "
+                         "harm, or let calls be repeated with ActorOptions::max_task_retries"));
 }
 
 // For good.

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/end_of_process.h"
+#include "core/base/overloaded.h"
 #include "core/base/planted_bug.h"
 #include "core/base/overloaded.h"
 #include "core/owner/owner.h"
@@ -229,11 +231,13 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
 
 Error Owner::lost_with_owner(const Entry& entry, const std::string& status) {
   if (entry.kind == Kind::actor) {
-    return Error(ErrorCode::actor_died,
-                 "actor " + entry.id.to_string() + " ended with the process that had created it, which " + status);
+    return Error(
+        ErrorCode::actor_died,
+        about_end("actor " + entry.id.to_string() + " ended with the process that had created it, which ", status));
   }
-  return Error(ErrorCode::object_lost, "object " + entry.id.to_string() + " is lost: the process that owned it " + status +
-                                             "; what its node adopts was in memory by then, and known to others");
+  return Error(ErrorCode::object_lost,
+               about_end("object " + entry.id.to_string() + " is lost: the process that owned it ", status,
+                         "; what its node adopts was in memory by then, and known to others"));
 }
 
 bool Owner::is_dead(ClientId client) const { return dead_.contains(client) || dead_nodes_.contains(node_of(client)); }

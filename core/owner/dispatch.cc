@@ -326,6 +326,7 @@ namespace {
 // A constructor's result has to be fetched, too, if nobody waits for anything.
 bool wants_tick(const Actor& actor) {
   return actor.full || actor.state == Actor::State::starting ||
+         (actor.state == Actor::State::pending && actor.starts_at) ||
          (actor.state == Actor::State::ending && !actor.pushed);
 }
 
@@ -376,9 +377,18 @@ void Owner::tick(bool others_wait) {
     if (actor == nullptr) continue;
     actor->full = false;
     switch (actor->state) {
-      case Actor::State::starting: construct(*actor); break;
-      case Actor::State::ending: end_worker(*actor); break;
-      default: dispatch(*actor); break;
+      case Actor::State::pending:
+        start_if_due(*actor);
+        break;
+      case Actor::State::starting:
+        construct(*actor);
+        break;
+      case Actor::State::ending:
+        end_worker(*actor);
+        break;
+      default:
+        dispatch(*actor);
+        break;
     }
   }
 }

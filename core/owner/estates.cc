@@ -28,6 +28,7 @@ struct Estates::Heir final : OwnerEffects {
   void kill_worker(LeaseId) override {}
   Channel* channel_to(ClientId) override { return nullptr; }
   void drop_name(const std::string&, const ObjectId&) override {}
+  std::chrono::nanoseconds now() const override { return {}; }  // only actors need it, and it has none
   void resolved(Entry&) override {}
   void send(ClientId to, PeerMessage message) override { effects.send_as(id, to, std::move(message)); }
   void free_stored(const StoredLocation& location) override {

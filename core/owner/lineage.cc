@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/end_of_process.h"
 #include "core/owner/owner.h"
 
 namespace manta::owner {
@@ -46,8 +47,8 @@ void Owner::lose_value(Entry& entry, const std::string& status) {
   const bool again = entry.owned ? entry.extra && entry.extra->lineage : !is_dead(entry.owner);
   if (!again) {
     entry.value = Value::of(Error(ErrorCode::object_lost,
-                                  "object " + entry.id.to_string() + " is lost: the process that held it " + status +
-                                      "; tasks are repeated as TaskOptions::max_retries allows"));
+                                  about_end("object " + entry.id.to_string() + " is lost: the process that held it ",
+                                            status, "; tasks are repeated as TaskOptions::max_retries allows")));
     return;
   }
   if (entry.extra) revoke(entry);

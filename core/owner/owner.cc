@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/end_of_process.h"
 #include "core/base/planted_bug.h"
 
 namespace manta::owner {
@@ -303,17 +304,20 @@ void Owner::fail(Entry& entry, const Error& error) {
 
 void Owner::attempt_lost(Entry& entry, const std::string& status) {
   entry.lease = nullptr;
-  if (cancelled(entry)) return fail(entry, cancelled_error(entry, "while it ran; the worker process " + status));
+  if (cancelled(entry))
+    return fail(entry, cancelled_error(entry, about_end("while it ran; the worker process ", first_line(status))));
   if (entry.max_retries < 0 || entry.attempt < entry.max_retries) {
     if (!(planted_bug(5) && entry.wanted)) ++entry.attempt;
-    effects_.tried_again("task " + name_of(entry), entry.attempt + 1u, "the worker process that ran it " + status);
+    effects_.tried_again("task " + name_of(entry), entry.attempt + 1u,
+                         about_end("the worker process that ran it ", first_line(status)));
     enqueue(entry, true);
     return;
   }
   fail(entry, Error(ErrorCode::worker_died,
-                    "task " + name_of(entry) + " (attempt " + std::to_string(entry.attempt + 1) + " of " +
-                        std::to_string(entry.max_retries + 1) + "): the worker process that ran it " + status +
-                        "; look for a crash in the task, or allow more attempts with TaskOptions::max_retries"));
+                    about_end("task " + name_of(entry) + " (attempt " + std::to_string(entry.attempt + 1) + " of " +
+                                  std::to_string(entry.max_retries + 1) + "): the worker process that ran it ",
+                              status,
+                              "; look for a crash in the task, or allow more attempts with TaskOptions::max_retries")));
 }
 
 std::string Owner::name_of(const Entry& entry) const {

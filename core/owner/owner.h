@@ -73,6 +73,17 @@ class Channel {
   virtual bool push_end() = 0;
 };
 
+// An actor starts again, for people.
+struct Restart {
+  std::string actor;
+  std::uint32_t number = 0;       // from 1
+  std::int32_t max_restarts = 0;  // -1: for ever
+  std::string why;                // how its process ended
+  bool in_constructor = false;    // before its constructor had ended
+  bool asked_for = false;         // by manta::kill
+  std::chrono::nanoseconds delay{};
+};
+
 class OwnerEffects {
  public:
   virtual ~OwnerEffects() = default;
@@ -104,6 +115,10 @@ class OwnerEffects {
   virtual void stop_task(ClientId, const TaskId&, const Cancellation&) {}
   // A task, a call or an actor is tried once more, or the task of a result that was lost.
   virtual void tried_again(const std::string& /*what*/, std::uint32_t /*attempt*/, const std::string& /*why*/) {}
+  // The process of an actor has ended, and another one is made after `delay`.
+  virtual void restarts(const Restart& /*restart*/) {}
+  // Of a clock that never goes back.
+  virtual std::chrono::nanoseconds now() const = 0;
   // A watched entry was resolved.
   virtual void resolved(Entry& entry) = 0;
 };
@@ -156,13 +171,14 @@ struct Lease {
 };
 
 struct OwnerConfig {
-  std::uint32_t max_in_flight = 1024;   // tasks in one ring
-  std::uint32_t max_leases = 1024;      // wanted per shape
-  std::uint32_t idle_ticks = 20;        // a lease without work is returned at the idle_ticks-th tick
-  std::uint32_t pressed_ticks = 1'000;  // how long pressed() has an effect
-  std::uint32_t force_ticks = 200;      // for a worker to end by itself, before it is killed by its node
-  std::uint32_t restore_ticks = 10'000;  // what needs a spilled value fails after so many without room for it
-  bool leaves_estate = true;            // false: nobody is told what it owns
+  std::uint32_t max_in_flight = 1024;       // tasks in one ring
+  std::uint32_t max_leases = 1024;          // wanted per shape
+  std::uint32_t idle_ticks = 20;            // a lease without work is returned at the idle_ticks-th tick
+  std::uint32_t pressed_ticks = 1'000;      // how long pressed() has an effect
+  std::uint32_t force_ticks = 200;          // for a worker to end by itself, before it is killed by its node
+  std::uint32_t restore_ticks = 10'000;     // what needs a spilled value fails after so many without room for it
+  detail::RestartBackoff::Limits restarts;  // of actors
+  bool leaves_estate = true;                // false: nobody is told what it owns
   std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
 };
 
@@ -340,6 +356,7 @@ class Owner {
   Actor* find_actor(DemandIndex index);
   void demand_worker(Actor& actor);
   void withdraw(Actor& actor);
+  void start_if_due(Actor& actor);
   void construct(Actor& actor);
   void give_back_worker(Actor& actor);
   void constructed(Entry& handle, Outcome outcome);
@@ -348,6 +365,7 @@ class Owner {
   void handle_gone(Actor& actor);
   void end_worker(Actor& actor);
   void actor_lost(Actor& actor, const std::string& status);
+  void restart(Actor& actor, const std::string& status, bool never_made, bool constructing, bool asked_for);
   void actor_dead(Actor& actor, const Error& error);
   void lose_actors(const std::function<bool(ClientId)>& gone, const std::string& status);
   void tell(const Actor& actor, ClientId subscriber);

@@ -14,6 +14,8 @@ owner::OwnerConfig config_of(const SimOptions& options) {
   owner::OwnerConfig config;
   config.max_in_flight = options.max_in_flight;
   config.idle_ticks = options.idle_ticks;
+  // A simulated world lives for milliseconds.
+  config.restarts = {std::chrono::microseconds(100), std::chrono::milliseconds(2), std::chrono::milliseconds(5)};
   return config;
 }
 
@@ -265,6 +267,8 @@ void SimProcess::set_demand(owner::DemandIndex shape, const sched::ResourceSet& 
   wanted_[shape] = wanted;
   send_to_node(message::SetDemand{shape, request, wanted});
 }
+
+std::chrono::nanoseconds SimProcess::now() const { return world_.now(); }
 
 void SimProcess::return_lease(LeaseId lease) {
   world_.trace.record("%c returns %l", id_, lease);

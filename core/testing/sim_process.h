@@ -93,6 +93,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void free_stored(const owner::StoredLocation& location) override;
   void bequeath(std::vector<owner::Bequest> bequests) override;
   void withdraw(std::vector<ObjectId> objects) override;
+  std::chrono::nanoseconds now() const override;
   void resolved(owner::Entry& entry) override;
   // --- SimRing::Submitter
   void describe(const owner::Entry& entry, RingRecord& record) override;

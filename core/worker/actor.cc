@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <thread>
 
+#include <manta/detail/what.h>
+
 #include "core/base/log.h"
 #include "core/worker/executor.h"
 
@@ -31,7 +33,7 @@ void Executor::host(const Hosted& actor) {
   hosts_coroutines_ = actor.instance.coroutines;
   if (concurrency_ <= 1 || hosts_coroutines_) return;
   concurrent_ = true;
-  for (std::uint32_t i = 1; i < concurrency_; ++i) std::thread([this] { loop(); }).detach();
+  for (std::uint32_t i = 1; i < concurrency_; ++i) std::thread([this] { run_thread(); }).detach();
 }
 
 // EXEC-4.
@@ -41,7 +43,7 @@ void Executor::end_with_actor(bool destroy) {
       suspended_.clear();
       actor_.destroy(actor_.object);
     } catch (const std::exception& error) {
-      log::error("the destructor of an actor threw: ", error.what());
+      log::error("the destructor of an actor threw: ", detail::what_of(error));
     }
   }
   std::fflush(stdout);

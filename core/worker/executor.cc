@@ -1,9 +1,8 @@
 #include "core/worker/executor.h"
 
+#include <cxxabi.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio_ext.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -130,12 +129,6 @@ void Executor::blocked(bool blocked) {
 }
 
 // --- the loop
-
-void Executor::run(Client& client) {
-  client_ = &client;
-  loop();
-  ::_exit(1);  // not reached: the loop has no end
-}
 
 void Executor::loop() {
   this_thread() = &client_->add_thread();
@@ -283,6 +276,10 @@ void Executor::execute(Work& work) {
     }
   } catch (const Error& failed) {
     ended.error = failed.with_context("arguments of a task");
+  } catch (abi::__forced_unwind&) {
+    ended.error = thread_ended(input);
+    settle(work, context, input, ended);
+    ::_exit(1);
   }
   if (context.coroutine.call != nullptr) {
     suspend(context, input).work = work;
@@ -483,24 +480,6 @@ void Executor::write_error(Work& work, const Error& error, client::ReplyParts pa
   parts.failed = true;
   parts.error = net::to_wire(error);
   write_parts(work, std::move(parts));
-}
-
-void worker_main(Fd control) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  ::prctl(PR_SET_NAME, "manta-worker");
-  log::name_process("worker");
-  try {
-    ::__fpurge(stdout);  // what the driver had not written when it forked is the driver's
-    ::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-    static Executor executor;
-    detail::set_library_threads(1);
-    static const std::unique_ptr<Client> client = Client::connect(net::ControlSocket(std::move(control)), &executor);
-    detail::set_up_worker(client->self().value);
-    executor.run(*client);
-  } catch (const std::exception& error) {
-    log::error("a worker process cannot start: ", error.what());
-  }
-  ::_exit(1);
 }
 
 }  // namespace manta::worker

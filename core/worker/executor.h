@@ -43,6 +43,7 @@ namespace manta::worker {
 class Executor final : public client::WorkerHooks {
  public:
   Executor() = default;
+  // Runs what its submitters ask for, until the process ends.
   [[noreturn]] void run(client::Client& client);
 
   void open_channel(const net::OpenChannel& message, Fd ring) override;
@@ -97,6 +98,9 @@ class Executor final : public client::WorkerHooks {
     std::list<Suspended>::iterator self;
   };
 
+  // worker_main.cc
+  [[noreturn]] void run_thread();
+  static Error thread_ended(const client::TaskInput& input);
   std::unique_lock<std::mutex> lock_rings();
   void loop();
   void apply_news();

@@ -1,5 +1,7 @@
 // The executor's part for submitters on other nodes: the same tasks, as messages instead of records.
+#include <cxxabi.h>
 #include <stdio_ext.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <memory>
@@ -92,6 +94,10 @@ void Executor::execute_remote(ClientId submitter, net::RunTask task) {
                client::run_task(*client_, context, input, ended.result, ended.error, ended.user_exception);
   } catch (const Error& failed) {
     ended.error = failed.with_context("arguments of a task");
+  } catch (abi::__forced_unwind&) {
+    ended.error = thread_ended(input);
+    settle_remote(submitter, task.position, context, input, ended);
+    ::_exit(1);
   }
   if (context.coroutine.call != nullptr) {
     Suspended& call = suspend(context, input);

@@ -84,8 +84,11 @@ TEST(Log, InfoTellsOfDeathsAndWhatFollows) {
   const std::string text = said("deaths", {"MANTA_LOG=info"});
   EXPECT_THAT(text, ContainsRegex("\\[manta [0-9:.]+ node [0-9]+ info\\] node 1 on .*: 2 CPUs"));
   EXPECT_THAT(text, ContainsRegex("node [0-9]+ info\\] worker process [0-9]+ was killed by signal 9"));
-  EXPECT_THAT(text, ContainsRegex("driver [0-9]+ info\\] task .*dies_at_first is tried again \\(attempt 2\\): the worker"));
-  EXPECT_THAT(text, ContainsRegex("driver [0-9]+ info\\] actor .*Mortal is tried again \\(attempt 2\\): its process was"));
+  EXPECT_THAT(text,
+              ContainsRegex("driver [0-9]+ info\\] task .*dies_at_first is tried again \\(attempt 2\\): the worker"));
+  EXPECT_THAT(
+      text,
+      ContainsRegex("driver [0-9]+ info\\] actor .*Mortal: its process was killed by .*; restart 1 of 1 begins now"));
   EXPECT_THAT(text, HasSubstr("info] node 1 ends"));
   EXPECT_THAT(text, Not(HasSubstr("debug]")));
 }

@@ -6,7 +6,12 @@
 // FIT-3: a death takes no report from the log: those before the latest checkpoint have arrived (SESSION-3), its own may
 //        have died with rank 0 and is read from it, those after it are made again.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <thread>
+
+#include <manta/detail/restart_backoff.h>
 
 #include "train/group/run_folder.h"
 #include "train/group/worker_group.h"
@@ -40,19 +45,34 @@ std::string failure_text(const LostWorker& lost, int failures, const std::option
   return text;
 }
 
+std::chrono::nanoseconds now() { return std::chrono::steady_clock::now().time_since_epoch(); }
+
+// An attempt that ends before anything was reported, again and again, is not repeated at once for ever.
+void wait_to_restart(std::chrono::nanoseconds delay, int restart, int most, const LostWorker& lost) {
+  if (delay.count() == 0) return;
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(delay).count();
+  std::fprintf(stderr, "manta: Trainer: rank %d was lost: %s Restart %d%s begins in %lld ms.\n", lost.rank,
+               lost.reason.c_str(), restart, most < 0 ? "" : (" of " + std::to_string(most)).c_str(),
+               static_cast<long long>(milliseconds));
+  std::this_thread::sleep_for(delay);
+}
+
 TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start) {
   RunFolder folder(run);
   TrainingResult result;
   result.folder = folder.path();
   std::optional<Checkpoint> latest = folder.checkpoints().latest();
   std::filesystem::path reported = latest ? latest->folder() : std::filesystem::path();
+  std::optional<std::chrono::nanoseconds> reported_at;  // the first time in this attempt
   const auto take = [&](SentReport& sent) {
     if (!sent.checkpoint.empty()) reported = sent.checkpoint;
     Report report{std::move(sent.metrics), folder.iterations() + 1, std::move(sent.checkpoint)};
     folder.record(report);
     if (run.on_report) run.on_report(report);
+    if (!reported_at) reported_at = now();
     result.metrics = std::move(report.metrics);
   };
+  manta::detail::RestartBackoff backoff;
   for (;; ++result.restarts) {
     WorkerSetup setup;
     setup.group = collective::new_name();
@@ -64,6 +84,8 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
     setup.checkpoints = run.checkpoint;
     if (latest) setup.resume_from = latest->folder().string();  // FIT-1
     std::optional<LostWorker> lost;
+    reported_at.reset();
+    const std::chrono::nanoseconds began = now();
     {
       WorkerGroup group(scaling, std::move(setup), start);
       lost = group.follow(take);
@@ -77,6 +99,9 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
     if (run.max_failures >= 0 && result.restarts >= run.max_failures) {  // FIT-2
       throw Error(ErrorCode::worker_died, failure_text(*lost, result.restarts + 1, latest));
     }
+    if (now() - began > std::chrono::seconds(10)) reported_at = began;  // long enough without a report
+    if (reported_at) backoff.up(*reported_at);
+    wait_to_restart(backoff.ended(now()), result.restarts + 1, run.max_failures, *lost);
   }
   result.checkpoint = latest;
   result.best_checkpoint = folder.checkpoints().best();

@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 
+#include <manta/detail/what.h>
 #include <manta/error.h>
 #include <manta/report/text.h>
 
@@ -93,7 +94,7 @@ Ended Session::run_one(const Assignment& assignment, const std::function<Metrics
     // as decision_ says; where user code throws it by itself, the trial has ended early all the same
     if (decision_ == Decision::go_on) decision_ = Decision::stop;
   } catch (const std::exception& error) {
-    ended.error = exception_text(error.what());
+    ended.error = exception_text(manta::detail::what_of(error));
   } catch (...) {
     ended.error = exception_text(nullptr);
   }

@@ -47,7 +47,7 @@ TEST(MemoryMonitor, Threshold) {
 }
 
 TEST(MemoryMonitor, Readings) {
-  const auto use = read_memory_use();
+  const auto use = Container().memory_use();
   ASSERT_TRUE(use);
   EXPECT_GT(use->used_bytes, kMiB);
   EXPECT_LT(use->used_bytes, use->total_bytes);

@@ -281,7 +281,7 @@ TEST(OwnerActors, AfterARestartCallsThatHadNotStartedRunAndThoseThatHadFail) {
   o.start(1);
   o.log();
   o.worker_died(1);
-  EXPECT_THAT(o.log(), ElementsAre("resolved 2")) << "the demand stands";
+  EXPECT_THAT(o.log(), ElementsAre("restart 1 in 0 ms", "resolved 2")) << "the demand stands";
   EXPECT_EQ(content(*started), "error unavailable") << "calling again may help";
   EXPECT_EQ(handle->attempt, 1);
   EXPECT_THAT(construct(o, 2).unstarted(), ElementsAre(3, 4, 5));

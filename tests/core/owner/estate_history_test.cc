@@ -62,6 +62,7 @@ class Process final : public OwnerEffects {
   void kill_worker(LeaseId) override {}
   Channel* channel_to(ClientId) override { return nullptr; }
   void drop_name(const std::string&, const ObjectId&) override {}
+  std::chrono::nanoseconds now() const override { return {}; }
   void resolved(Entry&) override {}
   void send(ClientId to, PeerMessage message) override { to_node.push_back(Peer{id, to, std::move(message)}); }
   void bequeath(std::vector<Bequest> bequests) override { to_node.push_back(Will{std::move(bequests)}); }

@@ -197,10 +197,19 @@ void RecordedOwner::run_all(std::uint64_t lease) {
 }
 
 void RecordedOwner::tick(int times, bool others_wait) {
-  for (int i = 0; i < times; ++i) call([&] { owner_.tick(others_wait); });
+  for (int i = 0; i < times; ++i) {
+    now_ += std::chrono::milliseconds(1);
+    call([&] { owner_.tick(others_wait); });
+  }
 }
 
 void RecordedOwner::check() { ASSERT_EQ(owner_.check_invariants(), ""); }
+
+void RecordedOwner::restarts(const Restart& restart) {
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(restart.delay).count();
+  log_.push_back("restart " + number(restart.number) + (restart.in_constructor ? " of a constructor" : "") +
+                 (restart.asked_for ? " as asked" : "") + " in " + std::to_string(milliseconds) + " ms");
+}
 
 void RecordedOwner::set_demand(DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) {
   if (index >= kFirstActor) {

@@ -82,8 +82,13 @@ class RecordedOwner final : OwnerEffects {
   void finish(Entry* entry, Outcome outcome = returns("done"));
   // All that waits in the ring starts and ends.
   void run_all(std::uint64_t lease);
-  void worker_died(std::uint64_t lease) { call([&] { owner_.lease_ended(LeaseId{lease}, "was killed"); }); }
-  void receive(ClientId from, const PeerMessage& message) { call([&] { owner_.receive(from, message); }); }
+  void worker_died(std::uint64_t lease) {
+    call([&] { owner_.lease_ended(LeaseId{lease}, "was killed"); });
+  }
+  void receive(ClientId from, const PeerMessage& message) {
+    call([&] { owner_.receive(from, message); });
+  }
+  // A millisecond each.
   void tick(int times = 1, bool others_wait = false);
   // Any other event.
   template <class F>
@@ -115,12 +120,15 @@ class RecordedOwner final : OwnerEffects {
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, PeerMessage message) override;
   void free_stored(const StoredLocation& location) override;
+  void restarts(const Restart& restart) override;
+  std::chrono::nanoseconds now() const override { return now_; }
   void resolved(Entry& entry) override;
   bool restore(Entry& entry) override;
   void free_spilled(const SpilledExtent& extent) override;
   void check();
 
   std::vector<std::string> log_;
+  std::chrono::nanoseconds now_{};
   std::map<std::uint64_t, std::unique_ptr<FakeRing>> rings_;
   std::map<ClientId, std::unique_ptr<FakeRing>> channels_;
   Owner owner_;

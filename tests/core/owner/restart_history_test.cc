@@ -194,7 +194,8 @@ class World {
     check();
     return true;
   }
-  void tick() {
+  void tick(std::chrono::milliseconds after = std::chrono::milliseconds(1)) {
+    now_ += after;
     for (Process* p : {&owner_, &borrower_}) p->owner.tick(false);
   }
 
@@ -209,7 +210,9 @@ class World {
       more = grant() || more;
       while (start(0)) more = true;
       while (finish(0)) more = true;
-      tick();
+      const bool demanded = demanded_;
+      tick(std::chrono::seconds(10));  // the longest back-off
+      more = more || demanded != demanded_;
       check();
     }
   }
@@ -272,6 +275,7 @@ class World {
       other.inbox.emplace_back([&other, from = id, sent] { other.owner.receive(from, *sent); });
     }
     void free_stored(const StoredLocation&) override {}
+    std::chrono::nanoseconds now() const override { return world.now_; }
     void resolved(Entry&) override {}
 
     ClientId id;
@@ -364,6 +368,7 @@ class World {
   std::map<std::uint64_t, Call> calls_;
   std::map<ClientId, std::uint64_t> newest_;  // call that ever started, for each caller
   std::set<std::uint64_t> lease_;             // in force: at most one
+  std::chrono::nanoseconds now_{};
   DemandIndex demand_index_ = 0;
   bool demanded_ = false;
   bool killed_ = false;

@@ -1,0 +1,66 @@
+// A worker process: its start, and the ends of its threads.
+#include <cxxabi.h>
+#include <signal.h>
+#include <stdio_ext.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include <manta/detail/threads.h>
+
+#include "core/base/log.h"
+#include "core/client/function_table.h"
+#include "core/worker/crash_handler.h"
+#include "core/worker/executor.h"
+
+namespace manta::worker {
+
+void Executor::run(client::Client& client) {
+  client_ = &client;
+  run_thread();
+}
+
+void Executor::run_thread() {
+  use_alternate_stack();
+  try {
+    loop();
+  } catch (abi::__forced_unwind&) {  // not in a task, whose error says so: in a coroutine that went on, or a destructor
+    log::error("user code called pthread_exit in a thread of a worker: the process ends");
+  }
+  ::_exit(1);
+}
+
+// A thread that has called pthread_exit cannot be kept, and without it the worker is of no use: the process ends once
+// this error has been sent.
+Error Executor::thread_ended(const client::TaskInput& input) {
+  const detail::FunctionEntry* function = detail::find_function(input.function);
+  return Error(ErrorCode::task_failed,
+               (function != nullptr ? std::string(function->name()) : "a task") +
+                   " called pthread_exit, or its thread was cancelled, which ends its worker process; let it return or "
+                   "throw instead");
+}
+
+// std::exit in a task destroys static objects while other threads of the worker go on: what they use is never destroyed,
+// and the connection lasts until the process has its exit status.
+void worker_main(Fd control) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::prctl(PR_SET_NAME, "manta-worker");
+  log::name_process("worker");
+  try {
+    ::__fpurge(stdout);  // what the driver had not written when it forked is the driver's
+    ::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    static Executor& executor = *new Executor;
+    detail::set_library_threads(1);
+    static client::Client& client =
+        *client::Client::connect(net::ControlSocket(std::move(control)), &executor).release();
+    detail::set_up_worker(client.self().value);
+    install_crash_handler(client.page().crashes[client.welcome().slot]);
+    executor.run(client);
+  } catch (const std::exception& error) {
+    log::error("a worker process cannot start: ", error.what());
+  }
+  ::_exit(1);
+}
+
+}  // namespace manta::worker
