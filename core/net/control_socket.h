@@ -30,7 +30,7 @@ class ControlSocket {
   ControlSocket() = default;
   explicit ControlSocket(Fd fd) : fd_(std::move(fd)) {}
   // Two connected ends. Send buffers are raised so that a packet of kMaxPacketBytes fits.
-  static Result<std::pair<ControlSocket, ControlSocket>> pair();
+  [[nodiscard]] static Result<std::pair<ControlSocket, ControlSocket>> pair();
 
   int fd() const { return fd_.get(); }
   explicit operator bool() const { return static_cast<bool>(fd_); }
@@ -38,17 +38,17 @@ class ControlSocket {
 
   // Blocks while the peer's buffer is full, also if the descriptor is non-blocking. unavailable: the peer is gone.
   // invalid_argument: empty, or above the limits.
-  Result<void> send(std::span<const std::byte> bytes, std::span<const int> descriptors = {});
+  [[nodiscard]] Result<void> send(std::span<const std::byte> bytes, std::span<const int> descriptors = {});
   // true: sent; false: the peer's buffer is full, try again when writable.
-  Result<bool> try_send(std::span<const std::byte> bytes, std::span<const int> descriptors = {});
+  [[nodiscard]] Result<bool> try_send(std::span<const std::byte> bytes, std::span<const int> descriptors = {});
   // Blocks. unavailable: the peer closed its end or died. invalid_argument: truncated packet or descriptors.
-  Result<Packet> receive();
+  [[nodiscard]] Result<Packet> receive();
   // exhausted: nothing there now.
-  Result<Packet> try_receive();
+  [[nodiscard]] Result<Packet> try_receive();
 
  private:
-  Result<bool> send_packet(std::span<const std::byte> bytes, std::span<const int> descriptors, int flags);
-  Result<Packet> receive_packet(int flags);
+  [[nodiscard]] Result<bool> send_packet(std::span<const std::byte> bytes, std::span<const int> descriptors, int flags);
+  [[nodiscard]] Result<Packet> receive_packet(int flags);
 
   Fd fd_;
   std::unique_ptr<std::byte[]> buffer_;  // made by the first receive

@@ -105,7 +105,8 @@ void Outputs::read(Stream& stream) {
 void Outputs::send(Stream& stream, std::vector<OutputSplitter::Block>& blocks) {
   for (OutputSplitter::Block& block : blocks) {
     under_way_ += block.text.size();
-    edge_.send({stream.worker, stream.process, block.function, stream.error, host_, std::move(block.text)});
+    edge_.send({stream.worker, stream.process, block.function, stream.error, stream.splitter.label(block.function), host_,
+                std::move(block.text)});
   }
 }
 

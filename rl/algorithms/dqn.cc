@@ -7,6 +7,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <manta/detail/check_option.h>
 #include <manta/error.h>
 #include <manta/rl/replay_buffer.h>
 
@@ -46,10 +47,13 @@ void check(const DqnOptions& options, const ActionSpace& actions, const RunConfi
         "num_envs, train_frequency, target_frequency, batch_size or report_steps is not positive. Next: give at least "
         "1.");
   }
-  if (!(options.learning_rate > 0) || !(options.gamma >= 0 && options.gamma <= 1) ||
-      !(options.exploration_fraction > 0)) {
-    refuse("learning_rate or exploration_fraction is not positive, or gamma is not in [0, 1].");
-  }
+  manta::detail::check_positive("DqnOptions::learning_rate", options.learning_rate);
+  manta::detail::check_positive("DqnOptions::exploration_fraction", options.exploration_fraction);
+  manta::detail::check_positive("DqnOptions::max_gradient_norm", options.max_gradient_norm);
+  manta::detail::check_option("DqnOptions::gamma", options.gamma, 0, 1);
+  manta::detail::check_option("DqnOptions::target_rate", options.target_rate, 0, 1);
+  manta::detail::check_option("DqnOptions::start_epsilon", options.start_epsilon, 0, 1);
+  manta::detail::check_option("DqnOptions::end_epsilon", options.end_epsilon, 0, 1);
 }
 
 Mlp make_network(const VectorEnv& envs, const DqnOptions& options) {

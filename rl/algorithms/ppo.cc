@@ -7,6 +7,7 @@
 #include <numeric>
 #include <string>
 
+#include <manta/detail/check_option.h>
 #include <manta/error.h>
 
 #include "rl/algorithms/actor_critic_policy.h"
@@ -37,12 +38,14 @@ void check(const PpoOptions& options) {
            std::to_string(options.num_minibatches) +
            " minibatches. Next: choose num_minibatches so that each has the same number of steps, two at least.");
   }
-  if (!(options.learning_rate > 0) || !(options.clip_coefficient > 0) || !(options.max_gradient_norm > 0)) {
-    refuse("learning_rate, clip_coefficient and max_gradient_norm must be positive.");
-  }
-  if (!(options.gamma >= 0 && options.gamma <= 1) || !(options.gae_lambda >= 0 && options.gae_lambda <= 1)) {
-    refuse("gamma and gae_lambda must be in [0, 1].");
-  }
+  manta::detail::check_positive("PpoOptions::learning_rate", options.learning_rate);
+  manta::detail::check_positive("PpoOptions::clip_coefficient", options.clip_coefficient);
+  manta::detail::check_positive("PpoOptions::max_gradient_norm", options.max_gradient_norm);
+  manta::detail::check_option("PpoOptions::entropy_coefficient", options.entropy_coefficient, 0);
+  manta::detail::check_option("PpoOptions::value_coefficient", options.value_coefficient, 0);
+  manta::detail::check_option("PpoOptions::gamma", options.gamma, 0, 1);
+  manta::detail::check_option("PpoOptions::gae_lambda", options.gae_lambda, 0, 1);
+  if (options.target_kl) manta::detail::check_positive("PpoOptions::target_kl", *options.target_kl);
 }
 
 detail::CollectorSetup setup_of(const PpoOptions& options) {

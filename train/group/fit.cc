@@ -6,7 +6,8 @@
 // FIT-3: a death takes no report from the log: those before the latest checkpoint have arrived (SESSION-3), its own may
 //        have died with rank 0 and is read from it, those after it are made again.
 #include <algorithm>
-#include <cmath>
+
+#include <manta/detail/check_option.h>
 
 #include "train/group/run_folder.h"
 #include "train/group/worker_group.h"
@@ -20,9 +21,7 @@ void check(const ScalingConfig& scaling, const RunConfig& run) {
   if (scaling.num_workers < 1) {
     refuse("ScalingConfig::num_workers is " + std::to_string(scaling.num_workers) + ". Next: ask for at least one.");
   }
-  if (!(scaling.cpus_per_worker >= 0) || !std::isfinite(scaling.cpus_per_worker)) {
-    refuse("ScalingConfig::cpus_per_worker is " + std::to_string(scaling.cpus_per_worker) + ". Next: give 0 or more.");
-  }
+  manta::detail::check_option("Trainer: ScalingConfig::cpus_per_worker", scaling.cpus_per_worker, 0);
   if (run.max_failures < -1) refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
   if (std::min(run.join_timeout, run.collective_timeout) <= std::chrono::milliseconds::zero()) {
     refuse("RunConfig::join_timeout or collective_timeout is not positive. Next: give more than 0 ms.");
@@ -85,15 +84,9 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
 
 }  // namespace
 
-TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, std::string_view loop, const StartWorker& start) {
+TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start) {
   check(scaling, run);
-  try {
-    return run_attempts(scaling, run, start);
-  } catch (const TaskError& error) {
-    TaskFailure failure = *error.task();
-    failure.function = loop;  // the user's, not the method of ours that called it
-    throw TaskError(Error(std::move(failure)));
-  }
+  return run_attempts(scaling, run, start);
 }
 
 }  // namespace manta::train::detail
