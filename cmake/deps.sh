@@ -39,7 +39,7 @@ packages=(
   g++ cmake ninja-build ccache mold unzip
   libboost1.81-dev libcereal-dev libexpected-dev # headers: Asio, Beast, PFR; serialisation; result type
   libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev rapidjson-dev libsqlite3-dev libssl-dev
-  libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
+  libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev libeigen3-dev
   libdlib-dev libsvm-dev # for examples
   curl wrk # load for serve's tests and benchmarks
 )

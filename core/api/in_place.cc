@@ -16,6 +16,11 @@ struct InPlace {
 
   static UniqueBuffer create(std::size_t size_bytes) {
     Client& client = Client::require();
+    // More than any store holds, and a negative number made unsigned: kFrame more would begin again at 0.
+    if (size_bytes > std::size_t{1} << 62) {
+      throw Error(ErrorCode::invalid_argument, "create_buffer of " + std::to_string(size_bytes) +
+                                                   " bytes: give at most 2^62; was a negative number converted?");
+    }
     const auto block = client.allocate(kFrame + size_bytes);
     if (!block) throw_error(block.error());
     UniqueBuffer buffer;

@@ -20,8 +20,10 @@
 #include <system_error>
 #include <vector>
 
+#include <manta/detail/check_option.h>
 #include <manta/error.h>
 
+#include "core/api/flags.h"
 #include "core/base/log.h"
 #include "core/client/client.h"
 #include "core/client/forked.h"
@@ -54,22 +56,13 @@ std::optional<double> number_of(const char* text, const std::string& what) {
   return value;
 }
 
-// --manta-NAME=value on the command line; null: not given.
-const char* flag_value(int argc, char** argv, const std::string& flag) {
-  const std::string prefix = "--manta-" + flag + "=";
-  for (int i = 1; i < argc && argv != nullptr && argv[i] != nullptr; ++i) {
-    if (std::strncmp(argv[i], prefix.c_str(), prefix.size()) == 0) return argv[i] + prefix.size();
-  }
-  return nullptr;
-}
-
-// There, then MANTA_NAME in the environment.
+// --manta-NAME on the command line, then MANTA_NAME in the environment.
 std::optional<double> setting(int argc, char** argv, const std::string& flag, const char* variable) {
-  const char* given = flag_value(argc, argv, flag);
+  const char* given = flag_value(argc, argv, flag.c_str());
   return given != nullptr ? number_of(given, "--manta-" + flag) : number_of(std::getenv(variable), variable);
 }
 std::string text_setting(int argc, char** argv, const std::string& flag, const char* variable) {
-  const char* given = flag_value(argc, argv, flag);
+  const char* given = flag_value(argc, argv, flag.c_str());
   if (given == nullptr) given = std::getenv(variable);
   return given != nullptr ? given : "";
 }
@@ -139,8 +132,32 @@ bool single_threaded() {
   return threads == 1;
 }
 
+// -1 in an option stands for what is found: nothing else below 0 does, nor NaN.
+void check_given(std::string_view field, double value) {
+  if (value != -1) detail::check_option(field, value, 0);
+}
+
+// The resources that the user names, as the node offers them.
+std::vector<std::pair<std::string, std::int64_t>> named_resources(const InitOptions& options) {
+  auto offered = sched::offer_of(options);
+  if (!offered) throw_error(offered.error());
+  std::vector<std::pair<std::string, std::int64_t>> named;
+  for (const sched::NamedAmount& each : *offered) named.emplace_back(each.name, each.amount.units());
+  return named;
+}
+
+void check(const InitOptions& options) {
+  check_given("InitOptions::num_cpus", options.num_cpus);
+  check_given("InitOptions::num_gpus", options.num_gpus);
+  check_given("InitOptions::memory_bytes", static_cast<double>(options.memory_bytes));
+  check_given("InitOptions::store_capacity_bytes", static_cast<double>(options.store_capacity_bytes));
+  check_given("InitOptions::spin", static_cast<double>(options.spin.count()));
+}
+
 node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
   log::read_level();
+  check_flags(argc, argv);
+  check(options);
   node::NodeConfig config;
   const double cpus = options.num_cpus >= 0 ? options.num_cpus
                                             : setting(argc, argv, "num-cpus", "MANTA_NUM_CPUS").value_or(usable_cpus());
@@ -155,11 +172,7 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
   config.total.gpus = units_of(gpus, "InitOptions::num_gpus");
   config.total.memory_bytes =
       options.memory_bytes >= 0 ? static_cast<std::uint64_t>(options.memory_bytes) : machine_memory_bytes() / 10 * 7;
-  for (const CustomResource& resource : options.resources) {
-    if (resource.name.empty()) continue;
-    config.total.named.emplace_back(std::string(resource.name), units_of(resource.amount, resource.name));
-  }
-  std::sort(config.total.named.begin(), config.total.named.end());
+  config.total.named = named_resources(options);
   config.store_capacity_bytes = options.store_capacity_bytes >= 0
                                     ? static_cast<std::uint64_t>(options.store_capacity_bytes)
                                     : machine_memory_bytes() / 10 * 3;
@@ -343,6 +356,7 @@ void start(int argc, char** argv, const InitOptions& options, Started& made) {
 
 }  // namespace
 
+MANTA_LAYOUT_BEGIN
 Runtime init(int argc, char** argv, const InitOptions& options) {
   take_role();
   const auto cannot_start = [](const Error& error) {
@@ -359,5 +373,6 @@ Runtime init(int argc, char** argv, const InitOptions& options) {
     throw cannot_start(Error(ErrorCode::exhausted, std::string("cannot start: ") + error.what()));
   }
 }
+MANTA_LAYOUT_END
 
 }  // namespace manta

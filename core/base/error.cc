@@ -57,6 +57,11 @@ Error::Error(TaskFailure failure)
       message_(std::make_shared<const std::string>(describe(failure))),
       failure_(std::make_shared<const TaskFailure>(std::move(failure))) {}
 
+Error::Error(TaskFailure failure, std::string message)
+    : code_(ErrorCode::task_failed),
+      message_(std::make_shared<const std::string>(std::move(message))),
+      failure_(std::make_shared<const TaskFailure>(std::move(failure))) {}
+
 Error Error::with_context(std::string_view context) const {
   Error error(*this);
   error.message_ = std::make_shared<const std::string>(std::string(context) + ": " + *message_);

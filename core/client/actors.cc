@@ -1,6 +1,8 @@
 // Actors of and for this process: their names, and the channels to those that others own.
 #include <algorithm>
 
+#include <manta/detail/label.h>
+
 #include "core/client/client.h"
 
 namespace manta::client {
@@ -16,7 +18,7 @@ owner::ActorLimits limits_of(const ActorOptions& options) {
         ErrorCode::invalid_argument,
         "ActorOptions::max_concurrency is " + std::to_string(options.max_concurrency) + "; it must be from 1 to 4096");
   }
-  return {std::max(options.max_restarts, -1), std::max(options.max_task_retries, -1),
+  return {options.max_restarts, options.max_task_retries,
           static_cast<std::uint32_t>(options.max_concurrency)};
 }
 
@@ -24,9 +26,9 @@ owner::ActorLimits limits_of(const ActorOptions& options) {
 
 owner::Entry* Client::create_actor(const detail::ActorCall& call) {
   owner::NewActor actor;
-  actor.limits = limits_of(call.options);
   auto request = sched::request_of_actor(call.options);
   if (!request) throw_error(request.error());
+  actor.limits = limits_of(call.options);
   if (call.options.get_if_exists && call.options.name.empty()) {
     throw Error(ErrorCode::invalid_argument, "ActorOptions::get_if_exists needs ActorOptions::name");
   }
@@ -143,7 +145,9 @@ std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std:
 // Nobody has lent it to us: we enter ourselves in its owner's books. If it has ended meanwhile, calls will say so.
 owner::Entry* Client::adopt_named(const net::Named& named, const std::string& name, const std::string& type) {
   if (named.type != type) {
-    throw Error(ErrorCode::invalid_argument, "the actor named \"" + name + "\" is a " + named.type + ", not a " + type);
+    throw Error(ErrorCode::invalid_argument,
+                "the actor named \"" + name + "\" is a " + detail::label_in(named.type) + ", not a " +
+                    detail::label_in(type));
   }
   const std::lock_guard guard(mutex_);
   owner::Entry* entry = owner_->import({named.actor, named.owner}, true);

@@ -25,7 +25,7 @@ class Arenas {
   explicit Arenas(std::function<void(ClientId)> request) : request_(std::move(request)) {}
 
   // The bytes of a stored value; blocks while the node is asked for an arena that was never seen. object_lost: unknown.
-  Result<std::shared_ptr<const store::ArenaView>> view(ClientId arena);
+  [[nodiscard]] Result<std::shared_ptr<const store::ArenaView>> view(ClientId arena);
   // The same without asking; null: not here.
   std::shared_ptr<const store::ArenaView> known(ClientId arena);
   // A descriptor, or an empty one: the node knows no such arena.

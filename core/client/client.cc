@@ -33,15 +33,17 @@ std::string function_name(detail::FunctionId id) {
   return function != nullptr ? std::string(function->name()) : "unknown";
 }
 
+bool names_nothing(const TaskOptions& options) {
+  return std::all_of(options.resources.begin(), options.resources.end(),
+                     [](const CustomResource& each) { return each.name.empty() && each.amount == 0; }) &&
+         std::all_of(options.env.begin(), options.env.end(),
+                     [](const EnvVariable& each) { return each.name.empty() && each.value.empty(); });
+}
+
 bool same_shape(const TaskOptions& a, const TaskOptions& b) {
-  return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft &&
-         a.bundle == b.bundle && a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus &&
-         a.memory_bytes == b.memory_bytes &&
-         std::equal(
-             a.resources.begin(), a.resources.end(), b.resources.begin(),
-             [](const CustomResource& x, const CustomResource& y) { return x.name.empty() && y.name.empty(); }) &&
-         std::equal(a.env.begin(), a.env.end(), b.env.begin(),
-                    [](const EnvVariable& x, const EnvVariable& y) { return x.name.empty() && y.name.empty(); });
+  return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft && a.bundle == b.bundle &&
+         a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
+         names_nothing(a) && names_nothing(b);
 }
 
 TaskId random_id() {
@@ -345,7 +347,9 @@ owner::Entry* Client::submit(const detail::TaskCall& call) {
   Timeline* const timeline = Timeline::current();
   const auto start = timeline != nullptr ? Clock::now() : Clock::time_point();
   owner::NewTask task = new_task(call.function, call.values, call.ref_mask, call.references);
-  task.max_retries = static_cast<std::int16_t>(std::clamp(call.options.max_retries, -1, 32'000));
+  if (call.options.max_retries < -1) [[unlikely]]
+    sched::refuse_count(call.options.max_retries, "TaskOptions::max_retries");
+  task.max_retries = static_cast<std::int16_t>(std::min(call.options.max_retries, 32'000));
   task.retry_exceptions = call.options.retry_exceptions;
   if (!call.options.name.empty()) task.name = call.options.name;
   if (call.streams) task.stream_buffer = call.options.stream_buffer;

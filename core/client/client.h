@@ -156,7 +156,7 @@ class Client final : owner::OwnerEffects {
   HostedActor& hosted_actor() { return hosted_actor_; }  // written while no other thread runs user code
   std::vector<net::NodeOfCluster> nodes();
   // Bytes of a stored value, wherever it lies; keepalive: of the memory. Blocks. Errors: object_lost.
-  Result<const std::byte*> stored_bytes(const owner::StoredLocation& location, std::shared_ptr<const void>& keepalive);
+  [[nodiscard]] Result<const std::byte*> stored_bytes(const owner::StoredLocation& location, std::shared_ptr<const void>& keepalive);
   // In the order of the calls, without blocking. To a node that is gone: dropped, and end_ says so.
   void send(const net::ClientMessage& message);
   void send_to_peer(ClientId to, const net::PeerPacket& packet);
@@ -186,9 +186,9 @@ class Client final : owner::OwnerEffects {
   enum class Press : bool { no, yes };  // whether tasks that were not started may be taken back to make room
   // A block; others leave the store for it if they must. Takes the lock, and may wait for other processes: not in the
   // thread that reads the node's messages.
-  Result<store::Block> allocate(std::uint64_t size_bytes);
+  [[nodiscard]] Result<store::Block> allocate(std::uint64_t size_bytes);
   // The same without waiting, for a task that is being pushed. Locked.
-  Result<store::Block> allocate_to_push(std::uint64_t size_bytes) { return allocate_now(size_bytes, Press::no); }
+  [[nodiscard]] Result<store::Block> allocate_to_push(std::uint64_t size_bytes) { return allocate_now(size_bytes, Press::no); }
   // Of a block that was just allocated, before it is written; without the lock.
   void prepare(const store::Block& block) { arena_->prepare(block); }
   // Encodes a value for the store or the heap. Takes the lock itself.
@@ -260,7 +260,7 @@ class Client final : owner::OwnerEffects {
   // spilling.cc
   bool spills() const;
   std::uint64_t spill(std::uint64_t bytes, Press press);  // locked
-  Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press);  // locked
+  [[nodiscard]] Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press);  // locked
   std::uint64_t ask_for_room(std::uint64_t bytes);
   void on_room_made(const net::RoomMade& made);
   void no_more_room();

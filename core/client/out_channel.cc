@@ -68,22 +68,26 @@ bool OutChannel::fill(Record& record, const owner::Entry& entry, std::uint64_t& 
     memory_->task_cpus.store(static_cast<std::uint32_t>(entry.actor->request.cpus.units()), std::memory_order_relaxed);
     memory_->concurrency.store(entry.actor->limits.max_concurrency, std::memory_order_relaxed);
   }
-  if (entry.ref_mask != 0) {
+  const RequestPart label = label_part(entry);
+  if (entry.ref_mask != 0 || !label.bytes.empty()) {
     record.flags |= Record::kHasRefs;
     const auto part_for = [&](owner::Entry& reference) {
       RequestPart part = part_of(reference.value);
       if (part.stored) part.object = client_.wire_ref(reference);
       return part;
     };
-    for (const owner::Entry* reference : entry.extra->references) {
+    const std::span<owner::Entry* const> references = references_of(entry);
+    for (const owner::Entry* reference : references) {
       if (reference->value.kind() == owner::Value::Kind::spilled) return false;  // making room for this very task
     }
     const RequestPart values = part_of(entry.value);
     std::size_t size = encoded_size(values);
-    for (owner::Entry* reference : entry.extra->references) size += encoded_size(part_of(reference->value));
+    for (owner::Entry* reference : references) size += encoded_size(part_of(reference->value));
+    if (!label.bytes.empty()) size += encoded_size(label);
     return place(record, size, block, [&](std::byte* to) {
       to = encode(values, to);
-      for (owner::Entry* reference : entry.extra->references) to = encode(part_for(*reference), to);
+      for (owner::Entry* reference : references) to = encode(part_for(*reference), to);
+      if (!label.bytes.empty()) encode(label, to);
     });
   }
   if (entry.value.kind() == owner::Value::Kind::stored) {

@@ -5,6 +5,7 @@
 namespace manta::client {
 
 void OutputFolder::add(Line line, Time now, std::vector<Line>& shown) {
+  if (line.update) return shown.push_back(std::move(line));  // FOLD-4
   tick(now, shown);
   if (!fold_ || line.text.empty() || line.text.size() > kLongestText) {
     shown.push_back(std::move(line));

@@ -5,6 +5,7 @@
 //   FOLD-2  what others say within kWindow is counted: at the window's end, or the program's, the last of them is
 //           shown, with how many they were if that is more than one; then a new window begins
 //   FOLD-3  at most kMaxTexts texts of at most kLongestText bytes are remembered; others are shown as they come
+//   FOLD-4  a line that will be written anew (OutputSplitter, LINES-3) is shown as it comes
 //
 // Texts are compared literally, apart for stdout and stderr. (Ray folds the same way, and counts numbers as alike.)
 // Threading: none of its own.
@@ -36,6 +37,7 @@ class OutputFolder {
     bool error = false;
     std::string who;   // "square pid=1234"
     std::string text;  // without its end
+    bool update = false;  // ends with "\r": what comes next is shown in its place
     friend bool operator==(const Line&, const Line&) = default;
   };
 

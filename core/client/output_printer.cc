@@ -89,13 +89,16 @@ void OutputPrinter::run() {
 }
 
 void OutputPrinter::print(net::OutputText text, std::vector<OutputFolder::Line>& shown) {
-  std::string who = text.function != 0 ? edge_.function_name(text.function) : "worker";
+  std::string who = !text.label.empty() ? text.label
+                    : text.function != 0 ? edge_.function_name(text.function)
+                                         : "worker";
   if (text.process != 0) who += " pid=" + std::to_string(text.process);
   if (node_of(text.worker) != own_) who += ", host=" + text.host;
   const OutputFolder::Time at = now();
   for (std::string_view rest = text.text; !rest.empty();) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    folder_.add({text.worker, text.error, who, std::string(rest.substr(0, end))}, at, shown);
+    const std::size_t end = std::min(rest.find_first_of("\r\n"), rest.size());
+    const bool update = end < rest.size() && rest[end] == '\r';
+    folder_.add({text.worker, text.error, who, std::string(rest.substr(0, end)), update}, at, shown);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
 }
@@ -104,9 +107,11 @@ void OutputPrinter::write(const std::vector<OutputFolder::Line>& lines) {
   std::string text;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const OutputFolder::Line& line = lines[i];
-    text += colour_[line.error ? 1 : 0] ? "\x1b[36m(" + line.who + ")\x1b[0m " : "(" + line.who + ") ";
+    const bool terminal = colour_[line.error ? 1 : 0];
+    text += terminal ? "\x1b[36m(" + line.who + ")\x1b[0m " : "(" + line.who + ") ";
     text += line.text;
-    text += '\n';
+    if (terminal) text += "\x1b[K";  // where a longer line stood
+    text += line.update ? '\r' : '\n';
     if (i + 1 < lines.size() && lines[i + 1].error == line.error) continue;
     std::FILE* file = line.error ? stderr : stdout;
     std::fwrite(text.data(), 1, text.size(), file);  // locks the stream: whole lines

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "core/net/output_mark.h"
@@ -49,6 +50,22 @@ void OutputSource::change(std::uint64_t function) {
   }
   function_ = function;
   slot_->function.store(function, std::memory_order_release);
+}
+
+// MARK-2.
+detail::FunctionId OutputSource::named(const std::string& label) {
+  const net::OutputLabel text = net::OutputLabel::of(label);
+  if (std::find(named_.begin(), named_.end(), text.function) == named_.end()) {
+    next_look_ = 0;  // what is in the pipes is of the function before: a mark says so
+    named_.push_back(text.function);
+    if (named_.size() > net::OutputLabel::kMostKnown) named_.pop_front();
+    const auto bytes = text.encode();
+    for (int fd = 1; fd <= 2; ++fd) {
+      const ino_t pipe = pipes_[static_cast<std::size_t>(fd) - 1];
+      if (pipe != 0 && pipe_at(fd) == pipe) (void)!::write(fd, bytes.data(), bytes.size());
+    }
+  }
+  return {text.function};
 }
 
 void OutputSource::mark(std::uint64_t next) {

@@ -8,6 +8,8 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
+#include <string>
 
 #include <manta/detail/runtime_api.h>
 
@@ -23,11 +25,16 @@ class OutputSource {
   void runs(detail::FunctionId function) {
     if (slot_ != nullptr && function.value != function_) change(function.value);
   }
+  // Its lines are to have a label of their own, unless that is empty.
+  void runs(detail::FunctionId function, const std::string& label) {
+    if (slot_ != nullptr) runs(label.empty() ? function : named(label));
+  }
   std::uint64_t function() const { return function_; }
   // The process is an actor's from now on; or not, after all.
   void stay(bool with_it) { slot_ = with_it ? nullptr : own_slot_; }
 
  private:
+  detail::FunctionId named(const std::string& label);
   void change(std::uint64_t function);
   void mark(std::uint64_t next);
 
@@ -36,6 +43,7 @@ class OutputSource {
   std::uint64_t function_ = 0;
   std::uint64_t next_look_ = 0;   // in ticks, for marks
   std::uint64_t talks_until_ = 0;
+  std::deque<std::uint64_t> named_;  // labels that the node knows of, the latest last
   std::array<ino_t, 2> pipes_{};  // user code may put something else in their place
 };
 

@@ -39,7 +39,7 @@ class RemoteBlocks {
       : request_(std::move(request)) {}
 
   // object_lost: its node is gone, or knows it no more.
-  Result<std::shared_ptr<const BlockCopy>> get(const owner::StoredLocation& location);
+  [[nodiscard]] Result<std::shared_ptr<const BlockCopy>> get(const owner::StoredLocation& location);
   void arrived(std::uint64_t id, const std::string& why, Fd memory);
   void forget(const owner::StoredLocation& location);
   void close();

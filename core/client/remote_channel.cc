@@ -36,18 +36,21 @@ bool RemoteChannel::push(owner::Entry& entry) {
     task.cpus = static_cast<std::uint32_t>(entry.actor->request.cpus.units());
   }
   task.framed = entry.value.framed();
-  if (entry.ref_mask != 0) {
+  const RequestPart label = label_part(entry);
+  if (entry.ref_mask != 0 || !label.bytes.empty()) {
     task.parts = true;
     const RequestPart values = part_of(entry.value);
     std::size_t size = encoded_size(values);
-    for (owner::Entry* reference : entry.extra->references) size += encoded_size(part_of(reference->value));
+    for (owner::Entry* reference : references_of(entry)) size += encoded_size(part_of(reference->value));
+    if (!label.bytes.empty()) size += encoded_size(label);
     task.payload.resize(size);
     std::byte* to = encode(values, task.payload.data());
-    for (owner::Entry* reference : entry.extra->references) {
+    for (owner::Entry* reference : references_of(entry)) {
       RequestPart part = part_of(reference->value);
       if (part.stored) part.object = client_.wire_ref(*reference);
       to = encode(part, to);
     }
+    if (!label.bytes.empty()) encode(label, to);
   } else if (entry.value.kind() == owner::Value::Kind::stored) {
     const owner::StoredLocation& at = entry.value.stored();
     if (at.arena == client_.self() && at.size_bytes <= kInMessageUpTo && outstanding_.size() < kWindow) {

@@ -3,12 +3,9 @@
 #include <cxxabi.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <exception>
-#include <memory>
 #include <new>
 
-#include <manta/detail/what.h>
+#include <manta/detail/thrown.h>
 #include <manta/serial/reader.h>
 
 #include "core/base/log.h"
@@ -44,20 +41,13 @@ class Readers {
   serial::Reader* memory_ = nullptr;
 };
 
-std::string type_of_current_exception() {
-  const std::type_info* type = abi::__cxa_current_exception_type();
-  if (type == nullptr) return "unknown";
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
-                                                         &std::free);
-  return status == 0 ? name.get() : type->name();
-}
-
-TaskFailure failure(Client& client, const detail::FunctionEntry& function, const TaskInput& input, std::string what) {
+// Of the exception that is being handled.
+TaskFailure failure(Client& client, std::string_view label, const TaskInput& input) {
+  detail::Thrown thrown = detail::describe_thrown();
   TaskFailure f;
-  f.type = type_of_current_exception();
-  f.what = std::move(what);
-  f.function = std::string(function.name());
+  f.type = std::move(thrown.type);
+  f.what = std::move(thrown.text);
+  f.function = std::string(label);
   f.node = client.host();
   f.process = ::getpid();
   f.attempt = input.attempt + 1u;
@@ -78,10 +68,11 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     error = detail::unknown_function(input.function);
     return false;
   }
+  const auto label = [&] { return input.label.empty() ? function->name() : std::string_view(input.label); };
   const bool constructs = context.actor != nullptr && context.actor->object == nullptr;
   OutputSource& output = client.output_source();
   const detail::FunctionId printed_before{output.function()};
-  if (context.actor == nullptr || constructs) output.runs(input.function);
+  if (context.actor == nullptr || constructs) output.runs(input.function, input.label);
   if (constructs) {
     output.stay(true);
     client.hosted_actor() = {context.id, input.attempt > 0};
@@ -97,26 +88,24 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
   try {
     serial::Reader values(input.values.bytes, input.values.framed, input.values.keepalive);
     Readers references(input.references);
-    detail::Arguments arguments{&values,        input.ref_mask, references.data(),
+    detail::Arguments arguments{&values,       input.ref_mask, references.data(),
                                 context.actor, context.items,  &context.coroutine};
     function->invoke(arguments, result);
     ok = true;
   } catch (const TaskError& inner) {  // of a task that this one waited for: its type and place are what matters
     TaskFailure f = *inner.task();
-    f.trace += (f.trace.empty() ? "" : "\n") + std::string("passed through ") + std::string(function->name());
+    f.trace += (f.trace.empty() ? "" : "\n") + std::string("passed through ") + std::string(label());
+    f.what += detail::causes_of_thrown();
     error = Error(std::move(f));
     user_exception = true;
   } catch (const Error& inner) {
-    error = inner.with_context("task " + std::string(function->name()));
-    user_exception = true;
-  } catch (const std::exception& thrown) {
-    error = Error(failure(client, *function, input, detail::what_of(thrown)));
+    error = Error(inner.code(), "task " + std::string(label()) + ": " + inner.message() + detail::causes_of_thrown());
     user_exception = true;
   } catch (abi::__forced_unwind&) {  // pthread_exit, or the thread is cancelled: nothing can stop that
     current_task() = context.outer;
     throw;
   } catch (...) {
-    error = Error(failure(client, *function, input, ""));
+    error = Error(failure(client, label(), input));
     user_exception = true;
   }
   current_task() = context.outer;
@@ -126,7 +115,8 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     ::_exit(1);
   }
   const bool suspended = context.coroutine.call != nullptr;
-  if (context.running != nullptr && context.running->has_source() && !suspended) client.drop_stop_source(*context.running);
+  if (context.running != nullptr && context.running->has_source() && !suspended)
+    client.drop_stop_source(*context.running);
   if (context.stopped() && !suspended) client.stopped_task_ended(context, !ok);
   if (constructs && context.actor->object == nullptr) {  // it threw
     output.stay(false);
@@ -135,9 +125,12 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
   if (context.outer != nullptr) output.runs(printed_before);
   if (timeline != nullptr) {
     const std::string_view outcome = ok ? "done" : context.stopped() ? "cancelled" : "threw";
-    if (suspended) timeline->suspended(function->name(), context.id, began);
-    else if (resumed) timeline->resumed_to_its_end(function->name(), context.id, outcome);
-    else timeline->ran(function->name(), context.id, input.attempt, began, outcome);
+    if (suspended)
+      timeline->suspended(label(), context.id, began);
+    else if (resumed)
+      timeline->resumed_to_its_end(label(), context.id, outcome);
+    else
+      timeline->ran(label(), context.id, input.attempt, began, outcome);
   }
   if (!ok) result.clear();
   return ok;

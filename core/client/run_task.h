@@ -17,6 +17,7 @@ struct TaskInput {
   detail::FunctionId function;
   std::uint32_t ref_mask = 0;
   std::uint16_t attempt = 0;
+  std::string label;  // by its options; empty: the function's
   detail::ValueView values;
   std::vector<detail::ValueView> references;
   std::shared_ptr<const void> keepalive;  // of memory that the views lie in

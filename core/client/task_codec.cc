@@ -13,7 +13,8 @@ struct PartHead {
   std::uint32_t size_bytes = 0;
   std::uint8_t stored = 0;
   std::uint8_t framed = 0;
-  std::uint16_t unused = 0;
+  std::uint8_t label = 0;
+  std::uint8_t unused = 0;
 };
 struct StoredPart {
   owner::StoredLocation location;
@@ -49,6 +50,17 @@ RequestPart part_of(const owner::Value& value) {
   return part;
 }
 
+RequestPart label_part(const owner::Entry& entry) {
+  RequestPart part;
+  part.label = true;
+  if (entry.kind == owner::Kind::actor) {
+    part.bytes = std::as_bytes(std::span(entry.actor->name));
+  } else if (entry.extra) {
+    part.bytes = std::as_bytes(std::span(entry.extra->name));
+  }
+  return part;
+}
+
 std::size_t encoded_size(const RequestPart& part) {
   return sizeof(PartHead) + (part.stored ? sizeof(StoredPart) : part.bytes.size());
 }
@@ -58,6 +70,7 @@ std::byte* encode(const RequestPart& part, std::byte* to) {
   head.size_bytes = static_cast<std::uint32_t>(part.bytes.size());
   head.stored = part.stored;
   head.framed = part.framed;
+  head.label = part.label;
   to = put(head, to);
   if (part.stored) return put(StoredPart{part.location, part.object}, to);
   if (!part.bytes.empty()) std::memcpy(to, part.bytes.data(), part.bytes.size());
@@ -69,6 +82,7 @@ RequestPart take_part(std::span<const std::byte>& bytes) {
   RequestPart part;
   part.stored = head.stored != 0;
   part.framed = head.framed != 0;
+  part.label = head.label != 0;
   if (part.stored) {
     const auto stored = take<StoredPart>(bytes);
     part.location = stored.location;

@@ -2,7 +2,7 @@
 //
 // The usual small task is its arguments' bytes in the record, the usual small result the value's bytes. What is larger
 // goes into a block of the writer's arena; from kStoredFromBytes on a result stays there as an object of the store. Tasks
-// with references among their arguments, and results with news of references or an error, are lists of parts.
+// with references among their arguments or a label of their own, and results with news of references or an error, are lists of parts.
 //
 // Threading: none of its own. Errors: decoding throws manta::Error (invalid_argument) on bytes that make no sense.
 #pragma once
@@ -26,15 +26,22 @@ namespace manta::client {
 inline constexpr std::size_t kStoredFromBytes = 64 * 1024;
 
 // One argument of a task with references, as it stands in the record or block. Fixed layout, 8-byte head: u32 size of
-// the bytes, u8 stored, u8 framed, u16 0; then the bytes, or the place of a stored value and the object that it is.
+// the bytes, u8 stored, u8 framed, u8 label, u8 0; then the bytes, or the place of a stored value and the object that it is.
 struct RequestPart {
   bool stored = false;
   bool framed = false;
+  bool label = false;                 // no argument: the bytes are the label that the task was given
   std::span<const std::byte> bytes;   // not stored
   owner::StoredLocation location;     // stored
   detail::WireRef object;             // stored: who reads it in place holds the object
 };
 RequestPart part_of(const owner::Value& value);
+// What the task or actor was named by its options, as the last part; empty bytes: nothing.
+RequestPart label_part(const owner::Entry& entry);
+// The arguments that it was given as references.
+inline std::span<owner::Entry* const> references_of(const owner::Entry& entry) {
+  return entry.extra ? std::span<owner::Entry* const>(entry.extra->references) : std::span<owner::Entry* const>();
+}
 std::size_t encoded_size(const RequestPart& part);
 std::byte* encode(const RequestPart& part, std::byte* to);  // returns the end
 // Takes the next part off bytes; its bytes point into them.

@@ -286,9 +286,8 @@ bool Client::run_here(owner::Entry& entry) {
     input.ref_mask = entry.ref_mask;
     input.attempt = entry.attempt;
     input.values = view(entry);
-    if (entry.extra) {
-      for (owner::Entry* reference : entry.extra->references) input.references.push_back(view(*reference));
-    }
+    for (owner::Entry* reference : references_of(entry)) input.references.push_back(view(*reference));
+    if (entry.extra) input.label = entry.extra->name;
     if (run_task(*this, context, input, result, error, outcome.user_exception)) {
       outcome.value = make_value(result, kStoredFromBytes);
       for (detail::EntryHead* inside : result.take_refs()) outcome.held.push_back(static_cast<owner::Entry*>(inside));

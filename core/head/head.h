@@ -58,12 +58,12 @@ class Head {
   Head(HeadConfig config, HeadEffects& effects);
 
   // invalid_argument if the id was used before (HEAD-1).
-  Result<void> node_joined(NodeId node, const sched::ResourceSet& total, const std::string& host, Time now);
+  [[nodiscard]] Result<void> node_joined(NodeId node, const sched::ResourceSet& total, const std::string& host, Time now);
   // Orderly, or its connection broke. Its clients are dead with it. Unknown and dead nodes are ignored.
   void node_left(NodeId node, const std::string& status, Time now);
   void heartbeat(NodeId node, Time now);
   // invalid_argument if the id was used before (HEAD-1), unavailable if the node is not alive.
-  Result<void> client_joined(ClientId client, NodeId node, ClientKind kind, Time now);
+  [[nodiscard]] Result<void> client_joined(ClientId client, NodeId node, ClientKind kind, Time now);
   // Unknown and dead clients are ignored.
   void client_left(ClientId client, const std::string& status, Time now);
   // Declares overdue nodes dead; returns when it wants to be called again.

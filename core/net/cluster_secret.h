@@ -19,7 +19,7 @@ struct LinkKey {
 
 // The file's bytes, white space around them left out. invalid_argument, with what to do: no such file, others than its
 // owner may read it, or fewer than 32 bytes.
-Result<std::string> read_secret(const std::string& path);
+[[nodiscard]] Result<std::string> read_secret(const std::string& path);
 // HKDF-SHA256 of the secret for a role.
 LinkKey derive_key(std::string_view secret, std::string_view role);
 

@@ -33,7 +33,7 @@ class ControlSocket {
   ControlSocket() = default;
   explicit ControlSocket(Fd fd) : fd_(std::move(fd)) {}
   // Two connected ends. Send buffers are raised so that a packet of kMaxPacketBytes fits.
-  static Result<std::pair<ControlSocket, ControlSocket>> pair();
+  [[nodiscard]] static Result<std::pair<ControlSocket, ControlSocket>> pair();
 
   int fd() const { return fd_.get(); }
   explicit operator bool() const { return static_cast<bool>(fd_); }

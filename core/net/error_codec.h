@@ -37,7 +37,8 @@ inline WireError to_wire(const Error& error) {
 inline Error from_wire(WireError wire) {
   if (wire.has_failure) {
     return Error(TaskFailure{std::move(wire.type), std::move(wire.what), std::move(wire.function), std::move(wire.node),
-                             wire.process, wire.attempt, std::move(wire.trace)});
+                             wire.process, wire.attempt, std::move(wire.trace)},
+                 std::move(wire.message));
   }
   const auto last = static_cast<std::uint8_t>(ErrorCode::internal);
   return Error(static_cast<ErrorCode>(wire.code > last ? last : wire.code), std::move(wire.message));

@@ -56,7 +56,7 @@ owner::Value value_from_wire(WireValue wire) {
 struct WireFetched {
   ObjectId object;
   WireValue value;
-  std::vector<detail::WireRef> contained;
+  std::vector<manta::detail::WireRef> contained;
 };
 
 using WireBequests = std::vector<WireFetched>;
@@ -69,7 +69,7 @@ struct WireActorGone {
 struct WireStreamItems {
   struct Object {
     WireValue value;
-    std::vector<detail::WireRef> contained;
+    std::vector<manta::detail::WireRef> contained;
   };
   ObjectId stream;
   std::uint16_t attempt = 0;

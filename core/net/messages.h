@@ -234,6 +234,7 @@ struct OutputText {  // to the driver: whole lines that a worker wrote while it 
   std::int64_t process = 0;    // 0: not known yet
   std::uint64_t function = 0;  // of an actor: its constructor; 0: none yet
   bool error = false;          // to stderr
+  std::string label;           // that the task or actor was given; empty: the function's
   std::string host;            // of the worker's node
   std::string text;            // each line with its end
 };
@@ -294,8 +295,8 @@ std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);
 std::vector<std::byte> encode(const PeerPacket& packet);
 // invalid_argument: not such a message, or of another version.
-Result<ClientMessage> decode_client_message(std::span<const std::byte> bytes);
-Result<NodeMessage> decode_node_message(std::span<const std::byte> bytes);
-Result<PeerPacket> decode_peer_packet(std::span<const std::byte> bytes);
+[[nodiscard]] Result<ClientMessage> decode_client_message(std::span<const std::byte> bytes);
+[[nodiscard]] Result<NodeMessage> decode_node_message(std::span<const std::byte> bytes);
+[[nodiscard]] Result<PeerPacket> decode_peer_packet(std::span<const std::byte> bytes);
 
 }  // namespace manta::net

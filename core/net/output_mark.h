@@ -5,6 +5,9 @@
 //           not read yet. So what is in the pipe belongs to the functions that the marks around it name, or where there
 //           is none, to the slot's, as it was when there was something in the pipe and before that was read
 //
+//   MARK-2  a task or actor that has a label of its own writes that into both pipes before it runs: from then on the
+//           label's number stands for it, as if it were a function
+//
 // To look what the node has not read takes two system calls, as long as two short tasks. So a worker that has been
 // silent looks at most every 100 us or so (what it prints first may be named after a function that it ran up to 100 us
 // later); one that has printed, which the node tells it, looks at each change for a while.
@@ -17,7 +20,9 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace manta::net {
@@ -53,6 +58,39 @@ struct OutputMark {
       digits = end;
     }
     return mark;
+  }
+};
+
+// A label, and the number that stands for it in slots and marks: no function's, whose upper half is never 0.
+struct OutputLabel {
+  static constexpr std::string_view kHead = "\x1b]label:";
+  static constexpr std::size_t kLongest = 64;  // longer ones are cut
+  static constexpr std::size_t kBytes = kHead.size() + kLongest + 1;
+  static constexpr std::size_t kMostKnown = 64;  // a node remembers at least the last so many of a pipe
+
+  std::string text;
+  std::uint64_t function = 0;
+
+  static OutputLabel of(std::string_view label) {
+    OutputLabel made{std::string(label.substr(0, kLongest)), 0};
+    for (char& c : made.text) {
+      if (static_cast<unsigned char>(c) < ' ') c = ' ';
+    }
+    while (!made.text.empty() && made.text.back() == ' ') made.text.pop_back();
+    made.function = std::hash<std::string>()(made.text) & 0xffffffff;
+    return made;
+  }
+  std::array<char, kBytes> encode() const {
+    std::array<char, kBytes> bytes;
+    bytes.fill(' ');
+    kHead.copy(bytes.data(), kHead.size());
+    text.copy(bytes.data() + kHead.size(), kLongest);
+    bytes.back() = OutputMark::kTail;
+    return bytes;
+  }
+  static std::optional<OutputLabel> decode(std::string_view bytes) {
+    if (bytes.size() < kBytes || !bytes.starts_with(kHead) || bytes[kBytes - 1] != OutputMark::kTail) return std::nullopt;
+    return of(bytes.substr(kHead.size(), kLongest));
   }
 };
 

@@ -71,9 +71,9 @@ static_assert(sizeof(Record) == 128);
 
 // The bytes that a peer put into a record that this side holds. invalid_argument: more than fit. Copy them before
 // checking what is in them: a hostile peer may still write.
-Result<std::span<const std::byte>> payload_of(const Record& record);
+[[nodiscard]] Result<std::span<const std::byte>> payload_of(const Record& record);
 // The reference at the start of the payload of kinds block, stored and error_block.
-Result<BlockRef> block_of(const Record& record);
+[[nodiscard]] Result<BlockRef> block_of(const Record& record);
 
 inline constexpr std::uint32_t kRingRecords = 1024;
 
@@ -98,9 +98,9 @@ struct RingMemory {
 
   static constexpr std::size_t bytes();   // size of the mapping
   // Sizes and seals a memfd (empty, or made by create_shared_memory with bytes()), maps it and writes the header.
-  static Result<RingMemory*> create(int fd);
+  [[nodiscard]] static Result<RingMemory*> create(int fd);
   // Maps what a peer created. invalid_argument: not a ring of this version, or its size is not sealed.
-  static Result<RingMemory*> attach(int fd);
+  [[nodiscard]] static Result<RingMemory*> attach(int fd);
   static void unmap(RingMemory* memory) noexcept;
 
   Record& at(std::uint64_t position) noexcept { return ring[position & (kRingRecords - 1)]; }

@@ -21,7 +21,7 @@ T read_once(const T& word) noexcept {
 
 }  // namespace detail
 
-inline Result<std::span<const std::byte>> payload_of(const Record& record) {
+[[nodiscard]] inline Result<std::span<const std::byte>> payload_of(const Record& record) {
   const std::uint32_t size_bytes = detail::read_once(record.size_bytes);
   if (size_bytes > Record::kPayloadBytes) [[unlikely]] {
     return tl::make_unexpected(detail::bad_payload(static_cast<std::uint32_t>(record.kind), size_bytes));
@@ -29,7 +29,7 @@ inline Result<std::span<const std::byte>> payload_of(const Record& record) {
   return std::span<const std::byte>(record.payload, size_bytes);
 }
 
-inline Result<BlockRef> block_of(const Record& record) {
+[[nodiscard]] inline Result<BlockRef> block_of(const Record& record) {
   const std::uint32_t size_bytes = detail::read_once(record.size_bytes);
   if (size_bytes > Record::kPayloadBytes || size_bytes < sizeof(BlockRef)) [[unlikely]] {
     return tl::make_unexpected(detail::bad_payload(static_cast<std::uint32_t>(record.kind), size_bytes));

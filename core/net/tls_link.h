@@ -135,7 +135,7 @@ class TlsListener {
   TlsListener(boost::asio::io_context& io, std::unique_ptr<boost::asio::ssl::context> context, LinkLimits limits,
               std::function<void(std::shared_ptr<TlsLink>)> made, std::function<void(const Error&)> refused);
   // "HOST:PORT", port 0: any. The address it listens at, with the port; invalid_argument or unavailable.
-  Result<std::string> listen(const std::string& address);
+  [[nodiscard]] Result<std::string> listen(const std::string& address);
   void close();
 
  private:
@@ -159,6 +159,6 @@ class TlsListener {
 };
 
 // "host:port" or "[v6]:port" in two. invalid_argument.
-Result<std::pair<std::string, std::string>> split_address(const std::string& address);
+[[nodiscard]] Result<std::pair<std::string, std::string>> split_address(const std::string& address);
 
 }  // namespace manta::net

@@ -115,7 +115,7 @@ class Daemon final : sched::BundleEffects,
   void ask_all(ClientId heir, std::uint32_t round) override;
   void estate_closed(ClientId heir) override;
 
-  Result<Client*> add_client(ClientId id, net::ControlSocket socket);
+  [[nodiscard]] Result<Client*> add_client(ClientId id, net::ControlSocket socket);
   void welcome(Client& client);
   void watch(Client& client);
   void on_readable(Client& client);
@@ -123,7 +123,7 @@ class Daemon final : sched::BundleEffects,
   void need_room(const Client& client, const net::NeedRoom& need);
   void handle_hello(Client& client, const net::Hello& hello);
   void send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors = {});
-  Result<Fd> make_ring(Client& submitter, Client& worker);
+  [[nodiscard]] Result<Fd> make_ring(Client& submitter, Client& worker);
   void send_channel(Client& client, ClientId worker);
   void kill_leased(ClientId submitter, const net::KillWorker& m);
   template <class Message>

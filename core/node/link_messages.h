@@ -132,9 +132,9 @@ struct Relayed {
 };
 
 std::vector<std::byte> encode(const Membership& message);
-Result<Membership> decode_membership(std::span<const std::byte> bytes);
+[[nodiscard]] Result<Membership> decode_membership(std::span<const std::byte> bytes);
 std::vector<std::byte> encode(NodeId from, NodeId to, const Message& message);  // a relayed frame's payload
-Result<Relayed> decode_relayed(std::span<const std::byte> bytes);               // its ends alone
-Result<Message> decode_message(std::span<const std::byte> bytes);
+[[nodiscard]] Result<Relayed> decode_relayed(std::span<const std::byte> bytes);               // its ends alone
+[[nodiscard]] Result<Message> decode_message(std::span<const std::byte> bytes);
 
 }  // namespace manta::node::link

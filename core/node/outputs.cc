@@ -157,7 +157,8 @@ void Outputs::send(Stream& stream, std::vector<OutputSplitter::Block>& blocks) {
   for (OutputSplitter::Block& block : blocks) {
     if (stream.error) add_tail(stream.tail, block.text);
     under_way_ += block.text.size();
-    edge_.send({stream.worker, stream.process, block.function, stream.error, host_, std::move(block.text)});
+    edge_.send({stream.worker, stream.process, block.function, stream.error, stream.splitter.label(block.function), host_,
+                std::move(block.text)});
   }
 }
 

@@ -46,10 +46,10 @@ class Spawner {
   Spawner& operator=(const Spawner&) = delete;
 
   // Forks the zygote (fork mode). Call before this process opens anything.
-  Result<void> start();
+  [[nodiscard]] Result<void> start();
   // The control socket's other end goes to the worker, which announces itself by Hello. output: its stdout and stderr;
   // empty: those of this process. The worker's pid, 0 where only the Hello will tell.
-  Result<pid_t> spawn(const WorkerStart& start, const net::ControlSocket& control, const std::array<Fd, 2>& output);
+  [[nodiscard]] Result<pid_t> spawn(const WorkerStart& start, const net::ControlSocket& control, const std::array<Fd, 2>& output);
   // A child of this process ended; true: it was a zygote. If the present one, there is a new one now.
   bool child_ended(pid_t pid);
   // How many zygotes there have been. One that is dead is replaced first, also before SIGCHLD tells: what was asked of
@@ -74,7 +74,7 @@ inline constexpr const char* kRoleVariable = "MANTA_ROLE";
 // Executes this program again with a role and one descriptor (which the child finds under a number that is in none of
 // `keep`), default signal handling and its own process group. worker: of a worker, null: as it is here. output: its
 // stdout and stderr; empty: those of this process.
-Result<pid_t> execute_again(const std::string& role, int descriptor, const std::vector<int>& keep,
+[[nodiscard]] Result<pid_t> execute_again(const std::string& role, int descriptor, const std::vector<int>& keep,
                             const WorkerStart* worker, const std::array<Fd, 2>& output);
 
 // Descriptors open in this process, for `keep`.

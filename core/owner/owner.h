@@ -214,7 +214,7 @@ class Owner {
   bool claim(Entry& entry);
   // Ends the task that makes the entry, if it is not done: by OWN-14, at its owner. Nothing is waited for. Nothing
   // happens to what is resolved. invalid_argument: force, and it is a call of an actor; or it is an actor.
-  Result<void> cancel(Entry& entry, const Cancellation& how);
+  [[nodiscard]] Result<void> cancel(Entry& entry, const Cancellation& how);
   // The first `count` tasks and calls that the task, which runs in this process, has submitted.
   void cancel_children(const TaskId& parent, std::uint64_t count, const Cancellation& how);
 

@@ -44,7 +44,7 @@ class GroupPlanner {
   explicit GroupPlanner(GroupPlannerEffects& effects) : effects_(effects) {}
 
   // invalid_argument: no nodes could ever hold it, even empty; says why. Else its number.
-  Result<std::uint64_t> create(ClientId creator, std::vector<ResourceSet> bundles, GroupStrategy strategy, Time now);
+  [[nodiscard]] Result<std::uint64_t> create(ClientId creator, std::vector<ResourceSet> bundles, GroupStrategy strategy, Time now);
   // Only by its creator; unknown ones are ignored.
   void remove(std::uint64_t group, ClientId creator, Time now);
   void client_left(ClientId creator, Time now);

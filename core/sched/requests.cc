@@ -146,12 +146,32 @@ Where where_from(const Options& options, const std::string& type) {
 Result<ResourceSet> request_of(const TaskOptions& options) { return task_request_from(options, "TaskOptions"); }
 
 Result<ResourceSet> request_of_actor(const ActorOptions& options) {
+  for (const auto& [count, field] : {std::pair{options.max_restarts, "ActorOptions::max_restarts"},
+                                     {options.max_task_retries, "ActorOptions::max_task_retries"}}) {
+    if (count < -1) refuse_count(count, field);
+  }
   auto request = task_request_from(options, "ActorOptions");
   if (request) request->own_worker = true;
   return request;
 }
 
 Result<ResourceSet> request_of_bundle(const BundleOptions& options) { return request_from(options, "BundleOptions"); }
+
+void refuse_count(int count, const std::string& field) {
+  throw Error(ErrorCode::invalid_argument,
+              field + " is " + std::to_string(count) + "; give 0 or more, or -1 for ever");
+}
+
+Result<std::vector<NamedAmount>> offer_of(const InitOptions& options) {
+  std::vector<NamedAmount> named;
+  for (std::size_t i = 0; i < options.resources.size(); ++i) {
+    if (auto added = add_named(options.resources[i], "InitOptions", i, named); !added) {
+      return tl::unexpected(added.error());
+    }
+  }
+  std::sort(named.begin(), named.end());
+  return named;
+}
 
 Where where_of(const TaskOptions& options) { return where_from(options, "TaskOptions"); }
 Where where_of(const ActorOptions& options) { return where_from(options, "ActorOptions"); }

@@ -22,7 +22,7 @@ class Amount {
   constexpr Amount() = default;
   static constexpr Amount from_units(std::int64_t ten_thousandths) { return Amount(ten_thousandths); }
   // Rounds to the nearest step; invalid_argument for negative, NaN, above 9e14 or finer than a step by more than 1e-9.
-  static Result<Amount> from_double(double value, std::string_view what);
+  [[nodiscard]] static Result<Amount> from_double(double value, std::string_view what);
 
   constexpr std::int64_t units() const { return units_; }
   constexpr double to_double() const { return static_cast<double>(units_) / 10'000; }
@@ -87,9 +87,13 @@ std::string bytes_to_string(std::uint64_t bytes);
 // Whether GPUs can be asked for so: a share of one, or whole ones.
 bool whole_or_share(Amount gpus);
 // Checks and converts what the user wrote. invalid_argument names the field (num_gpus of 1.5: "whole GPUs above 1").
-Result<ResourceSet> request_of(const TaskOptions& options);
-Result<ResourceSet> request_of_actor(const ActorOptions& options);
-Result<ResourceSet> request_of_bundle(const BundleOptions& options);
+[[nodiscard]] Result<ResourceSet> request_of(const TaskOptions& options);
+[[nodiscard]] Result<ResourceSet> request_of_actor(const ActorOptions& options);
+[[nodiscard]] Result<ResourceSet> request_of_bundle(const BundleOptions& options);
+// For counts of tries below -1, which is for ever: throws invalid_argument.
+[[noreturn]] void refuse_count(int count, const std::string& field);
+// What a node offers besides, sorted by name.
+[[nodiscard]] Result<std::vector<NamedAmount>> offer_of(const InitOptions& options);
 
 // Share of one GPU, by the index that the driver's own CUDA_VISIBLE_DEVICES order gives.
 struct GpuShare {
@@ -137,7 +141,7 @@ class Ledger {
   // What is missing now for a feasible request: "asks for GPU: 1, of GPU: 4 here 0.5 is free". Empty if it fits.
   std::string why_not_now(const ResourceSet& request) const;
   // nullopt-like: exhausted error if it does not fit now.
-  Result<Allocation> take(const ResourceSet& request);
+  [[nodiscard]] Result<Allocation> take(const ResourceSet& request);
   bool fits(const ResourceSet& request) const { return lacking(request) == 0; }
   // The dimensions of which too little is left for it. GPUs: also where enough is left, but on too many GPUs.
   DimensionBits lacking(const ResourceSet& request) const;

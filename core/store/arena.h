@@ -52,15 +52,15 @@ struct Block {
 
 // A sparse memfd for an arena of that capacity, close-on-exec, its size sealed: somewhat larger than the capacity, so
 // that free memory in pieces is still enough. exhausted / unavailable with the kernel's reason.
-Result<Fd> create_arena_memory(std::uint64_t capacity_bytes);
+[[nodiscard]] Result<Fd> create_arena_memory(std::uint64_t capacity_bytes);
 
 class Arena {
  public:
   // Maps the memory. All clients of the node share the counters `node`; `own` holds this client's part of them, so that
   // the daemon can take it off when the client dies. warm_bytes: the bound of STORE-4.
-  static Result<std::unique_ptr<Arena>> open(Fd memory, std::uint64_t capacity_bytes, net::StoreCounters& node,
+  [[nodiscard]] static Result<std::unique_ptr<Arena>> open(Fd memory, std::uint64_t capacity_bytes, net::StoreCounters& node,
                                              net::StoreCounters& own, std::uint64_t warm_bytes);
-  static Result<std::unique_ptr<Arena>> open(Fd memory, std::uint64_t capacity_bytes, net::StoreCounters& node,
+  [[nodiscard]] static Result<std::unique_ptr<Arena>> open(Fd memory, std::uint64_t capacity_bytes, net::StoreCounters& node,
                                              net::StoreCounters& own) {
     return open(std::move(memory), capacity_bytes, node, own, warm_limit_bytes(capacity_bytes));
   }
@@ -69,7 +69,7 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   // exhausted, with the sizes: "object of 3.0 GiB does not fit the store: capacity 2.0 GiB, 1.5 GiB in use; ...".
-  Result<Block> allocate(std::uint64_t size_bytes);
+  [[nodiscard]] Result<Block> allocate(std::uint64_t size_bytes);
   // Before a large block is written: its huge pages (STORE-5). Any thread, without the owner's lock: it may take 0.1 ms
   // for each MiB. What the block held is lost.
   void prepare(const Block& block);
@@ -80,7 +80,7 @@ class Arena {
   // False where the kernel or a sandbox has no seals: a peer that shrinks the memory can then end this process.
   bool sealed() const;
   // A descriptor for readers. unavailable: /proc is not mounted here.
-  Result<Fd> reader_memory() const;
+  [[nodiscard]] Result<Fd> reader_memory() const;
 
  private:
   struct State;
@@ -93,11 +93,11 @@ class Arena {
 // Threading: all methods from any thread. Ownership: the mapping; pointers from at() end with it.
 class ArenaView {
  public:
-  static Result<std::shared_ptr<const ArenaView>> open(Fd memory);
+  [[nodiscard]] static Result<std::shared_ptr<const ArenaView>> open(Fd memory);
   ~ArenaView();
   std::uint64_t capacity_bytes() const { return capacity_bytes_; }
   // invalid_argument if [offset, offset + size) is not inside.
-  Result<const std::byte*> at(std::uint64_t offset, std::uint64_t size_bytes) const;
+  [[nodiscard]] Result<const std::byte*> at(std::uint64_t offset, std::uint64_t size_bytes) const;
   // Drops private copies of the pages: call when the last view of the block is gone, before it can be reused. With
   // offset and size of the whole block; nothing happens for blocks that share pages.
   void forget(std::uint64_t offset, std::uint64_t size_bytes) const;

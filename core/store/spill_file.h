@@ -24,12 +24,12 @@ namespace manta::store {
 class SpillFile {
  public:
   // In that directory. unavailable, with the directory and the kernel's reason.
-  static Result<std::unique_ptr<SpillFile>> open(const std::string& directory);
+  [[nodiscard]] static Result<std::unique_ptr<SpillFile>> open(const std::string& directory);
 
   // exhausted, with the directory and the kernel's reason.
-  Result<owner::SpilledExtent> write(std::span<const std::byte> bytes);
+  [[nodiscard]] Result<owner::SpilledExtent> write(std::span<const std::byte> bytes);
   // to: room for extent.size_bytes.
-  Result<void> read(const owner::SpilledExtent& extent, std::byte* to) const;
+  [[nodiscard]] Result<void> read(const owner::SpilledExtent& extent, std::byte* to) const;
   void free(const owner::SpilledExtent& extent);
 
   std::uint64_t used_bytes() const { return used_bytes_; }

@@ -1,11 +1,12 @@
 // The actor that a worker process hosts.
+#include <cxxabi.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <thread>
 
-#include <manta/detail/what.h>
+#include <manta/detail/thrown.h>
 
 #include "core/base/log.h"
 #include "core/worker/executor.h"
@@ -42,8 +43,10 @@ void Executor::end_with_actor(bool destroy) {
     try {
       suspended_.clear();
       actor_.destroy(actor_.object);
-    } catch (const std::exception& error) {
-      log::error("the destructor of an actor threw: ", detail::what_of(error));
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      log::error("the destructor of an actor threw: ", detail::thrown_text());
     }
   }
   std::fflush(stdout);

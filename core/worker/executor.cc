@@ -373,7 +373,8 @@ void Executor::read_parts(std::span<const std::byte> bytes, client::TaskContext&
   while (!bytes.empty()) {
     const client::RequestPart part = client::take_part(bytes);
     if (!part.stored) {
-      input.references.push_back({part.bytes, part.framed, nullptr});
+      if (part.label) input.label.assign(reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size());
+      else input.references.push_back({part.bytes, part.framed, nullptr});
       continue;
     }
     owner::Entry* entry = nullptr;

@@ -7,13 +7,13 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <manta/detail/check_option.h>
 #include <manta/error.h>
 #include <manta/rl/replay_buffer.h>
 
 #include "rl/algorithms/actor_critic_policy.h"
 #include "rl/algorithms/q_policy.h"
 #include "rl/algorithms/snapshot.h"
-#include "rl/log/option_check.h"
 #include "rl/log/run_log.h"
 #include "rl/policy/adam.h"
 #include "rl/policy/mlp_pass.h"
@@ -29,26 +29,27 @@ void check(const DqnOptions& options, const ActionSpace& actions, const RunConfi
   if (!std::holds_alternative<Discrete>(actions)) refuse("the environment's actions are not Discrete. Next: use Ppo.");
   if (run.num_rollout_actors != 0)
     refuse("RunConfig::num_rollout_actors is not 0, but the learner collects. Next: give 0.");
-  const detail::OptionCheck check("DqnOptions");
-  check.at_least("num_envs", options.num_envs, 1);
-  check.at_least("total_steps", options.total_steps, 1);
-  if (options.stop_at_return) check.number("stop_at_return", *options.stop_at_return);
-  check.at_least("replay_capacity", options.replay_capacity, 1);
-  check.at_least("learning_starts", options.learning_starts, 0);
-  check.at_least("train_frequency", options.train_frequency, 1);
-  check.at_least("target_frequency", options.target_frequency, 1);
-  check.positive("target_rate", options.target_rate);
-  check.share("target_rate", options.target_rate);
-  check.at_least("batch_size", options.batch_size, 1);
-  check.at_least("n_step", options.n_step, 1);
-  check.positive("learning_rate", options.learning_rate);
-  check.share("gamma", options.gamma);
-  check.share("start_epsilon", options.start_epsilon);
-  check.share("end_epsilon", options.end_epsilon);
-  check.positive("exploration_fraction", options.exploration_fraction);
-  check.positive("max_gradient_norm", options.max_gradient_norm);
-  check.at_least("report_steps", options.report_steps, 1);
-  for (const std::int64_t size : options.network.hidden_sizes) check.at_least("network.hidden_sizes", size, 1);
+  manta::detail::check_option("DqnOptions::num_envs", static_cast<double>(options.num_envs), 1);
+  manta::detail::check_option("DqnOptions::total_steps", static_cast<double>(options.total_steps), 1);
+  if (options.stop_at_return)
+    manta::detail::check_option("DqnOptions::stop_at_return", *options.stop_at_return, -manta::detail::kNoBound);
+  manta::detail::check_option("DqnOptions::replay_capacity", static_cast<double>(options.replay_capacity), 1);
+  manta::detail::check_option("DqnOptions::learning_starts", static_cast<double>(options.learning_starts), 0);
+  manta::detail::check_option("DqnOptions::train_frequency", static_cast<double>(options.train_frequency), 1);
+  manta::detail::check_option("DqnOptions::target_frequency", static_cast<double>(options.target_frequency), 1);
+  manta::detail::check_positive("DqnOptions::target_rate", options.target_rate);
+  manta::detail::check_option("DqnOptions::target_rate", options.target_rate, 0, 1);
+  manta::detail::check_option("DqnOptions::batch_size", static_cast<double>(options.batch_size), 1);
+  manta::detail::check_option("DqnOptions::n_step", static_cast<double>(options.n_step), 1);
+  manta::detail::check_positive("DqnOptions::learning_rate", options.learning_rate);
+  manta::detail::check_option("DqnOptions::gamma", options.gamma, 0, 1);
+  manta::detail::check_option("DqnOptions::start_epsilon", options.start_epsilon, 0, 1);
+  manta::detail::check_option("DqnOptions::end_epsilon", options.end_epsilon, 0, 1);
+  manta::detail::check_positive("DqnOptions::exploration_fraction", options.exploration_fraction);
+  manta::detail::check_positive("DqnOptions::max_gradient_norm", options.max_gradient_norm);
+  manta::detail::check_option("DqnOptions::report_steps", static_cast<double>(options.report_steps), 1);
+  for (const std::int64_t size : options.network.hidden_sizes)
+    manta::detail::check_option("DqnOptions::network.hidden_sizes", static_cast<double>(size), 1);
 }
 
 Mlp make_network(const VectorEnv& envs, const DqnOptions& options) {

@@ -7,12 +7,12 @@
 #include <numeric>
 #include <string>
 
+#include <manta/detail/check_option.h>
 #include <manta/error.h>
 
 #include "rl/algorithms/actor_critic_policy.h"
 #include "rl/algorithms/ppo_loss.h"
 #include "rl/algorithms/snapshot.h"
-#include "rl/log/option_check.h"
 #include "rl/log/run_log.h"
 #include "rl/policy/adam.h"
 #include "rl/policy/flat_parameters.h"
@@ -28,22 +28,23 @@ using detail::PpoLosses;
 namespace {
 
 void check(const PpoOptions& options) {
-  const detail::OptionCheck check("PpoOptions");
-  check.at_least("num_envs", options.num_envs, 1);
-  check.at_least("num_steps", options.num_steps, 1);
-  check.at_least("num_minibatches", options.num_minibatches, 1);
-  check.at_least("update_epochs", options.update_epochs, 1);
-  check.at_least("total_steps", options.total_steps, 1);
-  if (options.stop_at_return) check.number("stop_at_return", *options.stop_at_return);
-  check.positive("learning_rate", options.learning_rate);
-  check.share("gamma", options.gamma);
-  check.share("gae_lambda", options.gae_lambda);
-  check.positive("clip_coefficient", options.clip_coefficient);
-  check.not_negative("entropy_coefficient", options.entropy_coefficient);
-  check.not_negative("value_coefficient", options.value_coefficient);
-  check.positive("max_gradient_norm", options.max_gradient_norm);
-  if (options.target_kl) check.positive("target_kl", *options.target_kl);
-  for (const std::int64_t size : options.network.hidden_sizes) check.at_least("network.hidden_sizes", size, 1);
+  manta::detail::check_option("PpoOptions::num_envs", static_cast<double>(options.num_envs), 1);
+  manta::detail::check_option("PpoOptions::num_steps", static_cast<double>(options.num_steps), 1);
+  manta::detail::check_option("PpoOptions::num_minibatches", static_cast<double>(options.num_minibatches), 1);
+  manta::detail::check_option("PpoOptions::update_epochs", static_cast<double>(options.update_epochs), 1);
+  manta::detail::check_option("PpoOptions::total_steps", static_cast<double>(options.total_steps), 1);
+  if (options.stop_at_return)
+    manta::detail::check_option("PpoOptions::stop_at_return", *options.stop_at_return, -manta::detail::kNoBound);
+  manta::detail::check_positive("PpoOptions::learning_rate", options.learning_rate);
+  manta::detail::check_option("PpoOptions::gamma", options.gamma, 0, 1);
+  manta::detail::check_option("PpoOptions::gae_lambda", options.gae_lambda, 0, 1);
+  manta::detail::check_positive("PpoOptions::clip_coefficient", options.clip_coefficient);
+  manta::detail::check_option("PpoOptions::entropy_coefficient", options.entropy_coefficient, 0);
+  manta::detail::check_option("PpoOptions::value_coefficient", options.value_coefficient, 0);
+  manta::detail::check_positive("PpoOptions::max_gradient_norm", options.max_gradient_norm);
+  if (options.target_kl) manta::detail::check_positive("PpoOptions::target_kl", *options.target_kl);
+  for (const std::int64_t size : options.network.hidden_sizes)
+    manta::detail::check_option("PpoOptions::network.hidden_sizes", static_cast<double>(size), 1);
   const std::int64_t batch = options.num_envs * options.num_steps;
   if (batch % options.num_minibatches == 0 && batch / options.num_minibatches >= 2) return;
   throw Error(

@@ -3,11 +3,10 @@
 #include <limits>
 #include <numeric>
 
+#include <manta/detail/check_option.h>
 #include <manta/error.h>
 #include <manta/files/file.h>
 #include <manta/report/text.h>
-
-#include "rl/log/option_check.h"
 
 namespace manta::rl::detail {
 namespace {
@@ -27,12 +26,11 @@ void keep(std::deque<double>& values, double value) {
 }  // namespace
 
 RunLog::RunLog(RunConfig config, std::string_view algorithm, std::int64_t total_steps) : config_(std::move(config)) {
-  const OptionCheck check("RunConfig");
-  check.at_least("checkpoint_every", config_.checkpoint_every, 0);
-  check.at_least("num_rollout_actors", config_.num_rollout_actors, 0);
-  check.not_negative("cpus_per_rollout_actor", config_.cpus_per_rollout_actor);
-  check.at_least("max_actor_restarts", config_.max_actor_restarts, -1);
-  check.at_least("rollout_timeout", config_.rollout_timeout.count(), 0);
+  manta::detail::check_option("RunConfig::checkpoint_every", static_cast<double>(config_.checkpoint_every), 0);
+  manta::detail::check_option("RunConfig::num_rollout_actors", static_cast<double>(config_.num_rollout_actors), 0);
+  manta::detail::check_option("RunConfig::cpus_per_rollout_actor", config_.cpus_per_rollout_actor, 0);
+  manta::detail::check_option("RunConfig::max_actor_restarts", static_cast<double>(config_.max_actor_restarts), -1);
+  manta::detail::check_option("RunConfig::rollout_timeout", static_cast<double>(config_.rollout_timeout.count()), 0);
   if (config_.show_progress) table_.emplace(total_steps);
   if (config_.storage_path.empty()) {
     if (config_.resume) {

@@ -1,7 +1,7 @@
 // What a replica does for each request that does not depend on the deployment's type.
 #include <string>
 
-#include <manta/detail/what.h>
+#include <manta/detail/thrown.h>
 #include <manta/serve/detail/replica.h>
 
 namespace manta::serve::detail {
@@ -29,10 +29,8 @@ Response response_of_exception() {
     // Of the program, not of the request: what it asked of others failed.
     return error_response(error.code() == ErrorCode::unavailable || error.code() == ErrorCode::exhausted ? 503 : 500,
                           error.message());
-  } catch (const std::exception& error) {
-    return error_response(500, manta::detail::what_of(error));
   } catch (...) {
-    return error_response(500, "the deployment threw something that is no std::exception");
+    return error_response(500, manta::detail::thrown_text());
   }
 }
 

@@ -3,6 +3,7 @@
 #include <thread>
 #include <utility>
 
+#include <manta/detail/check_option.h>
 #include <manta/get.h>
 
 namespace manta::serve {
@@ -75,7 +76,17 @@ void check(const DeploymentOptions& options) {
   if (options.max_batch_size < 1) refuse(options, "max_batch_size must be at least 1");
   if (options.max_ongoing_requests < 1) refuse(options, "max_ongoing_requests must be at least 1");
   if (options.max_queued_requests < 1) refuse(options, "max_queued_requests must be at least 1");
-  if (options.batch_wait.count() < 0) refuse(options, "batch_wait must not be negative");
+  const auto check = [&](const char* field, double value, double least) {
+    manta::detail::check_option("the deployment '" + options.name + "': " + field, value, least);
+  };
+  check("num_cpus", options.num_cpus, 0);
+  check("num_gpus", options.num_gpus, 0);
+  check("max_retries", options.max_retries, -1);
+  check("batch_wait", static_cast<double>(options.batch_wait.count()), 0);
+  check("start_timeout", static_cast<double>(options.start_timeout.count()), 1);
+  check("health_check_period", static_cast<double>(options.health_check_period.count()), 1);
+  check("health_check_timeout", static_cast<double>(options.health_check_timeout.count()), 1);
+  check("graceful_shutdown_timeout", static_cast<double>(options.graceful_shutdown_timeout.count()), 0);
 }
 
 void deploy(Engine& engine, Deployable deployable) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <utility>
 
+#include <manta/detail/check_option.h>
 #include <manta/get.h>
 #include <manta/version.h>
 
@@ -41,6 +42,13 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+void check(const HttpOptions& options) {
+  manta::detail::check_option("HttpOptions::max_header_bytes", static_cast<double>(options.max_header_bytes), 1);
+  manta::detail::check_option("HttpOptions::max_connections", static_cast<double>(options.max_connections), 1);
+  manta::detail::check_option("HttpOptions::idle_timeout", static_cast<double>(options.idle_timeout.count()), 1);
+  manta::detail::check_option("HttpOptions::request_timeout", static_cast<double>(options.request_timeout.count()), 1);
+}
+
 }  // namespace
 
 Engine::Engine(HttpOptions options)
@@ -50,6 +58,7 @@ Engine::Engine(HttpOptions options)
                 "cannot listen at " + with_port(options_.host, options_.port) + ": " + error.message() +
                     ". Next: choose another HttpOptions::port or host, or end who listens there");
   };
+  check(options_);
   boost::system::error_code error;
   const auto host = asio::ip::make_address(options_.host == "localhost" ? "127.0.0.1" : options_.host, error);
   if (error) {

@@ -4,7 +4,7 @@
 
 #include <torch/torch.h>
 
-#include <manta/detail/what.h>
+#include <manta/detail/thrown.h>
 #include <manta/serve/http.h>
 #include <manta/serve/torch.h>
 
@@ -96,7 +96,7 @@ bool compute(const std::vector<Prepared>& group, const ModelInfo& info, const Fo
     results[group.front().place] = fail(error.status() < 500 ? ErrorCode::invalid_argument : ErrorCode::internal, error.what());
   } catch (const std::exception& error) {
     if (group.size() > 1) return false;
-    results[group.front().place] = fail(ErrorCode::internal, "the model failed: " + manta::detail::what_of(error));
+    results[group.front().place] = fail(ErrorCode::internal, "the model failed: " + manta::detail::thrown_text());
   }
   return true;
 }

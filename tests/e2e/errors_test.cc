@@ -30,6 +30,12 @@ int boom(int kind) {
     case 1: throw TooHot("99 degrees");
     case 2: throw 42;
     case 3: throw std::string("text");
+    case 5:
+      try {
+        throw std::out_of_range("index 7");
+      } catch (...) {
+        std::throw_with_nested(std::runtime_error("cannot fit"));
+      }
     default: return kind;
   }
 }
@@ -95,8 +101,14 @@ TEST_F(Errors, AnythingMayBeThrown) {
   EXPECT_NE(error_of(manta::remote<boom>(1)).task()->type.find("TooHot"), std::string::npos);
   const Error number = error_of(manta::remote<boom>(2));
   EXPECT_EQ(number.task()->type, "int");
-  EXPECT_EQ(number.task()->what, "");
-  EXPECT_NE(error_of(manta::remote<boom>(3)).task()->type.find("string"), std::string::npos);
+  EXPECT_EQ(number.task()->what, "42");
+  const Error text = error_of(manta::remote<boom>(3));
+  EXPECT_EQ(text.task()->type, "std::string");
+  EXPECT_EQ(text.task()->what, "text");
+  const Error nested = error_of(manta::remote<boom>(5));
+  EXPECT_EQ(nested.task()->type, "std::runtime_error");
+  EXPECT_EQ(nested.task()->what, "cannot fit; caused by std::out_of_range: index 7");
+  EXPECT_EQ(error_of(manta::remote<waits_for>(5)).task()->what, nested.task()->what) << "through another task";
   EXPECT_EQ(manta::get(manta::remote<boom>(4)), 4) << "the workers go on";
 }
 
@@ -120,6 +132,41 @@ TEST_F(Errors, OfAnArgumentFailTheTaskWithoutRunningIt) {
   EXPECT_EQ(error.task()->what, "99 degrees");
   EXPECT_EQ(outside()[0], 1);
   EXPECT_EQ(error_of(manta::remote<passes>(failed)).task()->what, "99 degrees") << "failed already when submitted";
+}
+
+TEST_F(Errors, NameTheTaskAsItsOptionsDo) {
+  const Error error = error_of(manta::remote<boom>.options({.name = "fold 7"})(0));
+  EXPECT_EQ(error.task()->function, "fold 7");
+}
+
+// A type whose reading throws what is no std::exception.
+struct Unreadable {
+  int kind = 0;
+  template <class Archive>
+  void save(Archive& archive) const {
+    archive(kind);
+  }
+  template <class Archive>
+  void load(Archive& archive) {
+    archive(kind);
+    if (kind == 1) throw 42;
+    if (kind == 2) throw "cannot be read";
+    if (kind == 3) throw std::bad_alloc();
+  }
+};
+Unreadable makes_unreadable(int kind) { return {kind}; }
+int takes_unreadable(Unreadable value) { return value.kind; }
+
+TEST_F(Errors, OfReadingAValueAreReturned) {
+  EXPECT_EQ(manta::try_get(manta::remote<makes_unreadable>(0)).value().kind, 0);
+  const char* texts[] = {"", "42", "cannot be read", "no memory"};
+  for (int kind = 1; kind <= 3; ++kind) {
+    const Error got = error_of(manta::remote<makes_unreadable>(kind));
+    EXPECT_NE(std::string(got.what()).find(texts[kind]), std::string::npos) << got.what();
+    const Error argument = error_of(manta::remote<takes_unreadable>(Unreadable{kind}));
+    EXPECT_NE(std::string(argument.what()).find(texts[kind]), std::string::npos) << argument.what();
+    EXPECT_EQ(error_of(manta::put(Unreadable{kind})).code(), got.code());
+  }
 }
 
 int throws_ours() { throw Error(ErrorCode::not_found, "no such fold"); }

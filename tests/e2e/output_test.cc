@@ -81,6 +81,19 @@ struct Greeter {
   }
 };
 
+void progresses(int steps) {
+  for (int i = 1; i <= steps; ++i) {
+    std::printf("\rstep %d", i);
+    std::fflush(stdout);
+  }
+  std::printf("\rdone\n");
+}
+template <class T>
+T twice(T x) {
+  std::printf("twice\n");
+  return 2 * x;
+}
+
 // --- programs
 
 void print_all() { (void)manta::get(manta::remote<square>(3)); }
@@ -111,7 +124,19 @@ void flood() {
 }
 void long_line() { manta::get(manta::remote<prints_long>(100'000)); }
 
+void progress() { manta::get(manta::remote<progresses>(2)); }
+void labels() {
+  (void)manta::get(manta::remote<inner>.options({.name = "fold 7"})(1));
+  (void)manta::get(manta::remote<inner>(1));
+  const auto argument = manta::put(1);
+  (void)manta::get(manta::remote<inner>.options({.name = "fold 8"})(argument));
+  (void)manta::get(manta::remote<twice<double>>(0.5));
+  const auto greeter = manta::actor<Greeter>.options({.name = "host"})(1);
+  (void)manta::get(greeter.call<&Greeter::greet>(1));
+}
+
 const std::map<std::string, std::function<void()>> programs{
+    {"progress", progress},   {"labels", labels},
     {"print_all", print_all}, {"alternate", alternate}, {"nest", nest},           {"die", die},
     {"greet", greet},         {"flood", flood},         {"long_line", long_line}};
 
@@ -146,6 +171,21 @@ TEST(Output, NamesTheFunctionThatPrintedIt) {
     const std::string name = line.substr(1, line.find(' ') - 1);
     EXPECT_THAT(line, HasSubstr("pid=#) " + name + " "));
   }
+}
+
+TEST(Output, OfAProgressBarIsShownAsItComes) {
+  const ProgramRun result = run("progress");
+  const std::vector<std::string> lines = lines_of(result.out);
+  ASSERT_EQ(lines.size(), 1u) << result.out;
+  EXPECT_THAT(lines[0], HasSubstr("(progresses pid=#) step 2\r"));
+  EXPECT_TRUE(lines[0].ends_with("\r(progresses pid=#) done")) << lines[0];
+}
+
+TEST(Output, IsLabelledAsTheOptionsSay) {
+  const ProgramRun result = run("labels");
+  EXPECT_THAT(lines_of(result.out),
+              ElementsAre("(fold 7 pid=#) inner", "(fold 8 pid=#) inner", "(host pid=#) ended", "(host pid=#) hello",
+                          "(host pid=#) made", "(inner pid=#) inner", "(twice<double> pid=#) twice"));
 }
 
 TEST(Output, OfATaskOnAnothersStackIsItsOwn) {

@@ -27,6 +27,10 @@ TEST(Serve, AnswersJson) {
   EXPECT_EQ(client.post("/sum", R"({"x": 1, "y": 2})").body, "3.0");  // the same connection
 }
 
+TEST(Serve, LabelsItsReplicasAsTheClass) {
+  EXPECT_THAT(std::string(manta::detail::class_label<detail::Replica<Sum>>()), ::testing::EndsWith("serve::testing::Sum"));
+}
+
 TEST(Serve, GivesTheWholeRequestToWhoAsksForIt) {
   Server server = run(deployment<Echo>({.name = "echo"}), kAnyPort);
   Client client(server.address());

@@ -121,6 +121,8 @@ TEST_F(Trainer, WhatTheLoopThrowsArrivesOnce) {
     FAIL() << "it went on";
   } catch (const manta::TaskError& error) {
     EXPECT_EQ(error.task()->type, "std::domain_error");
+    EXPECT_THAT(error.what(), HasSubstr("train_small threw std::domain_error"));
+    EXPECT_TRUE(error.task()->function.ends_with("train_small")) << error.task()->function;
     EXPECT_THAT(error.what(), HasSubstr("a bad batch"));
   }
   EXPECT_EQ(reports, 3);

@@ -63,6 +63,12 @@ TEST_F(Tuner, FindsTheBestOfItsTrials) {
   EXPECT_THAT(results.summary(), HasSubstr("best: loss "));
 }
 
+TEST_F(Tuner, LabelsItsWorkersAsTheObjective) {
+  using Worker = tune::detail::ObjectiveWorker<square, Config, manta::ThisFile>;
+  EXPECT_EQ(manta::detail::class_label<Worker>(), "square");
+  EXPECT_EQ((manta::detail::method_label<Worker, &Worker::run, manta::ThisFile>()), "square");
+}
+
 TEST_F(Tuner, ModeMaxAndAnyWorkersGiveTheSameTrials) {
   const auto values = [&](int workers, const char* name) {
     const auto results =

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <thread>
 
+#include <manta/detail/check_option.h>
 #include <manta/detail/restart_backoff.h>
 
 #include "train/group/run_folder.h"
@@ -25,10 +26,9 @@ void check(const ScalingConfig& scaling, const RunConfig& run) {
   if (scaling.num_workers < 1) {
     refuse("ScalingConfig::num_workers is " + std::to_string(scaling.num_workers) + ". Next: ask for at least one.");
   }
-  if (!(scaling.cpus_per_worker >= 0) || !std::isfinite(scaling.cpus_per_worker)) {
-    refuse("ScalingConfig::cpus_per_worker is " + std::to_string(scaling.cpus_per_worker) + ". Next: give 0 or more.");
-  }
-  if (run.max_failures < -1) refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
+  manta::detail::check_option("Trainer: ScalingConfig::cpus_per_worker", scaling.cpus_per_worker, 0);
+  if (run.max_failures < -1)
+    refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
   if (std::min(run.join_timeout, run.collective_timeout) <= std::chrono::milliseconds::zero()) {
     refuse("RunConfig::join_timeout or collective_timeout is not positive. Next: give more than 0 ms.");
   }
@@ -38,7 +38,8 @@ std::string failure_text(const LostWorker& lost, int failures, const std::option
   std::string text = "Trainer: rank " + std::to_string(lost.rank) + " was lost in attempt " + std::to_string(failures) +
                      ", the last one allowed: " + lost.reason + " Next: ";
   if (latest) {
-    text += "run it again with RunConfig::resume to go on from " + latest->folder().string() + ", or raise max_failures.";
+    text +=
+        "run it again with RunConfig::resume to go on from " + latest->folder().string() + ", or raise max_failures.";
   } else {
     text += "raise RunConfig::max_failures, and report a checkpoint now and then, so that not all is done again.";
   }
@@ -110,15 +111,9 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
 
 }  // namespace
 
-TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, std::string_view loop, const StartWorker& start) {
+TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start) {
   check(scaling, run);
-  try {
-    return run_attempts(scaling, run, start);
-  } catch (const TaskError& error) {
-    TaskFailure failure = *error.task();
-    failure.function = loop;  // the user's, not the method of ours that called it
-    throw TaskError(Error(std::move(failure)));
-  }
+  return run_attempts(scaling, run, start);
 }
 
 }  // namespace manta::train::detail

@@ -1,14 +1,10 @@
 #include "tune/trial/session.h"
 
-#include <cxxabi.h>
-
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
-#include <exception>
-#include <memory>
+#include <utility>
 
-#include <manta/detail/what.h>
+#include <manta/detail/thrown.h>
 #include <manta/error.h>
 #include <manta/report/text.h>
 
@@ -21,18 +17,10 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kLongBatch = std::chrono::milliseconds(2);
 constexpr std::size_t kMostReports = 100'000;  // that wait to be taken
 
-std::string demangled(const std::type_info* type) {
-  if (type == nullptr) return "unknown exception";
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
-                                                    &std::free);
-  return name ? name.get() : type->name();
-}
-
 // Of the exception that is being handled.
-std::string exception_text(const char* what) {
-  const std::string type = demangled(abi::__cxa_current_exception_type());
-  return what == nullptr ? type : type + ": " + what;
+std::string exception_text() {
+  const manta::detail::Thrown thrown = manta::detail::describe_thrown();
+  return thrown.text.empty() ? thrown.type : thrown.type + ": " + thrown.text;
 }
 
 // Throws Error for a metric without a name.
@@ -93,10 +81,8 @@ Ended Session::run_one(const Assignment& assignment, const std::function<Metrics
   } catch (const TrialStopped&) {
     // as decision_ says; where user code throws it by itself, the trial has ended early all the same
     if (decision_ == Decision::go_on) decision_ = Decision::stop;
-  } catch (const std::exception& error) {
-    ended.error = exception_text(manta::detail::what_of(error));
   } catch (...) {
-    ended.error = exception_text(nullptr);
+    ended.error = exception_text();
   }
   ended.seconds = seconds_since(start);
   ended.metrics = std::move(last_);

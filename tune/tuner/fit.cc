@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string>
 
+#include <manta/detail/check_option.h>
 #include <manta/report/text.h>
 #include <manta/runtime.h>
 
@@ -30,11 +31,8 @@ void check(const TunerConfig& tuner, const RunConfig& run) {
   if (tuner.num_samples < 1) {
     refuse("TunerConfig::num_samples is " + std::to_string(tuner.num_samples) + ". Next: ask for at least one trial.");
   }
-  for (const auto& [name, amount] :
-       {std::pair("cpus_per_trial", tuner.cpus_per_trial), {"gpus_per_trial", tuner.gpus_per_trial}}) {
-    if (amount >= 0 && std::isfinite(amount)) continue;
-    refuse(std::string("TunerConfig::") + name + " is " + report::as_number(amount) + ". Next: give 0 or more.");
-  }
+  manta::detail::check_option("Tuner: TunerConfig::cpus_per_trial", tuner.cpus_per_trial, 0);
+  manta::detail::check_option("Tuner: TunerConfig::gpus_per_trial", tuner.gpus_per_trial, 0);
   if (tuner.max_concurrent_trials < 0) {
     refuse("TunerConfig::max_concurrent_trials is " + std::to_string(tuner.max_concurrent_trials) +
            ". Next: 0 is no bound.");

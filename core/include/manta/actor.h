@@ -130,7 +130,7 @@ class ActorClass {
       using Parameters = typename detail::ConstructorOf<T, As...>::Parameters;
       const ActorOptions complete = detail::with_concurrency(options, detail::CoroutineMethods<T>::any);
       return Actor<T>::adopt(detail::create_actor_with(detail::Registered<detail::ConstructorCallee<T, File, Parameters>>::id,
-                                                       complete, detail::class_name<T>(), Parameters(),
+                                                       complete, detail::class_identity<T>(), Parameters(),
                                                        std::forward<As>(arguments)...));
     } else {
       return {};
@@ -145,7 +145,7 @@ inline constexpr ActorClass<T, File> actor{};
 // Throws Error(invalid_argument) if it is of another class. Blocks for one question to the head.
 template <class T>
 [[nodiscard]] std::optional<Actor<T>> find_actor(std::string_view name) {
-  detail::EntryHead* entry = detail::find_actor(name, detail::class_name<T>());
+  detail::EntryHead* entry = detail::find_actor(name, detail::class_identity<T>());
   if (entry == nullptr) return std::nullopt;
   return Actor<T>::adopt(entry);
 }

@@ -50,7 +50,7 @@ std::string new_name();
 // was there before the fork is the parent's.
 //
 //   auto group = Group::join({.name = name, .rank = rank, .size = 2});
-//   group->all_reduce(std::span(gradients), Reduction::average);
+//   group->all_reduce(gradients.data(), gradients.size(), DataType::f32, Reduction::average);
 class Group {
  public:
   // A part of somebody's memory for each rank.

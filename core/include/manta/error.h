@@ -1,6 +1,8 @@
 // Errors: what failed, where, and what to do.
 #pragma once
 
+#include <manta/detail/compiler.h>
+
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -45,8 +47,12 @@ struct TaskFailure {
 // Threading: immutable. Ownership: a value; copies share the task's details.
 class Error : public std::exception {
  public:
+  // For a variable that is assigned to: internal, without a message.
+  Error() : Error(ErrorCode::internal, {}) {}
   Error(ErrorCode code, std::string message);
   Error(TaskFailure failure);
+  // With a message of its own, as with_context makes it.
+  Error(TaskFailure failure, std::string message);
 
   ErrorCode code() const noexcept { return code_; }
   // One or more lines: the thing, the place, the next step.

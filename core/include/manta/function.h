@@ -16,6 +16,7 @@
 #include <utility>
 
 #include <manta/detail/coroutine_call.h>
+#include <manta/detail/label.h>
 #include <manta/detail/runtime_api.h>
 #include <manta/detail/stream_api.h>
 #include <manta/detail/signature.h>
@@ -57,7 +58,7 @@ struct FunctionEntry {
   const void* tag;  // identity; addresses of code are none, linkers fold equal functions
   // Decodes, calls, encodes the result. Throws what the function throws, and Error for arguments that do not decode.
   void (*invoke)(Arguments& arguments, serial::Writer& result);
-  std::string_view (*name)();  // for people: "square", "ns::train_fold"
+  std::string_view (*name)();  // its label: "square", "ns::train_fold"
 };
 
 // The table of one module. Here are only its address and its size; the rest is in core/client/function_table.cc.
@@ -75,21 +76,9 @@ class ModuleTable {
   std::uint32_t module_ = 0;  // hash of the build id; 0 until the first entry
 };
 
-// Hidden: each module has its own, however it was loaded.
-[[gnu::visibility("hidden")]] inline constinit ModuleTable module_table;
-
-// Extracts the text for F from a compiler's "... F = text; File = ..." (g++) or "F = text, File =" (clang).
-constexpr std::string_view template_argument_name(std::string_view pretty) {
-  const std::size_t start = pretty.find("F = ") + 4;
-  std::size_t end = pretty.find("; File = ", start);
-  if (end == std::string_view::npos) end = pretty.find(", File = ", start);
-  std::string_view name = pretty.substr(start, end - start);
-  constexpr std::string_view kClosure = "<lambda closure object>";  // g++'s words before a lambda
-  if (name.starts_with(kClosure)) name.remove_prefix(kClosure.size());
-  if (name.starts_with('&')) name.remove_prefix(1);
-  if (name.ends_with("{}") || name.ends_with(">()")) name.remove_suffix(2);
-  return name;
-}
+// Hidden: each module has its own, however it was loaded. Weak, not inline: lld 14 loses a hidden inline variable where
+// some files of a program are compiled with -flto and others are not. (So several files run its destructor.)
+[[gnu::weak, gnu::visibility("hidden")]] constinit ModuleTable module_table;
 
 // Decodes parameter P, the next one from the arguments; index counts those that are not injected.
 template <class P>
@@ -200,10 +189,7 @@ struct FunctionCallee {
   static decltype(auto) call(Arguments&, Vs&&... values) {
     return F(std::forward<Vs>(values)...);
   }
-  static std::string_view name() { return template_argument_name(pretty()); }
-
- private:
-  static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
+  static std::string_view name() { return function_label<F, File>(); }
 };
 
 // The entry of a callee in this module's table. Naming id (in code that is instantiated) is what registers it.

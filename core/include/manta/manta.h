@@ -1,6 +1,8 @@
 // All of Manta's core. Tensors: <manta/torch.h>.
 #pragma once
 
+#include <manta/detail/compiler.h>
+
 #include <manta/actor.h>
 #include <manta/cancel.h>
 #include <manta/error.h>

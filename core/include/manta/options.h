@@ -46,7 +46,7 @@ struct TaskOptions {
   std::array<CustomResource, 4> resources{};
   int max_retries = 3;             // attempts after the first, counted only when the task had started; -1: for ever
   bool retry_exceptions = false;   // whether an exception of user code counts as a reason to retry
-  std::string_view name = {};      // shown to people instead of the function's name
+  std::string_view name = {};      // its label in errors, printed lines and timelines, instead of the function's name
   // Higher goes first, from -1000 to 1000, where tasks compete for a node's resources, whoever submitted them: strictly,
   // so those of low priority wait for as long as there is higher work that could use what they need. What runs is not
   // interrupted; what has not started gives way.
@@ -80,7 +80,7 @@ struct ActorOptions {
   // return manta::Task all in one thread. 0: 1, or where there are such methods kDefaultCoroutines.
   int max_concurrency = 0;
   static constexpr int kDefaultCoroutines = 1000;
-  std::string_view name = {};        // under which find_actor<T>(name) finds it while it lives; empty: none
+  std::string_view name = {};        // find_actor<T>(name) finds it while it lives; its label in printed lines
   Placement placement = Placement::pack;
   NodeId node = {};                  // only there: one of Runtime::nodes()
   bool node_soft = false;            // elsewhere if that node is dead or can never run it

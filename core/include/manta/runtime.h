@@ -5,10 +5,16 @@
 #include <string>
 #include <vector>
 
+#include <manta/detail/compiler.h>
 #include <manta/ids.h>
 #include <manta/options.h>
 
 namespace manta {
+
+class Runtime;
+MANTA_LAYOUT_BEGIN
+[[nodiscard]] Runtime init(int argc, char** argv, const InitOptions& options);
+MANTA_LAYOUT_END
 
 // A node of the cluster, and what it offers.
 struct NodeInfo {
@@ -39,7 +45,7 @@ class Runtime {
   void shutdown();
 
  private:
-  friend Runtime init(int argc, char** argv, const InitOptions& options);
+  friend Runtime manta::init(int argc, char** argv, const InitOptions& options);
   struct Impl;
   explicit Runtime(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
@@ -67,6 +73,8 @@ std::vector<NodeInfo> cluster_nodes();
 //     auto runtime = manta::init(argc, argv);
 //     ...
 //   }
+MANTA_LAYOUT_BEGIN
 [[nodiscard]] Runtime init(int argc, char** argv, const InitOptions& options = {});
+MANTA_LAYOUT_END
 
 }  // namespace manta

@@ -82,6 +82,38 @@ TEST_F(Splitting, FindsAMarkThatIsTornAnywhere) {
   }
 }
 
+TEST_F(Splitting, LINES3_AProgressBarIsHandedOutAsItComes) {
+  EXPECT_THAT(add("\r10%", 1), ElementsAre(Block{1, "10%\r"}));
+  EXPECT_THAT(add("\r2", 1), ElementsAre(Block{1, "10%\r2\r"}));
+  EXPECT_THAT(add("0%", 1), ElementsAre(Block{1, "20%\r"}));
+  EXPECT_THAT(add("\rdone\n", 1), ElementsAre(Block{1, "20%\rdone\n"}));
+  EXPECT_THAT(add("half", 1), IsEmpty()) << "of a line of its own";
+  EXPECT_THAT(add("way\r", 1), ElementsAre(Block{1, "halfway\r"})) << "the carriage return may come last";
+  EXPECT_THAT(add("100%\r", 1), ElementsAre(Block{1, "100%\r"}));
+  EXPECT_THAT(add("\n", 1), ElementsAre(Block{1, "100%\n"}));
+  EXPECT_THAT(add("of DOS\r\n", 1), ElementsAre(Block{1, "of DOS\n"}));
+  EXPECT_THAT(finish(), IsEmpty());
+}
+
+TEST_F(Splitting, MARK2_ALabelStandsForItsNumber) {
+  const net::OutputLabel label = net::OutputLabel::of("fold 7");
+  const auto bytes = label.encode();
+  const std::string text = "before\n" + std::string(bytes.data(), bytes.size()) + mark(3, label.function) + "after\n";
+  for (std::size_t at = 0; at <= text.size(); ++at) {
+    OutputSplitter splitter;
+    std::vector<Block> blocks;
+    splitter.add(text.substr(0, at), at < text.size() - 6 ? 3 : label.function, blocks);
+    splitter.add(text.substr(at), label.function, blocks);
+    splitter.finish(blocks);
+    std::string all;
+    for (const Block& block : blocks) all += std::to_string(block.function) + ":" + block.text;
+    if (at >= 7 && at <= 7 + bytes.size()) EXPECT_EQ(all.substr(0, 9), "3:before\n") << at;
+    EXPECT_EQ(all.find('\x1b'), std::string::npos) << at;
+    EXPECT_EQ(splitter.label(label.function), "fold 7") << at;
+    EXPECT_EQ(splitter.label(3), "");
+  }
+}
+
 TEST_F(Splitting, LeavesOtherEscapesAsTheyAre) {
   const std::string text = "\x1b[31mred\x1b[0m \x1b]manta:not a mark at all........\a \x1b]0;title\a\n";
   EXPECT_THAT(add(text, 1), ElementsAre(Block{1, text}));

@@ -1,13 +1,21 @@
 // Types of the standard library survive the trip.
+#include <bitset>
 #include <chrono>
 #include <complex>
 #include <deque>
+#include <filesystem>
+#include <forward_list>
+#include <functional>
+#include <future>
 #include <limits>
 #include <list>
 #include <map>
 #include <optional>
+#include <queue>
 #include <set>
+#include <stack>
 #include <string>
+#include <system_error>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -113,6 +121,100 @@ TEST(StdTypes, Products) {
   expect_same(std::pair{1, std::vector{1, 2}});
   expect_same(std::complex<double>{1, -2});
   expect_same(std::vector<std::complex<float>>{{1, 2}});
+}
+
+TEST(StdTypes, Adaptors) {
+  const auto drained = [](auto adaptor) {
+    std::vector<int> elements;
+    while (!adaptor.empty()) {
+      if constexpr (requires { adaptor.front(); }) {
+        elements.push_back(adaptor.front());
+      } else {
+        elements.push_back(adaptor.top());
+      }
+      adaptor.pop();
+    }
+    return elements;
+  };
+  expect_same(std::queue<std::string>({"a", "b"}));
+  expect_same(std::stack<int>({1, 2}));
+  std::priority_queue<int, std::vector<int>, std::greater<>> heap;
+  for (const int each : {3, 1, 2}) heap.push(each);
+  EXPECT_EQ(drained(round_trip(heap)), (std::vector<int>{1, 2, 3}));
+  expect_same(std::forward_list<std::string>{"x", "y"});
+  static_assert(!Serializable<std::queue<int*>> && !Serializable<std::forward_list<int*>>);
+}
+
+TEST(StdTypes, Bits) {
+  expect_same(std::bitset<0>());
+  expect_same(std::bitset<7>("1010101"));
+  expect_same(std::bitset<130>().set(0).set(64).set(129));
+  struct Mask {
+    std::bitset<70> bits;
+    int n = 0;
+  };
+  EXPECT_TRUE(round_trip(Mask{std::bitset<70>().set(69), 3}).bits[69]);
+}
+
+TEST(StdTypes, Paths) {
+  expect_same(std::filesystem::path());
+  expect_same(std::filesystem::path("/a/b c/../\xff.txt"));
+  expect_same(std::vector<std::filesystem::path>{"a", "b"});
+  struct Run {
+    std::filesystem::path folder;
+    std::string name;
+  };
+  EXPECT_EQ(round_trip(Run{"runs/1", "x"}).folder, "runs/1");
+}
+
+TEST(StdTypes, Dates) {
+  using namespace std::chrono;
+  expect_same(2024y / February / 29d);
+  expect_same(year_month{2024y, March});
+  expect_same(month_day{May, 1d});
+  expect_same(weekday{Friday});
+  expect_same(Sunday[2]);
+  expect_same(year_month_weekday{2024y, May, Sunday[2]});
+  expect_same(std::vector<year_month_day>(2000, 2024y / 12 / 31));
+  EXPECT_EQ(round_trip(hh_mm_ss(-3723s)).to_duration(), -3723s);
+  EXPECT_EQ(round_trip(hh_mm_ss(1500ms)).to_duration(), 1500ms);
+}
+
+TEST(StdTypes, ErrorCodes) {
+  expect_same(std::error_code());
+  expect_same(std::make_error_code(std::errc::no_space_on_device));
+  expect_same(std::error_code(5, std::system_category()));
+  expect_same(std::make_error_condition(std::errc::timed_out));
+  expect_same(std::make_error_code(std::future_errc::no_state));
+  struct : std::error_category {
+    const char* name() const noexcept override { return "mine"; }
+    std::string message(int) const override { return ""; }
+  } mine;
+  serial::Writer writer;
+  try {
+    writer(std::error_code(1, mine));
+    FAIL() << "nothing thrown";
+  } catch (const Error& error) {
+    EXPECT_NE(error.message().find("category \"mine\""), std::string::npos) << error.message();
+  }
+}
+
+TEST(StdTypes, ErrorsAndResults) {
+  const Error plain = round_trip(Error(ErrorCode::not_found, "no such fold").with_context("fold 7"));
+  EXPECT_EQ(plain.code(), ErrorCode::not_found);
+  EXPECT_EQ(plain.message(), "fold 7: no such fold");
+  EXPECT_EQ(plain.task(), nullptr);
+  const Error failed(TaskFailure{.type = "int", .what = "42", .function = "f", .node = "n", .process = 7, .attempt = 2,
+                                 .trace = "passed through g"});
+  const Error again = round_trip(failed.with_context("here"));
+  EXPECT_EQ(again.message(), "here: " + failed.message());
+  ASSERT_NE(again.task(), nullptr);
+  EXPECT_EQ(again.task()->trace, "passed through g");
+  EXPECT_EQ(round_trip(Result<std::string>("text")).value(), "text");
+  EXPECT_EQ(round_trip(Result<std::string>(fail(ErrorCode::deadline, "late"))).error().code(), ErrorCode::deadline);
+  EXPECT_TRUE(round_trip(Result<void>()).has_value());
+  EXPECT_EQ(round_trip(std::vector<Result<int>>{1, fail(ErrorCode::internal, "x")})[1].error().message(), "x");
+  static_assert(!Serializable<Result<int*>>);
 }
 
 TEST(StdTypes, Times) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <manta/detail/call_checks.h>
+#include <manta/detail/label.h>
 #include <manta/detail/signature.h>
 #include <manta/function.h>
 #include <manta/remote.h>
@@ -61,13 +62,10 @@ struct MethodCallee {
   static decltype(auto) call(Arguments& arguments, Vs&&... values) {
     return std::invoke(F, *static_cast<T*>(arguments.actor->object), std::forward<Vs>(values)...);
   }
-  static std::string_view name() { return template_argument_name(pretty()); }
+  static std::string_view name() { return method_label<T, F, File>(); }
   static void registered() {
     if constexpr (is_task<Result>) CoroutineMethods<T>::any = true;
   }
-
- private:
-  static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
 };
 
 template <class T, class M, class... As>
@@ -145,21 +143,6 @@ struct ConstructorOf {
   static constexpr bool valid = Fits<Parameters>::value;
 };
 
-template <class T>
-struct ClassName {
-  static std::string_view name() { return template_argument_name(NameOf<T, void>::pretty()); }
-
- private:
-  template <class F, class File>
-  struct NameOf {
-    static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
-  };
-};
-template <class T>
-std::string_view class_name() {
-  return ClassName<T>::name();
-}
-
 template <class T, class File, class Given>
 struct ConstructorCallee;
 template <class T, class File, class... Ps>
@@ -176,7 +159,7 @@ struct ConstructorCallee<T, File, Types<Ps...>> {
     arguments.actor->destroy = [](void* object) { delete static_cast<T*>(object); };
     arguments.actor->coroutines = CoroutineMethods<T>::any;
   }
-  static std::string_view name() { return class_name<T>(); }
+  static std::string_view name() { return class_label<T>(); }
 };
 
 template <class T, class... As>

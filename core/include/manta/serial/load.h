@@ -1,10 +1,12 @@
 // Reader's templates: how each kind of type is read. Included by reader.h; the mirror of save.h.
 #pragma once
 
-#include <exception>
+#include <cxxabi.h>
+
 #include <new>
 #include <typeindex>
 
+#include <manta/detail/thrown.h>
 #include <manta/error.h>
 #include <manta/serial/reader.h>
 #include <manta/serial/serializable.h>
@@ -54,10 +56,10 @@ void Reader::read(T& value) {
     // one value only: nothing to read
   } else if constexpr (detail::HandledStd<T>) {
     load_std(value);
-  } else if constexpr (detail::HasOwnFunctions<T>) {
-    load_own(value);
   } else if constexpr (detail::HasCodec<T>) {
     Codec<T>::load(*this, value);
+  } else if constexpr (detail::HasOwnFunctions<T>) {
+    load_own(value);
   } else if constexpr (detail::PlainAggregate<T>) {
     load_fields(value);
   } else {
@@ -284,9 +286,11 @@ T decode(Reader& reader) {
   } catch (const manta::Error&) {
     throw;
   } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {  // of cereal's code, the standard library's, the user's load function
-    reader.fail(error.what());
+    throw manta::Error(manta::ErrorCode::exhausted, "no memory is left to read a value into");
+  } catch (abi::__forced_unwind&) {
+    throw;  // the thread is being cancelled
+  } catch (...) {  // of cereal's code, the standard library's, the user's load function
+    reader.fail(manta::detail::thrown_text());
   }
 }
 

@@ -59,10 +59,10 @@ void Writer::write(const T& value) {
     // one value only: nothing to write
   } else if constexpr (detail::HandledStd<T>) {
     save_std(value);
-  } else if constexpr (detail::HasOwnFunctions<T>) {
-    save_own(value);
   } else if constexpr (detail::HasCodec<T>) {
     Codec<T>::save(*this, value);
+  } else if constexpr (detail::HasOwnFunctions<T>) {
+    save_own(value);
   } else if constexpr (detail::PlainAggregate<T>) {
     save_fields(value);
   } else {

@@ -74,10 +74,14 @@ consteval bool serializable() {
     return false;
   } else if constexpr (HandledStd<T>) {
     return std_serializable<T, Seen...>();
+  } else if constexpr (HasCodec<T>) {
+    if constexpr (requires { typename Codec<T>::Parts; }) {
+      return AllSerializable<typename Codec<T>::Parts, Seen...>::value;
+    } else {
+      return true;
+    }
   } else if constexpr (HasOwnFunctions<T>) {
     return output_functions<T> == 1 && input_functions<T> == 1;
-  } else if constexpr (HasCodec<T>) {
-    return true;
   } else if constexpr (PlainAggregate<T>) {
     if constexpr (std::is_empty_v<T>) {
       return true;
@@ -99,6 +103,45 @@ concept Serializable = detail::serializable<T>();
 
 namespace detail {
 
+// Where an aggregate's field lies, for the compiler to name: "Config::weights".
+template <class T>
+struct Example {
+  T value;
+};
+template <class T>
+extern Example<T> example;
+template <class T, std::size_t I>
+constexpr auto field_address() {
+  return &std::get<I>(fields_of(example<T>.value));
+}
+// Deleted, so that the first line of the error names the field.
+template <auto Field>
+void this_field_cannot_be_serialised() = delete;
+
+template <class T>
+consteval void explain();
+
+// The first of the types, fields of T if that is not void, that cannot be serialised, and why.
+template <class T, class Types, std::size_t I = 0>
+consteval void explain_first() {
+  if constexpr (I < std::tuple_size_v<Types>) {
+    using Part = std::remove_cvref_t<std::tuple_element_t<I, Types>>;
+    if constexpr (serializable<Part>()) {
+      explain_first<T, Types, I + 1>();
+    } else {
+#ifndef __clang__  // which does not take the address
+      if constexpr (!std::is_void_v<T>) {
+        using Refused [[maybe_unused]] = decltype(this_field_cannot_be_serialised<field_address<T, I>()>());
+      }
+#endif
+      explain<Part>();
+    }
+  }
+}
+
+template <template <class...> class Template, class... As>
+std::tuple<As...> arguments_of(const Template<As...>*);
+
 // Fails to compile, with a first line that says what is wrong with T.
 template <class T>
 consteval void explain() {
@@ -116,10 +159,24 @@ consteval void explain() {
     static_assert(!sizeof(T), "manta: const and volatile members cannot be serialised");
   } else if constexpr (std::is_union_v<T>) {
     static_assert(!sizeof(T), "manta: unions cannot be serialised: use std::variant");
-  } else if constexpr (HandledStd<T> || PlainAggregate<T>) {
+  } else if constexpr (PlainAggregate<T>) {
+#ifdef __clang__
+    static_assert(!sizeof(T*), "manta: a field of this struct cannot be serialised");
+#endif
+    explain_first<T, FieldRefs<T>>();
+  } else if constexpr (EigenExpression<T> && !HasCodec<T>) {
+    static_assert(!sizeof(T*),
+                  "manta: maps, blocks and expressions of Eigen own no data and cannot be serialised: use an "
+                  "Eigen::Matrix or Eigen::Array; expression.eval() makes one");
+  } else if constexpr (HandledStd<T> || HasCodec<T>) {
     static_assert(!sizeof(T*),
                   "manta: a part of this type cannot be serialised (a raw pointer, a view, a class without "
                   "serialize, ...): give the type a serialize function, or change that part");
+    if constexpr (requires { typename T::value_type; }) {
+      explain_first<void, std::tuple<typename T::value_type>>();
+    } else if constexpr (TupleLike<T> || is_a<T, std::variant>) {
+      explain_first<void, decltype(arguments_of(static_cast<const T*>(nullptr)))>();
+    }
   } else if constexpr (HasOwnFunctions<T>) {
     static_assert(!sizeof(T*),
                   "manta: this type needs exactly one way to save and one to load: serialize, or save and "

@@ -1,6 +1,8 @@
 // Which way a type is serialised. Shared by Writer and Reader, so that both take the same way.
 #pragma once
 
+#include <manta/detail/compiler.h>
+
 #include <array>
 #include <chrono>
 #include <complex>
@@ -28,6 +30,7 @@
 #include <cereal/types/memory.hpp>
 
 #include <manta/serial/fields.h>
+#include <manta/serial/std_codecs.h>
 
 namespace cereal {
 // Bases of our archives, in this namespace so that the functions of cereal's headers (queue.hpp, ...) are found.
@@ -147,6 +150,14 @@ template <class R, class P>
 inline constexpr bool is_bulk<std::chrono::duration<R, P>> = is_bulk<R>;
 template <class C, class D>
 inline constexpr bool is_bulk<std::chrono::time_point<C, D>> = is_bulk<D>;
+template <class T>
+requires is_calendar<T>
+inline constexpr bool is_bulk<T> = true;
+// Of fixed size: the elements and nothing else.
+template <EigenDense T>
+requires(T::RowsAtCompileTime > 0 && T::ColsAtCompileTime > 0)
+inline constexpr bool is_bulk<T> = is_bulk<typename T::Scalar> &&
+                                   sizeof(T) == sizeof(typename T::Scalar) * T::RowsAtCompileTime * T::ColsAtCompileTime;
 template <PlainAggregate T>
 requires(std::is_trivially_copyable_v<T> &&
          !std::is_empty_v<T>) inline constexpr bool is_bulk<T> = fields_are_bulk<T, FieldRefs<T>>;

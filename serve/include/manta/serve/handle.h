@@ -36,6 +36,7 @@ struct Roster {
 template <class D>
 class Directory {
  public:
+  static std::string_view manta_label() { return manta::detail::class_label<D>(); }
   void set(const Roster<D>& roster) {
     if (roster.version >= roster_.version) roster_ = roster;
   }

@@ -1,4 +1,4 @@
-// EXPECT: manta: a part of this type cannot be serialised
+// EXPECT: this_field_cannot_be_serialised() [with auto Field = (& example<List>.Example<List>::value.List::next)]
 #include <manta/manta.h>
 
 struct List {

@@ -85,7 +85,7 @@ class Trainer {
       return std::apply([&](const auto&... each) { return detail::start_worker<Worker, File>(setup, options, each...); },
                         given);
     };
-    return detail::fit(scaling_, run_, detail::LoopName<Loop, File>::name(), start);
+    return detail::fit(scaling_, run_, start);
   }
 
  private:

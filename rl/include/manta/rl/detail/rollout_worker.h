@@ -5,10 +5,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/detail/label.h>
 #include <manta/rl/batch_env.h>
 #include <manta/rl/network_options.h>
 #include <manta/rl/rollout.h>
@@ -74,6 +76,7 @@ class RolloutWorker {
 // Of environments that make_env() knows.
 class NamedWorker : public RolloutWorker {
  public:
+  static std::string_view manta_label() { return "rollout"; }
   NamedWorker(CollectorSetup setup, std::string id, EnvOptions options);
 };
 
@@ -81,6 +84,7 @@ class NamedWorker : public RolloutWorker {
 template <Environment E>
 class EnvironmentWorker : public RolloutWorker {
  public:
+  static std::string_view manta_label() { return manta::detail::class_label<E>(); }
   EnvironmentWorker(CollectorSetup setup, EnvOptions options, E prototype)
       : RolloutWorker(setup,
                       std::make_unique<BatchEnv<E>>(static_cast<std::size_t>(setup.num_envs), options, prototype)) {}

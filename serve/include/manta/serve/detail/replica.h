@@ -6,10 +6,12 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include <manta/detail/label.h>
 #include <manta/serve/detail/callable.h>
 
 namespace manta::serve::detail {
@@ -89,6 +91,7 @@ class Replica {
   using Types = Callable<D>;
   using A = typename Types::Argument;
   using R = typename Types::Answer;
+  static std::string_view manta_label() { return manta::detail::class_label<D>(); }
 
   template <class... As>
   explicit Replica(std::tuple<As...> arguments) : object_(std::make_from_tuple<D>(std::move(arguments))) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/detail/label.h>
 #include <manta/train/checkpoint_store.h>
 #include <manta/train/context.h>
 
@@ -76,6 +77,7 @@ struct LoopWorkerOf<Loop, File, manta::detail::Types<Context&, Ps...>> {
   class type : public Worker {
    public:
     using Worker::Worker;
+    static std::string_view manta_label() { return manta::detail::function_label<Loop, File>(); }
     Update run(Ps... arguments) {
       return run_loop([&](Context& context) { Loop(context, std::forward<Ps>(arguments)...); });
     }
@@ -115,15 +117,6 @@ StartedWorker start_worker(const WorkerSetup& setup, const ActorOptions& options
           [handle] { return handle.template call<&Worker::take_reports, File>(); }, [handle] { manta::kill(handle); }};
 }
 
-// The loop's name for people.
-template <auto F, class File>
-struct LoopName {
-  static std::string_view name() { return manta::detail::template_argument_name(pretty()); }
-
- private:
-  static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
-};
-
-TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, std::string_view loop, const StartWorker& start);
+TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start);
 
 }  // namespace manta::train::detail

@@ -7,12 +7,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/detail/label.h>
 #include <manta/serialize.h>
 #include <manta/tune/results.h>
 #include <manta/tune/scheduler.h>
@@ -117,6 +119,7 @@ struct ObjectiveWorkerOf<Objective, Config, File, manta::detail::Types<Trial&, c
   class type : public Worker {
    public:
     using Worker::Worker;
+    static std::string_view manta_label() { return manta::detail::function_label<Objective, File>(); }
     // Before the first batch.
     void prepare(std::remove_cvref_t<Ps>... arguments) { arguments_.emplace(std::move(arguments)...); }
     BatchResult run(std::vector<Assignment> batch, const std::vector<Config>& configs) {
