@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <manta/error.h>
+#include <manta/on_ready.h>
 #include <manta/serial/writer.h>
 
 #include "core/base/log.h"
@@ -239,6 +240,7 @@ struct Runtime::Impl {
   double num_gpus = 0;
   ~Impl() {
     if (client) {
+      detail::end_callbacks();
       client->stop(true);
       client::Retired::add(std::move(client));
     }
