@@ -1,9 +1,12 @@
 // The parts of the public templates that need no template.
 #include <manta/get.h>
 
+#include <cstdio>
 #include <string>
 
+#include <manta/actor.h>
 #include <manta/remote.h>
+#include <manta/when.h>
 
 namespace manta::detail {
 
@@ -26,6 +29,31 @@ void throw_empty_argument(std::size_t position) {
   throw Error(ErrorCode::invalid_argument, "argument " + std::to_string(position) +
                                                " of a remote call is an empty Ref: it was default-constructed or moved "
                                                "from");
+}
+
+void throw_any_of_none() {
+  throw Error(ErrorCode::invalid_argument, "manta::when_any was given no refs, so none of them can become ready");
+}
+
+std::string text_of(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.10g", number);
+  return text;
+}
+
+void throw_lossy_argument(std::size_t position, const std::string& value, const std::string& lowest,
+                          const std::string& highest) {
+  throw Error(ErrorCode::invalid_argument, "argument " + std::to_string(position) + " of a remote call is " + value +
+                                               ", which the parameter's type cannot hold (" + lowest + " to " +
+                                               highest +
+                                               "): pass a value that it can, or give the parameter another type");
+}
+
+void throw_no_base(std::string_view base) {
+  throw Error(ErrorCode::invalid_argument,
+              "method " + std::string(base) +
+                  " was called by the handle of a class that is no public, unambiguous base "
+                  "of the actor's class");
 }
 
 }  // namespace manta::detail

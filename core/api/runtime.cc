@@ -22,6 +22,7 @@
 
 #include <manta/detail/check_option.h>
 #include <manta/error.h>
+#include <manta/on_ready.h>
 
 #include "core/api/flags.h"
 #include "core/base/log.h"
@@ -265,6 +266,7 @@ struct Runtime::Impl : Started {
       return;
     }
     if (client) {
+      detail::end_callbacks();
       client->stop(true);
       client::Retired::add(std::move(client));
     }

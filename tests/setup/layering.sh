@@ -101,11 +101,11 @@ for room in sched owner head; do
 done
 
 # LAYER-4: a public header includes no private header and no CUDA, UCX, Boost (but PFR), SQLite, OpenSSL or log header, and
-# JSON only where it is the point, in manta/serve/json.h;
+# JSON and Boost.Asio only where they are the point, in manta/serve/json.h and manta/asio.h;
 # torch only in manta/torch.h, manta/torch/ and manta/process_group.h.
 public=()
 for file in {core,train,tune,data,serve,rl}/include/**/*.h; do
-  [[ $file == serve/include/manta/serve/json.h ]] || public+=("$file")
+  [[ $file == serve/include/manta/serve/json.h || $file == core/include/manta/asio.h ]] || public+=("$file")
 done
 reject "LAYER-4: a public header includes by <manta/...> only" '# *include *"' "${public[@]}"
 reject "LAYER-4: not in a public header" \

@@ -1,6 +1,8 @@
 // Actors: objects of a class of the user's, each in a worker process of its own, called by reference from anywhere.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +32,9 @@ namespace manta {
 // one (the constructor runs again with the same arguments); calls that had started fail with unavailable, or are
 // repeated as ActorOptions::max_task_retries allows. When there is no next life, calls fail with actor_died.
 //
+// An Actor<Derived> converts to Actor<Base>, also as an argument of a task and in containers; find_actor asks by the
+// class that was created.
+//
 // Threading: as Ref. Errors: call() throws what remote<f>(...) throws.
 //
 //   auto counter = manta::actor<Counter>.options({.max_restarts = 2, .name = "hits"})(10);
@@ -38,6 +43,16 @@ template <class T>
 class Actor {
  public:
   constexpr Actor() noexcept = default;
+  /// The handle of an actor whose class derives from T (publicly, not ambiguously): calls of T's methods run on its
+  /// object, virtual ones as its class overrides them. It is the same handle: it compares equal, and keeps the actor alive.
+  template <class Derived>
+  requires(!std::is_same_v<Derived, T> && std::is_convertible_v<Derived*, T*>)
+  Actor(const Actor<Derived>& other) noexcept {
+    if (other.entry_or_null() == nullptr) return;
+    (void)detail::BaseHandle<Derived, T>::registered;
+    detail::retain(other.entry_or_null());
+    handle_ = Ref<Object>::adopt(other.entry_or_null());
+  }
 
   // M: a method of T (of overloads: call<static_cast<int (T::*)(int)>(&T::f)>), or a lambda without captures whose
   // first parameter is a T&. The arguments are as those of remote<f>.
@@ -128,7 +143,7 @@ class ActorClass {
   static Actor<T> create(const ActorOptions& options, As&&... arguments) {
     if constexpr (detail::check_constructor<T, As...>()) {
       using Parameters = typename detail::ConstructorOf<T, As...>::Parameters;
-      const ActorOptions complete = detail::with_concurrency(options, detail::CoroutineMethods<T>::any);
+      const ActorOptions complete = detail::with_concurrency(options, detail::has_coroutine_methods<T>());
       return Actor<T>::adopt(detail::create_actor_with(detail::Registered<detail::ConstructorCallee<T, File, Parameters>>::id,
                                                        complete, detail::class_identity<T>(), Parameters(),
                                                        std::forward<As>(arguments)...));

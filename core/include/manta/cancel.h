@@ -1,6 +1,8 @@
 // Ending tasks and calls before their time.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <manta/detail/runtime_api.h>
 #include <manta/ref.h>
 

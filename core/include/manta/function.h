@@ -38,7 +38,9 @@ namespace detail {
 // An object of the user's class, in the worker that hosts it.
 struct ActorInstance {
   void* object = nullptr;
+  const void* type = nullptr;               // ClassTag of its class
   void (*destroy)(void* object) = nullptr;  // may throw
+  void (*throw_pointer)(void* object) = nullptr;  // as a pointer to its class, which a handler of a base's pointer catches
   bool coroutines = false;                  // the program calls methods of it that return Task
 };
 
@@ -82,19 +84,31 @@ class ModuleTable {
 
 // Decodes parameter P, the next one from the arguments; index counts those that are not injected.
 template <class P>
-std::remove_cvref_t<P> take_parameter(Arguments& arguments, std::size_t index) {
+struct ParameterTaker {
   using Value = std::remove_cvref_t<P>;
-  if constexpr (Injected<Value>::value) {
-    return Injected<Value>::make(arguments);
-  } else if ((arguments.ref_mask >> index & 1) == 0) {
-    return serial::decode<Value>(*arguments.values);
-  } else {
-    const std::uint32_t before = arguments.ref_mask & ((std::uint32_t{1} << index) - 1);
-    serial::Reader& reader = arguments.references[std::popcount(before)];
-    Value value = serial::decode<Value>(reader);
-    reader.finish();
-    return value;
+  static Value take(Arguments& arguments, std::size_t index) {
+    if constexpr (Injected<Value>::value) {
+      return Injected<Value>::make(arguments);
+    } else if ((arguments.ref_mask >> index & 1) == 0) {
+      return serial::decode<Value>(*arguments.values);
+    } else {
+      const std::uint32_t before = arguments.ref_mask & ((std::uint32_t{1} << index) - 1);
+      serial::Reader& reader = arguments.references[std::popcount(before)];
+      Value value = serial::decode<Value>(reader);
+      reader.finish();
+      return value;
+    }
   }
+};
+template <class X, class P>
+struct ParameterTaker<FromRef<X, P>> {
+  static Stored<P> take(Arguments& arguments, std::size_t index) {
+    return static_cast<Stored<P>>(ParameterTaker<X>::take(arguments, index));
+  }
+};
+template <class P>
+Stored<P> take_parameter(Arguments& arguments, std::size_t index) {
+  return ParameterTaker<P>::take(arguments, index);
 }
 
 // Encodes what make() returns; the writer keeps the value where its encoding may refer to it.
@@ -114,7 +128,7 @@ void encode_result(serial::Writer& result, Make&& make) {
 // A value or rvalue reference parameter takes the decoded object over.
 template <class P, class V>
 decltype(auto) pass_parameter(V& value) {
-  if constexpr (std::is_lvalue_reference_v<P>) {
+  if constexpr (std::is_lvalue_reference_v<typename StoredParameter<P>::Parameter>) {
     return std::as_const(value);
   } else {
     return std::move(value);
@@ -168,7 +182,7 @@ struct Thunk<Callee, Types<Ps...>> {
     std::uint32_t buffer = 0;
     if constexpr (is_generator<R>) buffer = serial::decode<std::uint32_t>(*arguments.values);
     // Braces: evaluated in order, as they were encoded.
-    std::tuple<std::remove_cvref_t<Ps>...> values{take_parameter<Ps>(arguments, transport_index<I, Ps...>)...};
+    std::tuple<Stored<Ps>...> values{take_parameter<Ps>(arguments, transport_index<I, Ps...>)...};
     if (arguments.values != nullptr) arguments.values->finish();
     const auto make = [&]() -> decltype(auto) {
       return Callee::call(arguments, pass_parameter<Ps>(std::get<I>(values))...);
@@ -181,9 +195,10 @@ struct Thunk<Callee, Types<Ps...>> {
   }
 };
 
-template <auto F, class File>
+// Sent: its parameters, with FromRef where a call gives a Ref to another type.
+template <auto F, class File, class Sent = typename SignatureOf<decltype(F)>::Parameters>
 struct FunctionCallee {
-  using Parameters = typename SignatureOf<decltype(F)>::Parameters;
+  using Parameters = Sent;
   using Result = std::remove_cvref_t<typename SignatureOf<decltype(F)>::Result>;
   template <class... Vs>
   static decltype(auto) call(Arguments&, Vs&&... values) {
@@ -210,8 +225,8 @@ const FunctionId Registered<Callee>::id = [] {
   return module_table.add(entry);
 }();
 
-template <auto F, class File>
-using Registration = Registered<FunctionCallee<F, File>>;
+template <auto F, class File, class Sent = typename SignatureOf<decltype(F)>::Parameters>
+using Registration = Registered<FunctionCallee<F, File, Sent>>;
 
 }  // namespace detail
 }  // namespace manta

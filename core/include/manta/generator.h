@@ -1,6 +1,8 @@
 // A function that yields a row of values: as a task or an actor's method its items reach the caller as they come.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <concepts>
 #include <coroutine>
 #include <cstddef>

@@ -1,12 +1,16 @@
 // Storing values, and getting the values of refs.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <chrono>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <manta/buffer.h>
+#include <manta/detail/collect.h>
 #include <manta/detail/runtime_api.h>
 #include <manta/error.h>
 #include <manta/ref.h>
@@ -54,6 +58,25 @@ std::vector<T> get_all_by(const std::vector<Ref<T>>& refs, Deadline deadline) {
   return values;
 }
 
+// get() of something that holds refs: one after the other, in order, under one deadline.
+template <class X>
+Collected<X> collect_by(const X& refs, Deadline deadline) {
+  std::size_t done = 0;
+  auto value = [&]<class T>(const Ref<T>& ref) -> Collected<Ref<T>> {
+    if (!await(ref.entry(), deadline)) throw_deadline(done, entries_in(refs).size());
+    ++done;
+    if constexpr (std::is_void_v<T>) {
+      value_of<T>(ref.entry());
+      return {};
+    } else {
+      return value_of<T>(ref.entry());
+    }
+  };
+  return Collect<X>::map(refs, value);
+}
+template <class X>
+using Gotten = std::conditional_t<Collect<X>::only_void, void, Collected<X>>;
+
 }  // namespace detail
 
 // Waits until the value is there and returns a copy of it.
@@ -89,6 +112,25 @@ inline void get(const std::vector<Ref<void>>& refs,
   for (const Ref<void>& ref : refs) detail::get_by(ref, deadline);
 }
 
+/// The values of everything in `refs`, in the same arrangement: a std::array, deque or list of refs gives one of values; a
+/// std::map or unordered_map its keys with values; a tuple, pair or optional the same of values; a span or C array a vector
+/// or std::array. These may be nested: get of a std::map<std::string, std::vector<manta::Ref<int>>> is a
+/// std::map<std::string, std::vector<int>>. In place of a Ref<void> stands std::monostate; of a sequence of nothing else
+/// the result is void.
+///
+/// Blocking and errors: as get of one; the error is that of the first that failed, in order. The timeout is for all.
+template <detail::HoldsRefs X>
+requires(!detail::is_ref<X>)
+detail::Gotten<X> get(const X& refs, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
+  return static_cast<detail::Gotten<X>>(detail::collect_by(refs, detail::deadline_after(timeout)));
+}
+/// Several of any kinds: auto [sum, names] = manta::get(sum_ref, names_refs).
+template <detail::HoldsRefs A, detail::HoldsRefs B, detail::HoldsRefs... More>
+[[nodiscard]] std::tuple<detail::Collected<A>, detail::Collected<B>, detail::Collected<More>...> get(const A& a, const B& b,
+                                                                                               const More&... more) {
+  return detail::collect_by(std::tuple<const A&, const B&, const More&...>(a, b, more...), detail::Deadline::max());
+}
+
 // As get, but returns the error. A timeout of 0 asks without waiting.
 template <class T>
 [[nodiscard]] Result<T> try_get(const Ref<T>& ref, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
@@ -102,6 +144,28 @@ template <class T>
   } catch (const Error& error) {
     return tl::unexpected<Error>(error);
   }
+}
+
+/// The same for everything that get() takes: all values, or the error of the first that failed. One that is not there when
+/// the time is over fails with deadline.
+template <detail::HoldsRefs X>
+requires(!detail::is_ref<X>)
+[[nodiscard]] Result<detail::Gotten<X>> try_get(const X& refs,
+                                                std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
+  try {
+    if constexpr (detail::Collect<X>::only_void) {
+      (void)detail::collect_by(refs, detail::deadline_after(timeout));
+      return {};
+    } else {
+      return detail::collect_by(refs, detail::deadline_after(timeout));
+    }
+  } catch (const Error& error) {
+    return tl::unexpected<Error>(error);
+  }
+}
+template <detail::HoldsRefs A, detail::HoldsRefs B, detail::HoldsRefs... More>
+[[nodiscard]] auto try_get(const A& a, const B& b, const More&... more) {
+  return try_get(std::tuple<const A&, const B&, const More&...>(a, b, more...));
 }
 
 // Stores a value once, for any number of tasks: pass the Ref instead of the value.

@@ -5,9 +5,11 @@
 
 #include <manta/actor.h>
 #include <manta/cancel.h>
+#include <manta/detail/require_cpp20.h>
 #include <manta/error.h>
 #include <manta/generator.h>
 #include <manta/get.h>
+#include <manta/on_ready.h>
 #include <manta/options.h>
 #include <manta/placement_group.h>
 #include <manta/ready_queue.h>
@@ -20,3 +22,4 @@
 #include <manta/task.h>
 #include <manta/unpack.h>
 #include <manta/wait.h>
+#include <manta/when.h>

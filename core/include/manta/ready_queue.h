@@ -1,6 +1,8 @@
 // Results as they come, for a thread that waits for other things too: an event loop.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>

@@ -1,6 +1,8 @@
 // A reference to a value that may not exist yet: the result of a task, or what was put.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <atomic>
 #include <cstddef>
 #include <functional>

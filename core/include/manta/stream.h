@@ -1,6 +1,8 @@
 // Results that come one by one: the reading end of a generator that runs as a task or as an actor's method.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <chrono>
 #include <cstddef>
 #include <iterator>

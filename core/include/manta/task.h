@@ -1,6 +1,8 @@
 // Coroutines as tasks and as methods of actors.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
@@ -43,6 +45,7 @@ class AllAwaiter;
 //   co_await task                 a Task<T>, which begins only now, once; exceptions pass through
 //   co_await sleep_for(100ms)     others run meanwhile
 //   co_await yield()              the same, without a time
+//   co_await any                  auto any = when_any(a, b): the position of one that is ready (<manta/when.h>)
 // A Ref or Task must have a name (auto r = remote<f>(x); co_await r): g++ 12 destroys some temporaries of an expression
 // that contains co_await twice. manta::get() inside a coroutine works, but holds up all other calls of the actor, and so
 // does a method that is a Generator while its reader is behind.
@@ -225,6 +228,54 @@ class AllAwaiter {
   std::size_t left_ = 0;
 };
 
+// Resumes at the first of several objects.
+class AnyAwaiter {
+ public:
+  explicit AnyAwaiter(const std::vector<Ref<Untyped>>& refs) : refs_(refs) {}
+  AnyAwaiter(const AnyAwaiter&) = delete;
+  AnyAwaiter& operator=(const AnyAwaiter&) = delete;
+  ~AnyAwaiter() { forget(); }
+  bool await_ready() const { return first() < refs_.size(); }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> coroutine) {
+    CoroutineState& state = coroutine.promise();
+    awaits_ = std::vector<Await>(refs_.size());
+    for (std::size_t i = 0; i < refs_.size(); ++i) {
+      awaits_[i].coroutine = &state;
+      awaits_[i].resumer = state.call->resumer;
+      awaits_[i].entry = &refs_[i].entry();
+      awaits_[i].waiting = awaits_[i].resumer->wait_for(awaits_[i]);
+      if (awaits_[i].waiting) continue;
+      forget();
+      return false;
+    }
+    return true;
+  }
+  std::size_t await_resume() {
+    forget();
+    return first();
+  }
+
+ private:
+  std::size_t first() const {
+    std::size_t i = 0;
+    while (i < refs_.size() && !refs_[i].ready()) ++i;
+    return i;
+  }
+  void forget() noexcept {
+    for (Await& await : awaits_) {
+      if (std::exchange(await.waiting, false)) await.resumer->forget(await);
+    }
+  }
+
+  const std::vector<Ref<Untyped>>& refs_;
+  std::vector<Await> awaits_;
+};
+// co_await FirstOf{refs}: the position of one that is ready.
+struct FirstOf {
+  const std::vector<Ref<Untyped>>& refs;
+};
+
 struct FinalAwaiter {
   bool await_ready() const noexcept { return false; }
   template <class P>
@@ -262,10 +313,12 @@ struct TaskPromiseBase : CoroutineState {
       return TimeAwaiter(awaited.time);
     } else if constexpr (is_all_of<Awaited>) {
       return AllAwaiter(*awaited.tasks);
+    } else if constexpr (std::is_same_v<Awaited, FirstOf>) {
+      return AnyAwaiter(awaited.refs);
     } else {
       static_assert(named && !named,
                     "manta: in a function that returns manta::Task, co_await takes a manta::Ref, a manta::Task, "
-                    "manta::sleep_for(time), manta::yield() or manta::when_all(...)");
+                    "manta::sleep_for(time), manta::yield(), manta::when_any(...) or manta::when_all(...)");
       return std::suspend_never();
     }
   }
@@ -308,7 +361,7 @@ class StartedCall<Callee, T, Types<Ps...>> final : public CoroutineCall {
     task_ = Callee::call(arguments, pass_parameter<Ps>(std::get<I>(values_))...);
     if (!task_) throw_not_a_new_task(true);
   }
-  std::tuple<std::remove_cvref_t<Ps>...> values_;
+  std::tuple<Stored<Ps>...> values_;
   Task<T> task_;  // destroyed first
 };
 

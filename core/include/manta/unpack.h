@@ -1,6 +1,8 @@
 // One result in parts: a Ref of a tuple or pair as a Ref of each.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <cstddef>
 #include <tuple>
 #include <utility>

@@ -1,7 +1,10 @@
 // Waiting for some of many refs.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <iterator>
 #include <span>
@@ -80,6 +83,35 @@ std::size_t wait(std::span<Ref<T>> refs, const WaitOptions& options = {}) {
 template <class T>
 std::size_t wait(std::vector<Ref<T>>& refs, const WaitOptions& options = {}) {
   return wait(std::span<Ref<T>>(refs), options);
+}
+template <class T, std::size_t N>
+std::size_t wait(std::span<Ref<T>, N> refs, const WaitOptions& options = {}) {
+  return wait(std::span<Ref<T>>(refs), options);
+}
+template <class T, std::size_t N>
+std::size_t wait(std::array<Ref<T>, N>& refs, const WaitOptions& options = {}) {
+  return wait(std::span<Ref<T>>(refs), options);
+}
+template <class T, std::size_t N>
+std::size_t wait(Ref<T> (&refs)[N], const WaitOptions& options = {}) {
+  return wait(std::span<Ref<T>>(refs), options);
+}
+
+/// The same for what else get() takes: one Ref, a map, a tuple (of refs of several types: std::tie(a, b)), what is const.
+/// Nothing moves: returns how many are ready, at most options.count.
+template <detail::HoldsRefs X>
+std::size_t wait(const X& refs, const WaitOptions& options = {}) {
+  const std::vector<detail::EntryHead*> entries = detail::entries_in(refs);
+  const std::size_t count = std::min(options.count, entries.size());
+  const auto ready = [&] {
+    std::size_t number = 0;
+    for (const detail::EntryHead* entry : entries) number += entry->resolved.load(std::memory_order_acquire) ? 1 : 0;
+    return std::min(number, count);
+  };
+  const std::size_t now = ready();
+  if (now == count || options.timeout <= std::chrono::nanoseconds::zero()) return now;
+  detail::wait_any(entries, count, detail::deadline_after(options.timeout));
+  return ready();
 }
 
 // The range that as_completed returns; it can be walked once.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include <manta/detail/convert.h>
 #include <manta/detail/signature.h>
 #include <manta/generator.h>
 #include <manta/ref.h>
@@ -93,10 +94,11 @@ template <std::size_t I, class P, class A>
 consteval bool check_argument() {
   using Value = std::remove_cvref_t<P>;
   if constexpr (passed_by_reference<Value, A>) {
-    constexpr bool same = std::is_same_v<typename std::remove_cvref_t<A>::value_type, Value>;
-    MANTA_REQUIRE_FOR_EACH(same, I, "argument",
-                           " is a Ref to another type than the parameter: a Ref<T> fits a parameter of exactly T");
-    return same;
+    constexpr bool fits = converts_without_loss<typename std::remove_cvref_t<A>::value_type, Value>();
+    MANTA_REQUIRE_FOR_EACH(fits, I, "argument",
+                           " is a Ref to another type than the parameter: a Ref<T> fits a parameter of type T, of a "
+                           "wider number type (long for int), or of std::optional of these");
+    return fits;
   } else {
     constexpr bool converts = std::is_convertible_v<A, Value>;
     MANTA_REQUIRE_FOR_EACH(converts, I, "argument", " does not convert to the function's parameter");
@@ -126,8 +128,11 @@ inline constexpr bool arguments_checked<Types<Ps...>, As...> = [] {
 template <class F, class... As>
 consteval bool check_call() {
   using Signature = SignatureOf<F>;
+  static_assert(!std::is_member_pointer_v<F>,
+                "manta: remote<f> takes a function, and f is a member of a class: call methods of an actor with "
+                "actor.call<&T::method>(...), or name a lambda that takes the object as a parameter");
   static_assert(
-      Signature::valid,
+      Signature::valid || std::is_member_pointer_v<F>,
       "manta: remote<f> takes a function, or a lambda without captures, with one signature (cast overloads to "
       "the one you mean; no auto parameters)");
   if constexpr (Signature::valid) {

@@ -7,6 +7,8 @@
 // Threading: a call belongs to the thread that started it; all its coroutines run there.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <coroutine>
 #include <cstddef>
 #include <exception>

@@ -34,6 +34,14 @@ struct MethodOf<T, R (C::*)(Ps...)> : MethodSignature<std::is_base_of_v<C, T>, R
 template <class T, class C, class R, class... Ps>
 struct MethodOf<T, R (C::*)(Ps...) const> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
 template <class T, class C, class R, class... Ps>
+struct MethodOf<T, R (C::*)(Ps...) &> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+template <class T, class C, class R, class... Ps>
+struct MethodOf<T, R (C::*)(Ps...) const&> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+template <class T, class C, class R, class... Ps>
+struct MethodOf<T, R (C::*)(Ps...) & noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+template <class T, class C, class R, class... Ps>
+struct MethodOf<T, R (C::*)(Ps...) const & noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+template <class T, class C, class R, class... Ps>
 struct MethodOf<T, R (C::*)(Ps...) noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
 template <class T, class C, class R, class... Ps>
 struct MethodOf<T, R (C::*)(Ps...) const noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
@@ -51,16 +59,66 @@ struct MethodOf<T, M> : MethodOfFunction<T, typename SignatureOf<M>::Result, typ
 // Whether the program calls methods of T that return Task: known before main, as registration is.
 template <class T>
 struct CoroutineMethods {
+  struct OfBase {
+    bool (*any)();
+    OfBase* next;
+  };
   static constinit inline bool any = false;
+  static constinit inline OfBase* bases = nullptr;  // those whose handles handles of T become
+};
+template <class T>
+bool has_coroutine_methods() {
+  if (CoroutineMethods<T>::any) return true;
+  for (auto* base = CoroutineMethods<T>::bases; base != nullptr; base = base->next) {
+    if (base->any()) return true;
+  }
+  return false;
+}
+// Naming registered says that the program makes handles of Base from those of T.
+template <class T, class Base>
+struct BaseHandle {
+  static const bool registered;
+};
+template <class T, class Base>
+const bool BaseHandle<T, Base>::registered = [] {
+  static constinit typename CoroutineMethods<T>::OfBase base{&has_coroutine_methods<Base>, nullptr};
+  base.next = std::exchange(CoroutineMethods<T>::bases, &base);
+  return true;
+}();
+
+// Identity of a class within a module.
+template <class T>
+struct ClassTag {
+  static inline char tag = 0;
 };
 
-template <class T, auto F, class File>
+[[noreturn]] void throw_no_base(std::string_view base);
+
+// The actor's object as one of its bases. Handlers of exceptions find public bases, wherever in the object they lie.
+template <class T>
+T* base_of(const ActorInstance& actor, std::string_view name) {
+  thread_local std::pair<void*, T*> last;  // throwing takes a microsecond
+  if (last.first == actor.object) return last.second;
+  try {
+    actor.throw_pointer(actor.object);
+  } catch (T* base) {
+    last = {actor.object, base};
+    return base;
+  } catch (...) {  // a pointer to another class
+  }
+  throw_no_base(name);
+}
+
+// Sent: as for FunctionCallee.
+template <class T, auto F, class File, class Sent = typename MethodOf<T, decltype(F)>::Parameters>
 struct MethodCallee {
-  using Parameters = typename MethodOf<T, decltype(F)>::Parameters;
+  using Parameters = Sent;
   using Result = std::remove_cvref_t<typename MethodOf<T, decltype(F)>::Result>;
   template <class... Vs>
   static decltype(auto) call(Arguments& arguments, Vs&&... values) {
-    return std::invoke(F, *static_cast<T*>(arguments.actor->object), std::forward<Vs>(values)...);
+    const ActorInstance& actor = *arguments.actor;
+    T* const object = actor.type == &ClassTag<T>::tag ? static_cast<T*>(actor.object) : base_of<T>(actor, name());
+    return std::invoke(F, *object, std::forward<Vs>(values)...);
   }
   static std::string_view name() { return method_label<T, F, File>(); }
   static void registered() {
@@ -101,7 +159,11 @@ EntryHead* call_method_sent(EntryHead* actor, FunctionId method, const CallOptio
 template <bool Streams, class... Ps, class... As>
 EntryHead* call_method(EntryHead* actor, FunctionId method, const CallOptions& options, Types<Ps...> parameters,
                        As&&... arguments) {
-  return call_method_sent<Streams>(actor, method, options, parameters, as_sent<Ps>(std::forward<As>(arguments))...);
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return call_method_sent<Streams>(actor, method, options, parameters,
+                                     as_sent<Ps>(std::forward<As>(arguments), I)...);
+  }
+  (std::index_sequence_for<As...>());
 }
 
 // M of T, called: what the caller gets.
@@ -110,8 +172,8 @@ auto call_with(EntryHead* actor, const CallOptions& options, As&&... arguments) 
   using Signature = MethodOf<T, decltype(M)>;
   using Result = std::remove_cvref_t<typename Signature::Result>;
   return CallResult<ValueOf<Result>>::type::adopt(call_method<is_generator<Result>>(
-      actor, Registered<MethodCallee<T, M, File>>::id, options, Given<typename Signature::Parameters>(),
-      std::forward<As>(arguments)...));
+      actor, Registered<MethodCallee<T, M, File, Sent<typename Signature::Parameters, As...>>>::id, options,
+      Given<typename Signature::Parameters>(), std::forward<As>(arguments)...));
 }
 
 // --- constructors
@@ -156,8 +218,10 @@ struct ConstructorCallee<T, File, Types<Ps...>> {
     } else {
       arguments.actor->object = new T{std::forward<Vs>(values)...};
     }
+    arguments.actor->type = &ClassTag<T>::tag;
     arguments.actor->destroy = [](void* object) { delete static_cast<T*>(object); };
-    arguments.actor->coroutines = CoroutineMethods<T>::any;
+    arguments.actor->throw_pointer = [](void* object) { throw static_cast<T*>(object); };
+    arguments.actor->coroutines = has_coroutine_methods<T>();
   }
   static std::string_view name() { return class_label<T>(); }
 };
@@ -165,13 +229,22 @@ struct ConstructorCallee<T, File, Types<Ps...>> {
 template <class T, class... As>
 consteval bool check_constructor() {
   static_assert(std::is_class_v<T>, "manta: actor<T> takes a class");
-  using Constructor = ConstructorOf<T, As...>;
-  static_assert(Constructor::valid, "manta: actor<T>(arguments...): T has no constructor that takes these arguments");
-  static_assert(sizeof...(As) <= 32, "manta: an actor's constructor takes at most 32 arguments: use a struct");
-  if constexpr (!Constructor::valid) {
+  static_assert(!std::is_abstract_v<T>,
+                "manta: actor<T>: T is abstract (it has a pure virtual method): make an actor of a class that implements "
+                "it; manta::Actor<T> then holds its handle");
+  static_assert(std::is_abstract_v<T> || !std::is_class_v<T> || std::is_destructible_v<T>,
+                "manta: actor<T>: T's destructor is private or deleted: Manta has to destroy the object");
+  if constexpr (!std::is_class_v<T> || std::is_abstract_v<T> || !std::is_destructible_v<T>) {
     return false;
   } else {
-    return parameters_checked<typename Constructor::Parameters>;
+    using Constructor = ConstructorOf<T, As...>;
+    static_assert(Constructor::valid, "manta: actor<T>(arguments...): T has no constructor that takes these arguments");
+    static_assert(sizeof...(As) <= 32, "manta: an actor's constructor takes at most 32 arguments: use a struct");
+    if constexpr (!Constructor::valid) {
+      return false;
+    } else {
+      return parameters_checked<typename Constructor::Parameters>;
+    }
   }
 }
 
@@ -193,7 +266,10 @@ EntryHead* create_actor_sent(FunctionId constructor, const ActorOptions& options
 template <class... Ps, class... As>
 EntryHead* create_actor_with(FunctionId constructor, const ActorOptions& options, std::string_view type,
                              Types<Ps...> parameters, As&&... arguments) {
-  return create_actor_sent(constructor, options, type, parameters, as_sent<Ps>(std::forward<As>(arguments))...);
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return create_actor_sent(constructor, options, type, parameters, as_sent<Ps>(std::forward<As>(arguments), I)...);
+  }
+  (std::index_sequence_for<As...>());
 }
 
 }  // namespace manta::detail

@@ -1,5 +1,7 @@
-// Results and parameters of functions and captureless lambdas, as types.
+// Results and parameters of functions and function objects, as types.
 #pragma once
+
+#include <manta/detail/require_cpp20.h>
 
 #include <cstddef>
 #include <type_traits>
@@ -43,13 +45,30 @@ template <class R, class... Ps>
 struct SignatureOf<R (*)(Ps...)> : SignatureOf<R(Ps...)> {};
 template <class R, class... Ps>
 struct SignatureOf<R (*)(Ps...) noexcept> : SignatureOf<R(Ps...)> {};
+// Of a call operator. (Methods themselves have none: they need an object.)
+template <class M>
+struct CallOperator {
+  static constexpr bool valid = false;
+};
 template <class C, class R, class... Ps>
-struct SignatureOf<R (C::*)(Ps...) const> : SignatureOf<R(Ps...)> {};
+struct CallOperator<R (C::*)(Ps...)> : SignatureOf<R(Ps...)> {};
 template <class C, class R, class... Ps>
-struct SignatureOf<R (C::*)(Ps...) const noexcept> : SignatureOf<R(Ps...)> {};
+struct CallOperator<R (C::*)(Ps...) const> : SignatureOf<R(Ps...)> {};
+template <class C, class R, class... Ps>
+struct CallOperator<R (C::*)(Ps...) &> : SignatureOf<R(Ps...)> {};
+template <class C, class R, class... Ps>
+struct CallOperator<R (C::*)(Ps...) const&> : SignatureOf<R(Ps...)> {};
+template <class C, class R, class... Ps>
+struct CallOperator<R (C::*)(Ps...) noexcept> : SignatureOf<R(Ps...)> {};
+template <class C, class R, class... Ps>
+struct CallOperator<R (C::*)(Ps...) const noexcept> : SignatureOf<R(Ps...)> {};
+template <class C, class R, class... Ps>
+struct CallOperator<R (C::*)(Ps...) & noexcept> : SignatureOf<R(Ps...)> {};
+template <class C, class R, class... Ps>
+struct CallOperator<R (C::*)(Ps...) const & noexcept> : SignatureOf<R(Ps...)> {};
 template <class F>
 requires requires { &F::operator(); }
-struct SignatureOf<F> : SignatureOf<decltype(&F::operator())> {};
+struct SignatureOf<F> : CallOperator<decltype(&F::operator())> {};
 template <class F>
 struct SignatureOf<const F> : SignatureOf<F> {};
 
@@ -68,6 +87,21 @@ template <class... Ps>
 struct GivenOf<Types<Ps...>> : WithoutInjected<Types<>, Ps...> {};
 template <class Parameters>
 using Given = typename GivenOf<Parameters>::type;
+
+// Parameter P, given as a Ref to an X, which converts to it without loss. Decoded as X.
+template <class X, class P>
+struct FromRef {};
+
+// What of parameter P is kept while the call runs.
+template <class P>
+struct StoredParameter {
+  using Parameter = P;
+  using type = std::remove_cvref_t<P>;
+};
+template <class X, class P>
+struct StoredParameter<FromRef<X, P>> : StoredParameter<P> {};
+template <class P>
+using Stored = typename StoredParameter<P>::type;
 
 // Index of parameter I among those.
 template <std::size_t I, class... Ps>

@@ -4,6 +4,8 @@
 // takes a C array for as many fields as it has elements.
 #pragma once
 
+#include <manta/detail/require_cpp20.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <type_traits>
@@ -91,11 +93,29 @@ inline constexpr bool has_base = requires {
   T{AnyBaseOf<T>{}};
 };
 
-// A class that can be taken apart into its fields. (Bit-fields and anonymous unions are told apart by nobody: the
-// compiler complains.)
+// Converts to unions only.
+struct AnyUnion {
+  template <class T>
+  requires std::is_union_v<T>
+  operator T() const;
+};
+
+// T{x, ..., union, x, ...}.
+template <class T, std::size_t... Before, std::size_t... After>
+constexpr bool takes_union(std::index_sequence<Before...>, std::index_sequence<After...>) {
+  return requires { T{AnyFieldAt<Before>{}..., AnyUnion{}, AnyFieldAt<After>{}...}; };
+}
+// Whether a field is a union, with a name or without.
 template <class T>
-concept Decomposable = std::is_class_v<T> && std::is_aggregate_v<T> && !std::is_polymorphic_v<T> &&
-                       std::is_default_constructible_v<T> && (std::is_empty_v<T> || !has_base<T>);
+inline constexpr bool has_union_field = []<std::size_t... I>(std::index_sequence<I...>) {
+  constexpr std::size_t total = sizeof...(I);
+  return (takes_union<T>(std::make_index_sequence<I>(), std::make_index_sequence<total - I - 1>()) || ...);
+}
+(std::make_index_sequence<initialisers<T>()>());
+
+template <class T>
+concept SimpleAggregate = std::is_class_v<T> && std::is_aggregate_v<T> && !std::is_polymorphic_v<T> &&
+                          std::is_default_constructible_v<T> && (std::is_empty_v<T> || !has_base<T>);
 
 // std::tuple of references to the fields.
 template <class T>
@@ -104,5 +124,15 @@ constexpr auto fields_of(T& value) {
 }
 template <class T>
 using FieldRefs = decltype(fields_of(std::declval<T&>()));
+
+template <class T>
+inline constexpr bool has_bit_field = std::is_same_v<FieldRefs<T>, BitFields>;
+template <class T>
+requires(std::is_empty_v<T> || has_union_field<T>)
+inline constexpr bool has_bit_field<T> = false;
+
+// A class that can be taken apart into its fields.
+template <class T>
+concept Decomposable = SimpleAggregate<T> && !has_union_field<T> && !has_bit_field<T>;
 
 }  // namespace manta::serial::detail

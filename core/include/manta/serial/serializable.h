@@ -103,6 +103,11 @@ concept Serializable = detail::serializable<T>();
 
 namespace detail {
 
+template <class T>
+concept SimpleWithUnion = !HasOwnFunctions<T> && SimpleAggregate<T> && !is_std_array<T> && has_union_field<T>;
+template <class T>
+concept SimpleWithBitField = !HasOwnFunctions<T> && SimpleAggregate<T> && !is_std_array<T> && has_bit_field<T>;
+
 // Where an aggregate's field lies, for the compiler to name: "Config::weights".
 template <class T>
 struct Example {
@@ -159,6 +164,14 @@ consteval void explain() {
     static_assert(!sizeof(T), "manta: const and volatile members cannot be serialised");
   } else if constexpr (std::is_union_v<T>) {
     static_assert(!sizeof(T), "manta: unions cannot be serialised: use std::variant");
+  } else if constexpr (SimpleWithUnion<T>) {
+    static_assert(!sizeof(T),
+                  "manta: a union, with a name or without, among the fields of this type cannot be serialised: use "
+                  "std::variant, or give the type a serialize function");
+  } else if constexpr (SimpleWithBitField<T>) {
+    static_assert(!sizeof(T),
+                  "manta: this type has a bit-field, which no reference can refer to: give the type a serialize function, "
+                  "or make it a field of its own (bool, std::uint8_t)");
   } else if constexpr (PlainAggregate<T>) {
 #ifdef __clang__
     static_assert(!sizeof(T*), "manta: a field of this struct cannot be serialised");
