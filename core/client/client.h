@@ -4,8 +4,8 @@
 //   CLIENT-2  while all threads that wait sleep, every channel rings this process' doorbell on a result: it does from its
 //             beginning, who goes to sleep asks it to, and who has drained, which ends that, and goes, wakes the others
 //   CLIENT-3  a peer's message, its death and the end of a lease on it are delivered after the results it had finished
-//   CLIENT-4  a task that waits gives its CPUs back after kBlockedAfter, and first runs what it waits for itself, if
-//             that has not started and fits the CPUs it holds
+//   CLIENT-4  a thread of a worker that waits gives the CPUs of the lease back after kBlockedAfter; one that runs a task
+//             first runs what it waits for itself, if that has not started and fits the CPUs it holds
 //
 // Threading: public methods from any thread. Two threads of its own: one reads the node's messages, one drains, ticks
 // and returns idle leases while there is work. Ownership: it outlives its runtime if Refs do (see Retired).
@@ -56,8 +56,9 @@ class WorkerHooks {
   virtual void open_channel(const net::OpenChannel& message, Fd ring) = 0;
   virtual void close_channel(ClientId submitter) = 0;
   virtual void client_died(ClientId client) = 0;
-  // The running task starts or ends to wait (its own thread).
-  virtual void blocked(bool blocked) = 0;
+  // A thread of the process waits, whether it runs a task or a task has started it. Result: for wait_ends. Any thread.
+  virtual std::uint64_t wait_begins() = 0;
+  virtual void wait_ends(std::uint64_t wait) = 0;
   // Of a submitter on another node: a task to run; send back what has not started.
   virtual void run_task(ClientId submitter, net::RunTask task) = 0;
   virtual void take_back_tasks(ClientId submitter) = 0;

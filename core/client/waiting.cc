@@ -21,6 +21,9 @@ inline void pause() {
 #endif
 }
 
+// A task that runs on top of the one that waits for it has almost as much stack as in a process of its own.
+constexpr std::ptrdiff_t kUsedOfStack = 16;  // at most one part of so many
+
 // Whether this thread's stack has room for another task on top of the one that waits.
 bool stack_has_room() {
   struct Bounds {
@@ -38,7 +41,8 @@ bool stack_has_room() {
   thread_local const Bounds bounds;
   // Not a local's address: AddressSanitizer may keep those on a stack of its own.
   const auto* here = static_cast<const char*>(__builtin_frame_address(0));
-  return bounds.low != nullptr && here - bounds.low > static_cast<std::ptrdiff_t>(bounds.size / 4);
+  const auto size = static_cast<std::ptrdiff_t>(bounds.size);
+  return bounds.low != nullptr && bounds.low + size - here <= size / kUsedOfStack;
 }
 
 }  // namespace
@@ -123,18 +127,19 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
   net::Doorbell& bell = slot().replies;
   waiters_.fetch_add(1, std::memory_order_relaxed);
   const TaskContext* task = current_task();
-  const bool in_task = task != nullptr && hooks_ != nullptr;
+  const bool in_worker = hooks_ != nullptr;  // any thread of it: a task may have started this one
   const auto over = [&] { return done() || (task != nullptr && task->stopped()); };
   bool blocked = false;
+  std::uint64_t wait = 0;
   bool result = false;
   for (;;) {
     result = poll(over, deadline);
     const auto now = Clock::now();
     if (result || now >= deadline) break;
-    const bool may_block = in_task && !blocked;
+    const bool may_block = in_worker && !blocked;
     if (may_block && now - start >= kBlockedAfter) {
       blocked = true;
-      hooks_->blocked(true);  // CLIENT-4
+      wait = hooks_->wait_begins();  // CLIENT-4
     }
     std::uint32_t seen = 0;
     {
@@ -149,7 +154,7 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
   // CLIENT-2: what this thread polled is others' to watch now. Not `sleepers`: one may be on its way to sleep, and has
   // asked the channels to ring before this thread told them not to.
   if (waiters_.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
-  if (blocked) hooks_->blocked(false);
+  if (blocked) hooks_->wait_ends(wait);
   if (Timeline* timeline = Timeline::current(); timeline != nullptr && Clock::now() - start >= kToldInTimeline) {
     timeline->did("wait", start);
   }

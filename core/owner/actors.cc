@@ -201,20 +201,17 @@ void Owner::handle_gone(Actor& actor) {
   const bool ends = actor.owned && actor.state != State::dead;
   if (ends && !actor.name.empty()) effects_.drop_name(actor.name, actor.handle->id);
   actor.handle = nullptr;
+  if (ends) withdraw(actor);  // before its worker ends, or the node would start another one
   if (ends && actor.state == State::alive) {
     actor.state = State::ending;
     actor.pushed = false;
     return end_worker(actor);
   }
-  if (ends) withdraw(actor);
   actors_.erase(actor.index);
 }
 
-// The demand goes first, or the node would find it another worker when this one has ended.
 void Owner::end_worker(Actor& actor) {
-  if (actor.pushed) return;
-  actor.pushed = actor.channel->push_end();
-  if (actor.pushed) withdraw(actor);
+  if (!actor.pushed) actor.pushed = actor.channel->push_end();
 }
 
 // Its process is gone. Finished calls were reported before.
@@ -226,7 +223,6 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   actor.killed = false;
   actor.in_flight = 0;
   if (actor.state == State::ending) {
-    withdraw(actor);
     actors_.erase(actor.index);
     return;
   }
