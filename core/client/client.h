@@ -31,16 +31,19 @@
 #include <manta/detail/stream_api.h>
 #include <manta/error.h>
 
+#include "core/client/adoptions.h"
 #include "core/client/arenas.h"
 #include "core/client/awaits.h"
 #include "core/client/out_channel.h"
 #include "core/client/output_source.h"
 #include "core/client/pins.h"
 #include "core/client/spilling.h"
+#include "core/client/stalls.h"
 #include "core/client/remote_blocks.h"
 #include "core/client/remote_channel.h"
 #include "core/client/task_context.h"
 #include "core/client/timeline.h"
+#include "core/client/unread_failures.h"
 #include "core/net/control_socket.h"
 #include "core/net/messages.h"
 #include "core/net/node_page.h"
@@ -110,6 +113,8 @@ class Client final : owner::OwnerEffects {
   void remove_group(std::uint64_t group) { send(net::RemoveGroup{group}); }
   void cancel(owner::Entry& entry, bool force, bool recursive);
   bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
+  // Why the entry is not resolved yet, for people; empty: not known. Asks the node, for up to half a second.
+  std::string why_waits(const owner::Entry& entry);
   std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
   std::size_t next_completion(Completions& completions);
   // Streams (streams.cc). False: fewer than `count` are ready, or have ended, by the deadline.
@@ -205,6 +210,7 @@ class Client final : owner::OwnerEffects {
   void bequeath(std::vector<owner::Bequest> bequests) override;
   void withdraw(std::vector<ObjectId> objects) override;
   void tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) override;
+  void unread_failure(const std::string& what, const Error& error) override;
   void resolved(owner::Entry& entry) override;
   bool restore(owner::Entry& entry) override;
   void free_spilled(const owner::SpilledExtent& extent) override;
@@ -252,6 +258,7 @@ class Client final : owner::OwnerEffects {
   // spilling.cc
   bool spills() const;
   std::uint64_t spill(std::uint64_t bytes, Press press);  // locked
+  void spill_failed(const Error& error);                  // locked
   Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press);  // locked
   std::uint64_t ask_for_room(std::uint64_t bytes);
   void on_room_made(const net::RoomMade& made);
@@ -285,6 +292,8 @@ class Client final : owner::OwnerEffects {
   std::vector<net::NodeOfCluster> nodes_;  // alive; under mutex_
   Pins pins_;
   Spilling spilling_;
+  Stalls stalls_;
+  UnreadFailures unread_;           // under mutex_
 
   std::mutex mutex_;
   std::unique_ptr<owner::Owner> owner_;
@@ -305,7 +314,8 @@ class Client final : owner::OwnerEffects {
   std::optional<Error> end_;        // why nothing can be submitted any more
   std::map<std::uint64_t, std::optional<net::Named>> names_asked_;  // by request
   std::map<std::uint64_t, std::optional<net::GroupMade>> groups_asked_;  // by request
-  std::condition_variable names_answered_;  // of both
+  Adoptions adoptions_;
+  std::condition_variable names_answered_;  // of the three
   std::uint64_t next_request_ = 1;
 
   HostedActor hosted_actor_;                 // of a worker

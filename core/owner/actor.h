@@ -55,6 +55,7 @@ struct Actor {
   sched::Where where;
   LeaseId lease;
   bool constructing = false;  // a worker has been granted, its constructor has not ended; holds the handle
+  bool not_made = false;      // dead because its constructor failed, or could not run
   bool held_back = false;    // until start_actor: its name is being registered
   bool demanded = false;     // the node has been told to find it a worker
   bool pushed = false;       // starting, ending: the record for it is in the ring

@@ -1,5 +1,6 @@
 #include "core/worker/executor.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio_ext.h>
@@ -87,7 +88,11 @@ void Executor::apply_news() {
 
 void Executor::open(const News& news) {
   auto memory = net::RingMemory::attach(news.ring.get());
-  if (!memory || news.channel.submitter_slot >= net::NodePage::kSlots) return;
+  if (!memory) {  // its submitter would wait for ever
+    log::error("a worker process ends, because it cannot map the tasks of another process: ", memory.error().what());
+    ::_exit(1);
+  }
+  if (news.channel.submitter_slot >= net::NodePage::kSlots) return;
   if (actor_.object != nullptr) (*memory)->concurrency.store(concurrency_, std::memory_order_relaxed);
   auto channel = std::make_unique<Channel>();
   channel->submitter = news.channel.submitter;
@@ -464,24 +469,6 @@ void Executor::write_error(Work& work, const Error& error, client::ReplyParts pa
   parts.failed = true;
   parts.error = net::to_wire(error);
   write_parts(work, std::move(parts));
-}
-
-void worker_main(Fd control) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  ::prctl(PR_SET_NAME, "manta-worker");
-  log::name_process("worker");
-  try {
-    ::__fpurge(stdout);  // what the driver had not written when it forked is the driver's
-    ::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-    static Executor executor;
-    detail::set_library_threads(1);
-    static const std::unique_ptr<Client> client = Client::connect(net::ControlSocket(std::move(control)), &executor);
-    detail::set_up_worker(client->self().value);
-    executor.run(*client);
-  } catch (const std::exception& error) {
-    log::error("a worker process cannot start: ", error.what());
-  }
-  ::_exit(1);
 }
 
 }  // namespace manta::worker
