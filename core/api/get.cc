@@ -15,9 +15,10 @@ Deadline deadline_after(std::chrono::nanoseconds timeout) {
   return timeout >= Deadline::max() - now ? Deadline::max() : now + timeout;
 }
 
-void throw_deadline(std::size_t ready, std::size_t total) {
+void throw_deadline(EntryHead& first_missing, std::size_t ready, std::size_t total) {
   std::string what = "the time given to get() was over before the value was there";
   if (total > 1) what += " (" + std::to_string(ready) + " of " + std::to_string(total) + " were)";
+  if (const std::string why = why_unresolved(&first_missing); !why.empty()) what += ": " + why;
   throw Error(ErrorCode::deadline, what + "; the work goes on, and get() may be called again");
 }
 

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@
 #include "core/node/daemon.h"
 #include "core/node/spawner.h"
 #include "core/sched/resources.h"
+#include "core/store/spill_file.h"
 #include "core/worker/executor.h"
 
 namespace manta {
@@ -155,6 +157,37 @@ void check(const InitOptions& options) {
   check_given("InitOptions::spin", static_cast<double>(options.spin.count()));
 }
 
+// A folder in which a file can be made. One that the user names must be usable; "none": a full store refuses.
+std::string spill_directory_of(const InitOptions& options) {
+  std::string named(options.spill_directory);
+  const char* variable = std::getenv("MANTA_SPILL_DIR");
+  if (named.empty() && variable != nullptr) named = variable;
+  if (named == "none") return named;
+  if (!named.empty()) {
+    auto file = store::SpillFile::open(named);
+    if (!file) throw Error(ErrorCode::invalid_argument, file.error().message());
+    return named;
+  }
+  const char* temporary = std::getenv("TMPDIR");
+  for (const std::string directory : {temporary != nullptr ? temporary : "", "/var/tmp", "/tmp"}) {
+    if (!directory.empty() && store::SpillFile::open(directory)) return directory;
+  }
+  log::warn("no file can be made in TMPDIR, /var/tmp or /tmp: a full object store refuses objects; name a folder by "
+            "InitOptions::spill_directory or MANTA_SPILL_DIR");
+  return "none";
+}
+
+// The node makes files of the store's size.
+void check_file_size_limit(std::uint64_t store_capacity_bytes) {
+  rlimit limit = {};
+  const std::uint64_t needed = store_capacity_bytes + store_capacity_bytes / 2 + (64 << 20);
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed) return;
+  throw Error(ErrorCode::invalid_argument,
+              "ulimit -f allows files of " + sched::bytes_to_string(limit.rlim_cur) + ", but an object store of " +
+                  sched::bytes_to_string(store_capacity_bytes) + " needs " + sched::bytes_to_string(needed) +
+                  "; raise it, or lower InitOptions::store_capacity_bytes");
+}
+
 node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
   log::read_level();
   check_flags(argc, argv);
@@ -178,12 +211,8 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
                                     ? static_cast<std::uint64_t>(options.store_capacity_bytes)
                                     : machine_memory_bytes() / 10 * 3;
   config.store_capacity_bytes = std::max<std::uint64_t>(config.store_capacity_bytes, 1 << 20) / 4096 * 4096;
-  config.spill_directory = options.spill_directory;
-  for (const char* variable : {"MANTA_SPILL_DIR", "TMPDIR"}) {
-    const char* directory = std::getenv(variable);
-    if (config.spill_directory.empty() && directory != nullptr) config.spill_directory = directory;
-  }
-  if (config.spill_directory.empty()) config.spill_directory = "/var/tmp";
+  check_file_size_limit(config.store_capacity_bytes);
+  config.spill_directory = spill_directory_of(options);
   const double spin_us = options.spin.count() >= 0
                              ? static_cast<double>(options.spin.count())
                              : number_of(std::getenv("MANTA_SPIN_US"), "MANTA_SPIN_US").value_or(50);

@@ -68,6 +68,11 @@ bool wait_resolved(EntryHead* entry, Deadline deadline) {
   return Client::require().wait_resolved(entry_of(entry), deadline);
 }
 
+std::string why_unresolved(EntryHead* entry) {
+  Client* client = Client::current();
+  return client != nullptr ? client->why_waits(entry_of(entry)) : std::string();
+}
+
 std::size_t wait_any(std::span<EntryHead* const> entries, std::size_t count, Deadline deadline) {
   return Client::require().wait_any(entries, count, deadline);
 }

@@ -1,5 +1,6 @@
 // Actors of and for this process: their names, and the channels to those that others own.
 #include <algorithm>
+#include <thread>
 
 #include <manta/detail/label.h>
 
@@ -11,6 +12,16 @@ namespace {
 
 // For destructors, when the program ends.
 constexpr std::chrono::seconds kEndingGrace{2};
+
+// An actor that was found may end before its owner is asked for a handle: then the name is asked for again.
+constexpr int kMostTries = 60;
+void pause_before(int attempt) {
+  if (attempt > 2) std::this_thread::sleep_for(std::chrono::milliseconds(std::min(1 << (attempt - 3), 50)));
+}
+[[noreturn]] void throw_always_ending(const std::string& name) {
+  throw Error(ErrorCode::unavailable, "the actors named \"" + name + "\" ended one after the other before a handle was "
+                                      "had; let a process keep a handle for as long as the actor is used");
+}
 
 owner::ActorLimits limits_of(const ActorOptions& options) {
   if (options.max_concurrency < 1 || options.max_concurrency > 4096) {
@@ -51,22 +62,28 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
     entry = owner_->create_actor(std::move(actor));
     question = {next_request_++, name, owner_->export_ref(*entry).object, std::string(call.type)};
   }
+  if (background_parked_.load(std::memory_order_relaxed)) wake_background();  // it says so if the actor has to wait
   if (name.empty()) return entry;
   try {
-    const net::Named answer = ask_for_name(question, question.request);
-    if (!answer.found) {
-      const std::lock_guard guard(mutex_);
-      owner_->start_actor(*entry);
-      return entry;
+    for (int attempt = 0; attempt < kMostTries; ++attempt) {
+      pause_before(attempt);
+      const net::Named answer = ask_for_name(question, question.request);
+      if (!answer.found) {
+        const std::lock_guard guard(mutex_);
+        owner_->start_actor(*entry);
+        return entry;
+      }
+      if (!call.options.get_if_exists) {
+        throw Error(ErrorCode::invalid_argument,
+                    "an actor named \"" + name + "\" exists already: choose another name, or set "
+                    "ActorOptions::get_if_exists");
+      }
+      if (owner::Entry* existing = adopt_named(answer, name, std::string(call.type))) {
+        detail::release(entry);
+        return existing;
+      }
     }
-    if (!call.options.get_if_exists) {
-      throw Error(ErrorCode::invalid_argument, "an actor named \"" + name +
-                                                   "\" exists already: choose another name, or set "
-                                                   "ActorOptions::get_if_exists");
-    }
-    owner::Entry* existing = adopt_named(answer, name, std::string(call.type));
-    detail::release(entry);
-    return existing;
+    throw_always_ending(name);
   } catch (...) {
     detail::release(entry);
     throw;
@@ -114,14 +131,19 @@ net::Named Client::ask_for_name(net::ClientMessage question, std::uint64_t reque
 }
 
 owner::Entry* Client::find_actor(const std::string& name, const std::string& type) {
-  std::uint64_t request = 0;
-  {
-    const std::lock_guard guard(mutex_);
-    if (end_) throw_error(*end_);
-    request = next_request_++;
+  for (int attempt = 0; attempt < kMostTries; ++attempt) {
+    pause_before(attempt);
+    std::uint64_t request = 0;
+    {
+      const std::lock_guard guard(mutex_);
+      if (end_) throw_error(*end_);
+      request = next_request_++;
+    }
+    const net::Named answer = ask_for_name(net::FindName{request, name}, request);
+    if (!answer.found) return nullptr;
+    if (owner::Entry* found = adopt_named(answer, name, type)) return found;
   }
-  const net::Named answer = ask_for_name(net::FindName{request, name}, request);
-  return answer.found ? adopt_named(answer, name, type) : nullptr;
+  throw_always_ending(name);
 }
 
 std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std::uint8_t strategy) {
@@ -142,17 +164,24 @@ std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std:
   return answer->group;
 }
 
-// Nobody has lent it to us: we enter ourselves in its owner's books. If it has ended meanwhile, calls will say so.
+// The owner enters this process in its books and says so, or the actor ends: null. Its name is free by then.
 owner::Entry* Client::adopt_named(const net::Named& named, const std::string& name, const std::string& type) {
   if (named.type != type) {
     throw Error(ErrorCode::invalid_argument,
                 "the actor named \"" + name + "\" is a " + detail::label_in(named.type) + ", not a " +
                     detail::label_in(type));
   }
-  const std::lock_guard guard(mutex_);
-  owner::Entry* entry = owner_->import({named.actor, named.owner}, true);
-  if (!entry->owned) send(named.owner, owner::Lent{named.actor, self()});
-  return entry;
+  std::unique_lock lock(mutex_);
+  if (named.owner == self()) return owner_->adopt_actor(named.actor);
+  const bool on_live_node = std::any_of(nodes_.begin(), nodes_.end(),
+                                        [&](const auto& node) { return node.node == node_of(named.owner); });
+  if (!on_live_node) return nullptr;
+  const std::uint64_t request = adoptions_.ask(named.owner);
+  send(named.owner, owner::AdoptActor{named.actor, request});
+  names_answered_.wait(lock, [&] { return adoptions_.has_answer(request) || node_gone_; });
+  const bool alive = adoptions_.take(request);
+  if (node_gone_) throw_error(*end_);
+  return alive ? owner_->import({named.actor, named.owner}, true) : nullptr;
 }
 
 void Client::drop_name(const std::string& name, const ObjectId& actor) { send(net::DropName{name, actor}); }

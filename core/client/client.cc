@@ -1,16 +1,19 @@
 // Life of a process' client, its messages with the node, and what the program submits. Waiting is in waiting.cc.
 #include "core/client/client.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <random>
 
 #include <manta/serial/writer.h>
 
 #include "core/base/end_of_process.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/client/forked.h"
 #include "core/client/function_table.h"
@@ -72,9 +75,9 @@ Client::Client(net::ControlSocket node, WorkerHooks* hooks)
     : node_(std::move(node)),
       hooks_(hooks),
       arenas_([this](ClientId arena) { send(net::RequestArena{arena}); }),
-      remote_blocks_([this](std::uint64_t id, const owner::StoredLocation& at) {
-        send(net::PullBlock{id, at});
-      }) {}
+      remote_blocks_([this](std::uint64_t id, const owner::StoredLocation& at) { send(net::PullBlock{id, at}); }),
+      stalls_({[this](const net::WhyWaits& question) { send(question); },
+               [](std::uint64_t function) { return function_name(detail::FunctionId{function}); }}) {}
 
 std::unique_ptr<Client> Client::connect(net::ControlSocket node, WorkerHooks* hooks) {
   std::unique_ptr<Client> client(new Client(std::move(node), hooks));
@@ -134,6 +137,12 @@ void Client::await_timelines() {
 
 void Client::stop(bool shut_down_node) {
   if (shut_down_node) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (!node_gone_) drain();
+      owner_->report_unread();
+      unread_.finish();
+    }
     wait_for_ending_actors();
     end_output();
     if (Timeline::current() != nullptr) await_timelines();
@@ -258,6 +267,10 @@ void Client::bequeath(std::vector<owner::Bequest> bequests) {
   send(std::move(message));
 }
 
+void Client::unread_failure(const std::string& what, const Error& error) {
+  if (!end_) unread_.add(what, error, Clock::now());
+}
+
 void Client::withdraw(std::vector<ObjectId> objects) { send(net::Withdraw{std::move(objects)}); }
 
 void Client::resolved(owner::Entry& entry) {
@@ -284,9 +297,15 @@ TaskContext& Client::context() {
 
 store::Arena& Client::arena() {
   if (!arena_) {
-    auto opened = store::Arena::open(std::move(arena_memory_), page_->store_capacity_bytes, page_->store, slot().store);
+    Fd memory(::fcntl(arena_memory_.get(), F_DUPFD_CLOEXEC, 0));  // the original stays for another attempt
+    if (!memory) {
+      throw Error(ErrorCode::exhausted, std::string("no descriptor for the object store is left: ") +
+                                            std::strerror(errno) + limit_advice(EMFILE));
+    }
+    auto opened = store::Arena::open(std::move(memory), page_->store_capacity_bytes, page_->store, slot().store);
     if (!opened) throw_error(opened.error());
     arena_ = std::move(*opened);
+    arena_memory_.reset();
   }
   return *arena_;
 }
@@ -423,7 +442,10 @@ detail::ValueView Client::read_value(owner::Entry& entry) {
       wait_resolved(entry, detail::Deadline::max());
       continue;
     }
-    if (value.failed()) throw_error(value.error());
+    if (value.failed()) {
+      entry.seen = true;
+      throw_error(value.error());
+    }
     if (value.kind() == Kind::spilled) {
       const std::uint64_t size_bytes = value.spilled().size_bytes;
       lock.unlock();

@@ -4,8 +4,8 @@
 //   CLIENT-2  while all threads that wait sleep, every channel rings this process' doorbell on a result: it does from its
 //             beginning, who goes to sleep asks it to, and who has drained, which ends that, and goes, wakes the others
 //   CLIENT-3  a peer's message, its death and the end of a lease on it are delivered after the results it had finished
-//   CLIENT-4  a task that waits gives its CPUs back after kBlockedAfter, and first runs what it waits for itself, if
-//             that has not started and fits the CPUs it holds
+//   CLIENT-4  a thread of a worker that waits gives the CPUs of the lease back after kBlockedAfter; one that runs a task
+//             first runs what it waits for itself, if that has not started and fits the CPUs it holds
 //
 // Threading: public methods from any thread. Two threads of its own: one reads the node's messages, one drains, ticks
 // and returns idle leases while there is work. Ownership: it outlives its runtime if Refs do (see Retired).
@@ -31,6 +31,7 @@
 #include <manta/detail/stream_api.h>
 #include <manta/error.h>
 
+#include "core/client/adoptions.h"
 #include "core/client/arenas.h"
 #include "core/client/awaits.h"
 #include "core/client/out_channel.h"
@@ -38,10 +39,12 @@
 #include "core/client/output_source.h"
 #include "core/client/pins.h"
 #include "core/client/spilling.h"
+#include "core/client/stalls.h"
 #include "core/client/remote_blocks.h"
 #include "core/client/remote_channel.h"
 #include "core/client/task_context.h"
 #include "core/client/timeline.h"
+#include "core/client/unread_failures.h"
 #include "core/net/control_socket.h"
 #include "core/net/messages.h"
 #include "core/net/node_page.h"
@@ -57,8 +60,9 @@ class WorkerHooks {
   virtual void open_channel(const net::OpenChannel& message, Fd ring) = 0;
   virtual void close_channel(ClientId submitter) = 0;
   virtual void client_died(ClientId client) = 0;
-  // The running task starts or ends to wait (its own thread).
-  virtual void blocked(bool blocked) = 0;
+  // A thread of the process waits, whether it runs a task or a task has started it. Result: for wait_ends. Any thread.
+  virtual std::uint64_t wait_begins() = 0;
+  virtual void wait_ends(std::uint64_t wait) = 0;
   // Of a submitter on another node: a task to run; send back what has not started.
   virtual void run_task(ClientId submitter, net::RunTask task) = 0;
   virtual void take_back_tasks(ClientId submitter) = 0;
@@ -112,6 +116,8 @@ class Client final : owner::OwnerEffects {
   void remove_group(std::uint64_t group) { send(net::RemoveGroup{group}); }
   void cancel(owner::Entry& entry, bool force, bool recursive);
   bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
+  // Why the entry is not resolved yet, for people; empty: not known. Asks the node, for up to half a second.
+  std::string why_waits(const owner::Entry& entry);
   std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
   std::size_t next_completion(Completions& completions);
   // Streams (streams.cc). False: fewer than `count` are ready, or have ended, by the deadline.
@@ -213,6 +219,7 @@ class Client final : owner::OwnerEffects {
   void tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) override;
   void restarts(const owner::Restart& restart) override;
   std::chrono::nanoseconds now() const override { return Clock::now().time_since_epoch(); }
+  void unread_failure(const std::string& what, const Error& error) override;
   void resolved(owner::Entry& entry) override;
   bool restore(owner::Entry& entry) override;
   void free_spilled(const owner::SpilledExtent& extent) override;
@@ -260,6 +267,7 @@ class Client final : owner::OwnerEffects {
   // spilling.cc
   bool spills() const;
   std::uint64_t spill(std::uint64_t bytes, Press press);  // locked
+  void spill_failed(const Error& error);  // locked
   [[nodiscard]] Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press);  // locked
   std::uint64_t ask_for_room(std::uint64_t bytes);
   void on_room_made(const net::RoomMade& made);
@@ -295,6 +303,8 @@ class Client final : owner::OwnerEffects {
   std::vector<net::NodeOfCluster> nodes_;  // alive; under mutex_
   Pins pins_;
   Spilling spilling_;
+  Stalls stalls_;
+  UnreadFailures unread_;           // under mutex_
 
   std::mutex mutex_;
   std::unique_ptr<owner::Owner> owner_;
@@ -315,7 +325,8 @@ class Client final : owner::OwnerEffects {
   std::optional<Error> end_;        // why nothing can be submitted any more
   std::map<std::uint64_t, std::optional<net::Named>> names_asked_;  // by request
   std::map<std::uint64_t, std::optional<net::GroupMade>> groups_asked_;  // by request
-  std::condition_variable names_answered_;  // of both
+  Adoptions adoptions_;
+  std::condition_variable names_answered_;  // of the three
   std::uint64_t next_request_ = 1;
 
   HostedActor hosted_actor_;                 // of a worker

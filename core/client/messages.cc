@@ -68,7 +68,10 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    if (it != groups_asked_.end()) it->second = m;
                    names_answered_.notify_all();
                  },
-                 [&](const net::ClientDied& m) { on_client_died(m); },
+                 [&](const net::ClientsDied& m) {
+                   for (const net::ClientDied& died : m.clients) on_client_died(died);
+                 },
+                 [&](const net::Waits& m) { stalls_.answered(m); },
                  [&](const net::Settle& m) {
                    const std::lock_guard guard(mutex_);
                    drain();  // CLIENT-3
@@ -87,6 +90,8 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    drain();
                    std::erase_if(nodes_, [&](const auto& node) { return node.node == m.node; });
                    owner_->node_died(m.node, "was on " + m.status);
+                   adoptions_.died([&](ClientId owner) { return node_of(owner) == m.node; });
+                   names_answered_.notify_all();
                  },
                  [&](net::OutputText& m) {
                    if (printer_) printer_->add(std::move(m));
@@ -114,6 +119,8 @@ void Client::on_client_died(const net::ClientDied& died) {
   if (is_remote(died.client)) remote_worker_died(died.client, died.status);
   owner_->client_died(died.client, died.status);
   remote_channels_.erase(died.client);
+  adoptions_.died([&](ClientId owner) { return owner == died.client; });
+  names_answered_.notify_all();
   const auto it = channels_.find(died.client);
   if (it == channels_.end()) return;
   std::erase(active_, it->second.get());
@@ -137,7 +144,11 @@ void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptor
   std::unique_lock guard(mutex_);
   if (granted.new_channel) (void)open_channel(granted.worker, granted.worker_slot, descriptors);
   const auto it = channels_.find(granted.worker);
-  if (it == channels_.end()) return send(net::ReturnLease{granted.lease});
+  if (it == channels_.end()) {
+    owner_->infeasible(granted.shape, "this process cannot map the memory that it shares with a worker; raise ulimit -v "
+                                      "or ulimit -n");
+    return send(net::ReturnLease{granted.lease});
+  }
   it->second->lease = granted.lease;
   if (granted.shape >= owner::kFirstActor) {
     owner_->actor_granted(granted.shape, granted.lease, granted.worker, *it->second);
@@ -159,6 +170,11 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
   if (std::holds_alternative<net::TakeBackTasks>(*packet)) {
     if (hooks_ != nullptr) hooks_->take_back_tasks(from);
     return;
+  }
+  if (const auto* adopted = std::get_if<owner::Adopted>(&*packet)) {
+    const std::lock_guard guard(mutex_);
+    adoptions_.answered(adopted->request, adopted->alive);
+    return names_answered_.notify_all();
   }
   if (const auto* stop = std::get_if<net::StopTask>(&*packet)) return on_stop_task(from, *stop);
   if (const auto* credit = std::get_if<owner::StreamCredit>(&*packet)) {
@@ -187,6 +203,7 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::Passed& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::NotInherited& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::CancelTask& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::AdoptActor& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::StreamItems& m) { owner_->receive(from, std::move(m)); },
                  [&](const net::TaskDone& m) { on_task_done(from, m); },
                  [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
@@ -204,6 +221,7 @@ void Client::node_lost() {
   arenas_.close();
   no_more_room();
   remote_blocks_.close();
+  stalls_.close();
   if (printer_) {
     for (const net::NodeOfCluster& node : nodes()) printer_->node_lost(node.node);
   }

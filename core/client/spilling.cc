@@ -27,7 +27,7 @@ bool Client::spills() const { return welcome_.spill_directory != "none"; }
 
 // Locked. Bytes that are free now, or when messages to their arenas have arrived.
 std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
-  if (!spills()) return 0;
+  if (!spills() || (spilling_.failed && Clock::now() < spilling_.again_at)) return 0;
   const auto is_read = [&](const owner::StoredLocation& at) {
     return pins_.is_read(at) || (at.arena != self() && arenas_.known(at.arena) == nullptr);
   };
@@ -46,7 +46,7 @@ std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
     if (!spilling_.file) {
       auto file = store::SpillFile::open(welcome_.spill_directory);
       if (!file) {
-        spilling_.failed = file.error();
+        spill_failed(file.error());
         return made;
       }
       spilling_.file = std::move(*file);
@@ -63,8 +63,7 @@ std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
     }
     auto extent = spilling_.file->write({data, at.size_bytes});
     if (!extent) {
-      spilling_.failed = extent.error();
-      log::warn("cannot spill: ", extent.error().what());
+      spill_failed(extent.error());
       return made;
     }
     owner_->spilled(*entry, *extent);
@@ -73,6 +72,15 @@ std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
   if (made > 0) spilling_.failed.reset();
   if (made > 0) log::debug("spilled ", sched::bytes_to_string(made));
   return made;
+}
+
+// One line for all failures in a row, and a pause before the next attempt that doubles.
+void Client::spill_failed(const Error& error) {
+  constexpr std::chrono::milliseconds kFirst{100}, kLongest{5'000};
+  if (!spilling_.failed) log::warn("objects cannot be spilled: ", error.what());
+  spilling_.pause = spilling_.failed ? std::min(2 * spilling_.pause, kLongest) : kFirst;
+  spilling_.again_at = Clock::now() + spilling_.pause;
+  spilling_.failed = error;
 }
 
 // What others could make. Never in the thread that reads the node's messages.

@@ -1,6 +1,7 @@
 // Waiting for results: drain, spin, run what is waited for, sleep.
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include <pthread.h>
 #include <sched.h>
@@ -13,6 +14,9 @@ namespace manta::client {
 
 namespace {
 
+constexpr std::chrono::milliseconds kExplained{10};  // a deadline after a shorter wait says nothing of the reason
+thread_local bool waited_long = false;
+
 constexpr std::chrono::microseconds kToldInTimeline{20};  // shorter waits are not in it
 
 inline void pause() {
@@ -20,6 +24,9 @@ inline void pause() {
   __builtin_ia32_pause();
 #endif
 }
+
+// A task that runs on top of the one that waits for it has almost as much stack as in a process of its own.
+constexpr std::ptrdiff_t kUsedOfStack = 16;  // at most one part of so many
 
 // Whether this thread's stack has room for another task on top of the one that waits.
 bool stack_has_room() {
@@ -38,7 +45,8 @@ bool stack_has_room() {
   thread_local const Bounds bounds;
   // Not a local's address: AddressSanitizer may keep those on a stack of its own.
   const auto* here = static_cast<const char*>(__builtin_frame_address(0));
-  return bounds.low != nullptr && here - bounds.low > static_cast<std::ptrdiff_t>(bounds.size / 4);
+  const auto size = static_cast<std::ptrdiff_t>(bounds.size);
+  return bounds.low != nullptr && bounds.low + size - here <= size / kUsedOfStack;
 }
 
 }  // namespace
@@ -133,18 +141,19 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
   net::Doorbell& bell = slot().replies;
   waiters_.fetch_add(1, std::memory_order_relaxed);
   const TaskContext* task = current_task();
-  const bool in_task = task != nullptr && hooks_ != nullptr;
+  const bool in_worker = hooks_ != nullptr;  // any thread of it: a task may have started this one
   const auto over = [&] { return done() || (task != nullptr && task->stopped()); };
   bool blocked = false;
+  std::uint64_t wait = 0;
   bool result = false;
   for (;;) {
     result = poll(over, deadline);
     const auto now = Clock::now();
     if (result || now >= deadline) break;
-    const bool may_block = in_task && !blocked;
+    const bool may_block = in_worker && !blocked;
     if (may_block && now - start >= kBlockedAfter) {
       blocked = true;
-      hooks_->blocked(true);  // CLIENT-4
+      wait = hooks_->wait_begins();  // CLIENT-4
     }
     std::uint32_t seen = 0;
     {
@@ -156,10 +165,11 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
     }
     bell.sleep(seen, may_block && !blocked ? std::min<Clock::time_point>(deadline, start + kBlockedAfter) : deadline);
   }
+  waited_long = !result && Clock::now() - start >= kExplained;
   // CLIENT-2: what this thread polled is others' to watch now. Not `sleepers`: one may be on its way to sleep, and has
   // asked the channels to ring before this thread told them not to.
   if (waiters_.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
-  if (blocked) hooks_->blocked(false);
+  if (blocked) hooks_->wait_ends(wait);
   if (Timeline* timeline = Timeline::current(); timeline != nullptr && Clock::now() - start >= kToldInTimeline) {
     timeline->did("wait", start);
   }
@@ -185,6 +195,24 @@ bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
   }
   if (current_task() != nullptr && hooks_ != nullptr && deadline == detail::Deadline::max()) run_here(entry);
   return wait_until(done, deadline);
+}
+
+std::string Client::why_waits(const owner::Entry& entry) {
+  if (!std::exchange(waited_long, false)) return {};  // a program that polls is not held up
+  owner::Owner::Obstacle obstacle;
+  sched::Where where;
+  {
+    const std::lock_guard guard(mutex_);
+    drain();
+    obstacle = owner_->obstacle(entry);
+    if (obstacle.demand) where = owner_->where_of(*obstacle.demand);
+  }
+  if (obstacle.demand) {
+    if (std::string text = stalls_.why(*obstacle.demand, where, obstacle.label); !text.empty()) return text;
+    return obstacle.label + " waits for a worker";
+  }
+  if (obstacle.what.empty()) return {};
+  return obstacle.label.empty() ? obstacle.what : obstacle.label + ": " + obstacle.what;
 }
 
 std::size_t Client::wait_any(std::span<detail::EntryHead* const> entries, std::size_t count,
@@ -320,18 +348,24 @@ void Client::wake_background() {
 
 void Client::background() {
   net::Doorbell& bell = slot().replies;
+  Clock::time_point last_tick = Clock::now();
   for (;;) {
     bool asleep_on_bell = false;
     std::uint32_t seen = 0;
     {
       const std::lock_guard guard(mutex_);
-      owner_->tick(page_->others_wait.load(std::memory_order_relaxed));
+      const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_tick);
+      last_tick += passed;
+      owner_->tick(page_->others_wait.load(std::memory_order_relaxed),
+                   static_cast<std::uint32_t>(std::clamp<std::int64_t>(passed.count(), 1, 60'000)));
+      const bool stalls = stalls_.look(*owner_, Clock::now());
+      unread_.tick(Clock::now());
       if (waiters_ == 0) {
         drain();
         seen = bell.rings.load(std::memory_order_seq_cst);
         asleep_on_bell = prepare_sleep();
       }
-      if (!owner_->busy() || node_gone_) {
+      if ((!owner_->busy() && !stalls) || node_gone_) {
         const std::lock_guard background_guard(background_mutex_);
         background_parked_ = true;
       }
@@ -349,7 +383,9 @@ void Client::background() {
     }
     std::unique_lock guard(background_mutex_);
     if (!background_parked_) background_wake_.wait_until(guard, next, [&] { return background_stop_; });
+    const bool parked = background_parked_.load();
     background_wake_.wait(guard, [&] { return background_stop_ || !background_parked_.load(); });
+    if (parked) last_tick = Clock::now();
     if (background_stop_) return;
   }
 }

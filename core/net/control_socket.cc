@@ -9,6 +9,8 @@
 #include <string>
 #include <system_error>
 
+#include "core/base/limits.h"
+
 namespace manta::net {
 namespace {
 
@@ -37,7 +39,8 @@ tl::unexpected<Error> fail_errno(const char* what, int error) {
       code = ErrorCode::invalid_argument;
       break;
   }
-  return fail(code, std::string("control socket: ") + what + ": " + std::generic_category().message(error));
+  return fail(code, std::string("control socket: ") + what + ": " + std::generic_category().message(error) +
+                        (code == ErrorCode::exhausted ? limit_advice(error) : ""));
 }
 
 void wait_for(int fd, short events) {

@@ -121,10 +121,21 @@ struct DrainOutput {  // driver: of workers of the node; answered by OutputDrain
   NodeId node;
 };
 
+struct WhyWaits {  // a demand of the sender is not met; answered by Waits
+  std::uint64_t request = 0;  // the sender's number of it
+  std::uint32_t shape = 0;
+  sched::Where where;
+  std::string label;  // of what waits
+  bool line = false;  // the sender wants to print a line about it
+};
+struct WorkerCannotStart {  // instead of Hello, of a worker
+  std::string why;
+};
+
 using ClientMessage =
     std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown, ArenaUnused,
                  KillWorker, RequestChannel, RegisterName, FindName, DropName, NeedRoom, MadeRoom, PullBlock, Bequeath,
-                 Withdraw, Settled, OutputTaken, DrainOutput, CreateGroup, RemoveGroup>;
+                 Withdraw, Settled, OutputTaken, DrainOutput, CreateGroup, RemoveGroup, WhyWaits, WorkerCannotStart>;
 
 // --- from a node to a client
 struct NodeOfCluster {
@@ -188,6 +199,9 @@ struct ClientDied {
   ClientId client;
   std::string status;
 };
+struct ClientsDied {
+  std::vector<ClientDied> clients;
+};
 struct MakeRoom {
   std::uint64_t id = 0;
   std::uint64_t bytes = 0;
@@ -242,9 +256,25 @@ struct OutputDrained {  // what workers of the node had written when it was aske
   NodeId node;
 };
 
+struct LeaseHolder {
+  std::int64_t process = 0;
+  std::uint64_t function = 0;  // which it runs; of an actor: its constructor; 0: not known
+  bool actor = false;
+  std::int64_t milliseconds = 0;  // for so long
+};
+struct Waits {
+  std::uint64_t request = 0;
+  bool line = false;  // of WhyWaits; false: another process has printed one of the same kind within half a minute
+  std::string what;   // is lacking; empty: nothing
+  std::string advice;
+  std::vector<LeaseHolder> holders;  // the first of them
+  std::uint64_t all_holders = 0;     // how many there are
+  std::string others;                // what other nodes have; empty: there are none
+};
+
 using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
-                                 FromPeer, ClientDied, ChannelTo, Named, MakeRoom, RoomMade, NodeJoined, NodeDied,
-                                 BlockPulled, Settle, OutputText, OutputDrained, GroupMade, CannotStart>;
+                                 FromPeer, ClientsDied, ChannelTo, Named, MakeRoom, RoomMade, NodeJoined, NodeDied,
+                                 BlockPulled, Settle, OutputText, OutputDrained, GroupMade, CannotStart, Waits>;
 
 // Between clients, inside ToPeer and FromPeer.
 struct FreeBlock {  // to the creator of the arena
@@ -289,7 +319,7 @@ using PeerPacket =
     std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
                  owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks, TasksReturned,
                  WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited, owner::CancelTask, StopTask,
-                 owner::StreamItems, owner::StreamCredit, owner::StreamStop>;
+                 owner::StreamItems, owner::StreamCredit, owner::StreamStop, owner::AdoptActor, owner::Adopted>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

@@ -10,6 +10,8 @@
 #include <string>
 #include <system_error>
 
+#include "core/base/limits.h"
+
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -25,7 +27,7 @@ constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 tl::unexpected<Error> fail_errno(int error, const std::string& what) {
   const bool limit = error == ENOMEM || error == EMFILE || error == ENFILE || error == ENOSPC || error == EFBIG;
   return fail(limit ? ErrorCode::exhausted : ErrorCode::unavailable,
-              what + ": " + std::generic_category().message(error));
+              what + ": " + std::generic_category().message(error) + limit_advice(error));
 }
 
 std::string sized(const char* what, std::uint64_t size_bytes) {

@@ -60,6 +60,12 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       driver_(client_of(Cluster::kHead, 1)),
       estates_(static_cast<owner::EstateEffects&>(*this)),
       round_call_(round_call_edge()),
+      deaths_(io_,
+              [this](const net::ClientsDied& died) {
+                for (const auto& [id, client] : clients_) {
+                  if (client->greeted && !client->closed) send(*client, died);
+                }
+              }),
       room_(
           [this](ClientId to, std::uint64_t id, std::uint64_t bytes) {
             send(*find(to), net::MakeRoom{id, bytes});
@@ -223,6 +229,8 @@ void Daemon::handle(Client& client, net::ClientMessage message) {
                  [&](const net::DrainOutput& m) { drain_output(client.id, m); },
                  [&](const net::CreateGroup& m) { create_group(client.id, m); },
                  [&](const net::RemoveGroup& m) { remove_group(client.id, m); },
+                 [&](const net::WhyWaits& m) { explain_wait(client, m); },
+                 [&](net::WorkerCannotStart& m) { client.start_error = std::move(m.why); },
              },
              message);
 }
@@ -397,9 +405,7 @@ void Daemon::announce_client_death(NodeId to, ClientId dead, const std::string& 
     return;
   }
   if (node_of(dead) != self_) foreign_client_gone(dead, status);
-  for (const auto& [id, client] : clients_) {
-    if (id != dead && client->greeted) send(*client, net::ClientDied{dead, status});
-  }
+  deaths_.add(dead, status);
   death_announced(dead, status);
   if (is_head()) planner_.client_left(dead, now());
 }

@@ -37,11 +37,13 @@
 #include "core/node/back_pressure.h"
 #include "core/node/cluster.h"
 #include "core/node/crash_stacks.h"
+#include "core/node/death_notices.h"
 #include "core/node/node_config.h"
 #include "core/node/outputs.h"
 #include "core/node/room_requests.h"
 #include "core/node/spawner.h"
 #include "core/node/transfers.h"
+#include "core/node/wait_lines.h"
 #include "core/owner/estates.h"
 #include "core/owner/round_call.h"
 #include "core/sched/bundled_scheduler.h"
@@ -168,6 +170,8 @@ class Daemon final : sched::BundleEffects,
   void look_at_views();
   int arena_of(ClientId client);  // for readers; -1: unknown
 
+  void explain_wait(Client& client, const net::WhyWaits& m);  // daemon_waits.cc
+
   // daemon_memory.cc
   void watch_memory();
   void look_at_memory();
@@ -221,7 +225,9 @@ class Daemon final : sched::BundleEffects,
   std::map<ClientId, DeadArena> arenas_of_the_dead_;
   owner::Estates estates_;
   owner::RoundCall round_call_;
+  DeathNotices deaths_;
   RoomRequests room_;
+  WaitLines wait_lines_;
   head::Head head_;
   net::ControlSocket launcher_;  // of a node that joined: the program that was started; then watched for its end
   sched::BundledScheduler scheduler_;

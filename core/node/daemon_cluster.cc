@@ -101,6 +101,7 @@ void Daemon::announce_node_death(NodeId to, NodeId dead, const std::string& stat
   estates_.node_died(dead, "was on " + name + " " + status);
   round_call_.node_gone(dead);
   transfers_->node_left(dead, name + " " + status);
+  deaths_.flush();
   for (const auto& [id, client] : clients_) send(*client, net::NodeDied{dead, name + " " + status});
   placing_->node_left(dead);
   if (is_head()) planner_.node_left(dead, now());

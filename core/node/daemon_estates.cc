@@ -8,6 +8,7 @@ namespace manta::node {
 
 owner::RoundCallEdge Daemon::round_call_edge() {
   return {[this](ClientId client, ClientId heir, std::uint32_t round) {
+            deaths_.flush();
             if (Client* c = find(client)) send(*c, net::Settle{heir, round});
           },
           [this](NodeId node, ClientId heir, std::uint32_t round) {

@@ -164,7 +164,7 @@ void Daemon::socket_closed(Client& client) {
     ::kill(client.process, SIGKILL);
     reap();
   } else if (!start_again(client)) {
-    client_gone(client.id, "ended before it was ready");
+    client_gone(client.id, client.start_error.empty() ? "ended before it was ready" : std::string(client.start_error));
   }
 }
 

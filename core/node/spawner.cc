@@ -15,7 +15,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/net/messages.h"
 #include "core/net/packed.h"
 
 extern char** environ;
@@ -68,6 +70,17 @@ void for_each_variable(const std::string& env, const F& f) {  // f(name, value)
   ::_exit(0);
 }
 
+// To the node, over the end of the worker's socket that the worker would have had. False: no process could be forked.
+pid_t fork_or_say_why(const std::vector<Fd>& descriptors) {
+  const pid_t child = ::fork();
+  if (child >= 0) return child;
+  const int error = errno;
+  std::string why = std::string("fork failed: ") + std::strerror(error) + limit_advice(error);
+  net::ControlSocket worker{Fd(::fcntl(descriptors[0].get(), F_DUPFD_CLOEXEC, 0))};
+  (void)worker.send(net::encode(net::ClientMessage(net::WorkerCannotStart{std::move(why)})));  // else its end tells less
+  return child;
+}
+
 [[noreturn]] void run_zygote(net::ControlSocket node, const WorkerMain& main) {
   for (;;) {
     auto packet = node.receive();
@@ -79,11 +92,11 @@ void for_each_variable(const std::string& env, const F& f) {  // f(name, value)
       continue;
     }
     if (packet->descriptors.size() != 1 && packet->descriptors.size() != 3) continue;
-    const pid_t child = ::fork();
+    const pid_t child = fork_or_say_why(packet->descriptors);
     if (child == 0) {
       Fd(node.fd()).reset();
       const pid_t intermediate = ::getpid();
-      const pid_t worker = ::fork();
+      const pid_t worker = fork_or_say_why(packet->descriptors);
       if (worker != 0) ::_exit(worker < 0 ? 1 : 0);
       become_worker(start, std::move(packet->descriptors), intermediate, main);
     }
@@ -179,7 +192,8 @@ Result<pid_t> execute_again(const std::string& role, int descriptor, const std::
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0) {
-    return fail(ErrorCode::exhausted, "cannot start a " + role + " process: " + std::strerror(error));
+    return fail(ErrorCode::exhausted,
+                "cannot start a " + role + " process: " + std::strerror(error) + limit_advice(error));
   }
   return child;
 }

@@ -57,6 +57,7 @@ struct Actor {
   sched::Where where;
   LeaseId lease;
   bool constructing = false;  // a worker has been granted, its constructor has not ended; holds the handle
+  bool not_made = false;  // dead because its constructor failed, or could not run
   detail::RestartBackoff backoff;
   std::optional<std::chrono::nanoseconds> starts_at;  // pending: no worker is demanded before
   bool held_back = false;                             // until start_actor: its name is being registered

@@ -37,7 +37,17 @@ void Owner::start_actor(Entry& handle) {
 Entry* Owner::call(Entry& handle, NewTask task) {
   Actor& actor = known_actor(handle);
   Entry* entry = launch(std::move(task), Kind::call, &actor);
-  if (actor.state == State::dead && entry->phase != Phase::resolved) fail(*entry, Error(actor.error));
+  if (actor.state == State::dead && entry->phase != Phase::resolved) {
+    handle.seen = true;  // the call has the error
+    fail(*entry, Error(actor.error));
+  }
+  return entry;
+}
+
+Entry* Owner::adopt_actor(const ObjectId& id) {
+  Entry* entry = table_.find(id);
+  if (entry == nullptr || !entry->owned || entry->kind != Kind::actor || entry->actor->state == State::dead) return nullptr;
+  hold(*entry);  // also where its last handle has gone outside of the lock (OWN-7)
   return entry;
 }
 
@@ -147,6 +157,7 @@ void Owner::constructed(Entry& handle, Outcome outcome) {
   } else if (outcome.value.failed()) {
     const Error error = outcome.value.error().with_context("actor " + name_of(handle) + " could not be constructed");
     give_back_worker(actor);
+    actor.not_made = true;
     actor_dead(actor, error);
   } else {
     actor.state = State::alive;
@@ -210,20 +221,17 @@ void Owner::handle_gone(Actor& actor) {
   const bool ends = actor.owned && actor.state != State::dead;
   if (ends && !actor.name.empty()) effects_.drop_name(actor.name, actor.handle->id);
   actor.handle = nullptr;
+  if (ends) withdraw(actor);  // before its worker ends, or the node would start another one
   if (ends && actor.state == State::alive) {
     actor.state = State::ending;
     actor.pushed = false;
     return end_worker(actor);
   }
-  if (ends) withdraw(actor);
   actors_.erase(actor.index);
 }
 
-// The demand goes first, or the node would find it another worker when this one has ended.
 void Owner::end_worker(Actor& actor) {
-  if (actor.pushed) return;
-  actor.pushed = actor.channel->push_end();
-  if (actor.pushed) withdraw(actor);
+  if (!actor.pushed) actor.pushed = actor.channel->push_end();
 }
 
 // Its process is gone. Finished calls were reported before.
@@ -235,7 +243,6 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   const bool asked_for = std::exchange(actor.killed, false);
   actor.in_flight = 0;
   if (actor.state == State::ending) {
-    withdraw(actor);
     actors_.erase(actor.index);
     return;
   }
@@ -339,6 +346,7 @@ void Owner::actor_dead(Actor& actor, const Error& error) {
   withdraw(actor);
   if (actor.owned && !actor.name.empty()) effects_.drop_name(actor.name, handle.id);
   tell_all(actor);
+  if (actor.calls.front != nullptr) handle.seen = true;
   while (actor.calls.front != nullptr) fail(*actor.calls.front, Error(actor.error));
   if (actor.owned) {
     free_value(handle.value);
@@ -375,6 +383,7 @@ void Owner::tell(const Actor& actor, ClientId subscriber) {
     effects_.send(subscriber, ActorAt{actor.handle->id, actor.worker, actor.restarts_left,
                                       actor.limits.max_task_retries, actor.limits.max_concurrency});
   } else if (actor.state == State::dead) {
+    actor.handle->seen = true;
     effects_.send(subscriber, ActorGone{actor.handle->id, Value::of(actor.error)});
   }
 }

@@ -138,6 +138,7 @@ void Owner::answer(Entry& entry, ClientId subscriber) {
     unanswered_.push_back({&entry, subscriber});
     return;
   }
+  entry.seen = true;
   Fetched reply{entry.id, entry.value.clone(), {}};
   if (entry.extra) {
     reply.contained = lend_to(entry.extra->contained, subscriber);
@@ -219,6 +220,16 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
             how.force = how.force && entry->kind == Kind::task;  // who asked could not know
             (void)cancel(*entry, how);
           },
+          [&](const AdoptActor& adopt) {
+            if (is_dead(from)) return;
+            Entry* entry = is_heir(self_) ? nullptr : adopt_actor(adopt.actor);
+            if (entry != nullptr) {
+              add_borrower(*entry, from, 1);
+              unhold(*entry);
+            }
+            effects_.send(from, Adopted{adopt.request, entry != nullptr});
+          },
+          [](const Adopted&) {},  // of the edge, which has asked
           [&](const OwnerDied& died) { inherit(died.owner); },
           [&](const Passed& passed) { unhold(*import(passed.ref, true)); },
           [&](const NotInherited& lost) { orphaned(lost.object, from); },

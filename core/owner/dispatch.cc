@@ -76,6 +76,7 @@ void Owner::dispatch(Shape& shape) {
     if (arguments != Arguments::present) continue;
     if (lease->channel->push(entry)) {
       ++lease->in_flight;
+      ++shape.started;
       shape.starved_ticks = 0;
       continue;
     }
@@ -119,6 +120,7 @@ void Owner::lease_granted(LeaseId id, ClientId worker, ShapeIndex index, Channel
   lease->channel = &channel;
   Shape& shape = *shapes_[index];
   shape.leases.push_back(lease.get());
+  ++shape.started;
   leases_.emplace(id, std::move(lease));
   dispatch(shape);
   rebalance(shape);
@@ -213,6 +215,7 @@ void Owner::infeasible(DemandIndex demand, const std::string& why) {
   if (Actor* actor = find_actor(demand)) {
     actor->demanded = false;
     if (actor->state == Actor::State::pending) {
+      actor->not_made = true;
       actor_dead(*actor, Error(ErrorCode::invalid_argument, "actor " + name_of(*actor->handle) + " cannot run: " + why));
     }
     return;
@@ -318,6 +321,7 @@ bool Owner::claim(Entry& entry) {
     return false;
   }
   entry.phase = Phase::here;
+  ++shapes_[entry.shape]->started;
   return true;
 }
 
@@ -340,9 +344,9 @@ bool Owner::busy() const {
          std::any_of(shapes_.begin(), shapes_.end(), [](const auto& shape) { return shape->wanted > 0; });
 }
 
-void Owner::tick(bool others_wait) {
+void Owner::tick(bool others_wait, std::uint32_t milliseconds) {
   for (const auto& [id, lease] : leases_) lease->full = false;
-  tick_spilled();
+  tick_spilled(milliseconds);
   tick_forced();
   for (std::size_t i = 0; i < shapes_.size(); ++i) {
     const auto index = static_cast<ShapeIndex>(i);

@@ -85,6 +85,7 @@ struct Entry : detail::EntryHead {
   bool watched = false;        // effects.resolved() is wanted
   bool retry_exceptions = false;
   bool wanted = false;         // somebody waits: run it before others
+  bool seen = false;           // its error was read, or is another entry's now
   Kind kind = Kind::task;
   std::uint16_t attempt = 0;   // attempts that have started and failed
   std::int16_t max_retries = 0;

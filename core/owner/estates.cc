@@ -163,6 +163,9 @@ void Estates::answer_for_nobody(const Letter& letter) {
   if (const auto* passed = std::get_if<Passed>(&letter.message)) {  // to an heir that is gone, or never was
     return effects_.send_as(letter.to, passed->ref.owner, GivenBack{passed->ref.object, 1});
   }
+  if (const auto* adopt = std::get_if<AdoptActor>(&letter.message)) {
+    return effects_.send_as(letter.to, letter.from, Adopted{adopt->request, false});
+  }
   const auto* fetch = std::get_if<Fetch>(&letter.message);
   const auto* find = std::get_if<FindActor>(&letter.message);
   if (fetch == nullptr && find == nullptr) return;

@@ -104,8 +104,20 @@ struct StreamStop {  // nobody reads it
   ObjectId stream;
 };
 
+// A process that has found the actor by its name to the owner: enter me in your books, if the actor does not end. Answered
+// by Adopted.
+struct AdoptActor {
+  ObjectId actor;
+  std::uint64_t request = 0;  // the sender's number of it
+};
+struct Adopted {
+  std::uint64_t request = 0;
+  bool alive = false;  // false: the name is free by now
+};
+
 using PeerMessage = std::variant<Fetch, Fetched, Lent, GivenBack, FindActor, ActorAt, ActorGone, KillActor, OwnerDied,
-                                 Passed, NotInherited, CancelTask, StreamItems, StreamCredit, StreamStop>;
+                                 Passed, NotInherited, CancelTask, StreamItems, StreamCredit, StreamStop,
+                                 AdoptActor, Adopted>;
 
 // An owner to its node: what its heir has to know of an object. References inside that others own are lent to the heir.
 struct Bequest {

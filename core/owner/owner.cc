@@ -41,7 +41,7 @@ Entry* Owner::launch(NewTask task, Kind kind, Actor* actor) {
   if (!task.contained.empty()) entry.more().contained = std::move(task.contained);
 
   if (task.stream_buffer) open_stream(entry, *task.stream_buffer);
-  const Entry* failed = nullptr;
+  Entry* failed = nullptr;
   if (!task.references.empty()) {
     EntryExtra& extra = entry.more();
     extra.references = std::move(task.references);
@@ -58,6 +58,7 @@ Entry* Owner::launch(NewTask task, Kind kind, Actor* actor) {
     }
   }
   if (failed != nullptr) {
+    failed->seen = true;
     fail(entry, failed->value.error());
   } else if (!entry.extra || entry.extra->unresolved == 0) {
     ready(entry);
@@ -141,6 +142,7 @@ void Owner::count_stored(const Value& value, int change) {
 }
 
 void Owner::free_entry(Entry& entry) {
+  report_if_unread(entry);
   if (entry.kind == Kind::actor) handle_gone(*entry.actor);
   if (entry.extra) revoke(entry);
   if (entry.phase == Phase::resolved) count_stored(entry.value, -1);
@@ -161,6 +163,26 @@ void Owner::free_entry(Entry& entry) {
   drop_holds(references);
   drop_holds(contained);
   drop_holds(dependents);
+}
+
+// What the program ends itself, and what ends with its actor or the runtime, is no news.
+void Owner::report_if_unread(Entry& entry) {
+  if (!entry.owned || entry.seen || entry.watched) return;
+  if (entry.kind == Kind::actor) {
+    if (entry.actor->state != Actor::State::dead || !entry.actor->not_made) return;
+    entry.seen = true;
+    return effects_.unread_failure("actor " + name_of(entry), entry.actor->error);
+  }
+  if (entry.phase != Phase::resolved || !entry.value.failed() || cancelled(entry)) return;
+  const Error& error = entry.value.error();
+  const ErrorCode code = error.code();
+  if (code == ErrorCode::cancelled || code == ErrorCode::unavailable || code == ErrorCode::actor_died) return;
+  entry.seen = true;
+  effects_.unread_failure((entry.kind == Kind::call ? "call of " : "task ") + name_of(entry), error);
+}
+
+void Owner::report_unread() {
+  table_.for_each([&](Entry& entry) { report_if_unread(entry); });
 }
 
 void Owner::finished(Entry& entry, Outcome outcome) {
@@ -265,6 +287,7 @@ void Owner::resolve(Entry& entry, Value value) {
       if (task->phase != Phase::waiting) {
         // Failed already, for another of its references.
       } else if (next->value.failed()) {
+        next->seen = true;
         fail(*task, next->value.error());
       } else if (--task->extra->unresolved == 0) {
         ready(*task);

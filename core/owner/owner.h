@@ -48,6 +48,7 @@
 #include "core/owner/entry.h"
 #include "core/owner/entry_table.h"
 #include "core/owner/messages.h"
+#include "core/owner/unmet.h"
 #include "core/sched/resources.h"
 
 namespace manta::owner {
@@ -119,6 +120,8 @@ class OwnerEffects {
   virtual void restarts(const Restart& /*restart*/) {}
   // Of a clock that never goes back.
   virtual std::chrono::nanoseconds now() const = 0;
+  // A task, a call or a constructor failed, and nothing has read or awaited that. what: "task f".
+  virtual void unread_failure(const std::string& /*what*/, const Error& /*error*/) {}
   // A watched entry was resolved.
   virtual void resolved(Entry& entry) = 0;
 };
@@ -176,7 +179,7 @@ struct OwnerConfig {
   std::uint32_t idle_ticks = 20;            // a lease without work is returned at the idle_ticks-th tick
   std::uint32_t pressed_ticks = 1'000;      // how long pressed() has an effect
   std::uint32_t force_ticks = 200;          // for a worker to end by itself, before it is killed by its node
-  std::uint32_t restore_ticks = 10'000;     // what needs a spilled value fails after so many without room for it
+  std::uint32_t restore_ticks = 10'000;     // what needs a spilled value fails after so many milliseconds without room
   detail::RestartBackoff::Limits restarts;  // of actors
   bool leaves_estate = true;                // false: nobody is told what it owns
   std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
@@ -200,6 +203,8 @@ class Owner {
   void start_actor(Entry& handle);
   // Calls a method: owned or borrowed actor, dead or alive. shape and retries of the task do not count.
   Entry* call(Entry& handle, NewTask task);
+  // Another handle of an actor of this process, whose name was found; null: it ends, or has ended.
+  Entry* adopt_actor(const ObjectId& actor);
   // Ends its process at once. restart: as if it had died by itself.
   void kill_actor(Entry& handle, bool restart);
   // A reference found in a value. `lent`: the owner of the object has us in its books for it (results, fetched values);
@@ -250,7 +255,8 @@ class Owner {
   void fail_all(const Error& error);
   // Call every millisecond or so while busy() is true. Idle leases are returned after a few of these, and so is what is
   // wanted in vain; at once if `others_wait`: somebody on the node wants a lease and has none.
-  void tick(bool others_wait);
+  // milliseconds: since the last call; limits of time hold however long a call takes.
+  void tick(bool others_wait, std::uint32_t milliseconds = 1);
   bool busy() const;
   std::uint64_t unfinished() const { return unfinished_; }
   // Actors whose worker has yet to run the destructor.
@@ -291,6 +297,21 @@ class Owner {
   // Whoever holds something has said so: the rest goes.
   void settle_estate();
 
+  // --- What is wanted and not had (see owner/unmet.h); looks at all shapes and actors.
+  std::vector<Unmet> unmet() const;
+  // Of what waits under the demand, the first.
+  std::string label_of(DemandIndex index) const;
+  // What keeps an entry from being resolved, as far as this process knows: a demand that is not met, or `what`.
+  struct Obstacle {
+    std::string label;
+    std::string what;
+    std::optional<DemandIndex> demand;
+  };
+  Obstacle obstacle(const Entry& entry) const;
+
+  // Of all entries there are now: effects().unread_failure. Each is reported once.
+  void report_unread();
+
   Lease* find_lease(LeaseId id);
   const EntryTable& table() const { return table_; }
   // First broken invariant, or "". For tests and the simulator.
@@ -302,6 +323,7 @@ class Owner {
     sched::Where where;
     TaskQueue queue;
     std::uint32_t wanted = 0;      // as last told to the node
+    std::uint64_t started = 0;     // tasks that went into a ring, or were claimed; and leases granted
     std::uint32_t low_ticks = 0;   // ticks for which less was needed than wanted
     bool starved = false;          // no room for arguments that were spilled, until the next tick
     std::uint32_t starved_ticks = 0;
@@ -323,6 +345,7 @@ class Owner {
   void free_value(Value& value);
   void count_stored(const Value& value, int change);  // OWN-8
   std::string name_of(const Entry& entry) const;
+  void report_if_unread(Entry& entry);
   // dispatch.cc
   TaskQueue& queue_of(const Entry& entry);
   void link(Entry& entry, bool front);
@@ -377,7 +400,7 @@ class Owner {
   enum class Arguments : std::uint8_t { present, no_room, awaited, task_failed };
   Arguments restore_arguments(Entry& task);
   static bool has_stored_arguments(const Entry& task);
-  void tick_spilled();
+  void tick_spilled(std::uint32_t ticks);
   // borrowing.cc
   void make_findable(Entry& entry);
   void add_borrower(Entry& entry, ClientId client, std::int64_t count);

@@ -98,20 +98,20 @@ Owner::Arguments Owner::restore_arguments(Entry& task) {
   return Arguments::present;
 }
 
-void Owner::tick_spilled() {
+void Owner::tick_spilled(std::uint32_t ticks) {
   const auto no_room = [](const std::string& whose) {
     return Error(ErrorCode::exhausted, whose + " was spilled, and there is no room in the node's store to bring it back; "
                                        "drop references to objects, or raise InitOptions::store_capacity_bytes");
   };
   if (pressed_ticks_ > 0) --pressed_ticks_;
   for (const auto& shape : shapes_) {
-    if (!std::exchange(shape->starved, false) || ++shape->starved_ticks < config_.restore_ticks) continue;
+    if (!std::exchange(shape->starved, false) || (shape->starved_ticks += ticks) < config_.restore_ticks) continue;
     shape->starved_ticks = 0;
     Entry* front = shape->queue.front;
     if (front != nullptr) fail(*front, no_room("an argument of task " + name_of(*front)));
   }
   for (const auto& [index, actor] : actors_) {
-    if (!std::exchange(actor->starved, false) || ++actor->starved_ticks < config_.restore_ticks) continue;
+    if (!std::exchange(actor->starved, false) || (actor->starved_ticks += ticks) < config_.restore_ticks) continue;
     actor->starved_ticks = 0;
     if (actor->constructing) {
       Entry& handle = *actor->handle;
@@ -128,7 +128,7 @@ void Owner::tick_spilled() {
   }
   for (Unanswered& waiting : std::exchange(unanswered_, {})) {
     if (!is_dead(waiting.subscriber)) {
-      if (++waiting.ticks < config_.restore_ticks) {
+      if ((waiting.ticks += ticks) < config_.restore_ticks) {
         const std::size_t before = unanswered_.size();
         answer(*waiting.entry, waiting.subscriber);
         if (unanswered_.size() > before) unanswered_.back().ticks = waiting.ticks;

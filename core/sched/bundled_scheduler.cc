@@ -181,6 +181,12 @@ ClientId BundledScheduler::worker_of(ClientId submitter, LeaseId lease) const {
   return {};
 }
 
+Shortage BundledScheduler::shortage(ClientId submitter, ShapeIndex shape, const Bundle& bundle) const {
+  const auto it = bundle ? parts_.find(bundle) : parts_.end();
+  if (it == parts_.end() || !it->second.scheduler) return free_.shortage(submitter, shape);
+  return it->second.scheduler->shortage(submitter, shape);
+}
+
 std::string BundledScheduler::check_invariants() const {
   std::string broken = free_.check_invariants();
   for (const auto& [bundle, part] : parts_) {

@@ -117,6 +117,16 @@ void ClusterScheduler::replan() {
   for (const Key& key : keys) plan(key);
 }
 
+std::string ClusterScheduler::others() const {
+  std::string text;
+  for (const auto& [id, node] : nodes_) {
+    if (id == self_) continue;
+    text += (text.empty() ? "" : ", ") + node.host + " (node " + std::to_string(id.value) + "): " +
+            node.total.to_string() + ", free " + node.available.to_string();
+  }
+  return text;
+}
+
 std::uint32_t ClusterScheduler::share(NodeId node, ClientId client, ShapeIndex shape) const {
   const auto it = demands_.find({client, shape});
   if (it == demands_.end()) return 0;

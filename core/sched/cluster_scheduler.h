@@ -62,6 +62,8 @@ class ClusterScheduler {
   // Splits all demands anew.
   void replan();
 
+  // Of the nodes but this one: "host-b (node 2): CPU: 4, of which CPU: 0 is free"; empty: there are none.
+  std::string others() const;
   std::uint32_t share(NodeId node, ClientId client, ShapeIndex shape) const;
 
  private:

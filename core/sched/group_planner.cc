@@ -264,6 +264,15 @@ bool GroupPlanner::another_waits(std::uint64_t than) const {
                      [&](const auto& group) { return group.first != than && !group.second.planned(); });
 }
 
+const ResourceSet* GroupPlanner::unplaced(std::uint64_t id) const {
+  const auto group = groups_.find(id);
+  if (group == groups_.end()) return nullptr;
+  for (const Slot& slot : group->second.slots) {
+    if (!slot.reserved) return &slot.request;
+  }
+  return nullptr;
+}
+
 bool GroupPlanner::waiting() const {
   return std::any_of(groups_.begin(), groups_.end(), [](const auto& group) { return !group.second.complete(); });
 }

@@ -56,6 +56,8 @@ class GroupPlanner {
   // Plans for groups that wait. Returns when it wants to be called again; kNever: no need.
   Time tick(Time now);
   bool waiting() const;
+  // A bundle of the group that is not reserved yet; null: the group is placed, or unknown.
+  const ResourceSet* unplaced(std::uint64_t group) const;
   // As effects().placed would say: for a node that joins.
   std::map<std::uint64_t, std::vector<NodeId>> all() const;
 

@@ -36,6 +36,7 @@
 #include "core/sched/lease_table.h"
 #include "core/sched/resources.h"
 #include "core/sched/shape.h"
+#include "core/sched/shortage.h"
 #include "core/sched/worker_pool.h"
 
 namespace manta::sched {
@@ -146,6 +147,10 @@ class NodeScheduler {
   bool starving() const { return queue_.starving(); }
   // Why the oldest waiting demand of the client is not granted; empty if none waits. For `manta why` and errors.
   std::string why_waiting(ClientId submitter) const;
+  // Why the client has fewer leases of the shape than it wants, and who has what it lacks.
+  Shortage shortage(ClientId submitter, ShapeIndex shape) const;
+  // The same of a request that nobody has stated here.
+  Shortage shortage_of(const ResourceSet& request) const;
   // None: the client does not hold the lease.
   ClientId worker_of(ClientId submitter, LeaseId lease) const;
   const Ledger& ledger() const { return ledger_; }
@@ -207,6 +212,7 @@ class NodeScheduler {
   void send(const Asks& asks);
 
   // node_scheduler_check.cc
+  std::string why_not_granted(const ResourceSet& request) const;
   std::string check_leases() const;
   std::string check_workers() const;
   std::string check_demands() const;

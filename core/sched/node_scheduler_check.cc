@@ -31,7 +31,10 @@ std::string NodeScheduler::why_waiting(ClientId submitter) const {
   if (oldest == nullptr) {
     return booked ? "a worker process is being started" : "";
   }
-  const ResourceSet& request = oldest->shape->request;
+  return why_not_granted(oldest->shape->request);
+}
+
+std::string NodeScheduler::why_not_granted(const ResourceSet& request) const {
   if (!ledger_.fits(request)) {
     return ledger_.why_not_now(request);
   }
@@ -43,6 +46,65 @@ std::string NodeScheduler::why_waiting(ClientId submitter) const {
     return "the last attempt to start a worker process failed with \"" + last_failure_ + "\"; it is tried again";
   }
   return "what it asks for (" + request.to_string() + ") is kept free for a bigger request that has waited longer";
+}
+
+namespace {
+
+// What would help one that lacks the dimensions.
+std::string advice_for(DimensionBits lacking, const ResourceSet& request) {
+  std::string options;
+  const auto add = [&](std::string_view option) {
+    options += options.empty() ? "" : " and ";
+    options += option;
+  };
+  if (lacking & bit_of(kCpus)) add("InitOptions::num_cpus");
+  if (lacking & bit_of(kGpus)) add("InitOptions::num_gpus");
+  if (lacking & bit_of(kMemory)) add("InitOptions::memory_bytes");
+  const bool named = (lacking & ~(bit_of(kCpus) | bit_of(kGpus) | bit_of(kMemory) | bit_of(kWorkers))) != 0;
+  if (named && !request.named.empty()) add("InitOptions::resources");
+  return "end what holds it, let it hold less, or raise " + options;
+}
+
+}  // namespace
+
+Shortage NodeScheduler::shortage(ClientId submitter, ShapeIndex index) const {
+  const auto client = clients_.find(submitter);
+  if (client == clients_.end()) return {};
+  const auto demand = client->second.demands.find(index);
+  if (demand == client->second.demands.end()) return {};
+  if (!demand->second.waiting) {
+    Shortage shortage;
+    if (demand->second.booked > 0) shortage.what = "a worker process is being started";
+    return shortage;
+  }
+  return shortage_of(demand->second.shape->request);
+}
+
+Shortage NodeScheduler::shortage_of(const ResourceSet& request) const {
+  Shortage shortage;
+  shortage.what = why_not_granted(request);
+  const DimensionBits lacking = ledger_.lacking(request);
+  const bool workers = lacking == 0 && pool_.size() >= config_.max_workers;
+  if (lacking != 0) {
+    shortage.advice = advice_for(lacking, request);
+  } else if (workers) {
+    shortage.advice = "end actors, let tasks wait less deeply, or raise InitOptions::max_workers";
+  }
+  for (const auto& [id, lease] : leases_.all()) {
+    const ResourceSet& taken = lease.allocation.taken;
+    const auto names_one = [&](const NamedAmount& held) {
+      return std::any_of(request.named.begin(), request.named.end(),
+                         [&](const NamedAmount& asked) { return asked.name == held.name; });
+    };
+    const bool cpus = (lacking & bit_of(kCpus)) != 0 && !taken.cpus.zero() && !lease.blocked;
+    const bool gpus = (lacking & bit_of(kGpus)) != 0 && !taken.gpus.zero();
+    const bool memory = (lacking & bit_of(kMemory)) != 0 && taken.memory_bytes != 0;
+    const bool named = (lacking >> kFirstNamed) != 0 && std::any_of(taken.named.begin(), taken.named.end(), names_one);
+    if (workers || cpus || gpus || memory || named) {
+      shortage.holders.push_back({lease.worker, taken.own_worker, lease.granted});
+    }
+  }
+  return shortage;
 }
 
 std::string NodeScheduler::check_invariants() const {

@@ -86,9 +86,9 @@ bool Executor::sleep_beside_coroutines(net::Doorbell& bell, std::uint32_t seen) 
   if (coroutines_.ready() || stops_) return false;
   // CLIENT-4: what the calls wait for may need the actor's CPUs.
   const bool lends = awaiting && actor_cpus_ != 0;
-  if (lends) client_->send(net::Blocked{true});
+  const std::uint64_t wait = lends ? lending_.wait_begins() : 0;
   bell.sleep(seen, coroutines_.next_time());
-  if (lends) client_->send(net::Blocked{false});
+  if (lends) lending_.wait_ends(wait);
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "core/worker/executor.h"
 
 #include <cxxabi.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio_ext.h>
 #include <unistd.h>
@@ -23,9 +24,6 @@ namespace {
 
 // Records of one submitter in a row while others wait.
 constexpr std::uint32_t kTurn = 64;
-
-// Which submitter's record this thread runs, unless the process hosts an actor with several threads.
-thread_local net::RingWorker* running_ring = nullptr;
 
 }  // namespace
 
@@ -89,7 +87,11 @@ void Executor::apply_news() {
 
 void Executor::open(const News& news) {
   auto memory = net::RingMemory::attach(news.ring.get());
-  if (!memory || news.channel.submitter_slot >= net::NodePage::kSlots) return;
+  if (!memory) {  // its submitter would wait for ever
+    log::error("a worker process ends, because it cannot map the tasks of another process: ", memory.error().what());
+    ::_exit(1);
+  }
+  if (news.channel.submitter_slot >= net::NodePage::kSlots) return;
   if (actor_.object != nullptr) (*memory)->concurrency.store(concurrency_, std::memory_order_relaxed);
   auto channel = std::make_unique<Channel>();
   channel->submitter = news.channel.submitter;
@@ -114,18 +116,9 @@ void Executor::erase(Channel& channel) {
     const std::lock_guard guard(client_->lock());
     for (const auto& [record, block] : channel.blocks) client_->arena().free(block);
   }
+  lending_.forget(channel.ring);
   net::RingMemory::unmap(channel.memory);
   std::erase_if(channels_, [&](const auto& c) { return c.get() == &channel; });
-}
-
-void Executor::blocked(bool blocked) {
-  if (concurrent_.load(std::memory_order_relaxed)) return;  // other methods may run
-  if (running_ring == nullptr) {
-    remote_blocked(blocked);
-  } else if (actor_.object == nullptr) {
-    running_ring->set_blocked(blocked);  // an actor's callers wait for it, whatever it does
-  }
-  client_->send(net::Blocked{blocked});
 }
 
 // --- the loop
@@ -208,10 +201,11 @@ void Executor::leave_others_to_look() {
 bool Executor::run_ready() {
   bool ran = hosts_coroutines_ && run_coroutines();
   for (Work work; !have_news_.load(std::memory_order_relaxed) && next(work); ran = true) {
-    running_ring = &work.channel->ring;
+    const bool task = actor_.object == nullptr;
+    if (task) lending_.runs(work.channel->ring);
     execute(work);
     this_thread()->idle();
-    running_ring = nullptr;
+    if (task) lending_.runs_nothing();
     if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
     if (hosts_coroutines_) run_coroutines();  // CORO-2
   }
@@ -220,6 +214,7 @@ bool Executor::run_ready() {
 }
 
 bool Executor::prepare_sleep() {
+  if (actor_.object == nullptr) lending_.runs_nothing();
   const auto lock = lock_rings();
   bool quiet = true;
   for (const auto& channel : channels_) {

@@ -13,7 +13,7 @@
 //   EXEC-5  a call whose coroutine waits is kept, with its arguments, and answered when that has ended; frames that wait
 //           when the actor ends are destroyed before it
 //
-// Threading: run() is the main thread; hooks come from the client's reading thread, except blocked(). With several
+// Threading: run() is the main thread; hooks come from the client's reading thread, except those of waits. With several
 // threads (concurrent_), rings_mutex_ covers channels and rings. Ownership: owns its ends of the rings. The process ends
 // with the node (parent-death signal, end of the control socket).
 #pragma once
@@ -35,21 +35,23 @@
 #include "core/net/task_ring.h"
 #include "core/net/task_ring_inl.h"
 #include "core/worker/coroutines.h"
+#include "core/worker/lending.h"
 #include "core/worker/remote_tasks.h"
 #include "core/worker/streaming.h"
 
 namespace manta::worker {
 
-class Executor final : public client::WorkerHooks {
+class Executor final : public client::WorkerHooks, LendingEffects {
  public:
-  Executor() = default;
+  Executor() : lending_(*this) {}
   // Runs what its submitters ask for, until the process ends.
   [[noreturn]] void run(client::Client& client);
 
   void open_channel(const net::OpenChannel& message, Fd ring) override;
   void close_channel(ClientId submitter) override;
   void client_died(ClientId client) override;
-  void blocked(bool blocked) override;
+  std::uint64_t wait_begins() override { return lending_.wait_begins(); }
+  void wait_ends(std::uint64_t wait) override { lending_.wait_ends(wait); }
   void run_task(ClientId submitter, net::RunTask task) override;
   void take_back_tasks(ClientId submitter) override;
   bool take_back_task(ClientId submitter, const TaskId& task) override;
@@ -101,6 +103,11 @@ class Executor final : public client::WorkerHooks {
   // worker_main.cc
   [[noreturn]] void run_thread();
   static Error thread_ended(const client::TaskInput& input);
+
+  // LendingEffects
+  void tell_node(bool lent) override { client_->send(net::Blocked{lent}); }
+  void tell_remote(ClientId submitter, bool lent) override;
+
   std::unique_lock<std::mutex> lock_rings();
   void loop();
   void apply_news();
@@ -146,13 +153,13 @@ class Executor final : public client::WorkerHooks {
   void execute_remote(ClientId submitter, net::RunTask task);
   void settle_remote(ClientId submitter, std::uint64_t position, client::TaskContext& context, client::TaskInput& input,
                      Ended& ended);
-  void remote_blocked(bool blocked);
   std::vector<detail::WireRef> settle_imports(client::TaskContext& context);
   void set_threads(std::uint32_t cpus);
 
   client::Client* client_ = nullptr;
   std::vector<std::unique_ptr<Channel>> channels_;
   RemoteTasks remote_;
+  Lending lending_;
   OutgoingStreams streams_;
   std::size_t turn_ = 0;      // the channel that is served, and how many records of it in a row
   std::uint32_t served_ = 0;

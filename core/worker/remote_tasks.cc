@@ -12,7 +12,6 @@
 namespace manta::worker {
 
 namespace {
-thread_local ClientId remote_submitter;  // whose task this thread runs
 constexpr std::size_t kLongestReplyBytes = net::ControlSocket::kMaxMessageBytes / 2;
 }  // namespace
 
@@ -35,13 +34,11 @@ bool Executor::take_back_task(ClientId submitter, const TaskId& task) {
   return position.has_value();
 }
 
-// An actor's callers wait for it, whatever it does.
-void Executor::remote_blocked(bool blocked) {
-  if (!remote_submitter || actor_.object != nullptr) return;
-  remote_.set_blocked(blocked);
+void Executor::tell_remote(ClientId submitter, bool lent) {
+  remote_.set_blocked(lent);
   // First that it waits, so that what comes back goes elsewhere.
-  client_->send_to_peer(remote_submitter, net::WorkerBlocked{blocked});
-  if (blocked) take_back_tasks(remote_submitter);
+  client_->send_to_peer(submitter, net::WorkerBlocked{lent});
+  if (lent) take_back_tasks(submitter);
 }
 
 bool Executor::run_remote() {
@@ -53,10 +50,11 @@ bool Executor::run_remote() {
       this_thread()->idle();
       break;
     }
-    remote_submitter = task->submitter;
+    const bool lends = actor_.object == nullptr;
+    if (lends) lending_.runs(task->submitter);
     execute_remote(task->submitter, std::move(task->run));
     this_thread()->idle();
-    remote_submitter = {};
+    if (lends) lending_.runs_nothing();
     if (::__fpending(stdout) != 0) std::fflush(stdout);
     ran = true;
   }

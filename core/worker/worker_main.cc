@@ -1,14 +1,18 @@
-// A worker process: its start, and the ends of its threads.
+// A worker process, from its control socket to its end, and the ends of its threads.
 #include <cxxabi.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio_ext.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <string>
+#include <system_error>
 
 #include <manta/detail/threads.h>
 
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/client/function_table.h"
 #include "core/worker/crash_handler.h"
@@ -41,12 +45,23 @@ Error Executor::thread_ended(const client::TaskInput& input) {
                    "throw instead");
 }
 
+namespace {
+
+// To the node, which says it to what waits for a worker.
+void say_why_not(Fd control, const std::string& why) {
+  net::ControlSocket node(std::move(control));
+  (void)node.send(net::encode(net::ClientMessage(net::WorkerCannotStart{why})));  // else the node sees the end alone
+}
+
+}  // namespace
+
 // std::exit in a task destroys static objects while other threads of the worker go on: what they use is never destroyed,
 // and the connection lasts until the process has its exit status.
 void worker_main(Fd control) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "manta-worker");
   log::name_process("worker");
+  Fd spare(::fcntl(control.get(), F_DUPFD_CLOEXEC, 0));
   try {
     ::__fpurge(stdout);  // what the driver had not written when it forked is the driver's
     ::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
@@ -54,11 +69,15 @@ void worker_main(Fd control) {
     detail::set_library_threads(1);
     static client::Client& client =
         *client::Client::connect(net::ControlSocket(std::move(control)), &executor).release();
+    spare.reset();
     detail::set_up_worker(client.self().value);
     install_crash_handler(client.page().crashes[client.welcome().slot]);
     executor.run(client);
   } catch (const std::exception& error) {
-    log::error("a worker process cannot start: ", error.what());
+    const auto* system = dynamic_cast<const std::system_error*>(&error);
+    const std::string why = error.what() + (system != nullptr ? limit_advice(system->code().value()) : "");
+    if (!spare) log::error("a worker process ends: ", why);
+    if (spare) say_why_not(std::move(spare), why);
   }
   ::_exit(1);
 }

@@ -231,17 +231,16 @@ TEST(Spill, AFullDiskIsAClearErrorAndNothingIsLost) {
   ::setrlimit(RLIMIT_FSIZE, &before);
 }
 
-TEST(Spill, ADirectoryThatDoesNotExistIsNamed) {
-  manta::InitOptions options = kOptions;
-  options.spill_directory = "/nonexistent/spill";
+TEST(Spill, AFolderThatCannotBeUsedIsNamedAtTheStart) {
   manta::testing::runtime().shutdown();
-  manta::testing::runtime() = manta::init(0, nullptr, options);
-  std::vector<Ref<Words>> refs;
-  const Error error = error_of([&] { refs = put_many(); });
-  EXPECT_EQ(error.code(), ErrorCode::exhausted);
-  EXPECT_NE(std::string(error.what()).find("/nonexistent/spill: No such file or directory"), std::string::npos)
-      << error.what();
-  manta::testing::runtime().shutdown();
+  for (const std::string directory : {"/nonexistent/spill", "/dev/null", "/proc"}) {
+    manta::InitOptions options = kOptions;
+    options.spill_directory = directory;
+    const Error error = error_of([&] { const manta::Runtime runtime = manta::init(0, nullptr, options); });
+    EXPECT_EQ(error.code(), ErrorCode::invalid_argument) << directory;
+    EXPECT_NE(std::string(error.what()).find("can be made in " + directory + ": "), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("InitOptions::spill_directory"), std::string::npos) << error.what();
+  }
   manta::testing::runtime() = manta::init(0, nullptr, kOptions);
 }
 

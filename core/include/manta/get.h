@@ -22,7 +22,7 @@ namespace detail {
 
 // The point in time that is timeout from now; nanoseconds::max() is for ever.
 Deadline deadline_after(std::chrono::nanoseconds timeout);
-[[noreturn]] void throw_deadline(std::size_t ready, std::size_t total);
+[[noreturn]] void throw_deadline(EntryHead& first_missing, std::size_t ready, std::size_t total);
 
 // False: not resolved by the deadline.
 inline bool await(EntryHead& entry, Deadline deadline) {
@@ -43,7 +43,7 @@ T value_of(EntryHead& resolved) {
 template <class T>
 T get_by(const Ref<T>& ref, Deadline deadline) {
   EntryHead& entry = ref.entry();
-  if (!await(entry, deadline)) throw_deadline(0, 1);
+  if (!await(entry, deadline)) throw_deadline(entry, 0, 1);
   return value_of<T>(entry);
 }
 
@@ -52,7 +52,7 @@ std::vector<T> get_all_by(const std::vector<Ref<T>>& refs, Deadline deadline) {
   std::vector<T> values;
   values.reserve(refs.size());
   for (const Ref<T>& ref : refs) {
-    if (!await(ref.entry(), deadline)) throw_deadline(values.size(), refs.size());
+    if (!await(ref.entry(), deadline)) throw_deadline(ref.entry(), values.size(), refs.size());
     values.push_back(value_of<T>(ref.entry()));
   }
   return values;

@@ -187,6 +187,8 @@ EntryHead* put(const serial::Writer& value) {
   return entry;
 }
 
+std::string why_unresolved(EntryHead*) { return {}; }
+
 bool wait_resolved(EntryHead* head, Deadline deadline) {
   ++world().waited;
   if (deadline != Deadline::max()) return head->resolved;  // a held task is not run before any deadline

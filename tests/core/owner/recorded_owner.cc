@@ -37,6 +37,8 @@ struct Words {
     return "kill " + number(kill.actor.low) + (kill.restart ? ", restart" : "");
   }
   std::string operator()(const OwnerDied& died) const { return number(died.owner.value) + " is dead"; }
+  std::string operator()(const AdoptActor& adopt) const { return "a handle of " + number(adopt.actor.low) + "?"; }
+  std::string operator()(const Adopted& adopted) const { return adopted.alive ? "adopted" : "not adopted"; }
   std::string operator()(const Passed& passed) const { return number(passed.ref.object.low) + " is yours"; }
   std::string operator()(const CancelTask& cancel) const { return "cancel " + number(cancel.object.low); }
   std::string operator()(const NotInherited& lost) const { return number(lost.object.low) + " was not inherited"; }

@@ -109,6 +109,7 @@ class RecordedOwner final : OwnerEffects {
   Owner& owner() { return owner_; }
   // Whether restore finds room; the block it takes is at 1'000'000 more than the object's number.
   bool room = true;
+  std::vector<std::string> unread;  // failures that nothing has read: "task 7"
   std::size_t live() const { return owner_.table().live(); }
 
  private:
@@ -123,6 +124,7 @@ class RecordedOwner final : OwnerEffects {
   void restarts(const Restart& restart) override;
   std::chrono::nanoseconds now() const override { return now_; }
   void resolved(Entry& entry) override;
+  void unread_failure(const std::string& what, const Error&) override { unread.push_back(what); }
   bool restore(Entry& entry) override;
   void free_spilled(const SpilledExtent& extent) override;
   void check();

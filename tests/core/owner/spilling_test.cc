@@ -134,6 +134,22 @@ TEST(OwnerSpilling, UnderPressureOnlyIdleWorkersHaveArgumentsInUse) {
   EXPECT_THAT(ring.unstarted(), ElementsAre(12, 13, 14, 20)) << "it is over";
 }
 
+TEST(OwnerSpilling, TheLimitIsOfTimeHoweverLongATickTakes) {
+  RecordedOwner o({.restore_ticks = 1000});
+  Entry* argument = o.put(1, block(64));
+  spill(o, argument);
+  NewTask task = o.task(2);
+  task.references = {argument};
+  task.ref_mask = 1;
+  Entry* result = o.submit(std::move(task));
+  o.room = false;
+  o.grant(1);
+  o.call([&] { o.owner().tick(false, 999); });
+  EXPECT_EQ(content(*result), "open");
+  o.call([&] { o.owner().tick(false, 1); });
+  EXPECT_EQ(content(*result), "error exhausted");
+}
+
 TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoRoomFailsInTheEnd) {
   RecordedOwner o({.restore_ticks = 5});
   Entry* argument = o.put(1, block(64));

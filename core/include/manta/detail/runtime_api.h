@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <manta/error.h>
@@ -104,6 +105,8 @@ EntryHead* find_actor(std::string_view name, std::string_view type);
 
 // Blocks until the entry is resolved; false: the deadline passed first. Any thread.
 bool wait_resolved(EntryHead* entry, Deadline deadline);
+// After a wait that its deadline ended: why the entry is not resolved yet, for people. Empty: not known.
+std::string why_unresolved(EntryHead* entry);
 // Blocks until count of the entries are resolved (or the deadline); the number that are by then.
 std::size_t wait_any(std::span<EntryHead* const> entries, std::size_t count, Deadline deadline);
 // The value of a resolved entry; throws Error or TaskError where it failed. The view is valid while the entry is held.

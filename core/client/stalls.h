@@ -1,0 +1,59 @@
+// Says why this process waits: a line on the log for what its node does not give it, and the text of a deadline.
+//
+// Threading: look() with the client's lock, in the background thread; answered() and close() in the thread that reads the
+// node's messages; why() in any thread that holds no lock of the client. Ownership: refers to the edge.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "core/net/messages.h"
+#include "core/owner/owner.h"
+#include "core/owner/unmet.h"
+
+namespace manta::client {
+
+class Stalls {
+ public:
+  using Clock = std::chrono::steady_clock;
+  struct Edge {
+    std::function<void(const net::WhyWaits&)> ask;
+    std::function<std::string(std::uint64_t)> function_name;
+  };
+  explicit Stalls(Edge edge) : edge_(std::move(edge)) {}
+
+  // Asks the node about what has been unmet for long. Cheap where it was called a moment ago. True: something is unmet,
+  // call it again in a while.
+  bool look(const owner::Owner& owner, Clock::time_point now);
+  void answered(const net::Waits& answer);
+  // Why the node does not meet the demand; waits for its answer. Empty: not known.
+  std::string why(owner::DemandIndex index, const sched::Where& where, const std::string& label);
+  void close();
+
+ private:
+  struct Question {
+    std::string label;
+    std::uint64_t waiting = 1;
+    bool line = false;
+    std::optional<std::string> text;
+  };
+  std::uint64_t note(const std::string& label, std::uint64_t waiting, bool line);
+  std::string text_of(const Question& question, const net::Waits& answer) const;
+
+  Edge edge_;
+  owner::UnmetDemand unmet_;
+  Clock::time_point next_look_;
+  std::mutex mutex_;
+  std::condition_variable answered_;
+  std::map<std::uint64_t, Question> questions_;
+  std::uint64_t last_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace manta::client

@@ -1,0 +1,62 @@
+#include "core/worker/lending.h"
+
+namespace manta::worker {
+
+std::uint64_t Lending::wait_begins() {
+  const std::lock_guard guard(mutex_);
+  net::RingWorker* const ring = ring_.load(std::memory_order_acquire);
+  const ClientId submitter{submitter_.load(std::memory_order_acquire)};
+  if (!hosts_actor_ && ring == nullptr && !submitter) return kNothing;
+  if (waits_++ == 0) {
+    lent_.store(true, std::memory_order_seq_cst);
+    // An actor's callers wait for it, whatever it does.
+    lent_ring_ = hosts_actor_ ? nullptr : ring;
+    lent_to_ = hosts_actor_ || ring != nullptr ? ClientId() : submitter;
+    tell(true);
+  }
+  return task_;
+}
+
+void Lending::wait_ends(std::uint64_t wait) {
+  const std::lock_guard guard(mutex_);
+  if (wait != task_ || waits_ == 0 || --waits_ > 0) return;
+  lent_.store(false, std::memory_order_seq_cst);
+  tell(false);
+}
+
+void Lending::end_all() {
+  const std::lock_guard guard(mutex_);
+  if (hosts_actor_ || waits_ == 0) return;
+  ++task_;
+  waits_ = 0;
+  lent_.store(false, std::memory_order_seq_cst);
+  tell(false);
+}
+
+void Lending::host_actor() {
+  const std::lock_guard guard(mutex_);
+  hosts_actor_ = true;
+  // A thread that the constructor started waits: the CPUs stay lent, but the actor's callers are served.
+  if (lent_ring_ != nullptr) lent_ring_->set_blocked(false);
+  if (lent_to_) effects_.tell_remote(lent_to_, false);
+  lent_ring_ = nullptr;
+  lent_to_ = {};
+}
+
+void Lending::forget(const net::RingWorker& ring) {
+  const std::lock_guard guard(mutex_);
+  net::RingWorker* running = ring_.load(std::memory_order_acquire);
+  if (running == &ring) ring_.store(nullptr, std::memory_order_release);
+  if (lent_ring_ == &ring) lent_ring_ = nullptr;
+}
+
+void Lending::tell(bool lent) {
+  if (lent_ring_ != nullptr) lent_ring_->set_blocked(lent);
+  if (lent_to_) effects_.tell_remote(lent_to_, lent);
+  effects_.tell_node(lent);
+  if (lent) return;
+  lent_ring_ = nullptr;
+  lent_to_ = {};
+}
+
+}  // namespace manta::worker

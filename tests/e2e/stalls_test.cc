@@ -1,0 +1,376 @@
+// What waits says so, in whole programs (this one, with --program=NAME): a line after two seconds names what is wanted,
+// what there is, what holds it and what would help; the text of a deadline says the same.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <iterator>
+#include <optional>
+#include <regex>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <manta/manta.h>
+
+#include "tests/e2e/program_run.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using manta::e2e::ProgramRun;
+using manta::e2e::run_program;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Holder {
+  int holds() { return 1; }
+};
+int work(int n) { return n; }
+int waits_for_two() { return manta::get(manta::remote<work>.options({.num_cpus = 2})(1)); }
+int sleeps(int seconds) {
+  std::this_thread::sleep_for(std::chrono::seconds(seconds));
+  return seconds;
+}
+
+// Gives up after 2.6 s, and says why on stderr.
+template <class T>
+void expect_late(const manta::Ref<T>& ref) {
+  const auto result = manta::try_get(ref, 2600ms);
+  std::fprintf(stderr, "over: %s\n", result ? "there was a value" : result.error().what());
+}
+template <class T>
+void hold(const manta::Actor<T>& actor) {
+  (void)manta::get(actor.template call<&Holder::holds>());
+}
+
+using Program = std::function<void()>;
+struct Case {
+  std::string name;
+  manta::InitOptions options;
+  Program before;  // init
+  Program run;
+  std::string line;  // regular expression
+};
+
+void limit(decltype(RLIMIT_NOFILE) resource, rlim_t value) {
+  const rlimit limits{value, value};
+  ::setrlimit(resource, &limits);
+}
+
+const std::string kHolder = "held by actor [^;]*Holder[^;]* in process [0-9]+ for [0-9.]+ s";
+
+// clang-format off
+const std::vector<Case> cases{
+  {"task_cpu", {.num_cpus = 2}, {}, [] {
+     auto holder = manta::actor<Holder>.options({.num_cpus = 2})();
+     hold(holder);
+     std::vector<manta::Ref<int>> refs;
+     for (int i = 0; i < 10'000; ++i) refs.push_back(manta::remote<work>(i));
+     expect_late(refs.front());
+   }, "task [^;]*work and 9999 more wait: the first asks for CPU: 1, of CPU: 2 here 0 is free; " + kHolder + "; .*InitOptions::num_cpus"},
+  {"task_behind_a_task", {.num_cpus = 1}, {}, [] {
+     auto first = manta::remote<sleeps>(4);
+     expect_late(manta::remote<work>(1));
+   }, "task [^;]*work waits: it asks for CPU: 1, of CPU: 1 here 0 is free; held by task [^;]*sleeps in process"},
+  {"task_in_a_task", {.num_cpus = 2}, {}, [] {
+     auto holder = manta::actor<Holder>.options({.num_cpus = 1})();
+     hold(holder);
+     expect_late(manta::remote<waits_for_two>());
+   }, "worker [0-9]+ warn\\] task [^;]*work waits: it asks for CPU: 2, of CPU: 2 here 1 is free; " + kHolder},
+  {"actor_cpu", {.num_cpus = 1}, {}, [] {
+     auto holder = manta::actor<Holder>.options({.num_cpus = 1})();
+     hold(holder);
+     auto waiting = manta::actor<Holder>.options({.num_cpus = 1})();
+     expect_late(waiting.call<&Holder::holds>());
+   }, "actor [^;]*Holder[^;]* waits: it asks for CPU: 1, of CPU: 1 here 0 is free; " + kHolder},
+  {"actors_gpu", {.num_cpus = 2, .num_gpus = 1}, {}, [] {
+     auto holder = manta::actor<Holder>.options({.num_gpus = 1})();
+     hold(holder);
+     std::vector<manta::Actor<Holder>> waiting;
+     for (int i = 0; i < 10; ++i) waiting.push_back(manta::actor<Holder>.options({.num_gpus = 0.5})());
+     expect_late(waiting.front().call<&Holder::holds>());
+   }, "Holder and 9 more wait: the first asks for GPU: 0.5, of GPU: 1 here 0 is free; " + kHolder + "; .*InitOptions::num_gpus"},
+  {"task_memory", {.num_cpus = 2, .memory_bytes = 1 << 30}, {}, [] {
+     auto holder = manta::actor<Holder>.options({.memory_bytes = 1 << 30})();
+     hold(holder);
+     expect_late(manta::remote<work>.options({.memory_bytes = 1 << 20})(1));
+   }, "memory: 1.0 MiB, of memory: 1.0 GiB here 0 bytes is free; " + kHolder + "; .*InitOptions::memory_bytes"},
+  {"task_named", {.num_cpus = 2, .resources = {{{"license", 1}}}}, {}, [] {
+     auto holder = manta::actor<Holder>.options({.resources = {{{"license", 1}}}})();
+     hold(holder);
+     expect_late(manta::remote<work>.options({.resources = {{{"license", 1}}}})(1));
+   }, "asks for license: 1, of license: 1 here 0 is free; " + kHolder + "; .*InitOptions::resources"},
+  {"actor_workers", {.num_cpus = 2, .max_workers = 2}, {}, [] {
+     auto one = manta::actor<Holder>();
+     auto two = manta::actor<Holder>();
+     hold(one);
+     hold(two);
+     auto three = manta::actor<Holder>();
+     expect_late(three.call<&Holder::holds>());
+   }, "actor [^;]*Holder[^;]* waits: all 2 worker processes of this node are in use.*" + kHolder + ".*InitOptions::max_workers"},
+  {"group", {.num_cpus = 2}, {}, [] {
+     auto holder = manta::actor<Holder>.options({.num_cpus = 1})();
+     hold(holder);
+     const manta::PlacementGroup group({{.num_cpus = 1}, {.num_cpus = 1}}, manta::GroupStrategy::strict_pack);
+     const auto result = manta::try_get(group.ready(), 2600ms);
+     std::fprintf(stderr, "over: %s\n", result ? "placed" : result.error().what());
+   }, "placement group is ready waits: a bundle "},
+  {"descriptors", {.num_cpus = 2}, [] { limit(RLIMIT_NOFILE, 64); }, [] {
+     std::vector<manta::Actor<Holder>> actors;
+     for (int i = 0; i < 40; ++i) actors.push_back(manta::actor<Holder>());
+     for (auto& actor : actors) {
+       const auto result = manta::try_get(actor.call<&Holder::holds>(), 2600ms);
+       if (!result) {
+         std::fprintf(stderr, "over: %s\n", result.error().what());
+         break;
+       }
+     }
+   }, "Too many open files.*ulimit -n"},
+  {"processes", {.num_cpus = 2}, [] {
+     if (::getuid() == 0 && ::setgid(54321) == 0) (void)!::setuid(54321);  // root has no such limit
+     ::prctl(PR_SET_DUMPABLE, 1);  // or /proc/self is not its own any more
+     limit(RLIMIT_NPROC, 24);
+   }, [] {
+     std::vector<manta::Actor<Holder>> actors;
+     for (int i = 0; i < 40; ++i) actors.push_back(manta::actor<Holder>());
+     for (auto& actor : actors) {
+       const auto result = manta::try_get(actor.call<&Holder::holds>(), 2600ms);
+       if (!result) {
+         std::fprintf(stderr, "over: %s\n", result.error().what());
+         break;
+       }
+     }
+   }, "Resource temporarily unavailable.*ulimit -u"},
+};
+// clang-format on
+
+std::optional<manta::Runtime>& runtime() {
+  static std::optional<manta::Runtime> made;
+  return made;
+}
+
+void say(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
+
+// --- limits that refuse at once
+
+using Words = std::vector<std::uint64_t>;
+Words many_words(int n) { return Words(static_cast<std::size_t>(n)); }
+
+void without_address_space() {
+  for (int i = 0; i < 3; ++i) {
+    try {
+      (void)manta::put(many_words(1 << 17));
+      say("stored");
+    } catch (const manta::Error& error) {
+      say(std::string("put: ") + error.what());
+    }
+    const auto result = manta::try_get(manta::remote<many_words>.options({.max_retries = 0})(1 << 17), 20s);
+    say(result ? "returned" : std::string("result: ") + result.error().what());
+  }
+  say("small: " + std::to_string(manta::get(manta::remote<work>(5), 20s)));
+}
+
+// --- costs
+
+long cpu_ticks_of(pid_t process) {
+  std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
+  const std::string text{std::istreambuf_iterator<char>(stat), {}};
+  std::istringstream fields(text.substr(text.rfind(')') + 2));
+  std::string field;
+  for (int i = 0; i < 11; ++i) fields >> field;
+  long user = 0, system = 0;
+  fields >> user >> system;
+  return user + system;
+}
+
+struct Child {
+  int node() { return static_cast<int>(::getppid()); }
+};
+
+// What the node process' CPU does for the end of so many actors, in seconds.
+void drop_actors(int count) {
+  std::vector<manta::Actor<Child>> actors;
+  for (int i = 0; i < count; ++i) actors.push_back(manta::actor<Child>());
+  std::vector<manta::Ref<int>> refs;
+  for (auto& actor : actors) refs.push_back(actor.call<&Child::node>());
+  const pid_t node = manta::get(refs).front();
+  const long before = cpu_ticks_of(node);
+  say("dropped");
+  actors.clear();
+  std::string children = "/proc/" + std::to_string(node) + "/task/" + std::to_string(node) + "/children";
+  for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end;) {
+    std::ifstream file(children);
+    const auto left = std::distance(std::istream_iterator<int>(file), {});
+    if (left <= 4) break;  // the zygote and warm workers
+    std::this_thread::sleep_for(1ms);
+  }
+  say("seconds: " +
+      std::to_string(static_cast<double>(cpu_ticks_of(node) - before) / static_cast<double>(::sysconf(_SC_CLK_TCK))));
+}
+
+// --- failures that nothing reads
+
+int fails(int n) { throw std::runtime_error("no luck\nwith " + std::to_string(n)); }
+struct Failing {
+  Failing() { throw std::runtime_error("not made"); }
+  int fine() { return 1; }
+};
+struct Throwing {
+  int fails() { throw std::runtime_error("called in vain"); }
+};
+
+void unread() {
+  for (int i = 0; i < 100; ++i) (void)manta::remote<fails>(i);
+  { const auto never = manta::actor<Failing>(); }
+  auto throwing = manta::actor<Throwing>();
+  (void)throwing.call<&Throwing::fails>();
+  const auto last = throwing.call<&Throwing::fails>();
+  manta::wait(std::vector{last});
+  const auto kept = manta::remote<fails>.options({.name = "kept"})(1);
+  (void)manta::get(manta::remote<work>(1));
+  while (!kept.ready()) std::this_thread::sleep_for(1ms);
+  say("the end");
+  runtime()->shutdown();  // a Ref is left
+}
+
+void read_all() {
+  std::vector<manta::Ref<int>> refs;
+  for (int i = 0; i < 20; ++i) refs.push_back(manta::remote<fails>(i));
+  (void)manta::try_get(refs[0]);
+  manta::wait(refs, {.count = refs.size()});
+  auto cancelled = manta::remote<sleeps>(20);
+  manta::cancel(cancelled);
+  auto failing = manta::actor<Failing>();
+  (void)manta::try_get(failing.call<&Failing::fine>());
+}
+
+const std::vector<Case> others{
+    {"no_address_space",
+     {.num_cpus = 2, .store_capacity_bytes = 3LL << 30},
+     [] { limit(RLIMIT_AS, 2ULL << 30); },
+     without_address_space,
+     ""},
+    {"no_file_size", {.num_cpus = 2}, [] { limit(RLIMIT_FSIZE, 1 << 20); }, [] {}, ""},
+    {"drop_200", {.num_cpus = 2, .max_workers = 2000}, {}, [] { drop_actors(200); }, ""},
+    {"drop_1400", {.num_cpus = 2, .max_workers = 2000}, {}, [] { drop_actors(1400); }, ""},
+    {"unread", {.num_cpus = 2}, {}, unread, ""},
+    {"read_all", {.num_cpus = 2}, {}, read_all, ""},
+};
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+TEST(Stalls, WhatWaitsSaysSo) {
+  std::vector<std::future<ProgramRun>> runs;
+  for (const Case& c : cases) {
+    runs.push_back(std::async(std::launch::async, [&c] { return run_program({"--program=" + c.name}); }));
+  }
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(cases[i].name);
+    const ProgramRun run = runs[i].get();
+    EXPECT_TRUE(run.in_time);
+    const std::size_t over = run.err.find("over: ");
+    ASSERT_NE(over, std::string::npos) << run.err;
+    const std::string line = run.err.substr(0, over), deadline = run.err.substr(over);
+    EXPECT_THAT(line, ContainsRegex(cases[i].line));
+    EXPECT_EQ(count(line, " warn] "), 1u) << line;
+    if (cases[i].name == "task_in_a_task") continue;  // the worker knows, the driver does not
+    const std::regex many(" and [0-9]+ more wait: the first ");
+    EXPECT_THAT(deadline, ContainsRegex(std::regex_replace(cases[i].line, many, " waits: it ")));
+  }
+}
+
+TEST(Limits, AddressSpaceIsNamedByEveryAttempt) {
+  const ProgramRun run = run_program({"--program=no_address_space"});
+  EXPECT_TRUE(run.in_time);
+  EXPECT_EQ(count(run.err, "put: "), 3u) << run.err;
+  EXPECT_EQ(count(run.err, "result: "), 3u) << run.err;
+  EXPECT_EQ(count(run.err, "ulimit -v"), 6u) << run.err;
+  EXPECT_THAT(run.err, Not(HasSubstr("Bad file descriptor")));
+  EXPECT_THAT(run.err, HasSubstr("small: 5\n"));
+}
+
+TEST(Limits, FileSizeIsNamedAtTheStart) {
+  const ProgramRun run = run_program({"--program=no_file_size"});
+  EXPECT_THAT(run.err,
+              ContainsRegex("init: ulimit -f allows files of 1.0 MiB, but an object store of .* needs .*; raise it"));
+}
+
+TEST(DroppedActors, StartNoWorkersAndCostTheNodeLittle) {
+  const ProgramRun run = run_program({"--program=drop_200"}, {"MANTA_LOG=debug"});
+  EXPECT_TRUE(run.in_time);
+  const std::size_t dropped = run.err.find("dropped\n");
+  ASSERT_NE(dropped, std::string::npos) << run.err;
+  EXPECT_EQ(count(run.err.substr(dropped), "is ready"), 0u) << run.err.substr(dropped);
+  const std::size_t seconds = run.err.find("seconds: ");
+  ASSERT_NE(seconds, std::string::npos);
+  EXPECT_LE(std::stod(run.err.substr(seconds + 9)), 0.3);
+}
+
+TEST(UnreadFailures, AreOneWarningOfAKindAndACount) {
+  const ProgramRun run = run_program({"--program=unread"});
+  EXPECT_TRUE(run.in_time);
+  EXPECT_EQ(count(run.err, "warn] task fails failed, and nothing has read its result: "), 1u) << run.err;
+  EXPECT_THAT(
+      run.err,
+      ContainsRegex(
+          "warn\\] task fails failed [0-9]+ more times, and nothing has read the results; the last: .*no luck"));
+  EXPECT_THAT(run.err, Not(HasSubstr("\nwith "))) << "an error's first line is enough";
+  EXPECT_EQ(count(run.err, "warn] actor Failing failed, and nothing has read its result: "), 1u) << run.err;
+  EXPECT_THAT(run.err, ContainsRegex("not made"));
+  EXPECT_EQ(count(run.err, "called in vain"), 1u) << run.err;
+  const std::size_t end = run.err.find("the end\n");
+  ASSERT_NE(end, std::string::npos);
+  EXPECT_EQ(count(run.err.substr(end), "task kept failed, and nothing has read its result: "), 1u) << run.err;
+}
+
+TEST(UnreadFailures, NothingIsSaidOfWhatIsReadAwaitedOrCancelled) {
+  const ProgramRun run = run_program({"--program=read_all"});
+  EXPECT_TRUE(run.in_time);
+  EXPECT_EQ(run.err, "");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string prefix = "--program=";
+  for (int i = 1; i < argc; ++i) {
+    if (std::strncmp(argv[i], prefix.c_str(), prefix.size()) != 0) continue;
+    std::vector<Case> programs = cases;
+    programs.insert(programs.end(), others.begin(), others.end());
+    for (const Case& c : programs) {
+      if (c.name != argv[i] + prefix.size()) continue;
+      if (c.before && std::getenv("MANTA_ROLE") == nullptr) c.before();
+      try {
+        runtime().emplace(manta::init(argc, argv, c.options));
+      } catch (const manta::Error& error) {
+        say(std::string("init: ") + error.what());
+        return 1;
+      }
+      c.run();
+      runtime()->shutdown();
+      return 0;
+    }
+    return 2;
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
