@@ -2,7 +2,7 @@
 # Installs what Manta builds on. Run again, it checks and does nothing. Nothing outside .deps/ is touched but Debian
 # packages, and those only when one is missing. CMake itself never downloads.
 #
-#   cmake/deps.sh [PART ...]   all parts by default, nccl only where nvcc is:
+#   cmake/deps.sh [PART ...]   all parts but pytorch by default, nccl only where nvcc is:
 #     system   Debian packages
 #     torch    LibTorch
 #     mnist    the 70,000 images, for the first example
@@ -11,6 +11,7 @@
 #     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard, Optuna; and Triton's client
 #     rl       Gymnasium, for tests, and MuJoCo with its headers, for HalfCheetah
 #     sklearn  scikit-learn, which the example svm_digits is compared with
+#     pytorch  PyTorch for Python, which data-parallel training is compared with by ./test.sh --long (on demand only)
 #     nccl     NCCL's header and library, for collectives between GPUs
 #
 # MANTA_DEPS_DIR   where wheels and data are unpacked; .deps/ of this repository by default
@@ -30,6 +31,8 @@ python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobu
   python-rapidjson==1.25 ml_dtypes==0.5.4 brotli==1.2.1 urllib3==2.8.0 certifi==2026.10.19.post1
   optuna==5.0.0 alembic==1.20.1 mako==1.4.3 markupsafe==3.0.4 sqlalchemy==2.1.9 pyyaml==6.0.4 packaging==26.4
   colorlog==6.12.0 tqdm==4.70.1 typing_extensions==4.16.0)
+pytorch_requirements=("torch==$torch_version" typing-extensions==4.16.0 filelock==4.3.1 fsspec==2026.9.0 jinja2==3.1.6
+  markupsafe==3.0.4 mpmath==1.3.0 networkx==3.6.1 numpy==2.4.6 sympy==1.14.0)
 sklearn_requirements=(scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1 joblib==1.6.0 threadpoolctl==3.8.0 narwhals==2.29.0
   cloudpickle==3.1.3)
 
@@ -239,6 +242,19 @@ sklearn() { # for PYTHONPATH
   rm -rf "$deps/download"
 }
 
+pytorch_ready() { ready pytorch "${pytorch_requirements[*]}"; }
+
+pytorch() { # for PYTHONPATH: 200 MB to download
+  local requirement
+  need_space 1300 "${pytorch_requirements[*]}"
+  for requirement in "${pytorch_requirements[@]}"; do
+    fetch "$requirement" native
+    unpack
+  done
+  install_folder pytorch "${pytorch_requirements[*]}"
+  rm -rf "$deps/download"
+}
+
 nccl_ready() { ready nccl "$nccl_requirement"; }
 
 nccl() { # 305 MB to download, of which a header and a library are kept
@@ -251,7 +267,7 @@ nccl() { # 305 MB to download, of which a header and a library are kept
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist housing digits python rl sklearn nccl)
+parts=(system torch mnist housing digits python rl sklearn nccl pytorch)
 all=
 if ((!$#)); then
   set -- "${parts[@]:0:8}"

@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 
+#include <manta/detail/exceptions.h>
 #include <manta/serial/reader.h>
 
 #include "core/client/client.h"
@@ -107,7 +108,7 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
     error = inner.with_context("task " + std::string(function->name()));
     user_exception = true;
   } catch (const std::exception& thrown) {
-    error = Error(failure(client, *function, input, thrown.what()));
+    error = Error(failure(client, *function, input, detail::message_of(thrown)));
     user_exception = true;
   } catch (abi::__forced_unwind&) {
     throw;  // the thread is being cancelled

@@ -7,6 +7,11 @@
 //        have died with rank 0 and is read from it, those after it are made again.
 #include <algorithm>
 #include <cmath>
+#include <csignal>
+#include <cstdio>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 
 #include "train/group/run_folder.h"
 #include "train/group/worker_group.h"
@@ -40,10 +45,36 @@ std::string failure_text(const LostWorker& lost, int failures, const std::option
   return text;
 }
 
+// The first SIGINT or SIGTERM; after it they do what they did before.
+class Signals {
+ public:
+  Signals() : signals_(io_, SIGINT, SIGTERM) {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      received_ = true;
+      signals_.clear();
+      std::fprintf(stderr, "manta: signal %d: the training ends with its next checkpoint; a second signal ends it at once\n",
+                   signal);
+    });
+  }
+  bool received() {
+    io_.poll();
+    return received_;
+  }
+
+ private:
+  boost::asio::io_context io_;
+  boost::asio::signal_set signals_;
+  bool received_ = false;
+};
+
 TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start) {
+  Signals signals;
+  const Reservation reservation(scaling);
   RunFolder folder(run);
   TrainingResult result;
   result.folder = folder.path();
+  bool stop_wanted = false;
   std::optional<Checkpoint> latest = folder.checkpoints().latest();
   std::filesystem::path reported = latest ? latest->folder() : std::filesystem::path();
   const auto take = [&](SentReport& sent) {
@@ -51,9 +82,16 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
     Report report{std::move(sent.metrics), folder.iterations() + 1, std::move(sent.checkpoint)};
     folder.record(report);
     if (run.on_report) run.on_report(report);
+    if (run.stop && run.stop(report)) stop_wanted = true;
     result.metrics = std::move(report.metrics);
   };
+  const auto interrupted = [&] { return signals.received(); };
+  const auto stop = [&] { return interrupted() || stop_wanted; };
   for (;; ++result.restarts) {
+    if (!reservation.await(interrupted)) {
+      result.stopped = true;
+      break;
+    }
     WorkerSetup setup;
     setup.group = collective::new_name();
     setup.restarts = result.restarts;
@@ -65,8 +103,9 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
     if (latest) setup.resume_from = latest->folder().string();  // FIT-1
     std::optional<LostWorker> lost;
     {
-      WorkerGroup group(scaling, std::move(setup), start);
-      lost = group.follow(take);
+      WorkerGroup group(scaling, reservation, std::move(setup), start);
+      lost = group.follow(take, stop);
+      result.stopped = group.stopped();
     }
     latest = folder.checkpoints().latest();
     if (!lost) break;
@@ -74,10 +113,15 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
       SentReport unsent{latest->metrics(), latest->folder().string()};
       take(unsent);
     }
+    if (stop()) {
+      result.stopped = true;
+      break;
+    }
     if (run.max_failures >= 0 && result.restarts >= run.max_failures) {  // FIT-2
       throw Error(ErrorCode::worker_died, failure_text(*lost, result.restarts + 1, latest));
     }
   }
+  result.interrupted = result.stopped && interrupted();
   result.checkpoint = latest;
   result.best_checkpoint = folder.checkpoints().best();
   return result;
