@@ -51,6 +51,7 @@ if [[ $mode == --gpu ]]; then
 else
   note "what is missing"
   cmake/deps.sh
+  [[ $mode != --long ]] || cmake/deps.sh pytorch
   case $mode in
     --fast) run release '^unit$' all ;;
     --long) run release '^long$' all -DMANTA_TORCH=ON ;;

@@ -2,7 +2,7 @@
 # Installs what Manta builds on. Run again, it checks and does nothing. Nothing outside .deps/ is touched but Debian
 # packages, and those only when one is missing. CMake itself never downloads.
 #
-#   cmake/deps.sh [PART ...]   all parts by default but http, nccl only where nvcc is:
+#   cmake/deps.sh [PART ...]   all parts but http and pytorch by default, nccl only where nvcc is:
 #     system   Debian packages
 #     torch    LibTorch
 #     mnist    the 70,000 images, for the first example
@@ -12,6 +12,7 @@
 #     rl       Gymnasium, for tests, and MuJoCo with its headers, for HalfCheetah
 #     sklearn  scikit-learn, which the example svm_digits is compared with
 #     http     uvicorn, which serve's HTTP is compared with by a test; not fetched by default
+#     pytorch  PyTorch for Python, which data-parallel training is compared with by ./test.sh --long (on demand only)
 #     nccl     NCCL's header and library, for collectives between GPUs
 #
 # MANTA_DEPS_DIR   where wheels and data are unpacked; .deps/ of this repository by default
@@ -32,6 +33,8 @@ python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobu
   optuna==5.0.0 alembic==1.20.1 mako==1.4.3 markupsafe==3.0.4 sqlalchemy==2.1.9 pyyaml==6.0.4 packaging==26.4
   colorlog==6.12.0 tqdm==4.70.1 typing_extensions==4.16.0)
 http_requirements=(uvicorn==0.54.0 h11==0.16.0 httptools==0.9.0 click==8.5.1)
+pytorch_requirements=("torch==$torch_version" typing-extensions==4.16.0 filelock==4.3.1 fsspec==2026.9.0 jinja2==3.1.6
+  markupsafe==3.0.4 mpmath==1.3.0 networkx==3.6.1 numpy==2.4.6 sympy==1.14.0)
 sklearn_requirements=(scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1 joblib==1.6.0 threadpoolctl==3.8.0 narwhals==2.29.0
   cloudpickle==3.1.3)
 
@@ -254,6 +257,19 @@ http() { # for PYTHONPATH
   rm -rf "$deps/download"
 }
 
+pytorch_ready() { ready pytorch "${pytorch_requirements[*]}"; }
+
+pytorch() { # for PYTHONPATH: 200 MB to download
+  local requirement
+  need_space 1300 "${pytorch_requirements[*]}"
+  for requirement in "${pytorch_requirements[@]}"; do
+    fetch "$requirement" native
+    unpack
+  done
+  install_folder pytorch "${pytorch_requirements[*]}"
+  rm -rf "$deps/download"
+}
+
 nccl_ready() { ready nccl "$nccl_requirement"; }
 
 nccl() { # 305 MB to download, of which a header and a library are kept
@@ -266,7 +282,7 @@ nccl() { # 305 MB to download, of which a header and a library are kept
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist housing digits python rl sklearn nccl http)
+parts=(system torch mnist housing digits python rl sklearn nccl http pytorch)
 all=
 if ((!$#)); then
   set -- "${parts[@]:0:8}"

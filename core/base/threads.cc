@@ -1,3 +1,4 @@
+#include <manta/detail/exceptions.h>
 #include <manta/detail/threads.h>
 
 #include <array>
@@ -22,6 +23,7 @@ struct Hooks {
 };
 constinit Hooks<void (*)(int)> setters;
 constinit Hooks<void (*)(std::uint64_t)> setups;
+constinit Hooks<ExceptionReader> readers;
 
 }  // namespace
 
@@ -36,6 +38,16 @@ bool add_worker_setup(void (*set_up)(std::uint64_t worker)) noexcept { return se
 
 void set_up_worker(std::uint64_t worker) noexcept {
   for (std::size_t i = 0; i < setups.count; ++i) setups.functions[i](worker);
+}
+
+bool add_exception_reader(ExceptionReader read) noexcept { return readers.add(read); }
+
+std::string message_of(const std::exception& error) {
+  std::string message;
+  for (std::size_t i = 0; i < readers.count; ++i) {
+    if (readers.functions[i](error, message)) return message;
+  }
+  return error.what() != nullptr ? error.what() : "";
 }
 
 }  // namespace manta::detail

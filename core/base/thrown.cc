@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <typeinfo>
 
+#include <manta/detail/exceptions.h>
+
 namespace manta::detail {
 namespace {
 
@@ -63,7 +65,7 @@ std::string text_of_thrown() {
   const auto to_text = [&](const auto& value) {
     using T = std::decay_t<decltype(value)>;
     if constexpr (std::is_base_of_v<std::exception, T>) {
-      text = from_pointer(value.what());
+      text = message_of(value);
     } else if constexpr (std::is_same_v<T, const char*> || std::is_same_v<T, char*>) {
       text = from_pointer(value);
     } else if constexpr (std::is_convertible_v<T, std::string_view>) {

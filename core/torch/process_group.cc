@@ -11,6 +11,7 @@
 #include "core/torch/cuda_backend.h"
 #include "core/torch/operation_queue.h"
 #include "core/torch/process_group_call.h"
+#include "core/torch/sparse_reduce.h"
 #include "core/torch/tensor_bytes.h"
 
 namespace manta::collective {
@@ -145,6 +146,12 @@ ProcessGroupManta::WorkPtr ProcessGroupManta::broadcast(Tensors& tensors, const 
 
 ProcessGroupManta::WorkPtr ProcessGroupManta::allreduce(Tensors& tensors, const c10d::AllreduceOptions& options) {
   const Reduction reduction = reduction_of(options.reduceOp, "allreduce");
+  if (takes_sparse(tensors, reduction)) {
+    const bool average = reduction == Reduction::average;
+    return post(call(c10d::OpType::ALLREDUCE, "manta:all_reduce", options), tensors, [tensors, average](Group& group) {
+      for (const auto& tensor : tensors) all_reduce_sparse(group, tensor, average);
+    });
+  }
   for (const auto& tensor : tensors) {
     require_dense_cpu(tensor, "allreduce");
     require_reducible(data_type_of(tensor, "allreduce"), reduction);

@@ -235,7 +235,7 @@ void Executor::free_taken_blocks(Channel& channel) {
 }
 
 void Executor::set_threads(std::uint32_t cpus) {
-  thread_local std::uint32_t known = 0;
+  thread_local std::optional<std::uint32_t> known;  // empty: a new thread has the libraries' defaults, all CPUs
   if (cpus == known) return;
   known = cpus;
   detail::set_library_threads(std::max(1, static_cast<int>(cpus / 10'000)));

@@ -1,6 +1,7 @@
 #include <manta/train/checkpoint_store.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,18 @@ TEST_F(CheckpointStoreTest, NanIsWorstAndOfEqualOnesTheLaterStays) {
   const CheckpointConfig config{.num_to_keep = 1, .score_attribute = "score"};
   EXPECT_THAT(kept(config, {NAN, 1, 1}), ElementsAre(1));
   EXPECT_EQ(name_of(CheckpointStore(folder_, config).best()), "checkpoint_000002");
+}
+
+TEST_F(CheckpointStoreTest, NanIsNeverTheBestAndInfinitiesAreOrdered) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  CheckpointConfig config{.score_attribute = "score"};
+  (void)kept(config, {-infinity, NAN});
+  EXPECT_EQ(name_of(CheckpointStore(folder_, config).best()), "checkpoint_000000");
+  config.score_order = ScoreOrder::min;
+  (void)kept(config, {infinity, NAN});
+  EXPECT_EQ(name_of(CheckpointStore(folder_, config).best()), "checkpoint_000000");
+  config.score_attribute = "another";
+  EXPECT_EQ(name_of(CheckpointStore(folder_, config).best()), "none");
 }
 
 TEST_F(CheckpointStoreTest, FindsNothingInAnEmptyFolder) {

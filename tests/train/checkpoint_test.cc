@@ -262,8 +262,8 @@ TEST_F(CheckpointTest, DamageIsSaidAtTheOpening) {
   EXPECT_THAT(damaged("optimizer.pt", ""), HasSubstr("c/optimizer.pt: has 20 bytes instead of "));
   EXPECT_THAT(damaged("state.json", ""), HasSubstr("c/state.json: is damaged"));
   EXPECT_THAT(damaged("state.json", "[1]"), HasSubstr("c/state.json: is damaged"));
-  EXPECT_THAT(damaged("state.json", R"({"format": "manta.train.checkpoint", "version": 2})"),
-              HasSubstr("has version 2 of the format; this program knows version 1"));
+  EXPECT_THAT(damaged("state.json", R"({"format": "manta.train.checkpoint", "version": 3})"),
+              HasSubstr("has version 3 of the format; this program knows version 2"));
   EXPECT_THAT(damaged("state.json", R"({"format": "else"})"), HasSubstr("is not that of a checkpoint"));
   fs::remove_all(folder);
   Checkpoint::save(folder, state);
@@ -340,6 +340,41 @@ TEST(RandomState, RefusesWhatIsNone) {
   EXPECT_THAT(message_of([] { set_random_state(torch::zeros(3)); }),
               HasSubstr("no state of the CPU's random generator"));
   EXPECT_TRUE(torch::equal(random_state(), before));
+}
+
+// A schedule goes on from a checkpoint as if there had been none.
+template <class Scheduler, class Step>
+void expect_a_schedule_to_go_on(const std::filesystem::path& folder, const Scheduler& make, const Step& step) {
+  const auto train = [&](int until, bool restores, std::vector<double>& rates) {
+    torch::nn::Linear net(2, 1);
+    torch::optim::SGD optimizer(net->parameters(), 1.0);
+    auto scheduler = make(optimizer);
+    std::int64_t at = 0;
+    State state;
+    state.add("optimizer", optimizer).add("scheduler", scheduler).add("at", at);
+    if (restores) Checkpoint(folder).restore(state);
+    while (at < until) {
+      step(scheduler, at++);
+      rates.push_back(optimizer.param_groups()[0].options().get_lr());
+    }
+    if (until == 5) Checkpoint::save(folder, state);
+  };
+  std::vector<double> at_once, in_parts;
+  train(12, false, at_once);
+  train(5, false, in_parts);
+  train(12, true, in_parts);
+  EXPECT_EQ(at_once, in_parts);
+  EXPECT_LT(at_once.back(), 1.0);
+}
+
+TEST_F(CheckpointTest, LearningRateSchedulesGoOn) {
+  expect_a_schedule_to_go_on(
+      folder_ / "step", [](torch::optim::Optimizer& optimizer) { return torch::optim::StepLR(optimizer, 3, 0.5); },
+      [](torch::optim::StepLR& scheduler, std::int64_t) { scheduler.step(); });
+  using Plateau = torch::optim::ReduceLROnPlateauScheduler;
+  expect_a_schedule_to_go_on(
+      folder_ / "plateau", [](torch::optim::Optimizer& optimizer) { return Plateau(optimizer, Plateau::min, 0.5, 2); },
+      [](Plateau& scheduler, std::int64_t at) { scheduler.step(at < 3 ? 3.0F - static_cast<float>(at) : 1.0F); });
 }
 
 }  // namespace

@@ -1,5 +1,10 @@
 // DistributedDataParallel in the workers of a training. A loop throws what it finds wrong, and fit() throws it here.
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
 #include <stdexcept>
+#include <variant>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -135,6 +140,181 @@ void shares_buffers(train::Context& context) {
   require(other->seen.item<float>() == 3 * (1 + 4 * context.rank()), "each rank keeps its own");
 }
 TEST_F(Ddp, BuffersAreTheFirstRanks) { run<shares_buffers>(); }
+
+// Everything that a forward may return, with a tensor or without.
+struct WithFunction {
+  torch::Tensor tensor;
+  explicit WithFunction(torch::Tensor given = {}) : tensor(std::move(given)) {}
+  virtual ~WithFunction() = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(tensor);
+  }
+};
+struct Several {
+  int number = 0;
+  std::string text;
+  std::vector<bool> flags;
+  std::pair<torch::Tensor, std::tuple<torch::Tensor>> pair;
+  std::map<std::string, std::vector<torch::Tensor>> map;
+  std::optional<torch::Tensor> some, none;
+  std::variant<int, torch::Tensor> variant;
+  std::unique_ptr<std::array<torch::Tensor, 1>> array;
+  WithFunction with_function;
+};
+using Named = torch::OrderedDict<std::string, torch::Tensor>;
+class Hides {
+ public:
+  explicit Hides(torch::Tensor tensor) : tensor_(std::move(tensor)) {}
+  const torch::Tensor& tensor() const { return tensor_; }
+
+ private:
+  torch::Tensor tensor_;
+};
+struct ReturningImpl : torch::nn::Module {
+  std::vector<torch::nn::Linear> layers;
+  ReturningImpl() {
+    for (int i = 0; i < 9; ++i) layers.push_back(register_module("layer" + std::to_string(i), torch::nn::Linear(2, 1)));
+  }
+  std::pair<Several, Named> forward(const torch::Tensor& x) {
+    std::vector<torch::Tensor> y;
+    for (auto& layer : layers) y.push_back(layer(x).sum());
+    Several all;
+    all.flags = {true};
+    all.pair = {y[0], {y[1]}};
+    all.map["a"] = {y[2]};
+    all.some = y[3];
+    all.variant = y[4];
+    all.array = std::make_unique<std::array<torch::Tensor, 1>>(std::array{y[5]});
+    all.with_function.tensor = y[6];
+    Named named;
+    named.insert("b", y[7]);
+    return {std::move(all), std::move(named)};  // the last layer is unused
+  }
+};
+TORCH_MODULE(Returning);
+
+// The loss takes one of the outputs; all other parameters are known to be unused, for the outputs were found.
+void returns_anything(train::Context& context) {
+  Returning network;
+  train::DistributedDataParallel model(network, context.process_group(), {.find_unused_parameters = true});
+  for (int i = 0; i < 8; ++i) {
+    network->zero_grad();
+    auto [all, named] = model(torch::ones({1, 2}));
+    const torch::Tensor each[] = {all.pair.first, std::get<0>(all.pair.second), all.map["a"][0], *all.some,
+                                  std::get<1>(all.variant), (*all.array)[0], all.with_function.tensor, named["b"]};
+    each[i].backward();
+    const auto& gradient = network->layers[static_cast<std::size_t>(i)]->weight.grad();
+    require(gradient.defined() && gradient.allclose(torch::ones({1, 2})), "output " + std::to_string(i) + " was used");
+    require(!network->layers[8]->weight.grad().defined(), "what no rank used has no gradient");
+  }
+}
+TEST_F(Ddp, ForwardMayReturnAnyType) { run<returns_anything>(); }
+
+struct HidingImpl : torch::nn::Module {
+  torch::nn::Linear linear = register_module("linear", torch::nn::Linear(2, 1));
+  Hides forward(const torch::Tensor& x) { return Hides(linear(x)); }
+};
+TORCH_MODULE(Hiding);
+void hides_an_output(train::Context& context) {
+  Hiding network;
+  train::DistributedDataParallel model(network, context.process_group());
+  for (int i = 0; i < 2; ++i) model(torch::ones({1, 2})).tensor().sum().backward();
+  train::DistributedDataParallel finding(network, context.process_group(), {.find_unused_parameters = true});
+  try {
+    finding(torch::ones({1, 2}));
+  } catch (const manta::Error& error) {
+    require(std::string(error.what()).find("its type hides some") != std::string::npos, error.what());
+    return;
+  }
+  require(false, "it threw");
+}
+TEST_F(Ddp, AnOutputThatHidesItsTensorsIsRefusedWhereTheyAreNeeded) { run<hides_an_output>(); }
+
+void accumulates_conditionally(train::Context& context) {
+  SmallNetwork network;
+  train::DistributedDataParallel model(network, context.process_group());
+  std::vector<train::NoSync> kept;
+  kept.push_back(model.no_sync());
+  train::NoSync guard = std::move(kept.back());
+  kept.clear();
+  const auto differs = [&] {
+    network->zero_grad();
+    model(torch::full({4, 1, 8, 8}, 1.0 + context.rank())).pow(2).sum().backward();
+    return !mean_over_ranks(context, network->out->weight.grad()).allclose(network->out->weight.grad());
+  };
+  require(differs(), "the guard was moved, not ended");
+  guard = {};
+  require(!differs(), "the guard has ended");
+}
+TEST_F(Ddp, TheGuardOfNoSyncCanBeMoved) { run<accumulates_conditionally>(); }
+
+void lets_a_rank_differ(train::Context& context) {
+  SmallNetwork network;
+  train::DistributedDataParallel model(network, context.process_group(), {.check_every = 2});
+  for (int step = 0; step < 6; ++step) {
+    model(torch::ones({2, 1, 8, 8})).sum().backward();
+    const torch::NoGradGuard no_grad;
+    if (step == 2 && context.rank() == 1) network->hidden->bias.add_(1e-6);
+  }
+}
+TEST_F(Ddp, ARankWhoseParametersDifferIsNamed) {
+  try {
+    run<lets_a_rank_differ>(3);
+    FAIL() << "it went on";
+  } catch (const manta::Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("after 4 steps parameter hidden.bias is not the same on all ranks"));
+    EXPECT_THAT(error.what(), HasSubstr("rank 1"));
+    EXPECT_THAT(error.what(), HasSubstr("ranks 0, 2"));
+  }
+}
+
+void ends_with_the_first(train::Context& context) {
+  SmallNetwork network;
+  train::DistributedDataParallel model(network, context.process_group());
+  int steps = 0;
+  try {
+    model.join([&] { for (; steps < 2 + 3 * context.rank(); ++steps) model(torch::ones({2, 1, 8, 8})).sum().backward(); },
+               {.throw_on_early_termination = true});
+  } catch (const manta::Error& error) {
+    require(error.code() == manta::ErrorCode::cancelled, error.what());
+    require(std::string(error.what()).find("rank 0 of 2 has no inputs left") != std::string::npos, error.what());
+    require(steps == 2, "the ranks stop at the same step");
+    return;
+  }
+  require(false, "it threw");
+}
+TEST_F(Ddp, AJoinMayEndWithTheFirstRankWithoutInputs) { run<ends_with_the_first>(); }
+
+void sums_sparse_tensors(train::Context& context) {
+  const int rank = context.rank(), size = context.world_size();
+  const auto make = [](int of) {  // rank 0 has nothing; indices overlap, some twice in one tensor
+    std::vector<std::int64_t> rows;
+    for (int i = 0; i < of * 2; ++i) rows.push_back(i / 2 + i % 2);
+    const auto count = static_cast<std::int64_t>(rows.size());
+    return torch::sparse_coo_tensor(torch::tensor(rows, torch::kLong).reshape({1, count}),
+                                    torch::full({count, 2}, of + 1.0), {6, 2});
+  };
+  torch::Tensor expected = torch::zeros({6, 2});
+  for (int each = 0; each < size; ++each) expected += make(each).to_dense();
+  std::vector<torch::Tensor> tensors{make(rank)};
+  context.process_group()->allreduce(tensors)->wait();
+  require(tensors[0].is_sparse() && tensors[0].to_dense().allclose(expected), "the sum over all ranks");
+  c10d::AllreduceOptions options;
+  options.reduceOp = c10d::ReduceOp::AVG;
+  tensors[0] = make(rank);
+  context.process_group()->allreduce(tensors, options)->wait();
+  require(tensors[0].to_dense().allclose(expected / size), "the mean over all ranks");
+  options.reduceOp = c10d::ReduceOp::MAX;
+  try {
+    context.process_group()->allreduce(tensors, options)->wait();
+  } catch (const manta::Error& error) {
+    require(error.code() == manta::ErrorCode::invalid_argument, error.what());
+    return;
+  }
+  require(false, "it threw");
+}
+TEST_F(Ddp, SparseTensorsAreReduced) { run<sums_sparse_tensors>(3); }
 
 void differs(train::Context& context) {
   torch::nn::Sequential network{torch::nn::Linear(3 + context.rank(), 2)};

@@ -1,11 +1,15 @@
 """peers_test.py WRITER PACKAGES: what WRITER writes, read by safetensors and tensorboard in PACKAGES. 77: not there."""
 
 import csv
+import io
 import json
 import math
+import pickle
+import pickletools
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 writer, packages = sys.argv[1:]
 sys.path.insert(0, packages)
@@ -27,6 +31,31 @@ buffers = ["1.num_batches_tracked", "1.running_mean", "1.running_var"]
 assert sorted(model) == ["0.bias", "0.weight", "1.bias", *buffers, "1.weight"], sorted(model)
 with safe_open(f"{folder.name}/checkpoint/model.safetensors", "np") as file:
     assert file.metadata() == {"format": "pt"}, file.metadata()
+
+# torch.load of Python allows these names in a pickle by default (weights_only=True): here without torch.
+with zipfile.ZipFile(f"{folder.name}/checkpoint/optimizer.pt") as archive:
+    root = archive.namelist()[0].split("/")[0]
+    assert {f"{root}/data.pkl", f"{root}/version"} <= set(archive.namelist()), archive.namelist()
+    assert f"{root}/constants.pkl" not in archive.namelist()  # else it is TorchScript
+    data = archive.read(f"{root}/data.pkl")
+allowed = {"torch._utils _rebuild_tensor_v2", "torch FloatStorage", "torch LongStorage", "collections OrderedDict"}
+used = {argument for opcode, argument, _ in pickletools.genops(data) if opcode.name == "GLOBAL"}
+assert used <= allowed, used - allowed
+assert not {"REDUCE_EX", "INST", "OBJ", "NEWOBJ", "STACK_GLOBAL"} & {opcode.name for opcode, _, _ in pickletools.genops(data)}
+
+
+class Unpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        return lambda *arguments: (name, arguments)
+
+    def persistent_load(self, storage):
+        return storage
+
+
+optimizer = Unpickler(io.BytesIO(data)).load()
+assert set(optimizer) == {"pytorch_version", "state", "param_groups"}, optimizer
+assert len(optimizer["state"]) == 4  # a weight and a bias of two layers
+assert all(set(each) >= {"step", "exp_avg", "exp_avg_sq"} for each in optimizer["state"].values()), optimizer["state"]
 
 types = load_file(f"{folder.name}/types.safetensors")
 names = {"Bool": "bool", "Byte": "uint8", "Char": "int8", "Short": "int16", "UInt16": "uint16", "Int": "int32",

@@ -26,12 +26,15 @@ void read(const std::filesystem::path& path) {
 
 void write(const std::filesystem::path& folder) {
   torch::nn::Sequential network(torch::nn::Linear(3, 2), torch::nn::BatchNorm1d(2));
+  manta::train::State state;
+  torch::optim::Adam optimizer(network->parameters(), torch::optim::AdamOptions(0.01));
+  network->forward(torch::ones({4, 3})).sum().backward();
+  optimizer.step();
+  state.add("model", *network).add("optimizer", optimizer);
   {
     const torch::NoGradGuard guard;
     network[0]->as<torch::nn::Linear>()->weight.copy_(torch::arange(6).reshape({2, 3}).mul(0.5));
   }
-  manta::train::State state;
-  state.add("model", *network);
   manta::train::Checkpoint::save(folder / "checkpoint", state, {.metrics = {{"loss", 0.25}}, .step = 7});
 
   manta::train::NamedTensors tensors{{"scalar", torch::tensor(0.1, torch::kDouble)}, {"empty", torch::empty({0, 3})}};

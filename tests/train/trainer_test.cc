@@ -3,6 +3,8 @@
 #include <map>
 #include <thread>
 
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,6 +15,7 @@ namespace {
 namespace train = manta::train;
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Trainer : public ::testing::Test {
  protected:
@@ -189,19 +192,62 @@ TEST_F(Trainer, WhatWorkersPrintIsNotLostWithThem) {
   EXPECT_EQ(text, "what rank 1 had to say");
 }
 
-void leaves_the_first_rank_alone(train::Context& context) {
-  if (context.rank() == 0) context.process_group()->barrier()->wait();
+void keeps_the_first_rank_waiting(train::Context& context) {
+  if (context.rank() == 1) ::pause();  // until its group is ended
+  context.process_group()->barrier()->wait();
 }
 
 TEST_F(Trainer, ARankThatDoesNotComeIsNamed) {
   train::RunConfig config = run();
   config.collective_timeout = std::chrono::milliseconds(150);
   try {
-    (void)train::Trainer<leaves_the_first_rank_alone>({.num_workers = 2}, config).fit();
+    (void)train::Trainer<keeps_the_first_rank_waiting>({.num_workers = 2}, config).fit();
     FAIL() << "it went on";
   } catch (const manta::Error& error) {
     EXPECT_EQ(error.code(), manta::ErrorCode::deadline);
     EXPECT_THAT(error.what(), HasSubstr("rank 1 of 2 did not come within 150 ms"));
+  }
+}
+
+void leaves_the_first_rank_alone(train::Context& context) {
+  if (context.rank() == 0) context.process_group()->barrier()->wait();
+}
+
+TEST_F(Trainer, ARankThatReturnsEarlyIsNamedAtOnce) {
+  train::RunConfig config = run();
+  config.collective_timeout = std::chrono::hours(1);
+  const auto began = std::chrono::steady_clock::now();
+  try {
+    (void)train::Trainer<leaves_the_first_rank_alone>({.num_workers = 2}, config).fit();
+    FAIL() << "it went on";
+  } catch (const manta::Error& error) {
+    EXPECT_EQ(error.code(), manta::ErrorCode::invalid_argument);
+    EXPECT_THAT(error.what(), HasSubstr("the loop of rank 1 returned while that of rank 0 was in a collective operation"));
+    EXPECT_THAT(error.what(), HasSubstr("has left the group"));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
+}
+
+void has_one_thread(train::Context&) {
+  if (at::get_num_threads() != 1) throw std::runtime_error(std::to_string(at::get_num_threads()) + " threads");
+}
+
+TEST_F(Trainer, AWorkerWithoutCpusOfItsOwnHasOneThread) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NO_THROW((void)train::Trainer<has_one_thread>({.num_workers = 3, .cpus_per_worker = 0}, run()).fit());
+  }
+}
+
+void multiplies_wrong_shapes(train::Context&) { (void)torch::mm(torch::ones({2, 3}), torch::ones({2, 3})); }
+
+TEST_F(Trainer, AnErrorOfLibTorchArrivesWithItsMessageAlone) {
+  try {
+    (void)train::Trainer<multiplies_wrong_shapes>({.num_workers = 1}, run()).fit();
+    FAIL() << "it went on";
+  } catch (const manta::TaskError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("mat1 and mat2 shapes cannot be multiplied"));
+    EXPECT_THAT(error.what(), Not(HasSubstr("frame #")));
+    EXPECT_THAT(error.what(), Not(HasSubstr("Exception raised from")));
   }
 }
 
@@ -216,6 +262,7 @@ TEST_F(Trainer, RefusesWhatCannotWork) {
   };
   EXPECT_EQ(code_of({.num_workers = 0}, run("a")), manta::ErrorCode::invalid_argument);
   EXPECT_EQ(code_of({.num_workers = 1, .cpus_per_worker = 1000}, run("b")), manta::ErrorCode::invalid_argument);
+  EXPECT_EQ(code_of({.num_workers = 1000}, run("d")), manta::ErrorCode::invalid_argument);
   train::RunConfig nowhere = run("c");
   nowhere.storage_path = "/proc/nowhere";
   EXPECT_EQ(code_of({.num_workers = 1}, nowhere), manta::ErrorCode::not_found);

@@ -20,6 +20,7 @@
 #include <manta/train/safetensors.h>
 
 #include "train/checkpoint/contents.h"
+#include "train/checkpoint/optimizer_file.h"
 
 namespace manta::train {
 namespace {
@@ -28,26 +29,6 @@ namespace fs = std::filesystem;
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& why) {
   throw Error(ErrorCode::invalid_argument, path.string() + ": " + why);
-}
-
-void save_optimizer(const fs::path& path, const torch::optim::Optimizer& optimizer) {
-  files::OutputFile file(path);
-  std::optional<Error> failed;
-  torch::serialize::OutputArchive archive;
-  optimizer.save(archive);
-  archive.save_to([&](const void* data, std::size_t bytes) -> std::size_t {
-    // LibTorch's writer ends the process when it cannot write its file's end: the first failure is kept, and it goes
-    // on.
-    if (failed) return bytes;
-    try {
-      file.write(data, bytes);
-    } catch (const Error& error) {
-      failed = error;
-    }
-    return bytes;
-  });
-  if (failed) throw *failed;
-  file.finish();
 }
 
 // Writes the parts' files into a folder, and tells what state.json says of the parts.
@@ -66,6 +47,14 @@ class Writer {
   void add_random_states(const std::vector<torch::Tensor>& states) {
     for (std::size_t rank = 0; rank < states.size(); ++rank) {
       tensors_[random_state_name(static_cast<std::int64_t>(rank))] = states[rank];
+    }
+  }
+
+  void add_rank_buffers(const std::vector<RankBuffers>& buffers) {
+    for (std::size_t rank = 0; rank < buffers.size(); ++rank) {
+      for (const auto& [name, tensor] : buffers[rank]) {
+        tensors_[rank_buffer_name(static_cast<std::int64_t>(rank), name)] = tensor;
+      }
     }
   }
 
@@ -107,6 +96,7 @@ class Writer {
 void write_all(const fs::path& folder, const State& state, const CheckpointDetails& details) {
   Writer writer(folder, state);
   writer.add_random_states(details.random_states);
+  writer.add_rank_buffers(details.rank_buffers);
   writer.write_tensors();
   Json json{{"format", kFormat},
             {"version", kVersion},
@@ -239,6 +229,18 @@ const Metrics& Checkpoint::metrics() const { return contents_->metrics; }
 std::int64_t Checkpoint::step() const { return contents_->step; }
 std::int64_t Checkpoint::world_size() const { return contents_->world_size; }
 double Checkpoint::time() const { return contents_->time; }
+
+RankBuffers Checkpoint::rank_buffers(std::int64_t rank) const {
+  RankBuffers buffers;
+  const fs::path path = folder() / kTensorsFile;
+  if (!fs::exists(path)) return buffers;
+  const std::string prefix = rank_buffer_name(rank, "");
+  const SafeTensors file = load_safetensors(path);
+  for (auto at = file.tensors.lower_bound(prefix); at != file.tensors.end() && at->first.starts_with(prefix); ++at) {
+    buffers.emplace(at->first.substr(prefix.size()), at->second.clone());
+  }
+  return buffers;
+}
 
 torch::Tensor Checkpoint::random_state(std::int64_t rank) const {
   const fs::path path = folder() / kTensorsFile;

@@ -14,7 +14,7 @@
 namespace manta::train {
 
 inline constexpr const char* kFormat = "manta.train.checkpoint";
-inline constexpr std::int64_t kVersion = 1;
+inline constexpr std::int64_t kVersion = 2;
 inline constexpr const char* kStateFile = "state.json";
 inline constexpr const char* kModelFile = "model.safetensors";
 inline constexpr const char* kTensorsFile = "tensors.safetensors";
@@ -29,6 +29,10 @@ struct Checkpoint::Contents {
 };
 
 inline std::string random_state_name(std::int64_t rank) { return "random_state." + std::to_string(rank); }
+
+inline std::string rank_buffer_name(std::int64_t rank, const std::string& name) {
+  return "rank_buffer." + std::to_string(rank) + "." + name;
+}
 
 // Parameters and buffers, by the names that PyTorch gives them.
 torch::OrderedDict<std::string, torch::Tensor> tensors_of(const torch::nn::Module& module);

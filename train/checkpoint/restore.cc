@@ -10,6 +10,7 @@
 #include <manta/train/safetensors.h>
 
 #include "train/checkpoint/contents.h"
+#include "train/checkpoint/optimizer_file.h"
 
 namespace manta::train {
 namespace {
@@ -109,24 +110,6 @@ class Plan {
       }
     };
     risky_.emplace_back(load, undo);
-  }
-
-  static void read_optimizer(const fs::path& path, torch::optim::Optimizer& optimizer) {
-    try {
-      torch::Device device = torch::kCPU;
-      for (const auto& group : optimizer.param_groups()) {
-        if (!group.params().empty()) device = group.params().front().device();
-      }
-      torch::serialize::InputArchive archive;
-      archive.load_from(path.string(), device);
-      optimizer.load(archive);
-    } catch (const std::exception& error) {
-      const auto* torchs = dynamic_cast<const c10::Error*>(&error);
-      throw Error(ErrorCode::invalid_argument,
-                  path.string() +
-                      ": is damaged: " + (torchs != nullptr ? torchs->what_without_backtrace() : error.what()) +
-                      ". Next: copy the checkpoint again, or take another one.");
-    }
   }
 
   void add(const std::string& name, at::Tensor* tensor, const Json& json) {

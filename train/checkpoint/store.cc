@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -59,11 +58,11 @@ std::optional<Checkpoint> open_whole(const fs::path& folder) {
   }
 }
 
-// Larger is better.
-double score(const Checkpoint& checkpoint, const CheckpointConfig& config) {
+// Larger is better; none is worse than all.
+std::optional<double> score(const Checkpoint& checkpoint, const CheckpointConfig& config) {
   if (config.score_attribute.empty()) return 0;
   const auto at = checkpoint.metrics().find(config.score_attribute);
-  if (at == checkpoint.metrics().end() || std::isnan(at->second)) return -std::numeric_limits<double>::infinity();
+  if (at == checkpoint.metrics().end() || std::isnan(at->second)) return std::nullopt;
   return config.score_order == ScoreOrder::max ? at->second : -at->second;
 }
 
@@ -127,6 +126,7 @@ std::optional<Checkpoint> CheckpointStore::latest() const {
 std::optional<Checkpoint> CheckpointStore::best() const {
   std::optional<Checkpoint> best;
   for (Checkpoint& checkpoint : all()) {
+    if (!score(checkpoint, config_)) continue;
     if (!best || score(checkpoint, config_) >= score(*best, config_)) best = std::move(checkpoint);
   }
   return best;

@@ -1,17 +1,33 @@
-// The care of a c10d::Reducer, as torch/nn/parallel/distributed.py does it.
+// A c10d::Reducer with all that torch/nn/parallel/distributed.py sets up around it and does with it.
 //
 // DDP-1: all ranks start from rank 0's parameters and buffers; ranks whose parameters differ in shape are refused.
-// DDP-2: a gradient is divided by the number of ranks once, by the reduction itself.
-// DDP-3: the last bucket is reduced by the thread that filled it: nothing is left to overlap with, and a hand-over
-//        between threads costs more than a small reduction.
+// DDP-2: every forward with gradients calls rebuild_buckets(), which throws where the step before left its reduction
+//        unfinished: no rank goes on with gradients that were not averaged.
+// DDP-3: buffers are sent in every forward, with gradients or without, unless the one before it averaged nothing.
 // DDP-4: gradients are copied out of the buckets: torch::optim::Optimizer::zero_grad refuses those that are views.
-#include <algorithm>
+#include <manta/train/detail/gradient_averaging.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <limits>
+#include <optional>
+#include <string_view>
+
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/distributed/c10d/comm.hpp>
+#include <torch/csrc/distributed/c10d/logger.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include <manta/error.h>
-#include <manta/train/distributed_data_parallel.h>
+
+#include "train/ddp/divergence.h"
+#include "train/ddp/joining.h"
+#include "train/ddp/network_tensors.h"
+#include "train/ddp/output_sink.h"
 
 namespace manta::train::detail {
 
@@ -21,110 +37,257 @@ constexpr std::size_t kBroadcastBytes = 250 * 1024 * 1024;  // tensors of a broa
 
 using Group = c10::intrusive_ptr<c10d::ProcessGroup>;
 
-class AverageHook : public c10d::CppCommHookInterface<Group> {
+class Hook : public c10d::CommHookInterface {
  public:
-  using CppCommHookInterface::CppCommHookInterface;
-
-  c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override {
-    std::vector<at::Tensor> tensors{bucket.getBufferRef()};
-    c10d::AllreduceOptions options;
-    options.reduceOp = c10d::ReduceOp::AVG;  // DDP-2
-    options.asyncOp = !bucket.isLast();      // DDP-3
-    return state_->allreduce(tensors, options)->getFuture();
+  using Run = std::function<c10::intrusive_ptr<c10::ivalue::Future>(c10d::GradBucket&)>;
+  explicit Hook(Run run) : run_(std::move(run)) {}
+  c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override { return run_(bucket); }
+  at::Tensor parseHookResult(const c10::IValue& result) override {
+    return c10d::detail::parseCppCommHookResult(result);
   }
+
+ private:
+  Run run_;
 };
 
-std::vector<at::Tensor> trained_parameters(torch::nn::Module& network) {
-  std::vector<at::Tensor> trained;
-  for (const at::Tensor& parameter : network.parameters()) {
-    if (parameter.requires_grad()) trained.push_back(parameter);
-  }
-  if (trained.empty()) {
-    throw Error(ErrorCode::invalid_argument, "DistributedDataParallel: " + network.name() + " has no parameter that "
-                "requires a gradient. Next: train it without DistributedDataParallel, or set requires_grad.");
-  }
-  return trained;
+void check(const DdpOptions& options) {
+  if (options.bucket_bytes > 0 && options.first_bucket_bytes > 0 && options.check_every >= 0) return;
+  throw Error(ErrorCode::invalid_argument, "DistributedDataParallel: DdpOptions has bucket_bytes " +
+              std::to_string(options.bucket_bytes) + ", first_bucket_bytes " +
+              std::to_string(options.first_bucket_bytes) + " and check_every " + std::to_string(options.check_every) +
+              ". Next: give sizes above 0, and 0 or more steps between checks.");
+}
+
+std::int64_t check_every(const DdpOptions& options) {
+  const char* text = std::getenv("MANTA_DDP_CHECK_EVERY");
+  if (options.check_every > 0 || text == nullptr || *text == '\0') return options.check_every;
+  const std::string_view given(text);
+  std::int64_t steps = -1;
+  const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), steps);
+  if (error == std::errc() && end == given.data() + given.size() && steps >= 0) return steps;
+  throw Error(ErrorCode::invalid_argument, "MANTA_DDP_CHECK_EVERY is \"" + std::string(given) +
+              "\". Next: give a number of steps, or 0 for no check.");
 }
 
 // Which parameters share a bucket: in the reverse of the order of registration, which is about that of the backward pass.
-// After the first step the reducer sorts them anew, by the order in which gradients came.
-std::vector<std::vector<std::size_t>> assign_buckets(const std::vector<at::Tensor>& parameters, const DdpOptions& options) {
-  auto [buckets, limits] = c10d::compute_bucket_assignment_by_size(
-      parameters, {static_cast<std::size_t>(options.first_bucket_bytes), static_cast<std::size_t>(options.bucket_bytes)},
-      std::vector<bool>(parameters.size(), false));
+// The first step of a network that uses all parameters has one bucket; after it the reducer sorts them anew, by the order
+// in which gradients came.
+std::vector<std::vector<std::size_t>> assign_buckets(const TrainedParameters& parameters, const DdpOptions& options) {
+  std::vector<std::size_t> limits{std::numeric_limits<int>::max()};
+  if (options.find_unused_parameters && !options.static_graph) {
+    limits = {static_cast<std::size_t>(options.first_bucket_bytes), static_cast<std::size_t>(options.bucket_bytes)};
+  }
+  auto buckets = std::get<0>(c10d::compute_bucket_assignment_by_size(parameters.tensors, limits, parameters.sparse));
   std::reverse(buckets.begin(), buckets.end());
   return buckets;
 }
 
+// LibTorch's errors with their message alone.
+template <class F>
+void with_plain_errors(const F& call) {
+  try {
+    call();
+  } catch (const c10::Error& error) {
+    throw Error(ErrorCode::invalid_argument,
+                std::string("DistributedDataParallel (DdpOptions has its options): ") + error.what_without_backtrace());
+  }
+}
+
 }  // namespace
 
-struct GradientAveraging::Impl {
+struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
   Impl(torch::nn::Module& module, Group process_group, const DdpOptions& given)
       : network(module.shared_from_this()),
         group(std::move(process_group)),
         options(given),
+        check_each(check_every(given)),
         parameters(trained_parameters(module)) {
+    check(options);
     synchronise_networks();
-    reducer = std::make_unique<c10d::Reducer>(
-        parameters, assign_buckets(parameters, options), group, std::vector<bool>(parameters.size(), false),
-        options.bucket_bytes, options.find_unused_parameters, /*gradient_as_bucket_view=*/false,  // DDP-4
-        std::unordered_map<std::size_t, std::string>(), options.first_bucket_bytes,
-        /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false, std::vector<std::int64_t>());
-    reducer->register_comm_hook(std::make_unique<AverageHook>(group));
+    reducer = std::make_shared<c10d::Reducer>(
+        parameters.tensors, assign_buckets(parameters, options), group, parameters.sparse, options.bucket_bytes,
+        options.find_unused_parameters, /*gradient_as_bucket_view=*/false,  // DDP-4
+        parameters.names, options.first_bucket_bytes, /*skip_all_reduce_unused_params=*/false,
+        /*use_python_reducer=*/false, std::vector<std::int64_t>());
+    logger = std::make_shared<c10d::Logger>(reducer);
+    reducer->set_logger(logger);
+    logger->set_construction_data_and_log(network->name(), {}, -1, options.broadcast_buffers, false,
+                                          options.static_graph);
+    reducer->register_comm_hook(std::make_unique<Hook>([this](c10d::GradBucket& bucket) { return run_hook(bucket); }));
+    logger->set_comm_hook(options.comm_hook ? "given" : "average");
+    if (!options.static_graph) return;
+    reducer->set_static_graph();
+    logger->set_static_graph();
   }
-  ~Impl() { reducer->remove_autograd_hooks(); }
+
+  ~Impl() {
+    reducer->remove_autograd_hooks();
+    if (std::uncaught_exceptions() > 0) return;
+    try {
+      reducer->check_finalized();
+    } catch (const c10::Error& error) {
+      std::fprintf(stderr, "manta: DistributedDataParallel: the last backward() was not averaged: %s\n",
+                   error.what_without_backtrace());
+    }
+  }
 
   void synchronise_networks() {  // DDP-1
     try {
-      c10d::verify_params_across_processes(group, parameters, std::nullopt);
+      c10d::verify_params_across_processes(group, parameters.tensors, std::nullopt);
     } catch (const c10::Error& error) {
       throw Error(ErrorCode::invalid_argument, std::string("the ranks' networks differ: ") + error.what_without_backtrace());
     }
+    send_network(0, true);
+  }
+
+  void send_network(int source, bool buffers) {
     const at::NoGradGuard no_grad;
     std::vector<at::Tensor> tensors;
     for (const at::Tensor& parameter : network->parameters()) tensors.push_back(parameter.detach());
-    for (const at::Tensor& buffer : network->buffers()) tensors.push_back(buffer.detach());
-    c10d::broadcast_coalesced(group, tensors, kBroadcastBytes);
+    if (buffers) {
+      for (const at::Tensor& buffer : network->buffers()) tensors.push_back(buffer.detach());
+    }
+    c10d::broadcast_coalesced(group, tensors, kBroadcastBytes, source);
   }
 
-  void broadcast_buffers() {
+  // Their versions stay: a backward pass that comes later may have saved them.
+  void send_buffers(int source) {
     const at::NoGradGuard no_grad;
-    const std::vector<at::Tensor> buffers = network->buffers();
-    if (!buffers.empty()) c10d::broadcast_coalesced(group, buffers, kBroadcastBytes);
+    const at::AutoDispatchBelowADInplaceOrView same_version;
+    c10d::broadcast_coalesced(group, network->buffers(), kBroadcastBytes, source);
+  }
+  bool sends_buffers() const { return buffers_due && options.broadcast_buffers && !network->buffers().empty(); }
+
+  c10::intrusive_ptr<c10::ivalue::Future> run_hook(c10d::GradBucket& bucket) {
+    if (options.comm_hook) return options.comm_hook(*group, bucket);
+    if (joining && joining->factor() != 1) bucket.getBufferRef().mul_(joining->factor());
+    return average(*group, bucket);
+  }
+
+  bool finds_outputs() const { return options.find_unused_parameters && !options.static_graph; }
+
+  void begin_forward(bool gradients) {
+    const bool averages = gradients && enabled;
+    if (averages) {
+      logger->set_runtime_stats_and_log();
+      reducer->prepare_for_forward();
+    }
+    const bool sends = sends_buffers();
+    int source = 0;
+    if (joining) {
+      std::int64_t parts = kForward;
+      if (gradients) parts |= kRebuildsBuckets;
+      if (sends) parts |= kSendsBuffers;
+      if (averages) parts |= kAverages;
+      const Round round = joining->exchange(parts);
+      source = round.active.back();
+    }
+    if (gradients) reducer->rebuild_buckets();  // DDP-2
+    if (sends) send_buffers(source);            // DDP-3
+    if (!averages) return;
+    if (check_each > 0 && !joining && steps > 0 && steps % check_each == 0) {
+      require_same_on_all_ranks(*group, *network, sends, "after " + std::to_string(steps) + " steps");
+    }
+    ++steps;
+  }
+
+  std::vector<at::Tensor> tensors_in(const EachOutput& outputs) {
+    std::vector<at::Tensor> tensors;
+    if (outputs([&](at::Tensor& tensor) { tensors.push_back(tensor); })) return tensors;
+    throw Error(ErrorCode::invalid_argument, "DistributedDataParallel: with find_unused_parameters or static_graph the "
+                "tensors in what " + network->name() + "::forward returns must be found, and its type hides some. "
+                "Next: return tensors in containers or plain structures, or give the type serialize(Archive&).");
+  }
+
+  void end_forward(bool gradients, const EachOutput& outputs) {
+    buffers_due = gradients && enabled;
+    const bool sinks = finds_outputs() || (options.static_graph && !delay_enqueued);
+    if (!sinks) {
+      if (buffers_due) reducer->prepare_for_backward({});
+      return;
+    }
+    const std::vector<at::Tensor> tensors = tensors_in(outputs);
+    if (buffers_due) reducer->prepare_for_backward(finds_outputs() ? tensors : std::vector<at::Tensor>());
+    std::vector<at::Tensor> graph;
+    std::copy_if(tensors.begin(), tensors.end(), std::back_inserter(graph),
+                 [](const at::Tensor& tensor) { return tensor.defined() && tensor.grad_fn() != nullptr; });
+    if (graph.empty()) return;
+    graph = pass_through_sink(graph, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->begin_backward();
+    });
+    auto next = graph.begin();
+    (void)outputs([&](at::Tensor& tensor) {
+      if (tensor.defined() && tensor.grad_fn() != nullptr) tensor = *next++;
+    });
+  }
+
+  // The first step of a static graph finds out how often each parameter is used, and is averaged after it.
+  void begin_backward() {
+    if (!options.static_graph || std::exchange(delay_enqueued, true)) return;
+    torch::autograd::Engine::get_default_engine().queue_callback([reducer = reducer] { reducer->delay_all_reduce(); });
+  }
+
+  // The part of a rank without inputs in a forward and backward of the others.
+  void shadow(const Round& round) {
+    if (round.has(kRebuildsBuckets)) reducer->rebuild_buckets();
+    if (round.has(kSendsBuffers)) send_buffers(round.active.back());
+    buffers_due = round.has(kAverages);
+    if (!round.has(kAverages)) return;
+    std::vector<c10::intrusive_ptr<c10::ivalue::Future>> futures;
+    for (c10d::GradBucket& bucket : reducer->get_grad_buckets(true)) futures.push_back(reducer->run_comm_hook(bucket));
+    for (const auto& future : futures) future->waitAndThrow();
+    if (finds_outputs()) {
+      std::vector<at::Tensor> nothing_used{at::zeros_like(reducer->get_local_used_map_on_device())};
+      group->allreduce(nothing_used)->wait();
+    }
+    reducer->push_rebuilt_params_for_all_indices();
   }
 
   std::shared_ptr<torch::nn::Module> network;
   Group group;
   DdpOptions options;
-  std::vector<at::Tensor> parameters;
-  std::unique_ptr<c10d::Reducer> reducer;
+  std::int64_t check_each;
+  TrainedParameters parameters;
+  std::shared_ptr<c10d::Reducer> reducer;
+  std::shared_ptr<c10d::Logger> logger;
+  std::optional<Joining> joining;
+  std::int64_t steps = 0;       // that were averaged
   bool enabled = true;
-  bool buffers_current = true;  // no step was averaged since the buffers were broadcast
+  bool buffers_due = true;      // DDP-3
+  bool delay_enqueued = false;  // a static graph's first backward pass has begun
 };
 
-void append_tensors(std::vector<torch::Tensor>& tensors, const torch::Tensor& output) { tensors.push_back(output); }
-
 GradientAveraging::GradientAveraging(torch::nn::Module& network, Group group, const DdpOptions& options)
-    : impl_(std::make_unique<Impl>(network, std::move(group), options)) {}
-GradientAveraging::GradientAveraging(GradientAveraging&&) noexcept = default;
-GradientAveraging& GradientAveraging::operator=(GradientAveraging&&) noexcept = default;
+    : impl_(std::make_shared<Impl>(network, std::move(group), options)) {}
 GradientAveraging::~GradientAveraging() = default;
 
 void GradientAveraging::before_forward() {
-  if (!at::GradMode::is_enabled()) return;
-  if (impl_->enabled) impl_->reducer->prepare_for_forward();
-  if (impl_->reducer->should_rebuild_buckets()) impl_->reducer->rebuild_buckets();
-  if (impl_->enabled && impl_->options.broadcast_buffers && !impl_->buffers_current) impl_->broadcast_buffers();
+  with_plain_errors([&] { impl_->begin_forward(at::GradMode::is_enabled()); });
 }
 
-void GradientAveraging::after_forward(const std::vector<torch::Tensor>& outputs) {
-  if (!at::GradMode::is_enabled()) return;
-  impl_->buffers_current = !impl_->enabled;
-  if (impl_->enabled) impl_->reducer->prepare_for_backward(outputs);
+void GradientAveraging::after_forward(const EachOutput& outputs) {
+  with_plain_errors([&] { impl_->end_forward(at::GradMode::is_enabled(), outputs); });
 }
-
-bool GradientAveraging::needs_outputs() const { return impl_->options.find_unused_parameters; }
 
 bool GradientAveraging::set_enabled(bool enabled) { return std::exchange(impl_->enabled, enabled); }
+
+void GradientAveraging::join(const std::function<void()>& loop, const JoinOptions& options) {
+  if (impl_->joining) {
+    throw Error(ErrorCode::invalid_argument, "DistributedDataParallel::join: the model is in a join. Next: end that first.");
+  }
+  struct Guard {
+    std::optional<Joining>& joining;
+    ~Guard() { joining.reset(); }
+  } const guard{impl_->joining};
+  impl_->joining.emplace(impl_->group, options);
+  impl_->logger->set_uneven_input_join();
+  loop();
+  with_plain_errors([&] {
+    for (Round round = impl_->joining->exchange(0); !round.active.empty(); round = impl_->joining->exchange(0)) {
+      impl_->shadow(round);
+    }
+    impl_->send_network(impl_->joining->furthest_rank(), impl_->options.broadcast_buffers);
+  });
+}
 
 }  // namespace manta::train::detail

@@ -8,8 +8,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <functional>
 #include <thread>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 
 #include <manta/detail/check_option.h>
 #include <manta/detail/restart_backoff.h>
@@ -48,20 +53,52 @@ std::string failure_text(const LostWorker& lost, int failures, const std::option
 
 std::chrono::nanoseconds now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
-// An attempt that ends before anything was reported, again and again, is not repeated at once for ever.
-void wait_to_restart(std::chrono::nanoseconds delay, int restart, int most, const LostWorker& lost) {
+// An attempt that ends before anything was reported, again and again, is not repeated at once for ever. Ends early where
+// stop() says so.
+void wait_to_restart(std::chrono::nanoseconds delay, int restart, int most, const LostWorker& lost,
+                     const std::function<bool()>& stop) {
   if (delay.count() == 0) return;
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(delay).count();
   std::fprintf(stderr, "manta: Trainer: rank %d was lost: %s Restart %d%s begins in %lld ms.\n", lost.rank,
                lost.reason.c_str(), restart, most < 0 ? "" : (" of " + std::to_string(most)).c_str(),
                static_cast<long long>(milliseconds));
-  std::this_thread::sleep_for(delay);
+  const std::chrono::nanoseconds until = now() + delay;
+  while (now() < until && !stop()) {
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(until - now(), std::chrono::milliseconds(20)));
+  }
 }
 
+// The first SIGINT or SIGTERM; after it they do what they did before.
+class Signals {
+ public:
+  Signals() : signals_(io_, SIGINT, SIGTERM) {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      received_ = true;
+      signals_.clear();
+      std::fprintf(stderr,
+                   "manta: signal %d: the training ends with its next checkpoint; a second signal ends it at once\n",
+                   signal);
+    });
+  }
+  bool received() {
+    io_.poll();
+    return received_;
+  }
+
+ private:
+  boost::asio::io_context io_;
+  boost::asio::signal_set signals_;
+  bool received_ = false;
+};
+
 TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start) {
+  Signals signals;
+  const Reservation reservation(scaling);
   RunFolder folder(run);
   TrainingResult result;
   result.folder = folder.path();
+  bool stop_wanted = false;
   std::optional<Checkpoint> latest = folder.checkpoints().latest();
   std::filesystem::path reported = latest ? latest->folder() : std::filesystem::path();
   std::optional<std::chrono::nanoseconds> reported_at;  // the first time in this attempt
@@ -71,10 +108,17 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
     folder.record(report);
     if (run.on_report) run.on_report(report);
     if (!reported_at) reported_at = now();
+    if (run.stop && run.stop(report)) stop_wanted = true;
     result.metrics = std::move(report.metrics);
   };
+  const auto interrupted = [&] { return signals.received(); };
+  const auto stop = [&] { return interrupted() || stop_wanted; };
   manta::detail::RestartBackoff backoff;
   for (;; ++result.restarts) {
+    if (!reservation.await(interrupted)) {
+      result.stopped = true;
+      break;
+    }
     WorkerSetup setup;
     setup.group = collective::new_name();
     setup.restarts = result.restarts;
@@ -88,8 +132,9 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
     reported_at.reset();
     const std::chrono::nanoseconds began = now();
     {
-      WorkerGroup group(scaling, std::move(setup), start);
-      lost = group.follow(take);
+      WorkerGroup group(scaling, reservation, std::move(setup), start);
+      lost = group.follow(take, stop);
+      result.stopped = group.stopped();
     }
     latest = folder.checkpoints().latest();
     if (!lost) break;
@@ -97,13 +142,18 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
       SentReport unsent{latest->metrics(), latest->folder().string()};
       take(unsent);
     }
+    if (stop()) {
+      result.stopped = true;
+      break;
+    }
     if (run.max_failures >= 0 && result.restarts >= run.max_failures) {  // FIT-2
       throw Error(ErrorCode::worker_died, failure_text(*lost, result.restarts + 1, latest));
     }
     if (now() - began > std::chrono::seconds(10)) reported_at = began;  // long enough without a report
     if (reported_at) backoff.up(*reported_at);
-    wait_to_restart(backoff.ended(now()), result.restarts + 1, run.max_failures, *lost);
+    wait_to_restart(backoff.ended(now()), result.restarts + 1, run.max_failures, *lost, stop);
   }
+  result.interrupted = result.stopped && interrupted();
   result.checkpoint = latest;
   result.best_checkpoint = folder.checkpoints().best();
   return result;

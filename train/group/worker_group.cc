@@ -1,6 +1,8 @@
 #include "train/group/worker_group.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <sstream>
 
 #include <manta/get.h>
 #include <manta/wait.h>
@@ -13,11 +15,24 @@ namespace {
 // be the one that died.
 constexpr std::chrono::milliseconds kForTheCause{500};
 
-ActorOptions options_for(const ScalingConfig& scaling) {
+constexpr std::chrono::milliseconds kStopPoll{100};       // how often a signal is looked for
+constexpr std::chrono::milliseconds kFirstLine{2'000};    // of waiting for room
+constexpr std::chrono::milliseconds kFurtherLines{30'000};
+
+ActorOptions options_for(const ScalingConfig& scaling, const Bundle& bundle) {
   return {.num_cpus = scaling.cpus_per_worker,
           .num_gpus = scaling.use_gpu ? 1.0 : 0.0,
-          .max_concurrency = 2,  // the loop, and whoever asks for reports
-          .name = {}};
+          .max_concurrency = 3,  // the loop, the trainer's question for reports, its request to stop
+          .name = {},
+          .bundle = bundle};
+}
+
+std::string amount_text(const ScalingConfig& scaling) {
+  std::ostringstream text;
+  text << scaling.num_workers << " workers with " << scaling.cpus_per_worker << " CPUs";
+  if (scaling.use_gpu) text << " and a GPU";
+  text << " each";
+  return text.str();
 }
 
 bool process_gone(const Error& error) {
@@ -27,10 +42,46 @@ bool process_gone(const Error& error) {
 
 }  // namespace
 
-WorkerGroup::WorkerGroup(const ScalingConfig& scaling, WorkerSetup setup, const StartWorker& start) {
+Reservation::Reservation(const ScalingConfig& scaling) : what_(amount_text(scaling)) {
+  if (scaling.cpus_per_worker == 0 && !scaling.use_gpu) return;
+  const BundleOptions each{.num_cpus = scaling.cpus_per_worker, .num_gpus = scaling.use_gpu ? 1.0 : 0.0};
+  const std::vector<BundleOptions> bundles(static_cast<std::size_t>(scaling.num_workers), each);
+  try {
+    group_.emplace(bundles, GroupStrategy::strict_pack);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::invalid_argument) throw;
+    throw Error(ErrorCode::invalid_argument, "Trainer: no host has room for " + what_ + ", even when it is idle: " +
+                error.message() + " Next: ask for fewer workers, or a smaller ScalingConfig::cpus_per_worker.");
+  }
+}
+
+bool Reservation::await(const std::function<bool()>& interrupted) const {
+  if (!group_) return true;
+  std::vector<Ref<void>> ready{group_->ready()};
+  const auto began = std::chrono::steady_clock::now();
+  auto next_line = began + kFirstLine;
+  while (manta::wait(ready, {.count = 1, .timeout = kStopPoll}) == 0) {
+    if (interrupted()) return false;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_line) continue;
+    next_line = now + kFurtherLines;
+    std::fprintf(stderr, "manta: Trainer waits until one host has room for %s (%lld s); other work holds CPUs or GPUs. "
+                 "Next: end that work, or ask for less.\n", what_.c_str(),
+                 static_cast<long long>(std::chrono::duration_cast<std::chrono::seconds>(now - began).count()));
+  }
+  manta::get(ready.front());
+  return true;
+}
+
+Bundle Reservation::bundle(int rank) const {
+  return group_ ? group_->bundle(static_cast<std::size_t>(rank)) : Bundle();
+}
+
+WorkerGroup::WorkerGroup(const ScalingConfig& scaling, const Reservation& reservation, WorkerSetup setup,
+                         const StartWorker& start) {
   setup.world_size = scaling.num_workers;
   for (setup.rank = 0; setup.rank < scaling.num_workers; ++setup.rank) {
-    workers_.push_back(start(setup, options_for(scaling)));
+    workers_.push_back(start(setup, options_for(scaling, reservation.bundle(setup.rank))));
   }
   reports_ = workers_.front().take_reports();
 }
@@ -41,11 +92,16 @@ WorkerGroup::~WorkerGroup() {
   for (const StartedWorker& worker : workers_) (void)try_get(worker.run);  // GROUP-1
 }
 
-std::optional<LostWorker> WorkerGroup::follow(const OnReport& on_report) {
+std::optional<LostWorker> WorkerGroup::follow(const OnReport& on_report, const std::function<bool()>& stop) {
   std::vector<Ref<Update>> awaited{reports_};
   for (const StartedWorker& worker : workers_) awaited.push_back(worker.run);
   while (!awaited.empty()) {
-    manta::wait(awaited, {.count = 1});
+    const std::size_t ended = manta::wait(awaited, {.count = 1, .timeout = kStopPoll});
+    if (!stop_requested_ && stop()) {
+      stop_requested_ = true;
+      workers_.front().request_stop();  // its loop tells the others, so that all end at the same step
+    }
+    if (ended == 0) continue;
     const Ref<Update> ready = awaited.front();
     awaited.erase(awaited.begin());
     if (ready == reports_) {
@@ -86,19 +142,30 @@ std::optional<LostWorker> WorkerGroup::look_at(int rank, const OnReport& on_repo
     throw_error(ended.error());
   }
   if (rank == 0) hand_on(*ended, on_report);
+  stopped_ = stopped_ || ended->stopped;
   if (!ended->lost_peer.empty()) return LostWorker{rank, false, ended->lost_peer};
   return std::nullopt;
 }
 
 LostWorker WorkerGroup::cause_of(LostWorker first) {
   const auto until = std::chrono::steady_clock::now() + kForTheCause;
+  std::optional<int> returned;
   for (std::size_t rank = 0; rank < workers_.size(); ++rank) {
     const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now());
     const auto ended = try_get(workers_[rank].run, std::max(left, std::chrono::nanoseconds::zero()));
     if (!ended && process_gone(ended.error())) return {static_cast<int>(rank), true, ended.error().message()};
     if (!ended && ended.error().code() == ErrorCode::task_failed) throw_error(ended.error());
+    if (ended && ended->lost_peer.empty()) returned = static_cast<int>(rank);
   }
+  if (returned) refuse_unequal_loops(first, *returned);
   return first;
+}
+
+void WorkerGroup::refuse_unequal_loops(const LostWorker& first, int returned) const {
+  throw Error(ErrorCode::invalid_argument, "Trainer: the loop of rank " + std::to_string(returned) + " returned while "
+              "that of rank " + std::to_string(first.rank) + " was in a collective operation: " + first.reason +
+              ". Next: give all ranks equally many steps, as DistributedSampler does, or run them in "
+              "DistributedDataParallel::join.");
 }
 
 }  // namespace manta::train::detail

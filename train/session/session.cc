@@ -1,12 +1,64 @@
 #include "train/session/session.h"
 
+#include <cmath>
+#include <cstdio>
+
 #include <torch/torch.h>
+
+#include <manta/error.h>
 
 namespace manta::train::detail {
 
 namespace {
 
 constexpr std::size_t kMostReports = 1'000;  // that wait to be taken
+
+std::int64_t step_of(const Metrics& metrics) {
+  const auto step = metrics.find("step");
+  if (step == metrics.end()) return 0;
+  if (std::isfinite(step->second) && std::abs(step->second) < 9e15) return static_cast<std::int64_t>(step->second);
+  throw Error(ErrorCode::invalid_argument, "Context::report: the metric \"step\" is " + std::to_string(step->second) +
+              ". Next: give the number of the step; other metrics may be NaN or infinite.");
+}
+
+std::vector<torch::Tensor> gather(c10d::ProcessGroup& group, const torch::Tensor& tensor) {
+  std::vector<torch::Tensor> mine{tensor};
+  std::vector<std::vector<torch::Tensor>> all(1);
+  for (int rank = 0; rank < group.getSize(); ++rank) all[0].push_back(torch::empty_like(tensor));
+  group.allgather(all, mine)->wait();
+  return all[0];
+}
+
+// Each rank's buffers, where they are not the same on all ranks; else nothing.
+std::vector<RankBuffers> gather_buffers(c10d::ProcessGroup& group, const State& state) {
+  std::vector<RankBuffers> all(static_cast<std::size_t>(group.getSize()));
+  bool differ = false;
+  for (const auto& [name, part] : state.parts()) {
+    const auto* module = std::get_if<torch::nn::Module*>(&part);
+    if (module == nullptr) continue;
+    for (const auto& buffer : (*module)->named_buffers()) {
+      if (!buffer.value().defined()) continue;
+      const std::vector<torch::Tensor> each = gather(group, buffer.value().detach().cpu().contiguous());
+      for (std::size_t rank = 0; rank < each.size(); ++rank) {
+        differ = differ || !each[rank].equal(each[0]);
+        all[rank][name + "." + buffer.key()] = each[rank];
+      }
+    }
+  }
+  return differ ? all : std::vector<RankBuffers>();
+}
+
+void restore_buffers(State& state, const RankBuffers& saved) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, part] : state.parts()) {
+    const auto* module = std::get_if<torch::nn::Module*>(&part);
+    if (module == nullptr) continue;
+    for (const auto& buffer : (*module)->named_buffers()) {
+      const auto at = saved.find(name + "." + buffer.key());
+      if (at != saved.end()) buffer.value().copy_(at->second);
+    }
+  }
+}
 
 }  // namespace
 
@@ -21,34 +73,49 @@ void Session::join() {
   process_group_->setTimeout(setup_.collective_timeout);
 }
 
-std::vector<torch::Tensor> Session::gather_random_states() {
-  std::vector<torch::Tensor> mine{random_state()};
-  std::vector<std::vector<torch::Tensor>> all(1);
-  for (int rank = 0; rank < setup_.world_size; ++rank) all[0].push_back(torch::empty_like(mine[0]));
-  process_group_->allgather(all, mine)->wait();
-  return all[0];
+void Session::leave() noexcept {
+  if (!process_group_) return;
+  try {
+    collective::finish(*process_group_);
+    process_group_->getBackend(c10::DeviceType::CPU)->shutdown();
+  } catch (const std::exception& error) {  // the loop's end counts, not what it left unfinished
+    std::fprintf(stderr, "manta: rank %d leaves its group: %s\n", setup_.rank, error.what());
+  }
 }
 
-std::string Session::save(const Metrics& metrics, const State& state, std::vector<torch::Tensor> random_states) {
-  const auto step = metrics.find("step");
-  CheckpointDetails details{.metrics = metrics, .random_states = std::move(random_states)};
-  if (step != metrics.end()) details.step = static_cast<std::int64_t>(step->second);
-  return store_->save(state, details).folder().string();
+bool Session::should_stop() {
+  std::vector<torch::Tensor> any{torch::full({1}, stop_requested_.load() ? 1 : 0, torch::kByte)};
+  c10d::AllreduceOptions options;
+  options.reduceOp = c10d::ReduceOp::MAX;
+  process_group_->allreduce(any, options)->wait();
+  return any[0].item<int>() != 0;
 }
 
 void Session::report(const Metrics& metrics, const State* state) {
-  std::vector<torch::Tensor> random_states;
-  if (state != nullptr) random_states = gather_random_states();
-  if (setup_.rank != 0) return;
+  const std::int64_t step = step_of(metrics);
   SentReport report{metrics, {}};
+  bool stops = false;
   if (state != nullptr) {
-    await_arrival();
-    report.checkpoint = save(metrics, *state, std::move(random_states));  // SESSION-2
+    CheckpointDetails details{.metrics = metrics, .step = step};
+    details.random_states = gather(*process_group_, random_state());
+    details.rank_buffers = gather_buffers(*process_group_, *state);
+    stops = should_stop();
+    if (setup_.rank == 0) {
+      await_arrival();
+      report.checkpoint = save(std::move(details), *state);  // SESSION-2
+    }
   }
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return reports_.size() < kMostReports; });
-  reports_.push_back(std::move(report));
-  changed_.notify_all();
+  if (setup_.rank == 0) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return reports_.size() < kMostReports; });
+    reports_.push_back(std::move(report));
+    changed_.notify_all();
+  }
+  if (stops) throw Stopped();
+}
+
+std::string Session::save(CheckpointDetails details, const State& state) {
+  return store_->save(state, details).folder().string();
 }
 
 void Session::await_arrival() {
@@ -79,12 +146,18 @@ Worker::~Worker() = default;
 
 Update Worker::take_reports() { return {session_->take(), {}}; }
 
+void Worker::request_stop() { session_->request_stop(); }
+
 Update Worker::run_loop(const std::function<void(Context&)>& loop) {
   Update last;
   try {
     session_->join();
     Context context(*session_);
     loop(context);
+    session_->leave();
+  } catch (const Stopped&) {
+    last.stopped = true;
+    session_->leave();
   } catch (const Error& error) {
     session_->end();
     if (error.code() != ErrorCode::unavailable) throw;
@@ -118,8 +191,12 @@ bool Context::resume(State& state) const {
   if (!checkpoint()) return false;
   checkpoint()->restore(state);
   if (rank() < checkpoint()->world_size()) set_random_state(checkpoint()->random_state(rank()));
+  detail::restore_buffers(state, checkpoint()->rank_buffers(rank()));
   return true;
 }
+
+void Context::stop() { session_.request_stop(); }
+bool Context::should_stop() { return session_.should_stop(); }
 
 void Context::report(const Metrics& metrics) { session_.report(metrics, nullptr); }
 void Context::report(const Metrics& metrics, const State& state) { session_.report(metrics, &state); }

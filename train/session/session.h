@@ -6,6 +6,7 @@
 //            the loop goes on from the checkpoint (and fit() knows the checkpoint's own metrics).
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -17,12 +18,20 @@
 
 namespace manta::train::detail {
 
-// Threading: join, report and end by the loop's thread, take by another.
+// Thrown through the loop by the report that made the last checkpoint of a run that is to stop. No std::exception: a loop
+// that handles those does not handle this.
+struct Stopped {};
+
+// Threading: join, leave, report, should_stop and end by the loop's thread, take by another, request_stop by any.
 class Session {
  public:
   explicit Session(WorkerSetup setup);
 
   void join();
+  // The others' collectives that this rank does not come to fail from now on, instead of waiting.
+  void leave() noexcept;
+  void request_stop() { stop_requested_ = true; }
+  bool should_stop();  // collective
   void report(const Metrics& metrics, const State* state);
   void end();  // nothing more will come
   // Waits until there are reports, or for the end. The trainer has those that it took before.
@@ -33,14 +42,14 @@ class Session {
   const c10::intrusive_ptr<c10d::ProcessGroup>& process_group() const { return process_group_; }
 
  private:
-  std::vector<torch::Tensor> gather_random_states();
   void await_arrival();
-  std::string save(const Metrics& metrics, const State& state, std::vector<torch::Tensor> random_states);
+  std::string save(CheckpointDetails details, const State& state);
 
   WorkerSetup setup_;
   std::optional<CheckpointStore> store_;  // of rank 0
   std::optional<Checkpoint> checkpoint_;
   c10::intrusive_ptr<c10d::ProcessGroup> process_group_;
+  std::atomic<bool> stop_requested_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -22,7 +22,8 @@ class OperationQueue;
 //
 // Tensors need not be contiguous. Data moves for every type; it is reduced for uint8, int8 to int64, half, bfloat16,
 // float, double and bool, by SUM, AVG (floating-point types), PRODUCT, MIN, MAX, BAND, BOR and BXOR (integers and
-// bool). A list of tensors is reduced tensor by tensor. Work::wait(timeout) goes by the group's timeout, or that of the
+// bool). A list of tensors is reduced tensor by tensor. Sparse tensors (COO) are summed and averaged by allreduce: each
+// rank brings its own indices. Work::wait(timeout) goes by the group's timeout, or that of the
 // operation's options.
 //
 // Operations are done in the order they were called, by the thread that waits for one, else by a thread of the group,

@@ -1,6 +1,11 @@
-// All of manta::train.
+// All of manta::train, and what a program of it needs besides: Manta's core, and LibTorch's C++ interface.
 #pragma once
 
+#include <torch/torch.h>
+
+#include <manta/manta.h>
+#include <manta/torch.h>
+#include <manta/train/comm_hooks.h>
 #include <manta/train/checkpoint.h>
 #include <manta/train/checkpoint_store.h>
 #include <manta/train/context.h>

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <manta/train/report.h>
@@ -11,12 +13,17 @@
 
 namespace manta::train {
 
+// A rank's own buffers: by the name of the State's network, '.', and the buffer's name in it.
+using RankBuffers = std::map<std::string, torch::Tensor>;
+
 // What a checkpoint holds beside the state.
 struct CheckpointDetails {
   Metrics metrics;        // of the moment, as accuracy; CheckpointStore keeps the best by one of them
   std::int64_t step = 0;  // optimizer steps so far
   // random_state() of every rank, by rank. Their number is the checkpoint's world_size().
   std::vector<torch::Tensor> random_states;
+  // Buffers of every rank, where they differ (DdpOptions::broadcast_buffers = false); empty: all have rank 0's.
+  std::vector<RankBuffers> rank_buffers;
 };
 
 // A folder that is complete, or does not exist under its name: it is written beside it as NAME.part, made durable
@@ -24,8 +31,8 @@ struct CheckpointDetails {
 //
 //   model.safetensors    every network: its parameters and buffers as "NAME.PARAMETER" (where the state has one network
 //                        only, as "PARAMETER", as PyTorch's load_state_dict wants them)
-//   NAME.pt              an optimizer, as torch::save writes it
-//   tensors.safetensors  tensors of the state, and random_state.RANK; left out where there are none
+//   NAME.pt              an optimizer's state as dictionaries, which Python's torch.load reads
+//   tensors.safetensors  tensors of the state, random_state.RANK, rank_buffer.RANK.NAME; left out where there are none
 //   state.json           numbers, strings, samplers; step, metrics, world size, time; each file with its size
 //
 //   Checkpoint::save("runs/1/checkpoint_000000", state, {.metrics = {{"loss", loss}}, .step = step});
@@ -56,6 +63,8 @@ class Checkpoint {
   std::int64_t world_size() const;
   // Throws Error(not_found) for a rank that the checkpoint does not have.
   torch::Tensor random_state(std::int64_t rank) const;
+  // The rank's own buffers; empty: it has those of the state.
+  RankBuffers rank_buffers(std::int64_t rank) const;
   // When it was saved, in seconds since 1970.
   double time() const;
 

@@ -43,7 +43,8 @@ class CheckpointStore {
   Checkpoint save(const State& state, const CheckpointDetails& details = {});
 
   std::optional<Checkpoint> latest() const;
-  // By score_attribute; the latest where that is empty, or no checkpoint has the metric.
+  // By score_attribute; the latest where that is empty. None where no checkpoint has the metric as a number: NaN is never
+  // the best. Infinities are ordered as numbers are.
   std::optional<Checkpoint> best() const;
   // From the oldest to the latest.
   std::vector<Checkpoint> all() const;

@@ -56,13 +56,23 @@ class Context {
 
   // Sends metrics to the trainer: rank 0's are kept (result.json, progress.csv, TensorBoard, RunConfig::on_report), those
   // of other ranks are dropped. Blocks only while 1,000 reports wait to be taken.
+  // NaN and infinities are values like others: they are logged, they end nothing, and a checkpoint whose score is NaN is
+  // never the best. The metric "step" must be finite: Error(invalid_argument).
   // After a worker's death the training goes on from the latest checkpoint: no step's report is lost, those after the
   // checkpoint come again.
   void report(const Metrics& metrics);
   // The same with a checkpoint of the state, on disk when this returns in rank 0; the metric "step" is its step. Collective:
   // all ranks call it at the same step, because each rank's generator is part of it. Errors: those of Checkpoint::save, in
   // rank 0.
+  // Where the run is to stop (stop(), RunConfig::stop, a signal to the program) it does not return: the loop of every rank
+  // ends here, as if by an exception that is no std::exception, and fit() returns with TrainingResult::stopped.
   void report(const Metrics& metrics, const State& state);
+
+  // The run ends with the next checkpoint that report makes, or when the loops return. Any rank may call it; one is enough.
+  void stop();
+  // Whether the run is to stop: the same on all ranks, which all call it at the same step. For loops whose checkpoints are
+  // rare: report(metrics, state) then makes the last one. Collective, about a microsecond between processes of a host.
+  bool should_stop();
 
  private:
   detail::Session& session_;

@@ -19,6 +19,8 @@ class Module;
 }
 namespace optim {
 class Optimizer;
+class LRScheduler;
+class ReduceLROnPlateauScheduler;
 }
 }  // namespace torch
 
@@ -61,6 +63,9 @@ class State {
   State& add(std::string name, torch::nn::Module& module) { return add_part(std::move(name), &module); }
   // Its options, as the learning rate, and what it knows of each parameter.
   State& add(std::string name, torch::optim::Optimizer& optimizer) { return add_part(std::move(name), &optimizer); }
+  // LibTorch's learning rate schedulers, as StepLR: where it is. The rates are the optimizer's, the rest its constructor's.
+  State& add(std::string name, torch::optim::LRScheduler& scheduler);
+  State& add(std::string name, torch::optim::ReduceLROnPlateauScheduler& scheduler);
   // Restored in place; an undefined tensor takes what the checkpoint has.
   State& add(std::string name, at::Tensor& tensor) { return add_part(std::move(name), &tensor); }
   State& add(std::string name, std::int64_t& value) { return add_part(std::move(name), &value); }

@@ -40,6 +40,7 @@ struct RunConfig {
   std::chrono::milliseconds join_timeout{60'000};          // for all workers to be there
   std::chrono::milliseconds collective_timeout{1'800'000};  // how long a rank waits in a collective for the others
   std::function<void(const Report&)> on_report;            // called by fit(), in its thread
+  std::function<bool(const Report&)> stop;                 // likewise; true: the run stops at its next checkpoint
 };
 
 // What fit() returns.
@@ -49,6 +50,8 @@ struct TrainingResult {
   std::optional<Checkpoint> best_checkpoint;  // by CheckpointConfig::score_attribute; without one: the latest
   std::filesystem::path folder;           // of the run
   int restarts = 0;
+  bool stopped = false;      // before its time: by Context::stop, RunConfig::stop or a signal
+  bool interrupted = false;  // by SIGINT or SIGTERM; RunConfig::resume goes on from the checkpoint
 };
 
 // Runs Loop, a function void(Context&, arguments...), on ScalingConfig::num_workers worker processes at once.
@@ -58,11 +61,18 @@ struct TrainingResult {
 // ends with the same weights as without the failure. So it is where the loop throws Error(unavailable), which is how a
 // collective says that a rank is gone. Any other exception of the loop is not repeated: fit() throws it.
 //
+// SIGINT or SIGTERM while fit() runs ends the run well, with the next checkpoint that Context::report makes; a second one
+// ends the program at once.
+//
+// The workers are reserved together on one host, and kept for all attempts: fit() waits until a host has room for all.
+// Collectives of ranks whose loop goes on after another rank's has returned fail at once, and fit() throws
+// invalid_argument that names both ranks.
+//
 // Results: STORAGE_PATH/NAME/ with checkpoint_NNNNNN/ (checkpoint.h), result.json, progress.csv (result_log.h) and a
 // TensorBoard event file.
 //
 // Threading: fit() blocks; one thread. Ownership: the workers live as long as fit(). Errors: fit() throws manta::Error:
-// invalid_argument (no worker, resources that no node has, a run's folder that holds checkpoints without resume), those of
+// invalid_argument (no worker, resources that no node has for all workers together, a run's folder that holds checkpoints without resume), those of
 // a file (not_found, exhausted) where that folder cannot be made,
 // TaskError what the loop threw, deadline where a rank did not come to a collective in time, worker_died when
 // max_failures is used up.

@@ -46,6 +46,7 @@ struct SentReport {
 struct Update {
   std::vector<SentReport> reports;
   std::string lost_peer;  // the loop ended because another worker is gone
+  bool stopped = false;   // the loop ended before its time because it was asked to
 };
 
 // The part of a worker that does not depend on the loop.
@@ -58,6 +59,8 @@ class Worker {
 
   // Waits for reports, or for the loop's end.
   Update take_reports();
+  // The loop ends with its next checkpoint.
+  void request_stop();
 
  protected:
   // Joins the group, runs the loop, leaves.
@@ -106,6 +109,7 @@ using LoopWorker = typename LoopWorkerFor<Loop, File>::type;
 struct StartedWorker {
   Ref<Update> run;  // ready when the loop has ended
   std::function<Ref<Update>()> take_reports;
+  std::function<void()> request_stop;
   std::function<void()> kill;
 };
 using StartWorker = std::function<StartedWorker(const WorkerSetup&, const ActorOptions&)>;
@@ -114,7 +118,8 @@ template <class W, class File, class... As>
 StartedWorker start_worker(const WorkerSetup& setup, const ActorOptions& options, const As&... arguments) {
   const Actor<W> handle = actor<W, File>.options(options)(setup);
   return {handle.template call<&W::run, File>(arguments...),
-          [handle] { return handle.template call<&Worker::take_reports, File>(); }, [handle] { manta::kill(handle); }};
+          [handle] { return handle.template call<&Worker::take_reports, File>(); },
+          [handle] { (void)handle.template call<&Worker::request_stop, File>(); }, [handle] { manta::kill(handle); }};
 }
 
 TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, const StartWorker& start);

@@ -1,0 +1,43 @@
+// Ranks whose inputs have run out, and those whose have not.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <manta/process_group.h>
+#include <manta/train/distributed_data_parallel.h>
+
+namespace manta::train::detail {
+
+/// What a rank does in its next forward and backward; bits of a number. 0: it has no inputs left.
+enum Part : std::int64_t { kForward = 1, kRebuildsBuckets = 2, kSendsBuffers = 4, kAverages = 8 };
+
+/// The parts of all ranks in one forward and backward.
+struct Round {
+  std::vector<int> active, ended;  // ranks
+  std::int64_t parts = 0;          // of the active ones, which all do the same
+  bool has(Part part) const { return (parts & part) != 0; }
+};
+
+/// Before each forward all ranks tell each other their parts, so that those without inputs do theirs of the collectives.
+///
+/// **Threading**: the model's thread. **Errors**: Error(cancelled) where JoinOptions says so.
+class Joining {
+ public:
+  Joining(c10::intrusive_ptr<c10d::ProcessGroup> group, const JoinOptions& options);
+
+  /// Collective.
+  Round exchange(std::int64_t parts);
+  /// The rank that has made the most steps: the last of those that were active in the last round with any.
+  int furthest_rank() const { return furthest_; }
+  /// By what a gradient is multiplied before the mean over all ranks.
+  double factor() const { return factor_; }
+
+ private:
+  c10::intrusive_ptr<c10d::ProcessGroup> group_;
+  JoinOptions options_;
+  int furthest_ = 0;
+  double factor_ = 1;
+};
+
+}  // namespace manta::train::detail
