@@ -6,6 +6,7 @@
 #              [TIMEOUT s] [ARGS arg ...] [ENV KEY=VALUE ...])
 #   manta_bench(NAME x SOURCES a.cc ... [LIBS lib ...] [TORCH] [OWN_MAIN] [ARGS arg ...])
 #
+#   manta_unity(TARGET SIZE source ...)   compiles so many of the sources together: their headers are read once
 #   manta_cuda_library(NAME x SOURCES a.cu ... [LIBS lib ...])   static, C++20; only where MANTA_HAVE_CUDA
 #
 # All but the last link manta::core. A library's rooms add their sources with target_sources(manta_x PRIVATE a.cc ...); its
@@ -51,6 +52,20 @@ function(manta_reuse_test_pch target)
     target_compile_options(manta_test_pch PRIVATE -fPIE)
   endif()
   target_precompile_headers(${target} REUSE_FROM manta_test_pch)
+endfunction()
+
+# Names in anonymous namespaces must differ within a group. Sources are relative to the current folder, as everywhere.
+function(manta_unity target size)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  string(MAKE_C_IDENTIFIER "${folder}" folder)
+  set(count 0)
+  foreach(source IN LISTS ARGN)
+    math(EXPR group "${count} / ${size}")
+    math(EXPR count "${count} + 1")
+    set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/${source} TARGET_DIRECTORY ${target} PROPERTIES
+      UNITY_GROUP "${folder}_${group}")
+  endforeach()
 endfunction()
 
 function(manta_library)

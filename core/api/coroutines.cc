@@ -7,6 +7,7 @@
 
 #include <manta/detail/coroutine_call.h>
 #include <manta/error.h>
+#include <manta/task.h>
 
 namespace manta::detail {
 

@@ -210,7 +210,7 @@ void Daemon::read_last(Client& client) {
     auto packet = client.socket.try_receive();
     if (!packet) break;
     auto message = net::decode_client_message(packet->bytes);
-    if (message) handle(client, std::move(*message), packet->descriptors);
+    if (message) handle(client, std::move(*message));
   }
 }
 

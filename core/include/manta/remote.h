@@ -147,7 +147,7 @@ class RemoteClosure {
  public:
   explicit RemoteClosure(F function) {
     if constexpr (detail::travels_as_bytes<F>) {
-      detail::refuse_stack_addresses(&function, sizeof(F), detail::ClosureName<F, void>::name());
+      detail::refuse_stack_addresses(&function, sizeof(F), detail::class_label<F>());
     }
     closure_.function.emplace(std::move(function));
   }

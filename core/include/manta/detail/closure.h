@@ -34,14 +34,6 @@ struct Closure {
   std::optional<F> function;
 };
 
-template <class F, class File>
-struct ClosureName {
-  static std::string_view name() { return template_argument_name(pretty()); }
-
- private:
-  static constexpr std::string_view pretty() { return __PRETTY_FUNCTION__; }
-};
-
 // Throws Error(invalid_argument) where a word of the bytes is an address on the calling thread's stack.
 void refuse_stack_addresses(const void* bytes, std::size_t size, std::string_view name);
 
@@ -95,7 +87,7 @@ struct ClosureCallee<F, File, Types<Ps...>> {
   static decltype(auto) call(Arguments&, Vs&&... values) {
     return call(std::forward_as_tuple(std::forward<Vs>(values)...), std::index_sequence_for<Ps...>());
   }
-  static std::string_view name() { return ClosureName<F, void>::name(); }
+  static std::string_view name() { return class_label<F>(); }
 
  private:
   template <class Values, std::size_t... I>
