@@ -28,7 +28,8 @@ void check(const ScalingConfig& scaling, const RunConfig& run) {
   if (!(scaling.cpus_per_worker >= 0) || !std::isfinite(scaling.cpus_per_worker)) {
     refuse("ScalingConfig::cpus_per_worker is " + std::to_string(scaling.cpus_per_worker) + ". Next: give 0 or more.");
   }
-  if (run.max_failures < -1) refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
+  if (run.max_failures < -1)
+    refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
   if (std::min(run.join_timeout, run.collective_timeout) <= std::chrono::milliseconds::zero()) {
     refuse("RunConfig::join_timeout or collective_timeout is not positive. Next: give more than 0 ms.");
   }
@@ -38,7 +39,8 @@ std::string failure_text(const LostWorker& lost, int failures, const std::option
   std::string text = "Trainer: rank " + std::to_string(lost.rank) + " was lost in attempt " + std::to_string(failures) +
                      ", the last one allowed: " + lost.reason + " Next: ";
   if (latest) {
-    text += "run it again with RunConfig::resume to go on from " + latest->folder().string() + ", or raise max_failures.";
+    text +=
+        "run it again with RunConfig::resume to go on from " + latest->folder().string() + ", or raise max_failures.";
   } else {
     text += "raise RunConfig::max_failures, and report a checkpoint now and then, so that not all is done again.";
   }
@@ -53,7 +55,8 @@ class Signals {
       if (error) return;
       received_ = true;
       signals_.clear();
-      std::fprintf(stderr, "manta: signal %d: the training ends with its next checkpoint; a second signal ends it at once\n",
+      std::fprintf(stderr,
+                   "manta: signal %d: the training ends with its next checkpoint; a second signal ends it at once\n",
                    signal);
     });
   }
@@ -129,7 +132,8 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
 
 }  // namespace
 
-TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, std::string_view loop, const StartWorker& start) {
+TrainingResult fit(const ScalingConfig& scaling, const RunConfig& run, std::string_view loop,
+                   const StartWorker& start) {
   check(scaling, run);
   try {
     return run_attempts(scaling, run, start);
