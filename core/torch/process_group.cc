@@ -222,8 +222,8 @@ ProcessGroupManta::WorkPtr ProcessGroupManta::recv(Tensors& tensors, int from, i
 
 c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const Rendezvous& rendezvous) {
   auto backend = c10::make_intrusive<ProcessGroupManta>(Group::join(rendezvous));
-  auto group = c10::make_intrusive<c10d::ProcessGroup>(c10::make_intrusive<c10d::HashStore>(), rendezvous.rank,
-                                                       rendezvous.size);
+  auto group =
+      c10::make_intrusive<c10d::ProcessGroup>(c10::make_intrusive<c10d::HashStore>(), rendezvous.rank, rendezvous.size);
   group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::CUSTOM,
                     c10::static_intrusive_pointer_cast<c10d::Backend>(backend));
   group->setDefaultBackend(c10d::ProcessGroup::BackendType::CUSTOM);

@@ -54,7 +54,8 @@ void all_reduce_sparse(Group& group, const at::Tensor& tensor, bool average) {
     all_indices.push_back(from_rank(group, static_cast<int>(rank), indices, {indices.size(0), sizes[0]}));
     all_values.push_back(from_rank(group, static_cast<int>(rank), values, sizes));
   }
-  at::Tensor sum = at::_sparse_coo_tensor_unsafe(at::cat(all_indices, 1), at::cat(all_values, 0), tensor.sizes()).coalesce();
+  at::Tensor sum =
+      at::_sparse_coo_tensor_unsafe(at::cat(all_indices, 1), at::cat(all_values, 0), tensor.sizes()).coalesce();
   if (average) sum._values().div_(group.size());
   tensor.copy_(sum);
 }

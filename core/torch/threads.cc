@@ -33,8 +33,8 @@ bool read_exception(const std::exception& error, std::string& message) {
 }  // namespace
 
 bool register_torch() {
-  static const bool done = add_thread_setter(&at::set_num_threads) && add_worker_setup(&seed) &&
-                           add_exception_reader(&read_exception);
+  static const bool done =
+      add_thread_setter(&at::set_num_threads) && add_worker_setup(&seed) && add_exception_reader(&read_exception);
   return done;
 }
 

@@ -257,8 +257,8 @@ TEST_F(CheckpointTest, DamageIsSaidAtTheOpening) {
     content.empty() ? fs::resize_file(folder / file, 20), void() : write(folder / file, content);
     return message_of([&] { Checkpoint checkpoint(folder); });
   };
-  EXPECT_THAT(damaged("model.safetensors", ""), AllOf(HasSubstr("c/model.safetensors: has 20 bytes instead of "),
-                                                      HasSubstr("Next: ")));
+  EXPECT_THAT(damaged("model.safetensors", ""),
+              AllOf(HasSubstr("c/model.safetensors: has 20 bytes instead of "), HasSubstr("Next: ")));
   EXPECT_THAT(damaged("optimizer.pt", ""), HasSubstr("c/optimizer.pt: has 20 bytes instead of "));
   EXPECT_THAT(damaged("state.json", ""), HasSubstr("c/state.json: is damaged"));
   EXPECT_THAT(damaged("state.json", "[1]"), HasSubstr("c/state.json: is damaged"));

@@ -57,7 +57,8 @@ struct ModelImpl : torch::nn::Module {
 
   Output forward(const torch::Tensor& x, int which) {
     const auto through = [&](const char* name, const torch::Tensor& input) { return linear.at(name)->forward(input); };
-    if (kind_ == "embedding") return {through("out", words((x * 5 + 5).floor().to(torch::kLong).clamp(0, 9)).mean(1)), {}};
+    if (kind_ == "embedding")
+      return {through("out", words((x * 5 + 5).floor().to(torch::kLong).clamp(0, 9)).mean(1)), {}};
     if (kind_ == "tied") return {through("out", torch::tanh(second(torch::tanh(through("first", x))))), {}};
     if (kind_ == "norm") return {through("wide", norm(through("body", x))), {}};
     const torch::Tensor h = torch::tanh(through("body", x));
@@ -105,7 +106,9 @@ void set_parameters(const Model& network) {
 }
 
 torch::Tensor batch(std::int64_t step, int rank) {
-  return wave(kBatch * kWidth, 0.37, static_cast<double>(step) * 1.3 + rank * 2.1).to(torch::kFloat).reshape({kBatch, kWidth});
+  return wave(kBatch * kWidth, 0.37, static_cast<double>(step) * 1.3 + rank * 2.1)
+      .to(torch::kFloat)
+      .reshape({kBatch, kWidth});
 }
 
 torch::Tensor loss_of(const Output& output, int which) {
@@ -181,7 +184,8 @@ class Run {
       losses_.push_back(loss.item<double>());
       return true;
     } catch (const manta::Error& error) {
-      const bool unfinished = std::string(error.what()).find("Expected to have finished reduction") != std::string::npos;
+      const bool unfinished =
+          std::string(error.what()).find("Expected to have finished reduction") != std::string::npos;
       if (error.code() != manta::ErrorCode::invalid_argument || !unfinished) throw;
     }
     if (right_.at("throws_at") != number) throw std::runtime_error("it threw at step " + std::to_string(number));
@@ -220,7 +224,8 @@ class Run {
   const Json& given_;
   const Json& right_;
   Model network_{given_.at("model").get<std::string>()};
-  train::DistributedDataParallel<Model> model_{(set_parameters(network_), network_), context_.process_group(), options()};
+  train::DistributedDataParallel<Model> model_{(set_parameters(network_), network_), context_.process_group(),
+                                               options()};
   torch::optim::SGD optimizer_{parameters_of(network_),
                                torch::optim::SGDOptions(0.1).momentum(given_.at("momentum").get<double>())};
   std::vector<double> losses_, evaluations_;
@@ -242,7 +247,8 @@ TEST(DdpReference, EveryTrainingIsThatOfPython) {
   for (const Json& one : cases) {
     const int ranks = static_cast<int>(one.at("ranks").size());
     try {
-      (void)train::Trainer<follows>({.num_workers = ranks, .cpus_per_worker = 0}, {.storage_path = storage, .tensorboard = false})
+      (void)train::Trainer<follows>({.num_workers = ranks, .cpus_per_worker = 0},
+                                    {.storage_path = storage, .tensorboard = false})
           .fit(one.dump());
     } catch (const std::exception& error) {
       ADD_FAILURE() << one.at("name") << ": " << error.what();

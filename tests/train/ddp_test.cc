@@ -94,7 +94,8 @@ void gathers_without_sync(train::Context& context) {
   {
     const auto guard = model.no_sync();
     backward(0);
-    require(!mean_over_ranks(context, network->out->weight.grad()).allclose(network->out->weight.grad()), "nothing was averaged");
+    require(!mean_over_ranks(context, network->out->weight.grad()).allclose(network->out->weight.grad()),
+            "nothing was averaged");
   }
   backward(1);
   require(network->out->weight.grad().allclose(first + second, 1e-4, 1e-5), "both batches count");
@@ -114,7 +115,8 @@ void leaves_parameters_out(train::Context& context) {
   for (int step = 0; step < 3; ++step) {
     network->zero_grad();
     model(torch::ones({2, 3}), context.rank() == 0).sum().backward();
-    require(network->left->weight.grad().allclose(torch::full({1, 3}, 2.0 / context.world_size())), "one rank's gradient");
+    require(network->left->weight.grad().allclose(torch::full({1, 3}, 2.0 / context.world_size())),
+            "one rank's gradient");
   }
 }
 TEST_F(Ddp, AStepMayLeaveParametersOut) { run<leaves_parameters_out>(); }
@@ -158,10 +160,9 @@ struct Several {
   std::pair<torch::Tensor, std::tuple<torch::Tensor>> pair;
   std::map<std::string, std::vector<torch::Tensor>> map;
   std::optional<torch::Tensor> some, none;
-  std::variant<int, torch::Tensor> variant;
-  std::unique_ptr<std::array<torch::Tensor, 1>> array;
-  WithFunction with_function;
 };
+using Either = std::variant<int, torch::Tensor>;
+using Pointer = std::unique_ptr<std::array<torch::Tensor, 1>>;
 using Named = torch::OrderedDict<std::string, torch::Tensor>;
 class Hides {
  public:
@@ -176,7 +177,7 @@ struct ReturningImpl : torch::nn::Module {
   ReturningImpl() {
     for (int i = 0; i < 9; ++i) layers.push_back(register_module("layer" + std::to_string(i), torch::nn::Linear(2, 1)));
   }
-  std::pair<Several, Named> forward(const torch::Tensor& x) {
+  std::tuple<Several, Named, Either, Pointer, WithFunction> forward(const torch::Tensor& x) {
     std::vector<torch::Tensor> y;
     for (auto& layer : layers) y.push_back(layer(x).sum());
     Several all;
@@ -184,12 +185,11 @@ struct ReturningImpl : torch::nn::Module {
     all.pair = {y[0], {y[1]}};
     all.map["a"] = {y[2]};
     all.some = y[3];
-    all.variant = y[4];
-    all.array = std::make_unique<std::array<torch::Tensor, 1>>(std::array{y[5]});
-    all.with_function.tensor = y[6];
     Named named;
     named.insert("b", y[7]);
-    return {std::move(all), std::move(named)};  // the last layer is unused
+    Pointer array = std::make_unique<std::array<torch::Tensor, 1>>(std::array{y[5]});
+    return {std::move(all), std::move(named), Either(y[4]), std::move(array),
+            WithFunction(y[6])};  // the last layer is unused
   }
 };
 TORCH_MODULE(Returning);
@@ -200,9 +200,10 @@ void returns_anything(train::Context& context) {
   train::DistributedDataParallel model(network, context.process_group(), {.find_unused_parameters = true});
   for (int i = 0; i < 8; ++i) {
     network->zero_grad();
-    auto [all, named] = model(torch::ones({1, 2}));
-    const torch::Tensor each[] = {all.pair.first, std::get<0>(all.pair.second), all.map["a"][0], *all.some,
-                                  std::get<1>(all.variant), (*all.array)[0], all.with_function.tensor, named["b"]};
+    auto [all, named, either, array, with_function] = model(torch::ones({1, 2}));
+    const torch::Tensor each[] = {
+        all.pair.first, std::get<0>(all.pair.second), all.map["a"][0], *all.some, std::get<1>(either),
+        (*array)[0],    with_function.tensor,         named["b"]};
     each[i].backward();
     const auto& gradient = network->layers[static_cast<std::size_t>(i)]->weight.grad();
     require(gradient.defined() && gradient.allclose(torch::ones({1, 2})), "output " + std::to_string(i) + " was used");
@@ -274,8 +275,11 @@ void ends_with_the_first(train::Context& context) {
   train::DistributedDataParallel model(network, context.process_group());
   int steps = 0;
   try {
-    model.join([&] { for (; steps < 2 + 3 * context.rank(); ++steps) model(torch::ones({2, 1, 8, 8})).sum().backward(); },
-               {.throw_on_early_termination = true});
+    model.join(
+        [&] {
+          for (; steps < 2 + 3 * context.rank(); ++steps) model(torch::ones({2, 1, 8, 8})).sum().backward();
+        },
+        {.throw_on_early_termination = true});
   } catch (const manta::Error& error) {
     require(error.code() == manta::ErrorCode::cancelled, error.what());
     require(std::string(error.what()).find("rank 0 of 2 has no inputs left") != std::string::npos, error.what());

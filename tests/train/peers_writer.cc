@@ -8,10 +8,10 @@
 
 #include <torch/torch.h>
 
-#include <manta/train/checkpoint.h>
 #include <manta/report/result_log.h>
-#include <manta/train/safetensors.h>
 #include <manta/report/tensorboard.h>
+#include <manta/train/checkpoint.h>
+#include <manta/train/safetensors.h>
 
 namespace {
 

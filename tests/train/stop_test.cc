@@ -83,7 +83,8 @@ void asks(train::Context& context) {
   while (!context.should_stop()) {
     if (++step == 4 && context.rank() == 0) context.stop();
   }
-  if (step != 4) throw std::runtime_error("rank " + std::to_string(context.rank()) + " stopped at " + std::to_string(step));
+  if (step != 4)
+    throw std::runtime_error("rank " + std::to_string(context.rank()) + " stopped at " + std::to_string(step));
   context.report({{"step", static_cast<double>(step)}}, state);
 }
 
@@ -121,7 +122,8 @@ void counts_by_rank(train::Context& context) {
     step % 2 == 0 ? context.report(metrics, state) : context.report(metrics);
   }
   const float expected = 4 * (1 + static_cast<float>(context.rank()));
-  if (network->seen.item<float>() != expected) throw std::runtime_error("seen: " + std::to_string(network->seen.item<float>()));
+  if (network->seen.item<float>() != expected)
+    throw std::runtime_error("seen: " + std::to_string(network->seen.item<float>()));
 }
 
 TEST_F(Stop, BuffersOfEachRankSurviveADeath) {
@@ -137,7 +139,8 @@ void reports_nan(train::Context& context, bool as_step) {
   train::State state;
   state.add("step", step);
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  for (const double loss : {0.5, nan, 0.7}) context.report({{"step", static_cast<double>(++step)}, {"loss", loss}}, state);
+  for (const double loss : {0.5, nan, 0.7})
+    context.report({{"step", static_cast<double>(++step)}, {"loss", loss}}, state);
   if (as_step) context.report({{"step", nan}});
 }
 

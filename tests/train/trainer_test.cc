@@ -54,7 +54,8 @@ TEST_F(Trainer, AnyNumberOfWorkersAndBucketsGivesTheSameNetwork) {
   const Course course{.steps = 20};
   const SmallNetwork alone = train_alone(course, manta::get(images_));
   for (const int workers : {1, 3}) {
-    EXPECT_LT(distance(network_of(*train(course, run("w" + std::to_string(workers)), workers).checkpoint), alone), 1e-5);
+    EXPECT_LT(distance(network_of(*train(course, run("w" + std::to_string(workers)), workers).checkpoint), alone),
+              1e-5);
   }
   Course many = course;
   many.bucket_bytes = 512;  // a bucket for almost each parameter
@@ -174,7 +175,9 @@ TEST_F(Trainer, WritesLogsThatOthersRead) {
   while (std::getline(lines, line)) count += line.find("\"loss\"") != std::string::npos ? 1 : 0;
   EXPECT_EQ(count, 3);
   EXPECT_TRUE(fs::exists(result.folder / "progress.csv"));
-  const auto is_event_file = [](const auto& entry) { return entry.path().filename().string().starts_with("events.out.tfevents."); };
+  const auto is_event_file = [](const auto& entry) {
+    return entry.path().filename().string().starts_with("events.out.tfevents.");
+  };
   EXPECT_EQ(std::count_if(fs::directory_iterator(result.folder), fs::directory_iterator(), is_event_file), 1);
 }
 
@@ -222,7 +225,8 @@ TEST_F(Trainer, ARankThatReturnsEarlyIsNamedAtOnce) {
     FAIL() << "it went on";
   } catch (const manta::Error& error) {
     EXPECT_EQ(error.code(), manta::ErrorCode::invalid_argument);
-    EXPECT_THAT(error.what(), HasSubstr("the loop of rank 1 returned while that of rank 0 was in a collective operation"));
+    EXPECT_THAT(error.what(),
+                HasSubstr("the loop of rank 1 returned while that of rank 0 was in a collective operation"));
     EXPECT_THAT(error.what(), HasSubstr("has left the group"));
   }
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));

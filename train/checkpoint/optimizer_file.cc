@@ -47,8 +47,8 @@ void fill(torch::serialize::OutputArchive& archive, const c10::IValue& dictionar
 // Tensors and all: the zip file of torch.save.
 void write_pickle(const c10::IValue& value, const std::function<std::size_t(const void*, std::size_t)>& write) {
   std::string pickle;
-  torch::jit::Pickler pickler([&](const char* data, std::size_t bytes) { pickle.append(data, bytes); }, nullptr, nullptr,
-                              nullptr, nullptr, /*tag_aggregates=*/false);
+  torch::jit::Pickler pickler([&](const char* data, std::size_t bytes) { pickle.append(data, bytes); }, nullptr,
+                              nullptr, nullptr, nullptr, /*tag_aggregates=*/false);
   pickler.protocol();
   pickler.pushIValue(value);
   pickler.stop();
@@ -107,9 +107,9 @@ void read_optimizer(const std::filesystem::path& path, torch::optim::Optimizer& 
     optimizer.load(archive);
   } catch (const std::exception& error) {
     const auto* torchs = dynamic_cast<const c10::Error*>(&error);
-    throw Error(ErrorCode::invalid_argument,
-                path.string() + ": is damaged: " + (torchs != nullptr ? torchs->what_without_backtrace() : error.what()) +
-                    ". Next: copy the checkpoint again, or take another one.");
+    throw Error(ErrorCode::invalid_argument, path.string() + ": is damaged: " +
+                                                 (torchs != nullptr ? torchs->what_without_backtrace() : error.what()) +
+                                                 ". Next: copy the checkpoint again, or take another one.");
   }
 }
 

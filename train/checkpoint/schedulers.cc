@@ -31,7 +31,8 @@ struct PlateauMembers {
     return {scheduler.*Best, scheduler.*Cooldown, scheduler.*Last, scheduler.*Bad};
   }
 };
-template struct PlateauMembers<&Plateau::best, &Plateau::cooldown_counter, &Plateau::last_epoch, &Plateau::num_bad_epochs>;
+template struct PlateauMembers<&Plateau::best, &Plateau::cooldown_counter, &Plateau::last_epoch,
+                               &Plateau::num_bad_epochs>;
 
 template <class T>
 const T& value_of(const StateDict& dict, const char* name) {
@@ -39,8 +40,9 @@ const T& value_of(const StateDict& dict, const char* name) {
   if (at != dict.end()) {
     if (const T* value = std::get_if<T>(&at->second)) return *value;
   }
-  throw Error(ErrorCode::invalid_argument, std::string("a learning rate scheduler's saved state has no \"") + name +
-              "\". Next: add the scheduler under the name under which the same kind was saved.");
+  throw Error(ErrorCode::invalid_argument,
+              std::string("a learning rate scheduler's saved state has no \"") + name +
+                  "\". Next: add the scheduler under the name under which the same kind was saved.");
 }
 
 }  // namespace

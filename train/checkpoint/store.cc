@@ -107,9 +107,8 @@ void CheckpointStore::delete_surplus() {
   if (ranked.empty()) return;
   const fs::path latest = ranked.back().folder();
   std::reverse(ranked.begin(), ranked.end());  // of two equal ones the later first
-  std::stable_sort(ranked.begin(), ranked.end(), [this](const Checkpoint& a, const Checkpoint& b) {
-    return score(a, config_) > score(b, config_);
-  });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [this](const Checkpoint& a, const Checkpoint& b) { return score(a, config_) > score(b, config_); });
   for (std::size_t i = static_cast<std::size_t>(config_.num_to_keep); i < ranked.size(); ++i) {
     if (ranked[i].folder() != latest) remove_checkpoint(ranked[i].folder());
   }

@@ -11,17 +11,20 @@ using Future = c10::intrusive_ptr<c10::ivalue::Future>;
 Future compress(c10d::ProcessGroup& group, c10d::GradBucket& bucket, at::ScalarType type) {
   const at::Tensor buffer = bucket.getBuffer();
   if (buffer.layout() != at::kStrided) {
-    throw Error(ErrorCode::invalid_argument, "DistributedDataParallel: a compressing comm_hook takes dense gradients "
+    throw Error(ErrorCode::invalid_argument,
+                "DistributedDataParallel: a compressing comm_hook takes dense gradients "
                 "only. Next: use manta::train::average where an embedding has sparse(true).");
   }
   std::vector<at::Tensor> compressed{buffer.to(type).div_(group.getSize())};
-  return group.allreduce(compressed)->getFuture()->then(
-      [buffer](c10::ivalue::Future& sum) {
-        const at::NoGradGuard no_grad;
-        buffer.copy_(sum.value().toTensorVector()[0]);
-        return c10::IValue(std::vector<at::Tensor>{buffer});
-      },
-      c10::ListType::create(c10::TensorType::get()));
+  return group.allreduce(compressed)
+      ->getFuture()
+      ->then(
+          [buffer](c10::ivalue::Future& sum) {
+            const at::NoGradGuard no_grad;
+            buffer.copy_(sum.value().toTensorVector()[0]);
+            return c10::IValue(std::vector<at::Tensor>{buffer});
+          },
+          c10::ListType::create(c10::TensorType::get()));
 }
 
 }  // namespace

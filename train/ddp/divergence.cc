@@ -58,9 +58,11 @@ void require_same_on_all_ranks(c10d::ProcessGroup& group, const torch::nn::Modul
     if (ranks_by_hash.size() == 1) continue;
     std::string values;
     for (const auto& [hash, ranks] : ranks_by_hash) values += (values.empty() ? "" : "; ") + ranks_text(ranks);
-    throw Error(ErrorCode::invalid_argument, "DistributedDataParallel: " + when + " " + tensors[i].first +
-                " is not the same on all ranks (equal among themselves: " + values + "). Next: see that all ranks make "
-                "the same optimizer steps, and that nothing else changes the network on some of them.");
+    throw Error(ErrorCode::invalid_argument,
+                "DistributedDataParallel: " + when + " " + tensors[i].first +
+                    " is not the same on all ranks (equal among themselves: " + values +
+                    "). Next: see that all ranks make "
+                    "the same optimizer steps, and that nothing else changes the network on some of them.");
   }
 }
 

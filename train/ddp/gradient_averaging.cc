@@ -53,9 +53,10 @@ class Hook : public c10d::CommHookInterface {
 void check(const DdpOptions& options) {
   if (options.bucket_bytes > 0 && options.first_bucket_bytes > 0 && options.check_every >= 0) return;
   throw Error(ErrorCode::invalid_argument, "DistributedDataParallel: DdpOptions has bucket_bytes " +
-              std::to_string(options.bucket_bytes) + ", first_bucket_bytes " +
-              std::to_string(options.first_bucket_bytes) + " and check_every " + std::to_string(options.check_every) +
-              ". Next: give sizes above 0, and 0 or more steps between checks.");
+                                               std::to_string(options.bucket_bytes) + ", first_bucket_bytes " +
+                                               std::to_string(options.first_bucket_bytes) + " and check_every " +
+                                               std::to_string(options.check_every) +
+                                               ". Next: give sizes above 0, and 0 or more steps between checks.");
 }
 
 std::int64_t check_every(const DdpOptions& options) {
@@ -66,7 +67,7 @@ std::int64_t check_every(const DdpOptions& options) {
   const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), steps);
   if (error == std::errc() && end == given.data() + given.size() && steps >= 0) return steps;
   throw Error(ErrorCode::invalid_argument, "MANTA_DDP_CHECK_EVERY is \"" + std::string(given) +
-              "\". Next: give a number of steps, or 0 for no check.");
+                                               "\". Next: give a number of steps, or 0 for no check.");
 }
 
 // Which parameters share a bucket: in the reverse of the order of registration, which is about that of the backward pass.
@@ -135,7 +136,8 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
     try {
       c10d::verify_params_across_processes(group, parameters.tensors, std::nullopt);
     } catch (const c10::Error& error) {
-      throw Error(ErrorCode::invalid_argument, std::string("the ranks' networks differ: ") + error.what_without_backtrace());
+      throw Error(ErrorCode::invalid_argument,
+                  std::string("the ranks' networks differ: ") + error.what_without_backtrace());
     }
     send_network(0, true);
   }
@@ -194,9 +196,12 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
   std::vector<at::Tensor> tensors_in(const EachOutput& outputs) {
     std::vector<at::Tensor> tensors;
     if (outputs([&](at::Tensor& tensor) { tensors.push_back(tensor); })) return tensors;
-    throw Error(ErrorCode::invalid_argument, "DistributedDataParallel: with find_unused_parameters or static_graph the "
-                "tensors in what " + network->name() + "::forward returns must be found, and its type hides some. "
-                "Next: return tensors in containers or plain structures, or give the type serialize(Archive&).");
+    throw Error(ErrorCode::invalid_argument,
+                "DistributedDataParallel: with find_unused_parameters or static_graph the "
+                "tensors in what " +
+                    network->name() +
+                    "::forward returns must be found, and its type hides some. "
+                    "Next: return tensors in containers or plain structures, or give the type serialize(Archive&).");
   }
 
   void end_forward(bool gradients, const EachOutput& outputs) {
@@ -251,7 +256,7 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
   std::shared_ptr<c10d::Reducer> reducer;
   std::shared_ptr<c10d::Logger> logger;
   std::optional<Joining> joining;
-  std::int64_t steps = 0;       // that were averaged
+  std::int64_t steps = 0;  // that were averaged
   bool enabled = true;
   bool buffers_due = true;      // DDP-3
   bool delay_enqueued = false;  // a static graph's first backward pass has begun
@@ -273,7 +278,8 @@ bool GradientAveraging::set_enabled(bool enabled) { return std::exchange(impl_->
 
 void GradientAveraging::join(const std::function<void()>& loop, const JoinOptions& options) {
   if (impl_->joining) {
-    throw Error(ErrorCode::invalid_argument, "DistributedDataParallel::join: the model is in a join. Next: end that first.");
+    throw Error(ErrorCode::invalid_argument,
+                "DistributedDataParallel::join: the model is in a join. Next: end that first.");
   }
   struct Guard {
     std::optional<Joining>& joining;

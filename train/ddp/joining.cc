@@ -26,9 +26,11 @@ Round Joining::exchange(std::int64_t parts) {
     factor_ = static_cast<double>(group_->getSize()) / static_cast<double>(round.active.size());
   }
   if (options_.throw_on_early_termination && !round.active.empty() && !round.ended.empty()) {
-    throw Error(ErrorCode::cancelled, "DistributedDataParallel::join: " + ranks_text(round.ended) + " of " +
-                std::to_string(group_->getSize()) + " has no inputs left, and JoinOptions::throw_on_early_termination "
-                "is set. Next: catch this on all ranks to end the epoch, or leave that option out.");
+    throw Error(ErrorCode::cancelled,
+                "DistributedDataParallel::join: " + ranks_text(round.ended) + " of " +
+                    std::to_string(group_->getSize()) +
+                    " has no inputs left, and JoinOptions::throw_on_early_termination "
+                    "is set. Next: catch this on all ranks to end the epoch, or leave that option out.");
   }
   return round;
 }

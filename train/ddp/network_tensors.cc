@@ -32,8 +32,10 @@ TrainedParameters trained_parameters(torch::nn::Module& network) {
     }
   }
   if (found.tensors.empty()) {
-    throw Error(ErrorCode::invalid_argument, "DistributedDataParallel: " + network.name() + " has no parameter that "
-                "requires a gradient. Next: train it without DistributedDataParallel, or set requires_grad.");
+    throw Error(ErrorCode::invalid_argument,
+                "DistributedDataParallel: " + network.name() +
+                    " has no parameter that "
+                    "requires a gradient. Next: train it without DistributedDataParallel, or set requires_grad.");
   }
   return found;
 }

@@ -15,8 +15,8 @@ namespace {
 // be the one that died.
 constexpr std::chrono::milliseconds kForTheCause{500};
 
-constexpr std::chrono::milliseconds kStopPoll{100};       // how often a signal is looked for
-constexpr std::chrono::milliseconds kFirstLine{2'000};    // of waiting for room
+constexpr std::chrono::milliseconds kStopPoll{100};     // how often a signal is looked for
+constexpr std::chrono::milliseconds kFirstLine{2'000};  // of waiting for room
 constexpr std::chrono::milliseconds kFurtherLines{30'000};
 
 ActorOptions options_for(const ScalingConfig& scaling, const Bundle& bundle) {
@@ -50,8 +50,9 @@ Reservation::Reservation(const ScalingConfig& scaling) : what_(amount_text(scali
     group_.emplace(bundles, GroupStrategy::strict_pack);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::invalid_argument) throw;
-    throw Error(ErrorCode::invalid_argument, "Trainer: no host has room for " + what_ + ", even when it is idle: " +
-                error.message() + " Next: ask for fewer workers, or a smaller ScalingConfig::cpus_per_worker.");
+    throw Error(ErrorCode::invalid_argument,
+                "Trainer: no host has room for " + what_ + ", even when it is idle: " + error.message() +
+                    " Next: ask for fewer workers, or a smaller ScalingConfig::cpus_per_worker.");
   }
 }
 
@@ -65,8 +66,10 @@ bool Reservation::await(const std::function<bool()>& interrupted) const {
     const auto now = std::chrono::steady_clock::now();
     if (now < next_line) continue;
     next_line = now + kFurtherLines;
-    std::fprintf(stderr, "manta: Trainer waits until one host has room for %s (%lld s); other work holds CPUs or GPUs. "
-                 "Next: end that work, or ask for less.\n", what_.c_str(),
+    std::fprintf(stderr,
+                 "manta: Trainer waits until one host has room for %s (%lld s); other work holds CPUs or GPUs. "
+                 "Next: end that work, or ask for less.\n",
+                 what_.c_str(),
                  static_cast<long long>(std::chrono::duration_cast<std::chrono::seconds>(now - began).count()));
   }
   manta::get(ready.front());
@@ -112,7 +115,8 @@ std::optional<LostWorker> WorkerGroup::follow(const OnReport& on_report, const s
       }
       continue;
     }
-    const auto worker = std::find_if(workers_.begin(), workers_.end(), [&](const auto& each) { return each.run == ready; });
+    const auto worker =
+        std::find_if(workers_.begin(), workers_.end(), [&](const auto& each) { return each.run == ready; });
     const int rank = static_cast<int>(worker - workers_.begin());
     if (rank == 0) std::erase(awaited, reports_);
     if (auto lost = look_at(rank, on_report)) return lost->died ? lost : cause_of(std::move(*lost));
@@ -162,10 +166,13 @@ LostWorker WorkerGroup::cause_of(LostWorker first) {
 }
 
 void WorkerGroup::refuse_unequal_loops(const LostWorker& first, int returned) const {
-  throw Error(ErrorCode::invalid_argument, "Trainer: the loop of rank " + std::to_string(returned) + " returned while "
-              "that of rank " + std::to_string(first.rank) + " was in a collective operation: " + first.reason +
-              ". Next: give all ranks equally many steps, as DistributedSampler does, or run them in "
-              "DistributedDataParallel::join.");
+  throw Error(ErrorCode::invalid_argument,
+              "Trainer: the loop of rank " + std::to_string(returned) +
+                  " returned while "
+                  "that of rank " +
+                  std::to_string(first.rank) + " was in a collective operation: " + first.reason +
+                  ". Next: give all ranks equally many steps, as DistributedSampler does, or run them in "
+                  "DistributedDataParallel::join.");
 }
 
 }  // namespace manta::train::detail

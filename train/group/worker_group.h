@@ -44,7 +44,8 @@ class WorkerGroup {
   using OnReport = std::function<void(SentReport&)>;
 
   // Starts scaling.num_workers workers; `setup` is completed with their ranks.
-  WorkerGroup(const ScalingConfig& scaling, const Reservation& reservation, WorkerSetup setup, const StartWorker& start);
+  WorkerGroup(const ScalingConfig& scaling, const Reservation& reservation, WorkerSetup setup,
+              const StartWorker& start);
   ~WorkerGroup();
   WorkerGroup(const WorkerGroup&) = delete;
   WorkerGroup& operator=(const WorkerGroup&) = delete;

@@ -17,8 +17,9 @@ std::int64_t step_of(const Metrics& metrics) {
   const auto step = metrics.find("step");
   if (step == metrics.end()) return 0;
   if (std::isfinite(step->second) && std::abs(step->second) < 9e15) return static_cast<std::int64_t>(step->second);
-  throw Error(ErrorCode::invalid_argument, "Context::report: the metric \"step\" is " + std::to_string(step->second) +
-              ". Next: give the number of the step; other metrics may be NaN or infinite.");
+  throw Error(ErrorCode::invalid_argument,
+              "Context::report: the metric \"step\" is " + std::to_string(step->second) +
+                  ". Next: give the number of the step; other metrics may be NaN or infinite.");
 }
 
 std::vector<torch::Tensor> gather(c10d::ProcessGroup& group, const torch::Tensor& tensor) {

@@ -5,9 +5,9 @@
 
 #include <manta/manta.h>
 #include <manta/torch.h>
-#include <manta/train/comm_hooks.h>
 #include <manta/train/checkpoint.h>
 #include <manta/train/checkpoint_store.h>
+#include <manta/train/comm_hooks.h>
 #include <manta/train/context.h>
 #include <manta/train/distributed_data_parallel.h>
 #include <manta/train/report.h>

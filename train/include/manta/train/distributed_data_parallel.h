@@ -34,7 +34,7 @@ struct DdpOptions {
 /// How ranks with fewer steps than others end, see DistributedDataParallel::join.
 struct JoinOptions {
   bool divide_by_initial_world_size = true;  // false: the mean is over the ranks that still have inputs
-  bool throw_on_early_termination = false;   // the first rank without inputs ends the loop of all, with Error(cancelled)
+  bool throw_on_early_termination = false;  // the first rank without inputs ends the loop of all, with Error(cancelled)
 };
 
 /// While it exists, backward() only adds to the gradients of this rank; the first backward() whose forward comes after

@@ -21,7 +21,7 @@ namespace optim {
 class Optimizer;
 class LRScheduler;
 class ReduceLROnPlateauScheduler;
-}
+}  // namespace optim
 }  // namespace torch
 
 namespace manta::train {

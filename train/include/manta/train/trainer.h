@@ -31,24 +31,24 @@ struct Report {
 };
 
 struct RunConfig {
-  std::string name;                                        // of the run's folder; empty: train_DATE_TIME
-  std::filesystem::path storage_path = "manta_results";    // where that folder is
-  bool resume = false;                                     // go on from the latest checkpoint in it, if it has one
+  std::string name;                                      // of the run's folder; empty: train_DATE_TIME
+  std::filesystem::path storage_path = "manta_results";  // where that folder is
+  bool resume = false;                                   // go on from the latest checkpoint in it, if it has one
   CheckpointConfig checkpoint;
-  int max_failures = 3;                                    // how often the group is started again; -1: for ever
-  bool tensorboard = true;                                 // write an event file
-  std::chrono::milliseconds join_timeout{60'000};          // for all workers to be there
+  int max_failures = 3;                                     // how often the group is started again; -1: for ever
+  bool tensorboard = true;                                  // write an event file
+  std::chrono::milliseconds join_timeout{60'000};           // for all workers to be there
   std::chrono::milliseconds collective_timeout{1'800'000};  // how long a rank waits in a collective for the others
-  std::function<void(const Report&)> on_report;            // called by fit(), in its thread
-  std::function<bool(const Report&)> stop;                 // likewise; true: the run stops at its next checkpoint
+  std::function<void(const Report&)> on_report;             // called by fit(), in its thread
+  std::function<bool(const Report&)> stop;                  // likewise; true: the run stops at its next checkpoint
 };
 
 // What fit() returns.
 struct TrainingResult {
-  Metrics metrics;                        // of the last report
-  std::optional<Checkpoint> checkpoint;   // the latest
+  Metrics metrics;                            // of the last report
+  std::optional<Checkpoint> checkpoint;       // the latest
   std::optional<Checkpoint> best_checkpoint;  // by CheckpointConfig::score_attribute; without one: the latest
-  std::filesystem::path folder;           // of the run
+  std::filesystem::path folder;               // of the run
   int restarts = 0;
   bool stopped = false;      // before its time: by Context::stop, RunConfig::stop or a signal
   bool interrupted = false;  // by SIGINT or SIGTERM; RunConfig::resume goes on from the checkpoint
@@ -92,8 +92,8 @@ class Trainer {
     using Worker = detail::LoopWorker<Loop, File>;
     const std::tuple<std::decay_t<As>...> given(std::forward<As>(arguments)...);
     const auto start = [&given](const detail::WorkerSetup& setup, const ActorOptions& options) {
-      return std::apply([&](const auto&... each) { return detail::start_worker<Worker, File>(setup, options, each...); },
-                        given);
+      return std::apply(
+          [&](const auto&... each) { return detail::start_worker<Worker, File>(setup, options, each...); }, given);
     };
     return detail::fit(scaling_, run_, start);
   }

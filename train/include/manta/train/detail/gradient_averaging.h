@@ -25,7 +25,8 @@ using EachOutput = std::function<bool(const VisitTensor&)>;
 /// **Threading**: the thread that calls forward and backward. **Ownership**: shares the network and the group.
 class GradientAveraging {
  public:
-  GradientAveraging(torch::nn::Module& network, c10::intrusive_ptr<c10d::ProcessGroup> group, const DdpOptions& options);
+  GradientAveraging(torch::nn::Module& network, c10::intrusive_ptr<c10d::ProcessGroup> group,
+                    const DdpOptions& options);
   ~GradientAveraging();
   GradientAveraging(const GradientAveraging&) = delete;
   GradientAveraging& operator=(const GradientAveraging&) = delete;

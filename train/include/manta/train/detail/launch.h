@@ -25,7 +25,7 @@ namespace manta::train::detail {
 
 // What a worker is told.
 struct WorkerSetup {
-  std::string group;   // under which its members find each other
+  std::string group;  // under which its members find each other
   std::int32_t rank = 0;
   std::int32_t world_size = 1;
   std::int32_t restarts = 0;
@@ -92,8 +92,7 @@ struct ParametersOf {
   using type = typename manta::detail::SignatureOf<decltype(Loop)>::Parameters;
 };
 template <auto Loop>
-requires(!manta::detail::SignatureOf<decltype(Loop)>::valid)
-struct ParametersOf<Loop> {
+requires(!manta::detail::SignatureOf<decltype(Loop)>::valid) struct ParametersOf<Loop> {
   using type = void;
 };
 

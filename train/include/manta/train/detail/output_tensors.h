@@ -35,9 +35,13 @@ struct FieldVisitor {
 };
 
 template <class T>
-inline constexpr bool holds_no_tensor = std::is_arithmetic_v<T> || std::is_enum_v<T> || serial::detail::String<T> ||
-                                        serial::detail::is_a<T, std::complex> || std::is_same_v<T, std::monostate> ||
-                                        std::is_same_v<T, std::nullptr_t>;
+inline constexpr bool holds_no_tensor =
+    std::is_arithmetic_v<T> || std::is_enum_v<T> || serial::detail::String<T> ||
+    serial::detail::is_a<T, std::complex> || std::is_same_v<T, std::monostate> || std::is_same_v<T, std::nullptr_t>;
+
+/// A plain structure whose fields the compiler can count.
+template <class T>
+concept CountedFields = serial::detail::Decomposable<T> && !std::is_void_v<serial::detail::FieldRefs<T>>;
 
 template <class T>
 bool visit_elements(T& values, const VisitTensor& visit) {
@@ -74,8 +78,10 @@ bool visit_tensors(T& value, const VisitTensor& visit) {
     for (auto& [key, held] : value) complete = visit_tensors(held, visit) && complete;
     return complete;
   } else if constexpr (is_a<T, std::vector>) {
-    if constexpr (holds_no_tensor<typename T::value_type>) return true;  // vector<bool> has no references
-    else return visit_elements(value, visit);
+    if constexpr (holds_no_tensor<typename T::value_type>)
+      return true;  // vector<bool> has no references
+    else
+      return visit_elements(value, visit);
   } else if constexpr (Sequence<T> || is_std_array<T> || std::is_array_v<T>) {
     return visit_elements(value, visit);
   } else if constexpr (requires(FieldVisitor & archive) { value.serialize(archive); }) {
@@ -83,7 +89,7 @@ bool visit_tensors(T& value, const VisitTensor& visit) {
     FieldVisitor archive{visit, complete};
     value.serialize(archive);
     return complete;
-  } else if constexpr (Decomposable<T>) {
+  } else if constexpr (CountedFields<T>) {
     return std::apply(visit_all, fields_of(value));
   } else {
     return false;
