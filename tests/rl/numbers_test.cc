@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 
+#include <manta/train/safetensors.h>
+
 #include "tests/rl/training.h"
 #include "tests/support/message.h"
 

@@ -15,8 +15,8 @@ struct OnBackward : torch::CustomClassHolder {
 };
 
 struct Sink : torch::autograd::Function<Sink> {
-  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
-                                                const torch::autograd::variable_list& inputs,
+  // A TensorList: of any other list of tensors apply() takes the elements for constants.
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, at::TensorList inputs,
                                                 const c10::intrusive_ptr<OnBackward>& on_backward) {
     context->set_materialize_grads(false);
     context->saved_data["on_backward"] = c10::IValue::make_capsule(on_backward);
@@ -35,7 +35,7 @@ struct Sink : torch::autograd::Function<Sink> {
 }  // namespace
 
 std::vector<at::Tensor> pass_through_sink(const std::vector<at::Tensor>& tensors, std::function<void()> on_backward) {
-  return Sink::apply(tensors, c10::make_intrusive<OnBackward>(std::move(on_backward)));
+  return Sink::apply(at::TensorList(tensors), c10::make_intrusive<OnBackward>(std::move(on_backward)));
 }
 
 }  // namespace manta::train::detail
