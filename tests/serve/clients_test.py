@@ -1,5 +1,6 @@
-"""clients_test.py HTTP_ECHO: clients that people use, and signals. What is not installed is left out."""
+"""clients_test.py HTTP_ECHO PACKAGES: clients that people use, and signals. What is not installed is left out."""
 
+import atexit
 import http.client
 import json
 import re
@@ -9,11 +10,13 @@ import socket
 import subprocess
 import sys
 
-program = sys.argv[1]
+program, packages = sys.argv[1:]
+sys.path.insert(0, packages)
 
 
 def start():
     server = subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
+    atexit.register(server.kill)  # also where the test fails
     return server, server.stdout.readline().strip()
 
 
@@ -66,6 +69,35 @@ if shutil.which("ab"):
     print("ab: ok")
 else:
     print("ab: not installed, left out")
+
+# --- Triton's client: NaN and infinities as JSON and as binary data, there and back; what does not fit is refused
+try:
+    import numpy as np
+    import tritonclient.http as triton
+    from tritonclient.utils import InferenceServerException
+except (ImportError, RuntimeError) as error:
+    print(f"tritonclient: {error}, left out")
+else:
+    asked = np.array([[1.5, np.nan], [np.inf, -np.inf]], dtype=np.float32)
+    client = triton.InferenceServerClient(address)
+    for binary in (True, False):
+        for wanted in (True, False):
+            given = triton.InferInput("x", asked.shape, "FP32").set_data_from_numpy(asked, binary_data=binary)
+            outputs = [triton.InferRequestedOutput("y", binary_data=wanted)]
+            answer = client.infer("same", [given], outputs=outputs).as_numpy("y")
+            assert np.array_equal(answer, asked, equal_nan=True), answer
+    for shape, data in (([1, 2], [[1e39, 1]]), ([2, 2], [[1, 2], [3, 4, 5]]), ([2, 2], [[1, 2, 3, 4]]), ([1, 3], [[1, 2, 3]])):
+        body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": shape, "data": data}]}
+        connection.request("POST", "/v2/models/same/infer", body=json.dumps(body))
+        response = connection.getresponse()
+        assert response.status == 400 and b"input 'x'" in response.read(), (shape, data, response.status)
+    wrong = triton.InferInput("x", [3, 2], "FP32").set_data_from_numpy(np.zeros((3, 2), np.float32))
+    try:
+        client.infer("same", [wrong])
+        raise AssertionError("an output that is not what info() says was sent")
+    except InferenceServerException as error:
+        assert error.status() == "500" and "its info() says" in str(error), error
+    print("tritonclient: ok")
 
 # --- signals: the first lets what is under way end, the second does not
 slow = socket.create_connection((host, int(port)))

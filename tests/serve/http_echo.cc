@@ -1,7 +1,9 @@
-// A server for tests of its HTTP: /echo says what it was asked, /slow takes longer than any test. Prints its address.
+// A server for tests of its HTTP: /echo says what it was asked, /slow takes longer than any test, the model `same` gives
+// its input back. Prints its address.
 #include <chrono>
 #include <cstdio>
 #include <thread>
+#include <utility>
 
 #include <manta/manta.h>
 #include <manta/serve.h>
@@ -26,12 +28,26 @@ struct Slow {
   }
 };
 
+// Gives back what it gets; with three rows it breaks its word about the output.
+struct Same {
+  serve::ModelInfo info() const {
+    return {.inputs = {{"x", serve::DataType::FP32, {-1, 2}}}, .outputs = {{"y", serve::DataType::FP32, {-1, 2}}}};
+  }
+  serve::InferenceResponse operator()(const serve::InferenceRequest& request) {
+    serve::Tensor y = request.input("x");
+    y.name = "y";
+    if (y.shape[0] == 3) y.shape = {2, 3};
+    return {{std::move(y)}};
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   auto runtime = manta::init(argc, argv);
   serve::Server server({.port = 0});
   server.run(serve::deployment<Echo>({.name = "echo"}));
+  server.run(serve::deployment<Same>({.name = "same"}));
   server.run(serve::deployment<Slow>({.name = "slow"}));
   std::printf("%s\n", server.address().c_str());
   std::fflush(stdout);
