@@ -31,7 +31,7 @@ serve::TensorInfo tensor_info(const std::string& text) {
   const std::size_t type = text.find(':'), shape = text.find(':', type + 1);
   serve::TensorInfo info{.name = text.substr(0, type)};
   const bool good = type != std::string::npos && shape != std::string::npos && !info.name.empty() &&
-                    serve::from_string(text.substr(type + 1, shape - type - 1), info.type);
+                    serve::from_string(text.substr(type + 1, shape - type - 1), info.type.emplace());
   const auto refuse = [&] {
     throw manta::Error(manta::ErrorCode::invalid_argument, "'" + text + "' is not NAME:TYPE:SIZES, as x:FP32:-1,64 (-1: any size)");
   };

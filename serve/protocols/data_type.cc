@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -13,9 +14,20 @@ struct Known {
   std::string_view name;
   std::size_t size_bytes;
 };
-constexpr std::array<Known, 14> kKnown{{{"BOOL", 1}, {"UINT8", 1}, {"UINT16", 2}, {"UINT32", 4}, {"UINT64", 8},
-                                        {"INT8", 1}, {"INT16", 2}, {"INT32", 4}, {"INT64", 8}, {"FP16", 2},
-                                        {"BF16", 2}, {"FP32", 4}, {"FP64", 8}, {"BYTES", 0}}};
+constexpr std::array<Known, 14> kKnown{{{"BOOL", 1},
+                                        {"UINT8", 1},
+                                        {"UINT16", 2},
+                                        {"UINT32", 4},
+                                        {"UINT64", 8},
+                                        {"INT8", 1},
+                                        {"INT16", 2},
+                                        {"INT32", 4},
+                                        {"INT64", 8},
+                                        {"FP16", 2},
+                                        {"BF16", 2},
+                                        {"FP32", 4},
+                                        {"FP64", 8},
+                                        {"BYTES", 0}}};
 
 template <class T>
 Tensor tensor_of(std::string name, DataType type, std::vector<std::int64_t> shape, std::span<const T> values) {
@@ -73,14 +85,17 @@ const Tensor& InferenceRequest::input(std::string_view name) const {
 
 void check_inputs(const InferenceRequest& request, const ModelInfo& info) {
   if (info.inputs.empty()) return;
+  std::string taken;
   for (const TensorInfo& wanted : info.inputs) {
+    taken += (taken.empty() ? "" : ", ") + wanted.name;
+    const auto named = [&](const Tensor& each) { return each.name == wanted.name; };
+    if (wanted.optional && std::none_of(request.inputs.begin(), request.inputs.end(), named)) continue;
     const Tensor& input = request.input(wanted.name);
-    if (wanted.shape.empty()) continue;
-    if (input.type != wanted.type) {
-      throw HttpError(400, "input '" + wanted.name + "' is " + std::string(to_string(input.type)) + ", the model takes " +
-                               std::string(to_string(wanted.type)));
+    if (wanted.type && input.type != *wanted.type) {
+      throw HttpError(400, "input '" + wanted.name + "' is " + std::string(to_string(input.type)) +
+                               ", the model takes " + std::string(to_string(*wanted.type)));
     }
-    bool fits = input.shape.size() == wanted.shape.size();
+    bool fits = wanted.shape.empty() || input.shape.size() == wanted.shape.size();
     for (std::size_t i = 0; fits && i < wanted.shape.size(); ++i) {
       fits = wanted.shape[i] < 0 || wanted.shape[i] == input.shape[i];
     }
@@ -89,9 +104,10 @@ void check_inputs(const InferenceRequest& request, const ModelInfo& info) {
                                written(wanted.shape));
     }
   }
-  if (request.inputs.size() != info.inputs.size()) {
-    throw HttpError(400, "the request has " + std::to_string(request.inputs.size()) + " inputs, the model takes " +
-                             std::to_string(info.inputs.size()));
+  for (const Tensor& input : request.inputs) {
+    const bool known =
+        std::any_of(info.inputs.begin(), info.inputs.end(), [&](const auto& each) { return each.name == input.name; });
+    if (!known) throw HttpError(400, "the model has no input '" + input.name + "'; it takes: " + taken);
   }
 }
 

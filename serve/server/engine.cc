@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <manta/get.h>
 #include <manta/version.h>
 
 #include "serve/server/session.h"
@@ -46,16 +45,22 @@ void raise_descriptor_limit() {
 }  // namespace
 
 Engine::Engine(HttpOptions options)
-    : options_(std::move(options)), log_(options_.access_log), results_([this] { asio::post(io_, [] {}); }) {
+    : options_(std::move(options)),
+      log_(options_.access_log),
+      work_([this] { asio::post(io_, [] {}); },
+            [this](App& app, ReplicaId id) { return keeper_.look(app, id, Clock::now()); }),
+      keeper_([this](const App& app, ReplicaId id) { work_.replica_lost(app, id); }) {
   const auto fail = [&](const boost::system::error_code& error) {
-    throw Error(ErrorCode::unavailable, "cannot listen at " + options_.host + ":" + std::to_string(options_.port) + ": " +
-                                            error.message() + ". Next: choose another HttpOptions::port or host, or end who listens there");
+    throw Error(ErrorCode::unavailable,
+                "cannot listen at " + options_.host + ":" + std::to_string(options_.port) + ": " + error.message() +
+                    ". Next: choose another HttpOptions::port or host, or end who listens there");
   };
   boost::system::error_code error;
   const auto host = asio::ip::make_address(options_.host == "localhost" ? "127.0.0.1" : options_.host, error);
   if (error) {
-    throw Error(ErrorCode::invalid_argument, "HttpOptions::host is \"" + options_.host + "\", which is no IP address. Next: 127.0.0.1 for "
-                                             "this machine alone, 0.0.0.0 for all networks");
+    throw Error(ErrorCode::invalid_argument, "HttpOptions::host is \"" + options_.host +
+                                                 "\", which is no IP address. Next: 127.0.0.1 for "
+                                                 "this machine alone, 0.0.0.0 for all networks");
   }
   const tcp::endpoint endpoint(host, options_.port);
   acceptor_.open(endpoint.protocol(), error);
@@ -67,13 +72,12 @@ Engine::Engine(HttpOptions options)
   if (error) fail(error);
   raise_descriptor_limit();
   accept();
-  watch_health();
+  watch();
 }
 
 Engine::~Engine() {
   stopping_ = true;
-  pending_.clear();
-  sent_.clear();
+  work_.clear();
   for (Session* session : std::set<Session*>(sessions_)) session->close();
   boost::system::error_code ignored;
   acceptor_.close(ignored);
@@ -93,7 +97,8 @@ void Engine::accept() {
   accepting_ = true;
   acceptor_.async_accept([this](boost::system::error_code error, tcp::socket socket) {
     if (stopping_) return;
-    if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space || error == asio::error::no_memory) {
+    if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space ||
+        error == asio::error::no_memory) {
       accepting_ = false;
       return;
     }
@@ -131,19 +136,19 @@ void Engine::stop(Router::Time deadline) {
 void Engine::run() {
   Clock::time_point last = Clock::now();
   for (;;) {
-    const std::size_t done = io_.poll() + take_results() + dispatch();
+    const std::size_t done = io_.poll() + work_.take_results() + dispatch();
     if (stopping_ && (sessions_.empty() || Clock::now() >= stop_by_)) return;
     if (done != 0) {
       last = Clock::now();
       continue;
     }
-    if (!sent_.empty() && Clock::now() - last < kPoll) {
+    if (work_.under_way() && Clock::now() - last < kPoll) {
       ::sched_yield();  // a replica may be waiting for this very processor
       continue;
     }
     if (log_) log_.flush();
     if (stopping_) wake_at(stop_by_);
-    if (results_.arm()) io_.run_one();
+    if (work_.arm()) io_.run_one();
     last = Clock::now();
   }
 }
@@ -161,111 +166,55 @@ std::size_t Engine::dispatch() {
   std::size_t done = 0;
   std::optional<Router::Time> earliest;
   Router::Time now{};
-  for (const auto& [name, app] : apps_) done += dispatch(app, now, earliest);
-  for (const auto& app : retired_) done += dispatch(app, now, earliest);
+  for (const auto& [name, app] : apps_) done += work_.dispatch(app, now, earliest);
+  for (const auto& app : retired_) done += work_.dispatch(app, now, earliest);
   if (earliest && done == 0) wake_at(*earliest);
   return done;
 }
 
-std::size_t Engine::dispatch(const std::shared_ptr<App>& app, Router::Time& now, std::optional<Router::Time>& earliest) {
-  if (app->router.queued() == 0) return 0;
-  if (now == Router::Time{}) now = Clock::now();
-  std::size_t done = 0;
-  for (; auto next = app->router.next(now); ++done) send(app, std::move(*next), now);
-  if (const auto deadline = app->router.deadline(); deadline && *deadline > now) {
-    earliest = earliest ? std::min(*earliest, *deadline) : *deadline;
-  }
-  return done;
-}
-
-ReplicaId Engine::add_replica(App& app, std::shared_ptr<const detail::ReplicaLink> link) {
+ReplicaId Engine::add_replica(App& app, std::shared_ptr<const detail::ReplicaLink> link, std::uint64_t number) {
   const ReplicaId id = app.next_replica++;
-  app.replicas[id] = {std::move(link), Clock::now(), {}, 0};
-  app.router.add(id);
-  return id;
-}
-
-void Engine::send(const std::shared_ptr<App>& app, Router::Dispatch dispatch, Router::Time now) {
-  std::vector<Request> requests;
-  requests.reserve(dispatch.requests.size());
-  for (const RequestId id : dispatch.requests) {
-    Pending& pending = pending_.at(id);
-    pending.sent = now;
-    requests.push_back(std::move(pending.request));
-  }
-  Sent sent{app, dispatch.replica, std::move(dispatch.requests), {}};
-  try {
-    sent.replies = app->replicas.at(dispatch.replica).link->handle(requests);
-    const std::uint64_t id = next_id_++;
-    results_.add(sent.replies, id);
-    sent_.emplace(id, std::move(sent));
-  } catch (const Error& error) {
-    app->router.finished(sent.replica, sent.requests.size());
-    for (const RequestId id : sent.requests) respond(id, detail::error_response(503, error.message()), now);
-  }
-}
-
-std::size_t Engine::take_results() {
-  if (sent_.empty()) return 0;
-  std::size_t done = 0;
-  for (const std::uint64_t id : results_.take()) {
-    auto sent = sent_.extract(id);
-    deliver(sent.mapped());
-    ++done;
-  }
-  return done;
-}
-
-void Engine::deliver(Sent& sent) {
-  App& app = *sent.app;
-  app.router.finished(sent.replica, sent.requests.size());
   const auto now = Clock::now();
-  Result<detail::Replies> replies = try_get(sent.replies, std::chrono::nanoseconds(0));
-  if (replies && replies->responses.size() != sent.requests.size()) {
-    replies = fail(ErrorCode::internal, "a replica answered " + std::to_string(replies->responses.size()) + " of " +
-                                            std::to_string(sent.requests.size()) + " requests");
-  }
-  if (replies) {
-    app.counts.requests += sent.requests.size();
-    app.counts.executions += replies->executions;
-    app.counts.input_ns += replies->input_ns;
-    app.counts.compute_ns += replies->compute_ns;
-    app.counts.output_ns += replies->output_ns;
-  }
-  for (std::size_t i = 0; i < sent.requests.size(); ++i) {
-    Response response = replies ? std::move(replies->responses[i])
-                                : detail::error_response(replies.error().code() == ErrorCode::task_failed ? 500 : 503,
-                                                         replies.error().message());
-    if (response.status < 200 || response.status > 599) {
-      response = detail::error_response(500, "the deployment answered with the status " + std::to_string(response.status));
-    }
-    respond(sent.requests[i], std::move(response), now);
-  }
-}
-
-void Engine::respond(RequestId id, Response response, Router::Time now) {
-  auto pending = pending_.extract(id);
-  if (pending.empty()) return;  // its app was stopped, which it has been told
-  count(*pending.mapped().app, pending.mapped(), response.status, now);
-  pending.mapped().session->respond(std::move(response));
+  app.replicas[id] = {.link = std::move(link), .number = number, .checked = now};
+  app.router.add(id);
+  (void)keeper_.look(app, id, now);
+  return id;
 }
 
 void Engine::forget(const std::shared_ptr<App>& app) {
   std::erase(retired_, app);
-  std::vector<RequestId> left;
-  for (const auto& [id, pending] : pending_) {
-    if (pending.app == app) left.push_back(id);
-  }
-  for (const RequestId id : left) respond(id, detail::error_response(503, "'" + app->options().name + "' was stopped"), Clock::now());
+  work_.refuse(app.get(), 503, "'" + app->options().name + "' was stopped");
 }
 
-void Engine::count(App& app, const Pending& pending, int status, Router::Time now) {
-  const auto us = [](Clock::duration time) {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
-  };
-  ++(status < 400 ? app.counts.success : status < 500 ? app.counts.refused : app.counts.failed);
-  app.counts.request_us += us(now - pending.arrived);
-  app.counts.queue_us += us(pending.sent - pending.arrived);
+void Engine::watch() {
+  watch_timer_.expires_after(keeper_.next_look());
+  watch_timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    const auto now = Clock::now();
+    if (!stopping_ && !accepting_ && sessions_.size() < options_.max_connections) accept();
+    Keeper::Apps all = retired_;
+    for (const auto& [name, app] : apps_) all.push_back(app);
+    keeper_.look(all, now);
+    work_.drop_departed(now);
+    if (keeper_.ended()) return end();
+    for (const auto& app : all) {
+      if (app->router.hopeless(now) && app->router.queued() > 0) work_.refuse_waiting(*app, app->unready());
+    }
+    watch();
+  });
+}
+
+// Manta has ended under the server: nothing can be computed any more.
+void Engine::end() {
+  work_.refuse(nullptr, 503, keeper_.ended()->message());
+  if (on_end_) std::exchange(on_end_, {})();
+}
+
+void Engine::on_end(std::function<void()> f) {
+  asio::post(io_, [this, f = std::move(f)]() mutable {
+    if (keeper_.ended() && f) return f();
+    on_end_ = std::move(f);
+  });
 }
 
 void Engine::answered(const tcp::socket& socket, const std::string& method, const std::string& target, int status,
@@ -288,10 +237,13 @@ void Engine::answer(std::shared_ptr<Session> session, Message message) {
   const Route route = route_of(path);
   const auto refuse = [&](int status, const std::string& why) {
     Response response = detail::error_response(status, why);
-    if (status == 405) response.headers.emplace_back("Allow", route.get && route.post ? "GET, POST" : route.get ? "GET" : "POST");
+    if (status == 405)
+      response.headers.emplace_back("Allow", route.get && route.post ? "GET, POST" : route.get ? "GET" : "POST");
     session->respond(std::move(response));
   };
-  if (route.to == Route::To::nowhere) return refuse(404, "there is nothing at " + std::string(path) + "; /v2 and /metrics are, and /NAME of each deployment");
+  if (route.to == Route::To::nowhere)
+    return refuse(404,
+                  "there is nothing at " + std::string(path) + "; /v2 and /metrics are, and /NAME of each deployment");
   const bool is_get = message.method() == http::verb::get || message.method() == http::verb::head;
   const bool is_post = message.method() == http::verb::post;
   if (!(is_get && route.get) && !(is_post && route.post)) {
@@ -303,17 +255,21 @@ void Engine::answer(std::shared_ptr<Session> session, Message message) {
     if (it == apps_.end()) {
       std::string have;
       for (const auto& [name, known] : apps_) have += (have.empty() ? "" : ", ") + name;
-      return refuse(404, "nothing called '" + std::string(route.name) + "' is served here; there is: " + (have.empty() ? "nothing" : have));
+      return refuse(404, "nothing called '" + std::string(route.name) +
+                             "' is served here; there is: " + (have.empty() ? "nothing" : have));
     }
     app = it->second;
     if (!route.version.empty() && route.version != app->options().version) {
-      return refuse(404, "'" + app->options().name + "' has no version '" + std::string(route.version) + "'; it has: " + app->options().version);
+      return refuse(404, "'" + app->options().name + "' has no version '" + std::string(route.version) +
+                             "'; it has: " + app->options().version);
     }
     if (route.to == Route::To::callable && app->description.model) {
-      return refuse(404, "'" + app->options().name + "' is a model: POST to /v2/models/" + app->options().name + "/infer");
+      return refuse(404,
+                    "'" + app->options().name + "' is a model: POST to /v2/models/" + app->options().name + "/infer");
     }
     if (route.to != Route::To::callable && !app->description.model) {
-      return refuse(404, "'" + app->options().name + "' is no model of the inference protocol: POST to /" + app->options().name);
+      return refuse(
+          404, "'" + app->options().name + "' is no model of the inference protocol: POST to /" + app->options().name);
     }
   }
   if (route.to == Route::To::callable || route.to == Route::To::infer) {
@@ -328,17 +284,13 @@ void Engine::answer(std::shared_ptr<Session> session, Message message) {
 
 void Engine::enqueue(std::shared_ptr<Session> session, std::shared_ptr<App> app, const Route& route, Message& message,
                      std::string_view path, std::string_view query) {
-  const auto now = Clock::now();
-  const RequestId id = next_id_++;
-  if (!app->router.enqueue(id, now)) {
+  const auto refuse = [&](const std::string& why) {
     ++app->counts.rejected;
-    Response response = detail::error_response(503, "'" + app->options().name + "' is overloaded: " + std::to_string(app->router.queued()) +
-                                                        " requests wait (DeploymentOptions::max_queued_requests)");
-    response.headers.emplace_back("Retry-After", "1");
-    return session->respond(std::move(response));
-  }
-  Pending pending{std::move(session), app, {}, now, now};
-  Request& request = pending.request;
+    session->respond(unavailable_response(why));
+  };
+  if (keeper_.ended()) return refuse(keeper_.ended()->message());
+  if (app->router.hopeless(Clock::now())) return refuse(app->unready());
+  Request request;
   request.body = std::move(message.body());
   if (route.to == Route::To::infer) {
     if (const std::string_view length = message["Inference-Header-Content-Length"]; !length.empty()) {
@@ -350,9 +302,13 @@ void Engine::enqueue(std::shared_ptr<Session> session, std::shared_ptr<App> app,
     request.method = std::string(message.method_string());
     request.path = std::string(path);
     request.query = std::string(query);
-    for (const auto& field : message) request.headers.emplace_back(lower(field.name_string()), std::string(field.value()));
+    for (const auto& field : message)
+      request.headers.emplace_back(lower(field.name_string()), std::string(field.value()));
   }
-  pending_.emplace(id, std::move(pending));
+  if (!work_.admit(session, app, std::move(request))) {
+    refuse("'" + app->options().name + "' is overloaded: " + std::to_string(app->router.queued()) +
+           " requests wait (DeploymentOptions::max_queued_requests)");
+  }
 }
 
 Response Engine::page(const Route& route, const App* app) const {
@@ -369,20 +325,43 @@ Response Engine::page(const Route& route, const App* app) const {
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_of(all, counts)};
     }
     case Route::To::server_metadata:
-      return json_page(Json{{"name", "manta"},
-                            {"version", kVersion},
-                            {"extensions", {"binary_tensor_data", "model_configuration", "model_repository", "statistics"}}}.dump());
-    case Route::To::model_metadata: return json_page(metadata_of(*app));
-    case Route::To::model_config: return json_page(config_of(*app));
-    case Route::To::model_statistics: return json_page(statistics_of(models));
+      return json_page(
+          Json{{"name", "manta"},
+               {"version", kVersion},
+               {"extensions", {"binary_tensor_data", "model_configuration", "model_repository", "statistics"}}}
+              .dump());
+    case Route::To::model_metadata:
+      return json_page(metadata_of(*app));
+    case Route::To::model_config:
+      return json_page(config_of(*app));
+    case Route::To::model_statistics:
+      return json_page(statistics_of(models));
     case Route::To::repository_index: {
       Json list = Json::array();
-      for (const App* each : models) list.push_back({{"name", each->options().name}, {"version", each->options().version}, {"state", "READY"}});
+      for (const App* each : models) {
+        list.push_back({{"name", each->options().name},
+                        {"version", each->options().version},
+                        {"state", each->unready().empty() ? "READY" : "UNAVAILABLE"},
+                        {"reason", each->unready()}});
+      }
       return json_page(list.dump());
     }
-    case Route::To::live: return {};
-    default: return stopping_ ? detail::error_response(503, "the server is being shut down") : Response{};  // ready
+    case Route::To::live:
+      return keeper_.ended() ? unavailable_response(keeper_.ended()->message()) : Response{};
+    default:
+      return readiness(app);
   }
+}
+
+// Of a model, or of all that is served.
+Response Engine::readiness(const App* app) const {
+  if (keeper_.ended()) return unavailable_response(keeper_.ended()->message());
+  if (stopping_) return unavailable_response("the server is being shut down");
+  for (const auto& [name, each] : apps_) {
+    if (app != nullptr && app != each.get()) continue;
+    if (const std::string why = each->unready(); !why.empty()) return unavailable_response(why);
+  }
+  return {};
 }
 
 }  // namespace manta::serve

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include "serve/server/deploying.h"
@@ -43,7 +45,8 @@ Server& Server::operator=(Server&& other) noexcept {
 Server::~Server() { shutdown(); }
 
 Server::Impl& Server::open() const {
-  if (impl_ == nullptr) throw Error(ErrorCode::unavailable, "the server has been shut down. Next: make another serve::Server");
+  if (impl_ == nullptr)
+    throw Error(ErrorCode::unavailable, "the server has been shut down. Next: make another serve::Server");
   return *impl_;
 }
 
@@ -70,23 +73,40 @@ void Server::stop(const std::string& name) {
 
 std::string Server::address() const { return impl_ == nullptr ? std::string() : impl_->address; }
 
-void Server::wait() {
+void Server::wait(const std::function<void()>& hang_up) {
   boost::asio::io_context io(1);
   boost::asio::signal_set signals(io, SIGINT, SIGTERM);
-  signals.async_wait([](boost::system::error_code, int) {});
+  if (hang_up) signals.add(SIGHUP);
+  std::function<void()> next = [&] {
+    signals.async_wait([&](boost::system::error_code error, int signal) {
+      if (error) return;
+      if (signal != SIGHUP) return io.stop();
+      hang_up();
+      next();
+    });
+  };
+  next();
+  open().engine.on_end([&io] { boost::asio::post(io, [&io] { io.stop(); }); });
   io.run();
+  const std::optional<Error> ended = impl_->engine.execute([&] {
+    auto why = impl_->engine.keeper().ended();
+    impl_->engine.on_end({});
+    return why;
+  });
   shutdown();
+  if (ended) throw Error(ErrorCode::unavailable, "the server ends, as Manta has ended under it: " + ended->message());
 }
 
 void Server::shutdown() {
   if (impl_ == nullptr) return;
   std::chrono::milliseconds longest{0};
   impl_->engine.execute([&] {
-    for (const auto& [name, app] : impl_->engine.apps()) longest = std::max(longest, app->options().graceful_shutdown_timeout);
+    for (const auto& [name, app] : impl_->engine.apps())
+      longest = std::max(longest, app->options().graceful_shutdown_timeout);
   });
   impl_->engine.stop(std::chrono::steady_clock::now() + longest);
   impl_->loop.join();
-  for (const auto& [name, app] : impl_->engine.apps()) app->deployable.publish({});  // handles keep no replica alive
+  for (const auto& [name, app] : impl_->engine.apps()) app->publish_none();  // handles keep no replica alive
   impl_.reset();
 }
 

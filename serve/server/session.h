@@ -33,6 +33,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Closes it if no request is under way, else after its response.
   void finish();
   void close();
+  int socket() { return stream_.socket().native_handle(); }
 
  private:
   void on_header(boost::beast::error_code error);
@@ -47,7 +48,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string method_, target_;  // for the log
   std::chrono::steady_clock::time_point since_;
   bool keep_alive_ = true;
-  bool busy_ = false;       // from a request's first byte known to its response written
+  bool busy_ = false;  // from a request's first byte known to its response written
   bool finishing_ = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,7 +12,22 @@
 
 namespace manta::serve {
 
-enum class DataType : std::uint8_t { BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, BF16, FP32, FP64, BYTES };
+enum class DataType : std::uint8_t {
+  BOOL,
+  UINT8,
+  UINT16,
+  UINT32,
+  UINT64,
+  INT8,
+  INT16,
+  INT32,
+  INT64,
+  FP16,
+  BF16,
+  FP32,
+  FP64,
+  BYTES
+};
 
 // "FP32" and so on; the other way round false for anything else.
 std::string_view to_string(DataType type);
@@ -47,11 +63,12 @@ struct InferenceResponse {
   std::vector<Tensor> outputs;
 };
 
-// What a model takes or gives; -1 in a shape: any size. An input whose shape is empty is not checked.
+// What a model takes or gives; -1 in a shape: any size. Only what is declared is checked, and told to clients.
 struct TensorInfo {
   std::string name;
-  DataType type = DataType::FP32;
-  std::vector<std::int64_t> shape;
+  std::optional<DataType> type;     // none: any
+  std::vector<std::int64_t> shape;  // empty: any
+  bool optional = false;            // of an input: requests may leave it out
 };
 
 // What clients are told of a model: a callable on InferenceRequests may have a method `ModelInfo info() const`.
@@ -59,6 +76,9 @@ struct ModelInfo {
   std::string platform = "manta";
   std::vector<TensorInfo> inputs;
   std::vector<TensorInfo> outputs;
+  // As Triton's max_batch_size. Above 0: dimension 0 of all inputs and outputs counts samples, none of which affects the
+  // others' results, and so many at most may be computed together, of whichever requests. 0: each request by itself.
+  std::int64_t max_batch_size = 0;
 };
 
 // Throws HttpError(400) that names the input where the request's are not those of the model.

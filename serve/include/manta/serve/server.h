@@ -2,6 +2,7 @@
 #pragma once
 
 #include <any>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,7 +42,8 @@ class Server {
   template <class D>
   Handle<D> run(const Deployment<D>& deployment) {
     auto targets = std::make_shared<detail::Targets<D>>();
-    if (auto* known = std::any_cast<std::shared_ptr<detail::Targets<D>>>(handle_of(deployment.options.name))) targets = *known;
+    if (auto* known = std::any_cast<std::shared_ptr<detail::Targets<D>>>(handle_of(deployment.options.name)))
+      targets = *known;
     deploy(detail::erased(deployment, targets), targets);
     return Handle<D>(targets);
   }
@@ -50,8 +52,10 @@ class Server {
 
   // "127.0.0.1:8000"
   std::string address() const;
-  // Blocks until SIGINT or SIGTERM, then does what shutdown() does.
-  void wait();
+  // Blocks until SIGINT or SIGTERM, then does what shutdown() does. hang_up: called here at each SIGHUP, to load something
+  // anew; empty: SIGHUP does what it did. Throws Error(unavailable) where the runtime ends meanwhile, for example as its
+  // node process was killed: requests are then answered 503, and no health page says that the server is well.
+  void wait(const std::function<void()>& hang_up = {});
   // Accepts nothing more, answers what is under way (graceful_shutdown_timeout), ends the replicas.
   void shutdown();
 
