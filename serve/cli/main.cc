@@ -12,8 +12,6 @@
 #include <manta/serve.h>
 #include <manta/serve/torch.h>
 
-#include "serve/server/stop_signals.h"
-
 namespace {
 
 namespace serve = manta::serve;
@@ -31,7 +29,7 @@ serve::TensorInfo tensor_info(const std::string& text) {
   const std::size_t type = text.find(':'), shape = text.find(':', type + 1);
   serve::TensorInfo info{.name = text.substr(0, type)};
   const bool good = type != std::string::npos && shape != std::string::npos && !info.name.empty() &&
-                    serve::from_string(text.substr(type + 1, shape - type - 1), info.type);
+                    serve::from_string(text.substr(type + 1, shape - type - 1), info.type.emplace());
   const auto refuse = [&] {
     throw manta::Error(manta::ErrorCode::invalid_argument,
                        "'" + text + "' is not NAME:TYPE:SIZES, as x:FP32:-1,64 (-1: any size)");
@@ -63,8 +61,7 @@ void run(const Options& options) {
               options.deployment.num_replicas, options.deployment.num_replicas == 1 ? "replica" : "replicas");
   std::fflush(stdout);
 
-  serve::StopSignals signals(SIGHUP);
-  while (signals.wait() == SIGHUP) {
+  server.wait([&] {
     try {
       server.run(model);
       std::printf("%s: loaded anew\n", options.file.c_str());
@@ -72,8 +69,7 @@ void run(const Options& options) {
       std::printf("%s: not loaded anew: %s\n", options.file.c_str(), error.what());
     }
     std::fflush(stdout);
-  }
-  server.shutdown();
+  });
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ TorchScriptModel::TorchScriptModel(const std::string& file, ModelInfo info) : mo
     if (info_.platform == "manta") info_.platform = "pytorch_libtorch";
     const auto& arguments = module_->module.get_method("forward").function().getSchema().arguments();
     if (info_.inputs.empty()) {
-      for (std::size_t i = 1; i < arguments.size(); ++i) info_.inputs.push_back({arguments[i].name(), DataType::FP32, {}});
+      for (std::size_t i = 1; i < arguments.size(); ++i) info_.inputs.push_back({arguments[i].name(), std::nullopt, {}});
     } else if (info_.inputs.size() + 1 != arguments.size()) {
       throw Error(ErrorCode::invalid_argument, file + ": forward takes " + std::to_string(arguments.size() - 1) + " inputs, " +
                                                    std::to_string(info_.inputs.size()) + " are declared. Next: declare all or none");
