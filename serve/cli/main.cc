@@ -1,6 +1,6 @@
 // manta serve model.pt --name digits: a TorchScript model behind the Open Inference Protocol, until SIGINT or SIGTERM;
 // SIGHUP loads the file anew, replica by replica, without a request lost.
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -11,6 +11,7 @@
 #include <manta/manta.h>
 #include <manta/serve.h>
 #include <manta/serve/torch.h>
+#include <CLI/CLI.hpp>
 
 namespace {
 
@@ -21,6 +22,7 @@ struct Options {
   serve::DeploymentOptions deployment;
   serve::HttpOptions http;
   std::int64_t batch_wait_us = 0;
+  int max_batch_size = 0;
   std::vector<std::string> inputs, outputs;
 };
 
@@ -53,7 +55,10 @@ void run(const Options& options) {
   serve::ModelInfo info;
   for (const std::string& text : options.inputs) info.inputs.push_back(tensor_info(text));
   for (const std::string& text : options.outputs) info.outputs.push_back(tensor_info(text));
-  const auto model = serve::deployment<serve::TorchScriptModel>(options.deployment, options.file, info);
+  info.max_batch_size = options.max_batch_size;
+  serve::DeploymentOptions deployment = options.deployment;
+  deployment.max_batch_size = std::max(options.max_batch_size, 1);
+  const auto model = serve::deployment<serve::TorchScriptModel>(deployment, options.file, info);
   serve::Server server(options.http);
   server.run(model);
   const std::string& name = options.deployment.name;
@@ -93,8 +98,11 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   command->add_option("--gpus", deployment.num_gpus, "GPUs of each replica; 0.5: half of one")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--max-batch-size", deployment.max_batch_size, "Requests computed together")
-      ->check(CLI::Range(1, 65'536));
+  command
+      ->add_option("--max-batch-size", options.max_batch_size,
+                   "Samples computed together, of any requests; 0: each request by itself. Above 0 it says that "
+                   "dimension 0 of all inputs and outputs counts samples, none of which affects the others' results")
+      ->check(CLI::Range(0, 65'536));
   command
       ->add_option("--batch-wait-us", options.batch_wait_us,
                    "How long a request may wait for others, while a replica is free")

@@ -97,6 +97,10 @@ std::string difference(const Tensor& tensor, const TensorInfo& wanted, const std
   return fits ? std::string() : "has the shape " + written(tensor.shape) + ", " + declared + written(wanted.shape);
 }
 
+bool is_part(const Tensor& input, const TensorInfo& wanted) {
+  return wanted.in_parts && input.name.starts_with(wanted.name + "__");
+}
+
 // std::string::npos: the data are not a length and a text each.
 std::size_t count_of_texts(std::string_view data) {
   std::size_t count = 0;
@@ -137,14 +141,19 @@ void check_inputs(const InferenceRequest& request, const ModelInfo& info) {
   std::string taken;
   for (const TensorInfo& wanted : info.inputs) {
     taken += (taken.empty() ? "" : ", ") + wanted.name;
-    const auto named = [&](const Tensor& each) { return each.name == wanted.name; };
-    if (wanted.optional && std::none_of(request.inputs.begin(), request.inputs.end(), named)) continue;
+    const auto whole = std::find_if(request.inputs.begin(), request.inputs.end(),
+                                    [&](const Tensor& each) { return each.name == wanted.name; });
+    if (whole == request.inputs.end()) {
+      const auto belongs = [&](const Tensor& each) { return is_part(each, wanted); };
+      if (wanted.optional || std::any_of(request.inputs.begin(), request.inputs.end(), belongs)) continue;
+    }
     const std::string wrong = difference(request.input(wanted.name), wanted, "the model takes ");
     if (!wrong.empty()) throw HttpError(400, "input '" + wanted.name + "' " + wrong);
   }
   for (const Tensor& input : request.inputs) {
-    const bool known =
-        std::any_of(info.inputs.begin(), info.inputs.end(), [&](const auto& each) { return each.name == input.name; });
+    const bool known = std::any_of(info.inputs.begin(), info.inputs.end(), [&](const TensorInfo& each) {
+      return each.name == input.name || is_part(input, each);
+    });
     if (!known) throw HttpError(400, "the model has no input '" + input.name + "'; it takes: " + taken);
   }
 }

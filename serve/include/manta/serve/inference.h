@@ -69,6 +69,7 @@ struct TensorInfo {
   std::optional<DataType> type;     // none: any
   std::vector<std::int64_t> shape;  // empty: any
   bool optional = false;            // of an input: requests may leave it out
+  bool in_parts = false;            // of an input: requests may give it as several, named NAME__0 or NAME__KEY
 };
 
 // What clients are told of a model: a callable on InferenceRequests may have a method `ModelInfo info() const`, which
