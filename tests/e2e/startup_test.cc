@@ -257,7 +257,7 @@ TEST(Startup, TheKernelsMemoryKillIsNamed) {
   if (!group.set("memory.limit_in_bytes", "314572800")) GTEST_SKIP() << "no control groups can be made here";
   const ProgramRun run = run_program({"--program=takes_too_much", group.join()}, {"MANTA_MEMORY_THRESHOLD=0"});
   EXPECT_THAT(run.out, HasSubstr("was killed by signal 9 (SIGKILL): the kernel killed it because memory ran out (this "
-                                 "container's limit is 300 MiB)"))
+                                 "container's limit is 300.0 MiB)"))
       << run.err;
 }
 

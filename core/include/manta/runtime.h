@@ -67,7 +67,11 @@ std::vector<NodeInfo> cluster_nodes();
 // of tasks, then actors, the biggest first. Tasks and actors go on as after any death of their process.
 //
 // Errors: throws Error: invalid_argument (an amount that makes no sense, a second runtime in the process), unavailable
-// or exhausted where processes or memory cannot be had.
+// or exhausted where processes or memory cannot be had. Where the program does not catch it, the message is printed and
+// the program exits with status 2.
+//
+// fork() and daemon() after init: the runtime stays with the parent. In the child, everything that needs it throws
+// Error(unavailable); the parent does not notice what the child does, or how it ends.
 //
 //   int main(int argc, char** argv) {
 //     auto runtime = manta::init(argc, argv);

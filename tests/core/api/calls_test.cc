@@ -101,12 +101,9 @@ TEST_F(Calls, FunctionObjectsHaveOptions) {
   EXPECT_EQ(last_task().num_cpus, 1);
 }
 
-TEST_F(Calls, FunctionObjectsTakeMoveOnlyArgumentsAndStopTokens) {
+TEST_F(Calls, FunctionObjectsTakeMoveOnlyArguments) {
   const int x = 1;
-  EXPECT_EQ(get(remote<>([x](std::unique_ptr<int> p, std::stop_token stop) {
-              return stop.stop_requested() ? 0 : *p + x;
-            })(std::make_unique<int>(6))),
-            7);
+  EXPECT_EQ(get(remote<>([x](std::unique_ptr<int> p) { return *p + x; })(std::make_unique<int>(6))), 7);
 }
 
 TEST_F(Calls, ALambdaMayBeACoroutineOrAGenerator) {

@@ -443,11 +443,11 @@ TEST(OwnerActors, TheEndIsTriedAgainAtATick) {
   o.drop(handle);
   EXPECT_FALSE(ring.ended());
   EXPECT_TRUE(o.owner().busy());
-  EXPECT_THAT(o.log(), IsEmpty());
+  EXPECT_THAT(o.log(), ElementsAre("demand 0 for actor 0")) << "or the node would start another worker for it";
   EXPECT_TRUE(ring.take_back(other));
   o.tick();
   EXPECT_TRUE(ring.ended());
-  EXPECT_THAT(o.log(), ElementsAre("demand 0 for actor 0"));
+  EXPECT_THAT(o.log(), IsEmpty());
 }
 
 TEST(OwnerActors, AHandleDroppedWhileItIsMadeEndsItAfterwards) {
