@@ -89,22 +89,17 @@ void CheckNumbers::check_step(const StepBatch& out) {
 
 std::string CheckNumbers::save_state() const {
   serial::Writer writer;
+  const auto head = head_of(*this);
   const std::string envs = env().save_state();
-  writer(lengths_, envs);
+  writer(head, lengths_, envs);
   return bytes_of(writer);
 }
 
 void CheckNumbers::load_state(std::string_view state) {
   std::vector<std::int64_t> lengths;
   std::string envs;
-  try {
-    serial::Reader reader(as_bytes(state));
-    reader(lengths, envs);
-    reader.finish();
-  } catch (const Error& error) {
-    throw_wrong_state(*this, error.what());
-  }
-  if (lengths.size() != num_envs()) throw_wrong_state(*this, "it is one of " + std::to_string(lengths.size()));
+  read_state(*this, state, [&](serial::Reader& reader) { reader(lengths, envs); });
+  if (lengths.size() != num_envs()) throw_wrong_state(*this, "it has lengths of " + std::to_string(lengths.size()));
   env().load_state(envs);
   lengths_ = std::move(lengths);
 }

@@ -63,7 +63,7 @@ template <class X>
 Collected<X> collect_by(const X& refs, Deadline deadline) {
   std::size_t done = 0;
   auto value = [&]<class T>(const Ref<T>& ref) -> Collected<Ref<T>> {
-    if (!await(ref.entry(), deadline)) throw_deadline(done, entries_in(refs).size());
+    if (!await(ref.entry(), deadline)) throw_deadline(ref.entry(), done, entries_in(refs).size());
     ++done;
     if constexpr (std::is_void_v<T>) {
       value_of<T>(ref.entry());

@@ -205,7 +205,9 @@ TEST_F(ControlSocketTest, AQueueKeepsWhatThePeerDoesNotTakeYet) {
   EXPECT_EQ(*queue.flush(), SendQueue::Wait::writable);
   EXPECT_EQ(queue.send({}).error().code(), ErrorCode::invalid_argument);
   for (std::size_t i = 0; i < messages;) {
-    if (const auto packet = b.try_receive()) EXPECT_TRUE(packet->bytes == pattern(300'000 + i++));
+    if (const auto packet = b.try_receive()) {
+      EXPECT_TRUE(packet->bytes == pattern(300'000 + i++));
+    }
     ASSERT_TRUE(queue.flush());
   }
   const auto last = b.receive();

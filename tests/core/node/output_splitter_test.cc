@@ -107,7 +107,9 @@ TEST_F(Splitting, MARK2_ALabelStandsForItsNumber) {
     splitter.finish(blocks);
     std::string all;
     for (const Block& block : blocks) all += std::to_string(block.function) + ":" + block.text;
-    if (at >= 7 && at <= 7 + bytes.size()) EXPECT_EQ(all.substr(0, 9), "3:before\n") << at;
+    if (at >= 7 && at <= 7 + bytes.size()) {
+      EXPECT_EQ(all.substr(0, 9), "3:before\n") << at;
+    }
     EXPECT_EQ(all.find('\x1b'), std::string::npos) << at;
     EXPECT_EQ(splitter.label(label.function), "fold 7") << at;
     EXPECT_EQ(splitter.label(3), "");

@@ -203,7 +203,9 @@ TEST_F(SpreadActors, OfADeadNodeGoEvenlyToTheOthers) {
   want(0, kActors, 0);
   scheduler.node_left(NodeId{4});
   for (const auto& [node, actors] : where()) {
-    if (node != NodeId{4}) EXPECT_NEAR(actors, 13, 1) << node.value;  // nothing is told of the dead one
+    if (node != NodeId{4}) {  // nothing is told of the dead one
+      EXPECT_NEAR(actors, 13, 1) << node.value;
+    }
   }
   want(0, 0, 0);
   scheduler.set_demand(kClient, 1000, cpus(0), {Placement::spread, {}, false}, 0);
