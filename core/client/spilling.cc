@@ -121,6 +121,7 @@ Result<store::Block> Client::allocate(std::uint64_t size_bytes) {
   if (block || size_bytes > page_->store_capacity_bytes || !spills()) return block;
   const std::uint64_t wanted = portion(size_bytes, page_->store_capacity_bytes);
   const Clock::time_point deadline = Clock::now() + kRoomWithin;
+  spilling_.again_at = Clock::now();  // a thread asks: the program may have freed some of the file since the last attempt
   for (int dry = 0; dry < kDryRounds && Clock::now() < deadline;) {
     std::uint64_t made = spill(wanted, Press::yes);
     if (made == 0 && node_gone_) break;

@@ -244,6 +244,7 @@ void Client::add_completions(Completions& completions, std::span<detail::EntryHe
     completions.entries.push_back(entry);
     if (entry->phase == owner::Phase::resolved) {
       completions.ready.push_back(i);
+      entry->seen = true;  // a failure is no surprise to the caller
     } else {
       entry->watched = true;
       watchers_[entry].emplace_back(&completions, i);

@@ -27,15 +27,17 @@ inline constexpr std::int64_t kMostGpusOfNode = 4096;
 inline constexpr std::int64_t kMostGpusOfRequest = 900'000'000'000'000;
 
 // Whether another process may mean it: what is not so is refused where it is decoded, and added up nowhere.
-// invalid_argument, and what is wrong.
-inline Result<void> check(const WireResources& wire, std::int64_t most_gpus) {
-  constexpr std::int64_t kMostUnits = 9'000'000'000'000'000'000;  // 9e14, as where options enter
+// invalid_argument, and what is wrong. left: what a node has left, which is below 0 while CPUs are used that a waiting task
+// has lent.
+inline Result<void> check(const WireResources& wire, std::int64_t most_gpus, bool left = false) {
+  constexpr std::int64_t kMostUnits = 9'000'000'000'000'000'000;    // 9e14, as where options enter
   constexpr std::size_t kMostNames = 4096, kLongestName = 1 << 20;  // the latter as where options enter
-  const auto amount = [](const std::string& what, std::int64_t units, std::int64_t most) -> Result<void> {
-    if (units >= 0 && units <= most) return {};
-    return fail(ErrorCode::invalid_argument, what + ": " + sched::Amount::from_units(units).to_string() +
-                                                 "; from 0 to " + sched::Amount::from_units(most).to_string() +
-                                                 " is possible");
+  const auto amount = [left](const std::string& what, std::int64_t units, std::int64_t most) -> Result<void> {
+    const std::int64_t least = left ? -most : 0;
+    if (units >= least && units <= most) return {};
+    return fail(ErrorCode::invalid_argument, what + ": " + sched::Amount::from_units(units).to_string() + "; from " +
+                                                 sched::Amount::from_units(least).to_string() + " to " +
+                                                 sched::Amount::from_units(most).to_string() + " is possible");
   };
   if (auto cpus = amount("CPUs", wire.cpus, kMostUnits); !cpus) return cpus;
   if (auto gpus = amount("GPUs", wire.gpus, most_gpus * 10'000); !gpus) return gpus;

@@ -23,8 +23,8 @@ std::vector<std::byte> encode_after(std::size_t room, const Variant& message) {
 }
 
 // What a message says that could not be acted on. Throws Error(invalid_argument), which the sender is told.
-void require_possible(const net::WireResources& resources, std::int64_t most_gpus) {
-  if (auto possible = net::check(resources, most_gpus); !possible) throw_error(possible.error());
+void require_possible(const net::WireResources& resources, std::int64_t most_gpus, bool left = false) {
+  if (auto possible = net::check(resources, most_gpus, left); !possible) throw_error(possible.error());
 }
 void require_possible(const net::NodeOfCluster& node) {
   constexpr std::size_t kLongestHost = 1024;
@@ -34,7 +34,7 @@ void require_possible(const net::NodeOfCluster& node) {
 }
 void require_possible(const Join& m) { require_possible(net::NodeOfCluster{NodeId{1}, m.host, m.total}); }
 void require_possible(const NodeUp& m) { require_possible(m.node); }
-void require_possible(const View& m) { require_possible(m.available, net::kMostGpusOfNode); }
+void require_possible(const View& m) { require_possible(m.available, net::kMostGpusOfNode, true); }
 void require_possible(const Joined& m) {
   for (const net::NodeOfCluster& node : m.nodes) require_possible(node);
   for (const View& view : m.views) require_possible(view);

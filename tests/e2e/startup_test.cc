@@ -193,10 +193,10 @@ TEST(Startup, AWrongSettingCanBeCaught) {
 TEST(Startup, ALimitOnFilesBelowTheStoresSizeIsNamed) {
   const ProgramRun run = run_program({"--program=small_files"});
   EXPECT_EQ(run.status, 2);
-  EXPECT_THAT(run.err, AllOf(HasSubstr("above the limit on the size of files, 67108864 bytes"), HasSubstr("ulimit -f"),
+  EXPECT_THAT(run.err, AllOf(HasSubstr("ulimit -f allows files of 64.0 MiB, but an object store of"),
                              HasSubstr("InitOptions::store_capacity_bytes"), Not(HasSubstr("look above"))));
   const ProgramRun caught = run_program({"--program=small_files_caught"});
-  EXPECT_EQ(caught.status, 7) << caught.out << caught.err;
+  EXPECT_EQ(caught.status, 8) << caught.out << caught.err;
 }
 
 TEST(Startup, TooFewDescriptorsAreNamed) {
