@@ -4,8 +4,7 @@ namespace manta::client {
 
 Result<std::shared_ptr<const store::ArenaView>> Arenas::view(ClientId arena) {
   std::unique_lock lock(mutex_);
-  const auto forgotten = forgotten_.find(arena);
-  if (forgotten != forgotten_.end()) ++forgotten->second;
+  ++wanted_[arena];
   if (!views_.contains(arena) && !closed_) {
     lock.unlock();
     request_(arena);
@@ -13,18 +12,21 @@ Result<std::shared_ptr<const store::ArenaView>> Arenas::view(ClientId arena) {
   }
   arrived_.wait(lock, [&] { return views_.contains(arena) || closed_; });
   const auto it = views_.find(arena);
-  if (it == views_.end()) return fail(ErrorCode::object_lost, "the object's memory went with its node");
-  const auto view = it->second;
-  if (forgotten != forgotten_.end() && --forgotten->second == 0) views_.erase(it);
+  Result<std::shared_ptr<const store::ArenaView>> view =
+      it != views_.end() ? it->second : fail(ErrorCode::object_lost, "the object's memory went with its node");
+  if (--wanted_[arena] == 0) {
+    wanted_.erase(arena);
+    if (forgotten_.contains(arena)) views_.erase(arena);
+  }
   return view;
 }
 
 void Arenas::forget(ClientId arena) {
   std::shared_ptr<const store::ArenaView> unmapped_later;
   const std::lock_guard lock(mutex_);
-  if (!forgotten_.try_emplace(arena, 0).second) return;
+  forgotten_.insert(arena);
   const auto it = views_.find(arena);
-  if (it == views_.end()) return;
+  if (it == views_.end() || wanted_.contains(arena)) return;
   if (it->second) unmapped_later = *it->second;
   views_.erase(it);
 }

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 
 #include <manta/error.h>
 #include <manta/ids.h>
@@ -41,7 +42,8 @@ class Arenas {
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::map<ClientId, Result<std::shared_ptr<const store::ArenaView>>> views_;
-  std::map<ClientId, std::uint32_t> forgotten_;  // and how many threads ask for it at the moment
+  std::map<ClientId, std::uint32_t> wanted_;  // by how many threads at the moment: it stays for them
+  std::set<ClientId> forgotten_;
   bool closed_ = false;
 };
 

@@ -48,7 +48,7 @@ TEST_F(Failures, ATrialThatThrowsHasFailedAndTheOthersGoOn) {
     const bool throws = trial.number % 5 >= 3;
     EXPECT_EQ(trial.status, throws ? tune::TrialStatus::failed : tune::TrialStatus::complete);
     EXPECT_EQ(trial.attempts, 1);
-    EXPECT_EQ(trial.error, !throws ? "" : trial.number % 5 == 3 ? "std::domain_error: a bad x" : "int");
+    EXPECT_EQ(trial.error, !throws ? "" : trial.number % 5 == 3 ? "std::domain_error: a bad x" : "int: 5");
   }
   EXPECT_EQ(results.best().status, tune::TrialStatus::complete);
   EXPECT_THAT(results.summary(), HasSubstr("30 complete, 20 failed"));

@@ -227,7 +227,7 @@ TEST_F(Tuner, RefusesWhatCannotWork) {
   EXPECT_THAT(message({.metric = ""}, run()), HasSubstr("TunerConfig::metric is empty"));
   EXPECT_THAT(message({.num_samples = 0}, run()), HasSubstr("num_samples is 0"));
   EXPECT_THAT(message({.cpus_per_trial = -1}, run()), HasSubstr("cpus_per_trial is -1"));
-  EXPECT_THAT(message({.gpus_per_trial = NAN}, run()), HasSubstr("gpus_per_trial is NaN"));
+  EXPECT_THAT(message({.gpus_per_trial = NAN}, run()), HasSubstr("gpus_per_trial is nan"));
   EXPECT_THAT(message({.max_concurrent_trials = -2}, run()), HasSubstr("max_concurrent_trials is -2"));
   tune::RunConfig forever = run();
   forever.max_failures = -3;
