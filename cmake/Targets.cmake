@@ -107,6 +107,11 @@ function(manta_executable)
     manta_reuse_torch_pch(${ARG_NAME})
   endif()
   if(ARG_INSTALL AND MANTA_INSTALL)
+    if(ARG_TORCH)
+      # CMAKE_INSTALL_RPATH_USE_LINK_PATH leaves out folders of this project, where deps.sh puts LibTorch.
+      set_target_properties(${ARG_NAME} PROPERTIES
+        INSTALL_RPATH "${TORCH_INSTALL_PREFIX}/lib;$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+    endif()
     install(TARGETS ${ARG_NAME} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endfunction()

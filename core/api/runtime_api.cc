@@ -1,4 +1,5 @@
 // The boundary of detail/runtime_api.h, on the process' client.
+#include <manta/detail/actor_status.h>
 #include <manta/detail/runtime_api.h>
 #include <manta/detail/stop_token.h>
 
@@ -48,6 +49,11 @@ void kill_actor(EntryHead* actor, bool restart) {
   Client& client = Client::require();
   Retired::check_present(actor);
   client.kill_actor(entry_of(actor), restart);
+}
+ActorStatus actor_status(EntryHead* actor, bool with_reason) {
+  Client& client = Client::require();
+  Retired::check_present(actor);
+  return client.actor_status(entry_of(actor), with_reason);
 }
 EntryHead* find_actor(std::string_view name, std::string_view type) {
   return Client::require().find_actor(std::string(name), std::string(type));

@@ -114,6 +114,24 @@ void Client::kill_actor(owner::Entry& actor, bool restart) {
   owner_->kill_actor(actor, restart);
 }
 
+detail::ActorStatus Client::actor_status(const owner::Entry& entry, bool with_reason) {
+  using State = detail::ActorStatus::State;
+  using Known = owner::Actor::State;
+  const std::lock_guard guard(mutex_);
+  if (end_) throw_error(*end_);
+  if (entry.kind != owner::Kind::actor || entry.actor == nullptr) {
+    throw Error(ErrorCode::invalid_argument, "the status of something that is no actor of this process is asked for");
+  }
+  const owner::Actor& actor = *entry.actor;
+  detail::ActorStatus status;
+  status.state = actor.state == Known::dead                      ? State::dead
+                 : actor.state == Known::alive && !actor.killed ? State::alive
+                                                                 : State::starting;
+  status.restarts = entry.attempt;
+  if (with_reason) status.reason = status.state == State::dead ? actor.error.message() : actor.last_end;
+  return status;
+}
+
 // --- names
 
 net::Named Client::ask_for_name(net::ClientMessage question, std::uint64_t request) {

@@ -27,6 +27,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <manta/detail/actor_status.h>
 #include <manta/detail/runtime_api.h>
 #include <manta/detail/stream_api.h>
 #include <manta/error.h>
@@ -110,6 +111,7 @@ class Client final : owner::OwnerEffects {
   owner::Entry* create_actor(const detail::ActorCall& call);
   owner::Entry* call_actor(const detail::MethodCall& call);
   void kill_actor(owner::Entry& actor, bool restart);
+  detail::ActorStatus actor_status(const owner::Entry& actor, bool with_reason);
   owner::Entry* find_actor(const std::string& name, const std::string& type);  // null: none
   // Placement groups; throws Error.
   std::uint64_t create_group(std::vector<net::WireResources> bundles, std::uint8_t strategy);

@@ -249,6 +249,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   Entry& handle = *actor.handle;
   hold(handle);
   const bool constructing = std::exchange(actor.constructing, false);
+  actor.last_end = about_end("its process ", first_line(status), constructing ? " while its constructor ran" : "");
   const bool dead = actor.state == State::dead;  // its owner died first
   bool never_made = constructing && !actor.pushed;  // costs no restart, as an attempt that had not started costs none
   std::vector<Entry*> started;

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <torch/torch.h>
+#include <CLI/CLI.hpp>
 
 #include <manta/manta.h>
 #include <manta/serve.h>
@@ -43,10 +43,13 @@ class DigitModel {
   explicit DigitModel(const std::string& checkpoint) : network_(load(checkpoint)) {}
 
   serve::ModelInfo info() const {
-    return {.inputs = {{"images", serve::DataType::UINT8, {-1, 28, 28}}}, .outputs = {{"scores", serve::DataType::FP32, {-1, 10}}}};
+    return {.inputs = {{"images", serve::DataType::UINT8, {-1, 28, 28}}},
+            .outputs = {{"scores", serve::DataType::FP32, {-1, 10}}},
+            .max_batch_size = 256};
   }
   // The images of several requests at once.
-  std::vector<manta::Result<serve::InferenceResponse>> operator()(const serve::Batch<serve::InferenceRequest>& requests) {
+  std::vector<manta::Result<serve::InferenceResponse>> operator()(
+      const serve::Batch<serve::InferenceRequest>& requests) {
     return serve::infer(requests, info(), [this](const std::vector<torch::Tensor>& inputs) {
       return std::vector<torch::Tensor>{network_(normalised(inputs[0]))};
     });
@@ -63,7 +66,11 @@ double offline_accuracy(const std::string& checkpoint, const std::string& data) 
   std::int64_t right = 0;
   for (std::int64_t from = 0; from < test.size(); from += 500) {
     const std::int64_t to = std::min<std::int64_t>(from + 500, test.size());
-    right += network(normalised(test.images.slice(0, from, to))).argmax(1).eq(test.labels.slice(0, from, to)).sum().item<std::int64_t>();
+    right += network(normalised(test.images.slice(0, from, to)))
+                 .argmax(1)
+                 .eq(test.labels.slice(0, from, to))
+                 .sum()
+                 .item<std::int64_t>();
   }
   return static_cast<double>(right) / static_cast<double>(test.size());
 }
@@ -84,7 +91,8 @@ int main(int argc, char** argv) {
   try {
     auto runtime = manta::init(argc, argv);
     std::printf("accuracy on the test images, without HTTP: %.2f %%\n", 100 * offline_accuracy(checkpoint, data));
-    auto server = serve::run(serve::deployment<DigitModel>({.name = "digits", .num_replicas = replicas}, checkpoint), http);
+    auto server =
+        serve::run(serve::deployment<DigitModel>({.name = "digits", .num_replicas = replicas}, checkpoint), http);
     std::printf("http://%s/v2/models/digits\n", server.address().c_str());
     std::fflush(stdout);
     server.wait();

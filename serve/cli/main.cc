@@ -1,6 +1,6 @@
 // manta serve model.pt --name digits: a TorchScript model behind the Open Inference Protocol, until SIGINT or SIGTERM;
 // SIGHUP loads the file anew, replica by replica, without a request lost.
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -11,8 +11,7 @@
 #include <manta/manta.h>
 #include <manta/serve.h>
 #include <manta/serve/torch.h>
-
-#include "serve/server/stop_signals.h"
+#include <CLI/CLI.hpp>
 
 namespace {
 
@@ -23,6 +22,7 @@ struct Options {
   serve::DeploymentOptions deployment;
   serve::HttpOptions http;
   std::int64_t batch_wait_us = 0;
+  int max_batch_size = 0;
   std::vector<std::string> inputs, outputs;
 };
 
@@ -31,7 +31,7 @@ serve::TensorInfo tensor_info(const std::string& text) {
   const std::size_t type = text.find(':'), shape = text.find(':', type + 1);
   serve::TensorInfo info{.name = text.substr(0, type)};
   const bool good = type != std::string::npos && shape != std::string::npos && !info.name.empty() &&
-                    serve::from_string(text.substr(type + 1, shape - type - 1), info.type);
+                    serve::from_string(text.substr(type + 1, shape - type - 1), info.type.emplace());
   const auto refuse = [&] {
     throw manta::Error(manta::ErrorCode::invalid_argument,
                        "'" + text + "' is not NAME:TYPE:SIZES, as x:FP32:-1,64 (-1: any size)");
@@ -55,7 +55,10 @@ void run(const Options& options) {
   serve::ModelInfo info;
   for (const std::string& text : options.inputs) info.inputs.push_back(tensor_info(text));
   for (const std::string& text : options.outputs) info.outputs.push_back(tensor_info(text));
-  const auto model = serve::deployment<serve::TorchScriptModel>(options.deployment, options.file, info);
+  info.max_batch_size = options.max_batch_size;
+  serve::DeploymentOptions deployment = options.deployment;
+  deployment.max_batch_size = std::max(options.max_batch_size, 1);
+  const auto model = serve::deployment<serve::TorchScriptModel>(deployment, options.file, info);
   serve::Server server(options.http);
   server.run(model);
   const std::string& name = options.deployment.name;
@@ -63,8 +66,7 @@ void run(const Options& options) {
               options.deployment.num_replicas, options.deployment.num_replicas == 1 ? "replica" : "replicas");
   std::fflush(stdout);
 
-  serve::StopSignals signals(SIGHUP);
-  while (signals.wait() == SIGHUP) {
+  server.wait([&] {
     try {
       server.run(model);
       std::printf("%s: loaded anew\n", options.file.c_str());
@@ -72,8 +74,7 @@ void run(const Options& options) {
       std::printf("%s: not loaded anew: %s\n", options.file.c_str(), error.what());
     }
     std::fflush(stdout);
-  }
-  server.shutdown();
+  });
 }
 
 }  // namespace
@@ -97,8 +98,11 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   command->add_option("--gpus", deployment.num_gpus, "GPUs of each replica; 0.5: half of one")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--max-batch-size", deployment.max_batch_size, "Requests computed together")
-      ->check(CLI::Range(1, 65'536));
+  command
+      ->add_option("--max-batch-size", options.max_batch_size,
+                   "Samples computed together, of any requests; 0: each request by itself. Above 0 it says that "
+                   "dimension 0 of all inputs and outputs counts samples, none of which affects the others' results")
+      ->check(CLI::Range(0, 65'536));
   command
       ->add_option("--batch-wait-us", options.batch_wait_us,
                    "How long a request may wait for others, while a replica is free")

@@ -89,13 +89,16 @@ namespace {
 
 // What of a tensor is not as it was declared; empty: nothing.
 std::string difference(const Tensor& tensor, const TensorInfo& wanted, const std::string& declared) {
-  if (wanted.shape.empty()) return {};
-  if (tensor.type != wanted.type)
-    return "is " + std::string(to_string(tensor.type)) + ", " + declared + std::string(to_string(wanted.type));
-  bool fits = tensor.shape.size() == wanted.shape.size();
+  if (wanted.type && tensor.type != *wanted.type)
+    return "is " + std::string(to_string(tensor.type)) + ", " + declared + std::string(to_string(*wanted.type));
+  bool fits = wanted.shape.empty() || tensor.shape.size() == wanted.shape.size();
   for (std::size_t i = 0; fits && i < wanted.shape.size(); ++i)
     fits = wanted.shape[i] < 0 || wanted.shape[i] == tensor.shape[i];
   return fits ? std::string() : "has the shape " + written(tensor.shape) + ", " + declared + written(wanted.shape);
+}
+
+bool is_part(const Tensor& input, const TensorInfo& wanted) {
+  return wanted.in_parts && input.name.starts_with(wanted.name + "__");
 }
 
 // std::string::npos: the data are not a length and a text each.
@@ -135,13 +138,23 @@ std::string wrong_data(const Tensor& tensor) {
 
 void check_inputs(const InferenceRequest& request, const ModelInfo& info) {
   if (info.inputs.empty()) return;
+  std::string taken;
   for (const TensorInfo& wanted : info.inputs) {
+    taken += (taken.empty() ? "" : ", ") + wanted.name;
+    const auto whole = std::find_if(request.inputs.begin(), request.inputs.end(),
+                                    [&](const Tensor& each) { return each.name == wanted.name; });
+    if (whole == request.inputs.end()) {
+      const auto belongs = [&](const Tensor& each) { return is_part(each, wanted); };
+      if (wanted.optional || std::any_of(request.inputs.begin(), request.inputs.end(), belongs)) continue;
+    }
     const std::string wrong = difference(request.input(wanted.name), wanted, "the model takes ");
     if (!wrong.empty()) throw HttpError(400, "input '" + wanted.name + "' " + wrong);
   }
-  if (request.inputs.size() != info.inputs.size()) {
-    throw HttpError(400, "the request has " + std::to_string(request.inputs.size()) + " inputs, the model takes " +
-                             std::to_string(info.inputs.size()));
+  for (const Tensor& input : request.inputs) {
+    const bool known = std::any_of(info.inputs.begin(), info.inputs.end(), [&](const TensorInfo& each) {
+      return each.name == input.name || is_part(input, each);
+    });
+    if (!known) throw HttpError(400, "the model has no input '" + input.name + "'; it takes: " + taken);
   }
 }
 

@@ -12,6 +12,7 @@ namespace {
 using Json = nlohmann::json;
 __extension__ using Wide = __int128;
 
+constexpr double kTwoTo31 = 2147483648.0;
 constexpr double kTwoTo64 = 18446744073709551616.0;
 
 Wide wide(const Json& number) {
@@ -39,10 +40,12 @@ std::string fault(const Json& sent, const Json& taken) {
   const double value = sent.get<double>();
   if (taken.is_number_float())
     return std::isfinite(value) && !std::isfinite(taken.get<double>()) ? "is out of range" : "";
-  if (std::abs(value) >= kTwoTo64 / 2) return "is out of range";
-  const bool cut =
-      std::isnan(value) || (value != std::trunc(value) && wide(taken) == static_cast<Wide>(std::trunc(value)));
-  return cut ? "is no integer" : "";
+  if (std::isnan(value)) return "is no integer";
+  if (std::abs(value) >= kTwoTo64) return "is out of range";
+  const auto whole = static_cast<Wide>(std::trunc(value));
+  if (whole == wide(taken)) return value == std::trunc(value) ? "" : "is no integer";
+  // No integer was made of it by a cast that fits; below 32 bits it may have been converted on purpose.
+  return std::abs(value) >= kTwoTo31 || wrapped(whole, wide(taken)) ? "is out of range" : "";
 }
 
 }  // namespace

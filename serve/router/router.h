@@ -1,11 +1,14 @@
 // Which requests go to which replica, and when: a plain class, without clocks, threads or sockets.
 //
-//   ROUTE-1  requests leave in the order in which they came
-//   ROUTE-2  a replica has at most max_ongoing requests; one that drains gets none
-//   ROUTE-3  of two free replicas taken by chance, the one with fewer requests gets the next ("The Power of Two Choices in
-//            Randomized Load Balancing", Mitzenmacher 2001)
-//   ROUTE-4  batches: a full one leaves as soon as a replica has less than two; one that is not full when a replica has
-//            none and its oldest request has waited for batch_wait
+//   ROUTE-1  requests leave the queue in the order in which they came
+//   ROUTE-2  a replica that is not ready, or that drains, gets no request; any other has at most max_ongoing
+//   ROUTE-3  the replica with the fewest requests gets the next one; more than one is sent to it only while they take
+//            about a millisecond together. Whatever takes longer waits in the queue, for the first replica that is free
+//   ROUTE-4  batches: a full one leaves as soon as a replica has none, or one that takes less than kBatchAhead; one that
+//            is not full, when a replica has none and its oldest request has waited for batch_wait
+//   ROUTE-5  what waits at a busy replica comes back to the queue when another one has had nothing to do for kPatience
+//   ROUTE-6  a request whose replica died while it ran is tried again alone: that replica then has no other. So the one
+//            that kills is found, and the others of its batch succeed
 //
 // Threading: none. Ownership: of its queue.
 #pragma once
@@ -17,24 +20,33 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <unordered_map>
 #include <vector>
 
 namespace manta::serve {
 
-using RequestId = std::uint64_t;
+using RequestId = std::uint64_t;   // later requests have higher ones
+using DispatchId = std::uint64_t;  // a message to a replica
 using ReplicaId = std::uint32_t;
 
 class Router {
  public:
   using Time = std::chrono::steady_clock::time_point;
+  static constexpr std::chrono::microseconds kAhead{1000};
+  static constexpr std::chrono::microseconds kBatchAhead{5000};
+  static constexpr std::chrono::microseconds kPatience{1000};
+  // For so long requests wait although no replica is ready: one that has died is back within milliseconds.
+  static constexpr std::chrono::seconds kHope{5};
 
   struct Options {
     std::size_t max_batch = 0;  // 0: no batches
     std::size_t max_ongoing = 100;
     std::size_t max_queued = 10'000;
     std::chrono::microseconds batch_wait{0};
+    int max_retries = 3;  // of a request whose replica died; -1: for ever
   };
   struct Dispatch {
+    DispatchId id = 0;
     ReplicaId replica = 0;
     std::vector<RequestId> requests;
   };
@@ -42,40 +54,79 @@ class Router {
   explicit Router(const Options& options, std::uint32_t seed = 1) : options_(options), random_(seed) {}
   void set_options(const Options& options) { options_ = options; }
 
+  // --- replicas
   void add(ReplicaId replica) { replicas_[replica]; }
+  void set_ready(ReplicaId replica, bool ready) { replicas_.at(replica).ready = ready; }
   void drain(ReplicaId replica) { replicas_.at(replica).draining = true; }
-  bool idle(ReplicaId replica) const { return replicas_.at(replica).ongoing == 0; }
+  bool idle(ReplicaId replica) const { return replicas_.at(replica).sent.empty(); }
   void remove(ReplicaId replica) { replicas_.erase(replica); }
+  bool any_ready() const;
 
+  // --- requests
   // False: the queue is full.
   bool enqueue(RequestId request, Time now);
-  // The next requests to send; nothing: none can leave now.
-  std::optional<Dispatch> next(Time now);
-  // When next() may give something although nothing else happens.
+  // Its client has left. False: it is not in the queue.
+  bool drop(RequestId request);
+  // The next message to send, under this id; nothing: none can leave now.
+  std::optional<Dispatch> next(Time now, DispatchId id);
+  // When next() or take_back() may give something although nothing else happens.
   std::optional<Time> deadline() const;
-  // `count` requests of a dispatch have their answers, or never will.
-  void finished(ReplicaId replica, std::size_t count);
+  // Messages that are to come back, for a replica that has nothing to do (ROUTE-5). Each is told once.
+  std::vector<DispatchId> take_back(Time now);
+  // Whether no replica has been ready for kHope. To be asked now and then.
+  bool hopeless(Time now);
+  // Empties the queue.
+  std::vector<RequestId> give_up();
+
+  // --- how a message ended
+  // It was answered. each: what a request of it took the replica; 0: unknown.
+  void finished(DispatchId id, Time now, std::chrono::nanoseconds each);
+  // It had not started: its requests wait again, in their old places.
+  void returned(DispatchId id);
+  // Its replica died while it ran: its requests wait again, each to be tried alone. Those that have been tried too often
+  // are returned.
+  std::vector<RequestId> died(DispatchId id);
+  // Whether it is the oldest that its replica has: the one that may have started.
+  bool oldest(DispatchId id) const;
 
   std::size_t queued() const { return queue_.size(); }
   std::size_t ongoing() const { return ongoing_; }
 
  private:
-  struct Replica {
-    std::size_t ongoing = 0;
-    std::size_t batches = 0;
-    bool draining = false;
-  };
   struct Queued {
     RequestId request = 0;
     Time since;
+    int deaths = 0;  // of replicas that ran it
   };
-  bool takes(const Replica& replica, Time now) const;
+  struct Replica {
+    bool ready = false;
+    bool draining = false;
+    bool exclusive = false;  // has a request that is tried alone
+    std::size_t ongoing = 0;
+    Time progress;                 // last answer, or first message after it had none
+    std::vector<DispatchId> sent;  // oldest first
+  };
+  struct Sent {
+    ReplicaId replica = 0;
+    std::vector<Queued> requests;
+    bool asked_back = false;
+  };
+  bool takes(const Replica& replica, Time now, std::size_t joinable) const;
+  std::size_t joinable() const;
+  std::size_t ahead() const;
+  void put_back(const Queued& queued);
+  Sent take_out(DispatchId id);
+  bool any_idle() const;
 
   Options options_;
   std::minstd_rand random_;
   std::map<ReplicaId, Replica> replicas_;
   std::deque<Queued> queue_;
+  std::size_t alone_ = 0;  // requests in the queue that are tried alone
+  std::unordered_map<DispatchId, Sent> sent_;
   std::size_t ongoing_ = 0;
+  std::chrono::nanoseconds cost_{0};  // of a request, smoothed; 0: not known
+  std::optional<Time> hopeless_since_;
 };
 
 }  // namespace manta::serve

@@ -8,31 +8,72 @@ namespace manta::serve {
 using Json = nlohmann::json;
 
 App::App(detail::Deployable what, detail::Description how)
-    : deployable(std::move(what)), description(std::move(how)), router(router_options(deployable.options, deployable.batched)) {}
+    : deployable(std::move(what)),
+      description(std::move(how)),
+      router(router_options(deployable.options, description)) {}
 
-Router::Options router_options(const DeploymentOptions& options, bool batched) {
-  return {.max_batch = batched ? static_cast<std::size_t>(options.max_batch_size) : 0,
+std::string App::unready() const {
+  std::string reasons;
+  for (const auto& [id, replica] : replicas) {
+    if (replica.ready) return {};
+    const std::string& reason = replica.reason.empty() ? "it is being started" : replica.reason;
+    if (reasons.find(reason) == std::string::npos) reasons += (reasons.empty() ? "" : "; ") + reason;
+  }
+  return "no replica of '" + options().name + "' is ready: " + (reasons.empty() ? "it has none" : reasons);
+}
+
+void App::publish() const {
+  const bool any = std::any_of(replicas.begin(), replicas.end(), [](const auto& each) { return each.second.ready; });
+  std::vector<const detail::ReplicaLink*> links;
+  for (const auto& [id, replica] : replicas) {
+    if (replica.ready || !any) links.push_back(replica.link.get());
+  }
+  publish(links);
+}
+
+void App::publish_none() const { publish({}); }
+
+void App::publish(const std::vector<const detail::ReplicaLink*>& links) const {
+  try {
+    deployable.publish(links);
+  } catch (const Error&) {
+    // The runtime has ended: calls of handles say so.
+  }
+}
+
+Router::Options router_options(const DeploymentOptions& options, const detail::Description& description) {
+  std::size_t batch = description.batched ? static_cast<std::size_t>(options.max_batch_size) : 0;
+  if (batch > 0 && description.max_batch > 0) batch = std::min(batch, static_cast<std::size_t>(description.max_batch));
+  return {.max_batch = batch,
           .max_ongoing = std::max<std::size_t>(static_cast<std::size_t>(options.max_ongoing_requests),
-                                               batched ? 2 * static_cast<std::size_t>(options.max_batch_size) : 1),
+                                               std::max<std::size_t>(2 * batch, 1)),
           .max_queued = static_cast<std::size_t>(options.max_queued_requests),
-          .batch_wait = options.batch_wait};
+          .batch_wait = options.batch_wait,
+          .max_retries = options.max_retries};
 }
 
 namespace {
 
+// Only what is known of them.
 Json tensors(const std::vector<TensorInfo>& infos) {
   Json list = Json::array();
   for (const TensorInfo& info : infos) {
-    list.push_back({{"name", info.name}, {"datatype", to_string(info.type)}, {"shape", info.shape}});
+    Json& tensor = list.emplace_back(Json{{"name", info.name}});
+    if (info.type) tensor["datatype"] = to_string(*info.type);
+    if (!info.shape.empty()) tensor["shape"] = info.shape;
   }
   return list;
 }
 
-Json config_tensors(const std::vector<TensorInfo>& infos) {
+// batched: the protocol puts the dimension of the batch before the shape.
+Json config_tensors(const std::vector<TensorInfo>& infos, bool batched) {
   Json list = Json::array();
   for (const TensorInfo& info : infos) {
-    const std::string type = info.type == DataType::BYTES ? "STRING" : std::string(to_string(info.type));
-    list.push_back({{"name", info.name}, {"data_type", "TYPE_" + type}, {"dims", info.shape}});
+    Json& tensor = list.emplace_back(Json{{"name", info.name}});
+    if (info.type)
+      tensor["data_type"] = "TYPE_" + (*info.type == DataType::BYTES ? "STRING" : std::string(to_string(*info.type)));
+    if (!info.shape.empty()) tensor["dims"] = std::vector(info.shape.begin() + (batched ? 1 : 0), info.shape.end());
+    if (info.optional) tensor["optional"] = true;
   }
   return list;
 }
@@ -55,9 +96,9 @@ std::string config_of(const App& app) {
   const ModelInfo& info = app.description.info;
   Json config{{"name", app.options().name},
               {"platform", info.platform},
-              {"max_batch_size", 0},  // the protocol's batching puts a dimension before the shapes; these are whole
-              {"input", config_tensors(info.inputs)},
-              {"output", config_tensors(info.outputs)},
+              {"max_batch_size", info.max_batch_size},
+              {"input", config_tensors(info.inputs, info.max_batch_size > 0)},
+              {"output", config_tensors(info.outputs, info.max_batch_size > 0)},
               {"instance_group", Json::array({{{"count", app.options().num_replicas}}})}};
   return config.dump();
 }

@@ -10,9 +10,13 @@
 #include <string>
 #include <vector>
 
+#include <optional>
+
+#include <manta/detail/restart_backoff.h>
 #include <manta/ref.h>
 #include <manta/serve/deployment.h>
 
+#include "serve/router/liveness.h"
 #include "serve/router/router.h"
 
 namespace manta::serve {
@@ -22,7 +26,9 @@ struct Counts {
   std::uint64_t success = 0;
   std::uint64_t refused = 0;   // 4xx
   std::uint64_t failed = 0;    // 5xx
-  std::uint64_t rejected = 0;  // the queue was full
+  std::uint64_t rejected = 0;  // the queue was full, or no replica was ready
+  std::uint64_t departed = 0;  // its client left before it was answered
+  std::uint64_t killed = 0;    // replicas that hung, or said that they are ill
   std::uint64_t requests = 0;  // that a replica computed
   std::uint64_t executions = 0;
   std::uint64_t request_us = 0;
@@ -35,14 +41,28 @@ struct Counts {
 struct App {
   struct Replica {
     std::shared_ptr<const detail::ReplicaLink> link;
-    Router::Time checked;          // health, last
-    Ref<void> check;               // under way; empty: none
-    int failures = 0;              // of checks, in a row
+    std::uint64_t number = 0;  // at the pulse
+    bool ready = false;
+    std::string reason;    // why it is not ready
+    Router::Time checked;  // its check_health(), last
+    Ref<void> check;       // under way; empty: none
+    int failures = 0;      // of checks, in a row
+    Liveness liveness;
+    std::uint64_t heard = 0;  // of its beats
+    // Where its actor is dead for good another one takes its place.
+    manta::detail::RestartBackoff backoff;
+    std::optional<Router::Time> starts_at;
   };
 
   App(detail::Deployable what, detail::Description how);
 
   const DeploymentOptions& options() const { return deployable.options; }
+  // Why no replica is ready; empty: one is.
+  std::string unready() const;
+  // Handles call those that are ready, or all where none is.
+  void publish() const;
+  // Handles call none: the deployment was stopped.
+  void publish_none() const;
 
   detail::Deployable deployable;
   detail::Description description;
@@ -50,9 +70,12 @@ struct App {
   std::map<ReplicaId, Replica> replicas;
   ReplicaId next_replica = 0;
   Counts counts;
+
+ private:
+  void publish(const std::vector<const detail::ReplicaLink*>& links) const;
 };
 
-Router::Options router_options(const DeploymentOptions& options, bool batched);
+Router::Options router_options(const DeploymentOptions& options, const detail::Description& description);
 
 // The protocol's pages about a model, as JSON.
 std::string metadata_of(const App& app);

@@ -19,40 +19,57 @@ namespace {
   throw Error(ErrorCode::invalid_argument, "the deployment '" + options.name + "': " + what);
 }
 
+constexpr std::chrono::milliseconds kLook{20};
+constexpr std::uint32_t kCrashes = 3;  // of a constructor: it then crashes always
+
 struct Started {
   std::shared_ptr<const ReplicaLink> link;
+  std::uint64_t number = 0;
+  Ref<Description> described;
   Description description;
 };
 
-// Starts all, then waits for all: none is left if one fails.
-std::vector<Started> start(const Deployable& deployable, int count) {
-  const DeploymentOptions& options = deployable.options;
-  std::vector<Started> started;
-  std::vector<Ref<Description>> descriptions;
-  for (int i = 0; i < count; ++i) {
-    started.push_back({deployable.start(), {}});
-    descriptions.push_back(started.back().link->describe());
-  }
-  const auto deadline = Clock::now() + options.start_timeout;
-  for (int i = 0; i < count; ++i) {
+// Waits for a replica's constructor. Throws Error with what keeps it from ending.
+void await(const DeploymentOptions& options, Started& started, Clock::time_point deadline) {
+  const auto cannot = [&](const std::string& why) {
+    return Error(ErrorCode::unavailable, "a replica of '" + options.name + "' cannot be started: " + why);
+  };
+  for (;;) {
+    const auto left = std::max<std::chrono::nanoseconds>(deadline - Clock::now(), std::chrono::nanoseconds(0));
     try {
-      started[i].description = get(descriptions[i], std::max<std::chrono::nanoseconds>(deadline - Clock::now(), std::chrono::nanoseconds(0)));
+      started.description = get(started.described, std::min<std::chrono::nanoseconds>(left, kLook));
+      return;
     } catch (const TaskError& error) {
       throw TaskError(error.with_context("a replica of '" + options.name + "' cannot be made"));
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::deadline) throw error.with_context("a replica of '" + options.name + "' cannot be started");
-      throw Error(ErrorCode::unavailable,
-                  "a replica of '" + options.name + "' did not start within " + std::to_string(options.start_timeout.count()) +
-                      " ms. Next: see whether its CPUs and GPUs are free (num_replicas, num_cpus, num_gpus), or raise start_timeout");
+      const auto status = started.link->status(true);
+      const bool again =
+          error.code() == ErrorCode::deadline || status.state == manta::detail::ActorStatus::State::starting;
+      if (!again) throw error.with_context("a replica of '" + options.name + "' cannot be started");
+      if (status.restarts >= kCrashes) throw cannot(status.reason + ", " + std::to_string(status.restarts) + " times");
+      if (left.count() == 0) {
+        throw cannot("it did not start within " + std::to_string(options.start_timeout.count()) + " ms" +
+                     (status.reason.empty() ? "" : "; " + status.reason) +
+                     ". Next: see whether its CPUs and GPUs are free (num_replicas, num_cpus, num_gpus), or raise "
+                     "start_timeout");
+      }
+      if (error.code() != ErrorCode::deadline) started.described = started.link->describe();
     }
   }
-  return started;
 }
 
-void publish(const App& app) {
-  std::vector<const ReplicaLink*> links;
-  for (const auto& [id, replica] : app.replicas) links.push_back(replica.link.get());
-  app.deployable.publish(links);
+// Starts all, then waits for all: none is left if one fails.
+std::vector<Started> start(Engine& engine, const Deployable& deployable, int count) {
+  const DeploymentOptions& options = deployable.options;
+  std::vector<Started> started;
+  for (int i = 0; i < count; ++i) {
+    const detail::Lifeline line = engine.keeper().line(options);
+    started.push_back({deployable.start(line), line.replica, {}, {}});
+    started.back().described = started.back().link->describe();
+  }
+  const auto deadline = Clock::now() + options.start_timeout;
+  for (Started& each : started) await(options, each, deadline);
+  return started;
 }
 
 // Until the replica has answered what it has, or the deadline; then it is given up.
@@ -70,7 +87,8 @@ void end_replica(Engine& engine, const std::shared_ptr<App>& app, ReplicaId id, 
 }  // namespace
 
 void check(const DeploymentOptions& options) {
-  if (!valid_name(options.name)) refuse(options, "its name must be of letters, digits, '-', '_' and '.', and not v2, metrics or healthz");
+  if (!valid_name(options.name))
+    refuse(options, "its name must be of letters, digits, '-', '_' and '.', and not v2, metrics or healthz");
   if (!valid_name(options.version)) refuse(options, "its version must be of letters, digits, '-', '_' and '.'");
   if (options.num_replicas < 1) refuse(options, "num_replicas must be at least 1");
   if (options.max_batch_size < 1) refuse(options, "max_batch_size must be at least 1");
@@ -85,8 +103,10 @@ void check(const DeploymentOptions& options) {
   check("batch_wait", static_cast<double>(options.batch_wait.count()), 0);
   check("start_timeout", static_cast<double>(options.start_timeout.count()), 1);
   check("health_check_period", static_cast<double>(options.health_check_period.count()), 1);
-  check("health_check_timeout", static_cast<double>(options.health_check_timeout.count()), 1);
   check("graceful_shutdown_timeout", static_cast<double>(options.graceful_shutdown_timeout.count()), 0);
+  if (options.health_check_timeout < options.health_check_period) {
+    refuse(options, "health_check_timeout must be at least health_check_period");
+  }
 }
 
 void deploy(Engine& engine, Deployable deployable) {
@@ -98,12 +118,12 @@ void deploy(Engine& engine, Deployable deployable) {
   });
   // One more at a time where replicas hold resources, which there may be no room for twice.
   const bool one_by_one = known != nullptr && (options.num_cpus > 0 || options.num_gpus > 0);
-  std::vector<Started> first = start(deployable, one_by_one ? 1 : options.num_replicas);
+  std::vector<Started> first = start(engine, deployable, one_by_one ? 1 : options.num_replicas);
   if (known == nullptr) {
     auto app = std::make_shared<App>(deployable, first.front().description);
     engine.execute([&] {
-      for (Started& each : first) engine.add_replica(*app, std::move(each.link));
-      publish(*app);
+      for (Started& each : first) engine.add_replica(*app, std::move(each.link), each.number);
+      app->publish();
       engine.apps()[options.name] = app;
     });
     return;
@@ -113,24 +133,25 @@ void deploy(Engine& engine, Deployable deployable) {
     for (const auto& [id, replica] : known->replicas) old.push_back(id);
     known->deployable = deployable;
     known->description = first.front().description;
-    known->router.set_options(router_options(options, deployable.batched));
+    known->router.set_options(router_options(options, known->description));
   });
   const auto deadline = [&] { return Clock::now() + options.graceful_shutdown_timeout; };
   std::size_t next_old = 0;
   for (int i = 0; i < options.num_replicas; ++i) {
-    if (one_by_one && i > 0) first.push_back(std::move(start(deployable, 1).front()));
+    if (one_by_one && i > 0) first.push_back(std::move(start(engine, deployable, 1).front()));
     engine.execute([&] {
-      engine.add_replica(*known, std::move(first[static_cast<std::size_t>(i)].link));
+      Started& next = first[static_cast<std::size_t>(i)];
+      engine.add_replica(*known, std::move(next.link), next.number);
       if (next_old < old.size()) known->router.drain(old[next_old]);
     });
     if (next_old < old.size()) end_replica(engine, known, old[next_old++], deadline());
-    engine.execute([&] { publish(*known); });
+    engine.execute([&] { known->publish(); });
   }
   for (; next_old < old.size(); ++next_old) {
     engine.execute([&] { known->router.drain(old[next_old]); });
     end_replica(engine, known, old[next_old], deadline());
   }
-  engine.execute([&] { publish(*known); });
+  engine.execute([&] { known->publish(); });
 }
 
 bool undeploy(Engine& engine, const std::string& name) {
@@ -147,7 +168,7 @@ bool undeploy(Engine& engine, const std::string& name) {
   }
   engine.execute([&] {
     app->replicas.clear();
-    publish(*app);
+    app->publish_none();
     engine.forget(app);
   });
   return true;

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <manta/detail/check_option.h>
-#include <manta/get.h>
 #include <manta/version.h>
 
 #include "serve/http/grammar.h"
@@ -52,7 +51,11 @@ void check(const HttpOptions& options) {
 }  // namespace
 
 Engine::Engine(HttpOptions options)
-    : options_(std::move(options)), log_(options_.access_log), results_([this] { asio::post(io_, [] {}); }) {
+    : options_(std::move(options)),
+      log_(options_.access_log),
+      work_([this] { asio::post(io_, [] {}); },
+            [this](App& app, ReplicaId id) { return keeper_.look(app, id, Clock::now()); }),
+      keeper_([this](const App& app, ReplicaId id) { work_.replica_lost(app, id); }) {
   const auto fail = [&](const boost::system::error_code& error) {
     throw Error(ErrorCode::unavailable,
                 "cannot listen at " + with_port(options_.host, options_.port) + ": " + error.message() +
@@ -76,13 +79,12 @@ Engine::Engine(HttpOptions options)
   if (error) fail(error);
   raise_descriptor_limit();
   accept();
-  watch_health();
+  watch();
 }
 
 Engine::~Engine() {
   stopping_ = true;
-  pending_.clear();
-  sent_.clear();
+  work_.clear();
   for (Session* session : std::set<Session*>(sessions_)) session->close();
   boost::system::error_code ignored;
   acceptor_.close(ignored);
@@ -141,19 +143,19 @@ void Engine::stop(Router::Time deadline) {
 void Engine::run() {
   Clock::time_point last = Clock::now();
   for (;;) {
-    const std::size_t done = io_.poll() + take_results() + dispatch();
+    const std::size_t done = io_.poll() + work_.take_results() + dispatch();
     if (stopping_ && (sessions_.empty() || Clock::now() >= stop_by_)) return;
     if (done != 0) {
       last = Clock::now();
       continue;
     }
-    if (!sent_.empty() && Clock::now() - last < kPoll) {
+    if (work_.under_way() && Clock::now() - last < kPoll) {
       ::sched_yield();  // a replica may be waiting for this very processor
       continue;
     }
     if (log_) log_.flush();
     if (stopping_) wake_at(stop_by_);
-    if (results_.arm()) io_.run_one();
+    if (work_.arm()) io_.run_one();
     last = Clock::now();
   }
 }
@@ -171,114 +173,55 @@ std::size_t Engine::dispatch() {
   std::size_t done = 0;
   std::optional<Router::Time> earliest;
   Router::Time now{};
-  for (const auto& [name, app] : apps_) done += dispatch(app, now, earliest);
-  for (const auto& app : retired_) done += dispatch(app, now, earliest);
+  for (const auto& [name, app] : apps_) done += work_.dispatch(app, now, earliest);
+  for (const auto& app : retired_) done += work_.dispatch(app, now, earliest);
   if (earliest && done == 0) wake_at(*earliest);
   return done;
 }
 
-std::size_t Engine::dispatch(const std::shared_ptr<App>& app, Router::Time& now,
-                             std::optional<Router::Time>& earliest) {
-  if (app->router.queued() == 0) return 0;
-  if (now == Router::Time{}) now = Clock::now();
-  std::size_t done = 0;
-  for (; auto next = app->router.next(now); ++done) send(app, std::move(*next), now);
-  if (const auto deadline = app->router.deadline(); deadline && *deadline > now) {
-    earliest = earliest ? std::min(*earliest, *deadline) : *deadline;
-  }
-  return done;
-}
-
-ReplicaId Engine::add_replica(App& app, std::shared_ptr<const detail::ReplicaLink> link) {
+ReplicaId Engine::add_replica(App& app, std::shared_ptr<const detail::ReplicaLink> link, std::uint64_t number) {
   const ReplicaId id = app.next_replica++;
-  app.replicas[id] = {std::move(link), Clock::now(), {}, 0};
-  app.router.add(id);
-  return id;
-}
-
-void Engine::send(const std::shared_ptr<App>& app, Router::Dispatch dispatch, Router::Time now) {
-  std::vector<Request> requests;
-  requests.reserve(dispatch.requests.size());
-  for (const RequestId id : dispatch.requests) {
-    Pending& pending = pending_.at(id);
-    pending.sent = now;
-    requests.push_back(std::move(pending.request));
-  }
-  Sent sent{app, dispatch.replica, std::move(dispatch.requests), {}};
-  try {
-    sent.replies = app->replicas.at(dispatch.replica).link->handle(requests);
-    const std::uint64_t id = next_id_++;
-    results_.add(sent.replies, id);
-    sent_.emplace(id, std::move(sent));
-  } catch (const Error& error) {
-    app->router.finished(sent.replica, sent.requests.size());
-    for (const RequestId id : sent.requests) respond(id, detail::error_response(503, error.message()), now);
-  }
-}
-
-std::size_t Engine::take_results() {
-  if (sent_.empty()) return 0;
-  std::size_t done = 0;
-  for (const std::uint64_t id : results_.take()) {
-    auto sent = sent_.extract(id);
-    deliver(sent.mapped());
-    ++done;
-  }
-  return done;
-}
-
-void Engine::deliver(Sent& sent) {
-  App& app = *sent.app;
-  app.router.finished(sent.replica, sent.requests.size());
   const auto now = Clock::now();
-  Result<detail::Replies> replies = try_get(sent.replies, std::chrono::nanoseconds(0));
-  if (replies && replies->responses.size() != sent.requests.size()) {
-    replies = fail(ErrorCode::internal, "a replica answered " + std::to_string(replies->responses.size()) + " of " +
-                                            std::to_string(sent.requests.size()) + " requests");
-  }
-  if (replies) {
-    app.counts.requests += sent.requests.size();
-    app.counts.executions += replies->executions;
-    app.counts.input_ns += replies->input_ns;
-    app.counts.compute_ns += replies->compute_ns;
-    app.counts.output_ns += replies->output_ns;
-  }
-  for (std::size_t i = 0; i < sent.requests.size(); ++i) {
-    Response response = replies ? std::move(replies->responses[i])
-                                : detail::error_response(replies.error().code() == ErrorCode::task_failed ? 500 : 503,
-                                                         replies.error().message());
-    if (response.status < 200 || response.status > 599) {
-      response =
-          detail::error_response(500, "the deployment answered with the status " + std::to_string(response.status));
-    }
-    respond(sent.requests[i], std::move(response), now);
-  }
-}
-
-void Engine::respond(RequestId id, Response response, Router::Time now) {
-  auto pending = pending_.extract(id);
-  if (pending.empty()) return;  // its app was stopped, which it has been told
-  count(*pending.mapped().app, pending.mapped(), response.status, now);
-  pending.mapped().session->respond(std::move(response));
+  app.replicas[id] = {.link = std::move(link), .number = number, .checked = now};
+  app.router.add(id);
+  (void)keeper_.look(app, id, now);
+  return id;
 }
 
 void Engine::forget(const std::shared_ptr<App>& app) {
   std::erase(retired_, app);
-  std::vector<RequestId> left;
-  for (const auto& [id, pending] : pending_) {
-    if (pending.app == app) left.push_back(id);
-  }
-  for (const RequestId id : left)
-    respond(id, detail::error_response(503, "'" + app->options().name + "' was stopped"), Clock::now());
+  work_.refuse(app.get(), 503, "'" + app->options().name + "' was stopped");
 }
 
-void Engine::count(App& app, const Pending& pending, int status, Router::Time now) {
-  const auto us = [](Clock::duration time) {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
-  };
-  ++(status < 400 ? app.counts.success : status < 500 ? app.counts.refused : app.counts.failed);
-  app.counts.request_us += us(now - pending.arrived);
-  app.counts.queue_us += us(pending.sent - pending.arrived);
+void Engine::watch() {
+  watch_timer_.expires_after(keeper_.next_look());
+  watch_timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    const auto now = Clock::now();
+    if (!stopping_ && !accepting_ && sessions_.size() < options_.max_connections) accept();
+    Keeper::Apps all = retired_;
+    for (const auto& [name, app] : apps_) all.push_back(app);
+    keeper_.look(all, now);
+    work_.drop_departed(now);
+    if (keeper_.ended()) return end();
+    for (const auto& app : all) {
+      if (app->router.hopeless(now) && app->router.queued() > 0) work_.refuse_waiting(*app, app->unready());
+    }
+    watch();
+  });
+}
+
+// Manta has ended under the server: nothing can be computed any more.
+void Engine::end() {
+  work_.refuse(nullptr, 503, keeper_.ended()->message());
+  if (on_end_) std::exchange(on_end_, {})();
+}
+
+void Engine::on_end(std::function<void()> f) {
+  asio::post(io_, [this, f = std::move(f)]() mutable {
+    if (keeper_.ended() && f) return f();
+    on_end_ = std::move(f);
+  });
 }
 
 void Engine::answered(const tcp::socket& socket, const std::string& method, const std::string& target, int status,
@@ -357,25 +300,21 @@ void Engine::answer(std::shared_ptr<Session> session, http::RequestHead& head, s
   Target target;
   if (auto refusal = find(head, target)) return session->respond(std::move(*refusal));
   if (target.route.to == Route::To::callable || target.route.to == Route::To::infer) {
-    return enqueue(std::move(session), std::move(target), head, std::move(body));
+    return enqueue(std::move(session), target, head, std::move(body));
   }
   session->respond(page(target.route, target.app.get()));
 }
 
-void Engine::enqueue(std::shared_ptr<Session> session, Target target, http::RequestHead& head, std::string body) {
-  const auto now = Clock::now();
-  const RequestId id = next_id_++;
+void Engine::enqueue(std::shared_ptr<Session> session, const Target& target, http::RequestHead& head,
+                     std::string body) {
   const std::shared_ptr<App>& app = target.app;
-  if (!app->router.enqueue(id, now)) {
+  const auto refuse = [&](const std::string& why) {
     ++app->counts.rejected;
-    Response response = detail::error_response(503, "'" + app->options().name +
-                                                        "' is overloaded: " + std::to_string(app->router.queued()) +
-                                                        " requests wait (DeploymentOptions::max_queued_requests)");
-    response.headers.emplace_back("Retry-After", "1");
-    return session->respond(std::move(response));
-  }
-  Pending pending{std::move(session), app, {}, now, now};
-  Request& request = pending.request;
+    session->respond(unavailable_response(why));
+  };
+  if (keeper_.ended()) return refuse(keeper_.ended()->message());
+  if (app->router.hopeless(Clock::now())) return refuse(app->unready());
+  Request request;
   request.body = std::move(body);
   if (target.route.to == Route::To::infer) {
     if (const std::string_view length = head.field("inference-header-content-length"); !length.empty()) {
@@ -389,7 +328,10 @@ void Engine::enqueue(std::shared_ptr<Session> session, Target target, http::Requ
     request.query = std::move(head.query);
     request.headers = std::move(head.fields);
   }
-  pending_.emplace(id, std::move(pending));
+  if (!work_.admit(session, app, std::move(request))) {
+    refuse("'" + app->options().name + "' is overloaded: " + std::to_string(app->router.queued()) +
+           " requests wait (DeploymentOptions::max_queued_requests)");
+  }
 }
 
 Response Engine::page(const Route& route, const App* app) const {
@@ -419,15 +361,30 @@ Response Engine::page(const Route& route, const App* app) const {
       return json_page(statistics_of(models));
     case Route::To::repository_index: {
       Json list = Json::array();
-      for (const App* each : models)
-        list.push_back({{"name", each->options().name}, {"version", each->options().version}, {"state", "READY"}});
+      for (const App* each : models) {
+        list.push_back({{"name", each->options().name},
+                        {"version", each->options().version},
+                        {"state", each->unready().empty() ? "READY" : "UNAVAILABLE"},
+                        {"reason", each->unready()}});
+      }
       return json_page(list.dump());
     }
     case Route::To::live:
-      return {};
+      return keeper_.ended() ? unavailable_response(keeper_.ended()->message()) : Response{};
     default:
-      return stopping_ ? detail::error_response(503, "the server is being shut down") : Response{};  // ready
+      return readiness(app);
   }
+}
+
+// Of a model, or of all that is served.
+Response Engine::readiness(const App* app) const {
+  if (keeper_.ended()) return unavailable_response(keeper_.ended()->message());
+  if (stopping_) return unavailable_response("the server is being shut down");
+  for (const auto& [name, each] : apps_) {
+    if (app != nullptr && app != each.get()) continue;
+    if (const std::string why = each->unready(); !why.empty()) return unavailable_response(why);
+  }
+  return {};
 }
 
 }  // namespace manta::serve

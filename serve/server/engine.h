@@ -1,6 +1,6 @@
 // The server's loop: sockets, the apps' queues, and the replicas' results, in one thread.
 //
-//   ENGINE-1  each request that was read gets one response, whatever happens to its replica
+//   ENGINE-1  each request that was read gets one response: see WORK-1
 //   ENGINE-2  the loop blocks only when no socket, result or batch is ready; it polls for a moment while requests are
 //   under way
 //
@@ -16,7 +16,6 @@
 #include <set>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -25,14 +24,15 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <manta/ready_queue.h>
 #include <manta/serve/options.h>
 
 #include "serve/http/request.h"
 #include "serve/protocols/paths.h"
 #include "serve/server/access_log.h"
 #include "serve/server/app.h"
+#include "serve/server/keeper.h"
 #include "serve/server/metrics.h"
+#include "serve/server/work.h"
 
 namespace manta::serve {
 
@@ -58,10 +58,13 @@ class Engine {
 
   std::string address() const;
   const HttpOptions& options() const { return options_; }
+  Keeper& keeper() { return keeper_; }
+  // f is called in the loop's thread, once, when Manta has ended under the server. Any thread.
+  void on_end(std::function<void()> f);
 
   // --- in the loop
   std::map<std::string, std::shared_ptr<App>>& apps() { return apps_; }
-  ReplicaId add_replica(App& app, std::shared_ptr<const detail::ReplicaLink> link);
+  ReplicaId add_replica(App& app, std::shared_ptr<const detail::ReplicaLink> link, std::uint64_t number);
   // An app that is no longer at its name: what it has is still answered. Then it is forgotten.
   void retire(std::shared_ptr<App> app) { retired_.push_back(std::move(app)); }
   void forget(const std::shared_ptr<App>& app);
@@ -77,20 +80,6 @@ class Engine {
   void closed(Session& session);
 
  private:
-  struct Pending {
-    std::shared_ptr<Session> session;
-    std::shared_ptr<App> app;
-    Request request;
-    Router::Time arrived;
-    Router::Time sent;
-  };
-  struct Sent {  // a message to a replica
-    std::shared_ptr<App> app;
-    ReplicaId replica = 0;
-    std::vector<RequestId> requests;
-    Ref<detail::Replies> replies;
-  };
-
   void accept();
   // run_one() returns by then.
   void wake_at(Router::Time time);
@@ -102,34 +91,28 @@ class Engine {
   std::optional<Response> find(const http::RequestHead& head, Target& target) const;
   std::optional<Response> find_app(const http::RequestHead& head, Target& target) const;
   Response page(const Route& route, const App* app) const;
-  void enqueue(std::shared_ptr<Session> session, Target target, http::RequestHead& head, std::string body);
+  Response readiness(const App* app) const;
+  void enqueue(std::shared_ptr<Session> session, const Target& target, http::RequestHead& head, std::string body);
   std::size_t dispatch();
-  std::size_t dispatch(const std::shared_ptr<App>& app, Router::Time& now, std::optional<Router::Time>& earliest);
-  void send(const std::shared_ptr<App>& app, Router::Dispatch dispatch, Router::Time now);
-  std::size_t take_results();
-  void deliver(Sent& sent);
-  void respond(RequestId id, Response response, Router::Time now);
-  void count(App& app, const Pending& pending, int status, Router::Time now);
-  // health.cc
-  void watch_health();
-  void check_health(App& app, App::Replica& replica, Router::Time now);
+  // Looks after replicas and clients, and again after a while.
+  void watch();
+  void end();
 
   HttpOptions options_;
   AccessLog log_;
   boost::asio::io_context io_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> open_{io_.get_executor()};
   boost::asio::ip::tcp::acceptor acceptor_{io_};
   boost::asio::steady_timer wake_timer_{io_};
   Router::Time wake_at_{};
-  boost::asio::steady_timer health_timer_{io_};
-  ReadyQueue results_;
+  boost::asio::steady_timer watch_timer_{io_};
+  Work work_;
+  Keeper keeper_;
+  std::function<void()> on_end_;
   std::map<std::string, std::shared_ptr<App>> apps_;
   std::vector<std::shared_ptr<App>> retired_;
   std::set<Session*> sessions_;
   std::vector<char> scratch_ = std::vector<char>(std::size_t{256} << 10);
-  std::unordered_map<RequestId, Pending> pending_;
-  std::unordered_map<std::uint64_t, Sent> sent_;
-  std::uint64_t next_id_ = 1;
   bool accepting_ = true;
   bool stopping_ = false;
   Router::Time stop_by_;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "serve/server/deploying.h"
@@ -70,10 +71,38 @@ void Server::stop(const std::string& name) {
 
 std::string Server::address() const { return impl_ == nullptr ? std::string() : impl_->address; }
 
-void Server::wait() {
-  StopSignals signals;
-  (void)signals.wait();
+namespace {
+
+// The end of Manta under the server wakes the one that waits for signals.
+class WakeAtEnd {
+ public:
+  WakeAtEnd(Engine& engine, StopSignals& signals) : engine_(engine) {
+    engine_.on_end([&signals] { signals.wake(); });
+  }
+  ~WakeAtEnd() {
+    engine_.on_end({});
+    engine_.execute([] {});  // after that
+  }
+  WakeAtEnd(const WakeAtEnd&) = delete;
+
+ private:
+  Engine& engine_;
+};
+
+}  // namespace
+
+void Server::wait(const std::function<void()>& hang_up) {
+  Engine& engine = open().engine;
+  StopSignals signals(hang_up ? SIGHUP : 0);
+  {
+    const WakeAtEnd wake(engine, signals);
+    while (signals.wait() == SIGHUP) {
+      if (hang_up) hang_up();  // else another server of this process loads anew
+    }
+  }
+  const std::optional<Error> ended = engine.execute([&] { return engine.keeper().ended(); });
   shutdown();
+  if (ended) throw Error(ErrorCode::unavailable, "the server ends, as Manta has ended under it: " + ended->message());
 }
 
 void Server::shutdown() {
@@ -85,7 +114,7 @@ void Server::shutdown() {
   });
   impl_->engine.stop(std::chrono::steady_clock::now() + longest);
   impl_->loop.join();
-  for (const auto& [name, app] : impl_->engine.apps()) app->deployable.publish({});  // handles keep no replica alive
+  for (const auto& [name, app] : impl_->engine.apps()) app->publish_none();  // handles keep no replica alive
   impl_.reset();
 }
 

@@ -39,6 +39,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Closes it if no request is under way, else after its response.
   void finish();
   void close();
+  int socket() { return socket_.native_handle(); }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -28,6 +29,11 @@ std::mutex mutex;  // guards the rest
 int users = 0;
 std::vector<std::pair<int, struct sigaction>> before;
 
+void write_to(int which) {
+  const std::uint64_t one = 1;
+  (void)!::write(which, &one, sizeof one);
+}
+
 void on_signal(int signal) {
   const int saved = errno;
   int none = 0;
@@ -37,9 +43,14 @@ void on_signal(int signal) {
     ::signal(signal, SIG_DFL);
     ::raise(signal);  // delivered when this returns
   }
-  const std::uint64_t one = 1;
-  (void)!::write(event, &one, sizeof one);
+  write_to(event);
   errno = saved;
+}
+
+int make_event() {
+  const int made = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (made < 0) throw Error(ErrorCode::exhausted, "no descriptor is left to wait for signals. Next: raise ulimit -n");
+  return made;
 }
 
 void take(int signal) {
@@ -53,40 +64,48 @@ void take(int signal) {
 
 }  // namespace
 
-StopSignals::StopSignals(int another) {
+StopSignals::StopSignals(int another) : woken_(make_event()) {
   const std::lock_guard guard(mutex);
-  if (users++ > 0) return;
-  stopped_by = 0;
-  another_came = false;
-  another_signal = another;
-  event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event < 0) {
-    --users;
-    throw Error(ErrorCode::exhausted, "no descriptor is left to wait for signals. Next: raise ulimit -n");
+  if (users == 0) {
+    stopped_by = 0;
+    another_came = false;
+    another_signal = 0;
+    try {
+      event = make_event();
+    } catch (...) {
+      ::close(woken_);
+      throw;
+    }
+    take(SIGINT);
+    take(SIGTERM);
   }
-  take(SIGINT);
-  take(SIGTERM);
-  if (another != 0) take(another);
+  ++users;
+  if (another == 0 || another_signal != 0) return;
+  another_signal = another;
+  take(another);
 }
 
 StopSignals::~StopSignals() {
   const std::lock_guard guard(mutex);
+  ::close(woken_);
   if (--users > 0) return;
   for (const auto& [signal, old] : before) ::sigaction(signal, &old, nullptr);
   before.clear();
   ::close(event.exchange(-1));
 }
 
+void StopSignals::wake() { write_to(woken_); }
+
 int StopSignals::wait() {
   for (;;) {
     if (another_came.exchange(false)) return another_signal;
     if (const int signal = stopped_by; signal != 0) return signal;
-    pollfd ready{event, POLLIN, 0};
-    if (::poll(&ready, 1, -1) <= 0) continue;
+    std::array<pollfd, 2> ready{{{event, POLLIN, 0}, {woken_, POLLIN, 0}}};
+    if (::poll(ready.data(), ready.size(), -1) <= 0) continue;
+    if (ready[1].revents != 0) return 0;
     std::uint64_t count = 0;
     (void)!::read(event, &count, sizeof count);
-    const std::uint64_t one = 1;
-    if (stopped_by != 0) (void)!::write(event, &one, sizeof one);  // all that wait see it
+    if (stopped_by != 0) write_to(event);  // all that wait see it
   }
 }
 

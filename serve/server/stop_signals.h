@@ -14,8 +14,13 @@ class StopSignals {
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
 
-  // The signal that came.
+  // The signal that came; 0: wake() was called.
   int wait();
+  // Ends wait() of this object, now or when it is called.
+  void wake();
+
+ private:
+  const int woken_;  // an event
 };
 
 }  // namespace manta::serve

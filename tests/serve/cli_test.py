@@ -38,8 +38,8 @@ def start(*options):
     return server, address.group(1)
 
 
-def workers(pid):
-    """Worker processes below pid, all replicas among them."""
+def processes(pid, wanted="manta-worker"):
+    """Processes of that name below pid; all replicas are workers."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -51,7 +51,7 @@ def workers(pid):
                 name = file.read().strip()
         except OSError:
             continue
-        if name == "manta-worker":
+        if name == wanted:
             found.append(int(entry))
     def below(child):
         while child > 1:
@@ -76,15 +76,16 @@ def ask(client, rows, binary, **options):
 
 
 # --- Triton's client
-server, address = start("--replicas", "2", "--output", "scaled:FP32:-1,3", "--output", "total:FP32:-1")
+server, address = start("--replicas", "2", "--max-batch-size", "32", "--output", "scaled:FP32:-1,3", "--output", "total:FP32:-1")
 client = triton.InferenceServerClient(address, concurrency=4)
 assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("m")
 assert not client.is_model_ready("other")
 metadata = client.get_model_metadata("m")
-assert [each["name"] for each in metadata["inputs"]] == ["a", "b"], metadata
+assert metadata["inputs"] == [{"name": "a"}, {"name": "b"}], metadata  # nothing else is known of them
 assert metadata["outputs"][0] == {"name": "scaled", "datatype": "FP32", "shape": [-1, 3]}, metadata
 assert "binary_tensor_data" in client.get_server_metadata()["extensions"]
-assert client.get_model_config("m")["output"][0]["data_type"] == "TYPE_FP32"
+config = client.get_model_config("m")
+assert config["output"][0] == {"name": "scaled", "data_type": "TYPE_FP32", "dims": [3]} and config["max_batch_size"] == 32, config
 assert client.get_model_repository_index()[0]["name"] == "m"
 for binary in (True, False):
     for wanted in (None, True, False):
@@ -109,7 +110,7 @@ try:
     client.infer("m", wrong)
     raise AssertionError("shapes that do not fit were taken")
 except InferenceServerException as error:
-    assert "the model refuses these inputs" in str(error) and error.status() == "400", error
+    assert "The size of tensor a (3) must match" in str(error) and error.status() == "500", error
 try:
     client.infer("m", wrong[:1])
     raise AssertionError("an input is missing")
@@ -148,7 +149,7 @@ if shutil.which("wrk"):
         while updates == before and time.monotonic() < limit:
             time.sleep(0.01)
         assert updates > before, "no update within 20 s"
-        for replica in workers(server.pid):
+        for replica in processes(server.pid):
             try:
                 os.kill(replica, signal.SIGKILL)
                 kills += 1
@@ -163,10 +164,22 @@ if shutil.which("wrk"):
     print(f"wrk: {seconds} s at 64 connections, {updates} updates, {kills} kills: {rate:.0f} requests/s, no error")
 else:
     print("wrk: not installed, skipped")
-children = workers(server.pid)
+children = processes(server.pid)
 server.send_signal(signal.SIGTERM)
 assert server.wait(20) == 0
 assert children and not [pid for pid in children if os.path.exists(f"/proc/{pid}")], "workers are left"
+
+# --- declared inputs are checked; the node process is killed under the server
+server, address = start("--input", "a:FP32:-1,3", "--input", "b:FP32:-1,3")
+client = triton.InferenceServerClient(address)
+try:
+    client.infer("m", wrong)
+    raise AssertionError("a shape that is not declared was taken")
+except InferenceServerException as error:
+    assert "input 'b' has the shape [1,4], the model takes [-1,3]" in str(error) and error.status() == "400", error
+[node] = processes(server.pid, "manta-node")
+os.kill(node, signal.SIGKILL)
+assert server.wait(20) == 1, "the program goes on without anything that computes"
 
 # --- what cannot be served
 refused = subprocess.run([manta, "serve", writer, "--port", "0"], capture_output=True, text=True, timeout=60)

@@ -114,7 +114,7 @@ TEST(Inference, DataAreWhatTheShapeSays) {
 
 TEST(Inference, AModelIsHeldToWhatItDeclares) {
   const float values[] = {1, 2};
-  const ModelInfo info{.outputs = {{"y", DataType::FP32, {-1, 2}}, {"free", DataType::INT64, {}}}};
+  const ModelInfo info{.outputs = {{"y", DataType::FP32, {-1, 2}}, {"free"}}};
   const auto error = [&](std::vector<Tensor> outputs) -> std::string {
     try {
       check_outputs({std::move(outputs)}, info);
@@ -137,6 +137,29 @@ TEST(Inference, AModelIsHeldToWhatItDeclares) {
   EXPECT_THAT(error({Tensor{"y", DataType::FP32, {-1, 2}, y.data}, free}), HasSubstr("which is none"));
   EXPECT_THAT(error({y, Tensor{"free", DataType::BYTES, {1}, std::string("\x09\0\0\0a", 5)}}),
               HasSubstr("does not hold the 1 strings"));
+}
+
+TEST(Inference, InputsThatMayBeLeftOutOrComeInParts) {
+  const float values[] = {1, 2};
+  const ModelInfo info{.inputs = {{"x"}, {"typed", DataType::FP32, {}, true}, {"parts", {}, {}, false, true}}};
+  const auto error = [&](const std::vector<std::string>& names) -> std::string {
+    InferenceRequest request;
+    for (const std::string& name : names) request.inputs.push_back(make_tensor(name, {2}, values));
+    if (names.back() == "typed") request.inputs.back().type = DataType::INT32;
+    try {
+      check_inputs(request, info);
+    } catch (const HttpError& wrong) {
+      EXPECT_EQ(wrong.status(), 400);
+      return wrong.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(error({"x", "parts__0", "parts__1"}), "");
+  EXPECT_EQ(error({"x", "typed", "parts"}), "");
+  EXPECT_THAT(error({"x", "parts__key", "typed"}), HasSubstr("input 'typed' is INT32, the model takes FP32"));
+  EXPECT_THAT(error({"parts__0"}), HasSubstr("there is no input 'x'"));
+  EXPECT_THAT(error({"x"}), HasSubstr("there is no input 'parts'"));
+  EXPECT_THAT(error({"x", "parts", "x__0"}), HasSubstr("no input 'x__0'; it takes: x, typed, parts"));
 }
 
 }  // namespace

@@ -69,7 +69,8 @@ TEST(Life, WhatCannotBeServedIsSaidAtOnce) {
   }
   EXPECT_EQ(Client(server.address()).get("/fails").status, 404);
   try {
-    Server second({.port = static_cast<std::uint16_t>(std::stoi(server.address().substr(server.address().find(':') + 1)))});
+    Server second(
+        {.port = static_cast<std::uint16_t>(std::stoi(server.address().substr(server.address().find(':') + 1)))});
     ADD_FAILURE() << "the same port twice";
   } catch (const manta::Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("cannot listen at 127.0.0.1"));
@@ -122,7 +123,8 @@ TEST(Life, ARollingUpdateUnderLoadLosesNothing) {
     const Handle<Pid> handle = server.run(deployment<Pid>({.name = "pid", .num_replicas = 2, .num_cpus = cpus}, "0"));
     Load load(server, 4);
     for (int version = 1; version <= 5; ++version) {
-      server.run(deployment<Pid>({.name = "pid", .num_replicas = 1 + version % 2, .num_cpus = cpus}, std::to_string(version)));
+      server.run(
+          deployment<Pid>({.name = "pid", .num_replicas = 1 + version % 2, .num_cpus = cpus}, std::to_string(version)));
       EXPECT_THAT(Client(server.address()).get("/pid").body, StartsWith(std::to_string(version) + ":"));
       EXPECT_THAT(manta::get(handle(Request{})), StartsWith(std::to_string(version) + ":"));
       const int before = load.asked();
@@ -173,7 +175,8 @@ TEST(Life, ShutdownAnswersWhatIsUnderWay) {
   Client idle(server.address());
   ASSERT_EQ(idle.get("/pid").status, 200);
   auto slow = std::async(std::launch::async, [&] { return Client(server.address()).get("/pid?slow"); });
-  while (Client(server.address()).get("/metrics").body.find("pending_request_count{model=\"pid\",version=\"1\"} 1\n") == std::string::npos) {
+  while (Client(server.address()).get("/metrics").body.find("pending_request_count{model=\"pid\",version=\"1\"} 1\n") ==
+         std::string::npos) {
   }
   server.shutdown();
   EXPECT_EQ(slow.get().status, 200);
@@ -192,7 +195,8 @@ TEST(Life, AStopThatTakesTooLongAnswersWhatIsLeft) {
   for (int i = 0; i < 3; ++i) {
     answers.push_back(std::async(std::launch::async, [&] { return Client(server.address()).get("/pid?slow"); }));
   }
-  while (Client(server.address()).get("/metrics").body.find("pending_request_count{model=\"pid\",version=\"1\"} 3\n") == std::string::npos) {
+  while (Client(server.address()).get("/metrics").body.find("pending_request_count{model=\"pid\",version=\"1\"} 3\n") ==
+         std::string::npos) {
   }
   server.stop("pid");
   for (auto& answer : answers) EXPECT_EQ(answer.get().status, 503);
@@ -207,7 +211,9 @@ TEST(Life, WaitingCostsNoProcessor) {
   const auto used = [] {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
-    const auto time = [](const timeval& t) { return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec); };
+    const auto time = [](const timeval& t) {
+      return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+    };
     return time(usage.ru_utime) + time(usage.ru_stime);
   };
   const auto before = used();
@@ -222,24 +228,36 @@ TEST(Life, AnIllReplicaIsStartedAgain) {
   client.post("/ill", "1");
   client.post("/ill", "1");  // from now on it says that it is ill
   std::string now = first;
-  for (const auto end = std::chrono::steady_clock::now() + 20s; now == first && std::chrono::steady_clock::now() < end;) {
+  for (const auto end = std::chrono::steady_clock::now() + 20s;
+       now == first && std::chrono::steady_clock::now() < end;) {
     now = client.post("/ill", "0").body;
     std::this_thread::sleep_for(5ms);
   }
   EXPECT_NE(now, first);
 }
 
-TEST(Life, AReplicaThatHangsIsStartedAgain) {
+TEST(Life, ACheckOfHealthThatHangsIsNoticed) {
   struct Hangs {
     int operator()(int x) {
-      if (x == 1) std::this_thread::sleep_for(1h);
-      return ::getpid();
+      hang = hang || x == 1;
+      return x == 1 ? 1 : ::getpid();
     }
+    void check_health() const {
+      if (hang) std::this_thread::sleep_for(1h);
+    }
+    bool hang = false;
   };
-  Server server = run(deployment<Hangs>({.name = "hangs", .max_retries = 0, .health_check_period = 20ms, .health_check_timeout = 300ms}), kAnyPort);
+  Server server =
+      run(deployment<Hangs>({.name = "hangs", .health_check_period = 20ms, .health_check_timeout = 300ms}), kAnyPort);
   Client client(server.address());
-  EXPECT_EQ(client.post("/hangs", "1").status, 503);
-  EXPECT_EQ(client.post("/hangs", "0").status, 200);
+  const std::string first = client.post("/hangs", "0").body;
+  client.post("/hangs", "1");
+  std::string now = first;
+  for (const auto end = std::chrono::steady_clock::now() + 20s;
+       now == first && std::chrono::steady_clock::now() < end;) {
+    now = client.post("/hangs", "0").body;
+  }
+  EXPECT_NE(now, first);
 }
 
 }  // namespace

@@ -44,6 +44,13 @@ TEST(Numbers, ThoseThatDoNotFitAreRefused) {
   EXPECT_NE(error<int>("5000000000"), "");
   EXPECT_NE(error<int>("18446744073709551615"), "");
   EXPECT_NE(error<int>("1e30"), "");
+  EXPECT_NE(error<int>("1e10"), "");
+  EXPECT_NE(error<int>("10000000000.5"), "");
+  EXPECT_NE(error<unsigned>("1e10"), "");
+  EXPECT_NE(error<std::int8_t>("300.0"), "");
+  EXPECT_NE(error<std::int64_t>("1e19"), "");
+  EXPECT_EQ(error<std::uint64_t>("1e19"), "");
+  EXPECT_NE(error<std::uint64_t>("2e19"), "");
   EXPECT_NE(error<unsigned>("-1"), "");
   EXPECT_NE(error<std::int8_t>("200"), "");
   EXPECT_NE(error<std::uint8_t>("256"), "");

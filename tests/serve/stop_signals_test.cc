@@ -42,6 +42,21 @@ TEST(StopSignals, EveryThreadThatWaitsIsWoken) {
   two.join();
 }
 
+TEST(StopSignals, WakeEndsNoOtherWait) {
+  StopSignals woken, other;
+  woken.wake();
+  EXPECT_EQ(woken.wait(), 0);
+  std::thread waits([&] { EXPECT_EQ(other.wait(), SIGTERM); });
+  ::kill(::getpid(), SIGTERM);
+  waits.join();
+}
+
+TEST(StopSignals, ASignalOfItsOwnIsReturnedToTheOneThatAskedForIt) {
+  StopSignals first, second(SIGHUP);
+  ::raise(SIGHUP);
+  EXPECT_EQ(second.wait(), SIGHUP);
+}
+
 TEST(StopSignalsDeathTest, TheSecondEndsTheProgramAtOnce) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/cancel.h>
+#include <manta/detail/actor_status.h>
 #include <manta/serve/detail/replica.h>
 #include <manta/serve/handle.h>
 #include <manta/serve/options.h>
@@ -29,7 +31,8 @@ class ReplicaLink {
   virtual Ref<Replies> handle(const std::vector<Request>& requests) const = 0;
   virtual Ref<Description> describe() const = 0;
   virtual Ref<void> check_health() const = 0;
-  virtual void kill(bool restart) const = 0;
+  virtual void kill() const = 0;  // it starts again
+  virtual manta::detail::ActorStatus status(bool with_reason) const = 0;
 };
 
 template <class D>
@@ -41,7 +44,10 @@ class TypedLink final : public ReplicaLink {
   }
   Ref<Description> describe() const override { return replica.template call<&Replica<D>::describe>(); }
   Ref<void> check_health() const override { return replica.template call<&Replica<D>::check_health>(); }
-  void kill(bool restart) const override { manta::kill(replica, {.restart = restart}); }
+  void kill() const override { manta::kill(replica, {.restart = true}); }
+  manta::detail::ActorStatus status(bool with_reason) const override {
+    return manta::detail::status_of(replica, with_reason);
+  }
 
   const Actor<Replica<D>> replica;
 };
@@ -49,8 +55,7 @@ class TypedLink final : public ReplicaLink {
 // A deployment without its type, for the server.
 struct Deployable {
   DeploymentOptions options;
-  bool batched = false;
-  std::function<std::unique_ptr<ReplicaLink>()> start;
+  std::function<std::unique_ptr<ReplicaLink>(const Lifeline&)> start;
   // Calls through handles go to these from now on.
   std::function<void(const std::vector<const ReplicaLink*>&)> publish;
   // Tells handles in other processes again.
@@ -63,7 +68,7 @@ struct Deployable {
 template <class D>
 struct Deployment {
   DeploymentOptions options;
-  std::function<Actor<detail::Replica<D>>()> start;
+  std::function<Actor<detail::Replica<D>>(const detail::Lifeline&)> start;
 };
 
 // deployment<D>({.name = "digits", .num_replicas = 2}, arguments...): each replica is a D(arguments...) in a process of
@@ -74,9 +79,11 @@ struct Deployment {
 //   serve::InferenceResponse operator()(const serve::InferenceRequest&)   a model of the Open Inference Protocol
 //   std::vector<R> operator()(const serve::Batch<A>&) any of these, several requests at once
 //
-// Members that D may have: `void check_health()`, which throws if it is ill; `ModelInfo info() const`. What operator()
-// throws is a 500 with its message, HttpError the status that it names. Arguments are copied now, and given to each
-// replica; they may be Refs and Handles.
+// A std::stop_token may follow the parameter: it says that nobody waits for the answer any more, as the client has left.
+// Members that D may have: `void check_health()`, which throws if it is ill and runs between requests; `ModelInfo info()
+// const`; `int max_batch_size() const`, the most requests that one object takes in a Batch. What operator() throws is a
+// 500 with its message, HttpError the status that it names. Arguments are copied now, and given to each replica; they may
+// be Refs and Handles.
 //
 // Errors: none; Server::run checks the options.
 template <class D, class... As>
@@ -85,9 +92,11 @@ template <class D, class... As>
   (void)sizeof(detail::Callable<D>);
   const int retries = options.max_retries;
   const double cpus = options.num_cpus, gpus = options.num_gpus;
-  return {std::move(options), [retries, cpus, gpus, made_of = std::tuple<detail::Kept<As>...>(std::forward<As>(arguments)...)] {
+  return {std::move(options),
+          [retries, cpus, gpus,
+           made_of = std::tuple<detail::Kept<As>...>(std::forward<As>(arguments)...)](const detail::Lifeline& line) {
             return manta::actor<detail::Replica<D>>.options(
-                {.num_cpus = cpus, .num_gpus = gpus, .max_restarts = -1, .max_task_retries = retries})(made_of);
+                {.num_cpus = cpus, .num_gpus = gpus, .max_restarts = -1, .max_task_retries = retries})(line, made_of);
           }};
 }
 
@@ -95,8 +104,8 @@ namespace detail {
 
 template <class D>
 Deployable erased(const Deployment<D>& deployment, std::shared_ptr<Targets<D>> targets) {
-  return {deployment.options, Callable<D>::batched,
-          [start = deployment.start] { return std::make_unique<TypedLink<D>>(start()); },
+  return {deployment.options,
+          [start = deployment.start](const Lifeline& line) { return std::make_unique<TypedLink<D>>(start(line)); },
           [targets](const std::vector<const ReplicaLink*>& links) {
             std::vector<Actor<Replica<D>>> replicas;
             for (const ReplicaLink* link : links) replicas.push_back(static_cast<const TypedLink<D>&>(*link).replica);

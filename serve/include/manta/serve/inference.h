@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,11 +63,13 @@ struct InferenceResponse {
   std::vector<Tensor> outputs;
 };
 
-// What a model takes or gives; -1 in a shape: any size. One whose shape is empty is not checked.
+// What a model takes or gives; -1 in a shape: any size. Only what is declared is checked, and told to clients.
 struct TensorInfo {
   std::string name;
-  DataType type = DataType::FP32;
-  std::vector<std::int64_t> shape;
+  std::optional<DataType> type;     // none: any
+  std::vector<std::int64_t> shape;  // empty: any
+  bool optional = false;            // of an input: requests may leave it out
+  bool in_parts = false;            // of an input: requests may give it as several, named NAME__0 or NAME__KEY
 };
 
 // What clients are told of a model: a callable on InferenceRequests may have a method `ModelInfo info() const`, which
@@ -76,6 +79,9 @@ struct ModelInfo {
   std::string platform = "manta";
   std::vector<TensorInfo> inputs;
   std::vector<TensorInfo> outputs;
+  // As Triton's max_batch_size. Above 0: dimension 0 of all inputs and outputs counts samples, none of which affects the
+  // others' results, and so many at most may be computed together, of whichever requests. 0: each request by itself.
+  std::int64_t max_batch_size = 0;
 };
 
 // Throws HttpError(400) that names the input where the request's are not those of the model. Nothing declared: nothing

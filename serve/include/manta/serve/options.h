@@ -21,12 +21,12 @@ struct DeploymentOptions {
   std::chrono::microseconds batch_wait{0};
   int max_ongoing_requests = 100;    // that a replica has at a time, those that wait in its queue included
   int max_queued_requests = 10'000;  // that wait here; more are answered 503 with Retry-After
-  int max_retries = 3;               // of a request whose replica died while it ran; -1: for ever
+  int max_retries = 3;  // of a request whose replica died while it ran, each alone at another; -1: for ever
   std::chrono::milliseconds start_timeout{60'000};  // for a replica's constructor
   std::chrono::milliseconds health_check_period{10'000};
-  std::chrono::milliseconds health_check_timeout{
-      30'000};  // a replica that takes longer, or throws three times in a row,
-                // is killed and started again
+  // A replica is killed and started again when its process does not beat, or its check_health() takes, for so long; or when
+  // that throws three times in a row. What requests take, and how many wait, does not matter.
+  std::chrono::milliseconds health_check_timeout{30'000};
   std::chrono::milliseconds graceful_shutdown_timeout{20'000};
 };
 

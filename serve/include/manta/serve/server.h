@@ -2,6 +2,7 @@
 #pragma once
 
 #include <any>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -52,8 +53,11 @@ class Server {
   // "127.0.0.1:8000"
   std::string address() const;
   // Blocks until SIGINT or SIGTERM, then does what shutdown() does. A second such signal ends the program at once. What
-  // the program had set for these signals is put back before it returns.
-  void wait();
+  // the program had set for these signals is put back before it returns. hang_up: called here after each SIGHUP, to load
+  // something anew; empty: SIGHUP does what it did. Throws Error(unavailable) where the runtime ends meanwhile, for
+  // example as its node process was killed: requests are then answered 503, and no health page says that the server is
+  // well.
+  void wait(const std::function<void()>& hang_up = {});
   // Accepts nothing more, answers what is under way (graceful_shutdown_timeout), ends the replicas.
   void shutdown();
 

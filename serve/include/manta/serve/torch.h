@@ -1,6 +1,8 @@
 // Models of LibTorch behind the Open Inference Protocol. Link manta::serve_torch.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,15 +23,24 @@ namespace manta::serve {
 at::Tensor to_torch(const Tensor& tensor);
 Tensor from_torch(std::string name, const at::Tensor& tensor);
 
-// forward gets the inputs of several requests joined along dimension 0, in the order of info.inputs (where that is empty:
-// of the request), and returns the outputs, whose dimension 0 is as long; requests whose inputs have other types or sizes
-// beyond dimension 0 are computed apart, and so are all where forward throws or an output has no such dimension. Outputs
-// are named by info.outputs, else output__0, output__1 and so on. Without gradients.
+// forward gets the inputs of a request, in the order of info.inputs (where that is empty: of the request). Where
+// info.max_batch_size is above 0, it gets those of several requests joined along dimension 0, and returns outputs whose
+// dimension 0 is as long; requests whose inputs have other types or sizes beyond dimension 0 are computed apart, and so are
+// all where forward throws or an output has no such dimension. Outputs are named by info.outputs, else output__0, output__1
+// and so on. Without gradients. A c10::ValueError, IndexError or TypeError is the request's fault (400), whatever else
+// forward throws the model's (500); both come with the whole message.
 using Forward = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>;
-std::vector<Result<InferenceResponse>> infer(const Batch<InferenceRequest>& batch, const ModelInfo& info, const Forward& forward);
+std::vector<Result<InferenceResponse>> infer(const Batch<InferenceRequest>& batch, const ModelInfo& info,
+                                             const Forward& forward);
 
-// A TorchScript file, written by torch.jit.save in Python or torch::jit::Module::save here. Inputs that info does not
-// declare have the names of forward's parameters, and any type and shape. Runs on the GPU where the replica has one.
+// A TorchScript file, written by torch.jit.save in Python or torch::jit::Module::save here. Runs on the GPU where the
+// replica has one. Inputs have the names of forward's parameters: tensors, numbers, booleans; a list or tuple x of tensors
+// is x__0, x__1 and so on, a dictionary x__KEY. What a request leaves out has its default, or is None. Outputs have the
+// names of a dictionary's keys or of a named tuple's fields, else output__0, output__1 and so on. Types and shapes that
+// info does not declare are neither checked nor told to clients.
+//
+// What forward raises as ValueError, TypeError, IndexError or KeyError is the request's fault (400), all else the model's
+// (500); both come with the whole message.
 //
 // Errors: the constructor throws Error(invalid_argument) that names the file.
 class TorchScriptModel {
@@ -37,11 +48,12 @@ class TorchScriptModel {
   explicit TorchScriptModel(const std::string& file, ModelInfo info = {});
   std::vector<Result<InferenceResponse>> operator()(const Batch<InferenceRequest>& batch);
   ModelInfo info() const { return info_; }
+  std::int64_t max_batch_size() const { return std::max<std::int64_t>(declared_.max_batch_size, 1); }
 
  private:
   struct Module;
   std::shared_ptr<Module> module_;
-  ModelInfo info_;
+  ModelInfo declared_, info_;
 };
 
 // A module of LibTorch's C++ API, Net being its holder (TORCH_MODULE): TorchModule<Net>(state_of(*trained), info). It is
@@ -53,7 +65,8 @@ std::vector<at::Tensor> state_of(const Module& module) {
   for (at::Tensor& tensor : state) tensor = tensor.detach();
   return state;
 }
-void load_state(std::vector<at::Tensor> parameters, std::vector<at::Tensor> buffers, const std::vector<at::Tensor>& state);
+void load_state(std::vector<at::Tensor> parameters, std::vector<at::Tensor> buffers,
+                const std::vector<at::Tensor>& state);
 
 template <class Net>
 class TorchModule {
@@ -68,6 +81,7 @@ class TorchModule {
     });
   }
   ModelInfo info() const { return info_; }
+  std::int64_t max_batch_size() const { return std::max<std::int64_t>(info_.max_batch_size, 1); }
 
  private:
   Net net_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <stop_token>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -21,14 +22,24 @@ struct OperatorOf {
 template <class D, class R, class A>
 struct OperatorOf<R (D::*)(A)> {
   static constexpr bool known = true;
+  static constexpr bool stops = false;  // takes a std::stop_token
   using Result = std::remove_cvref_t<R>;
   using Argument = std::remove_cvref_t<A>;
 };
 template <class D, class R, class A>
 struct OperatorOf<R (D::*)(A) const> : OperatorOf<R (D::*)(A)> {};
+template <class D, class R, class A>
+struct OperatorOf<R (D::*)(A, std::stop_token)> : OperatorOf<R (D::*)(A)> {
+  static constexpr bool stops = true;
+};
+template <class D, class R, class A>
+struct OperatorOf<R (D::*)(A, std::stop_token) const> : OperatorOf<R (D::*)(A, std::stop_token)> {};
 
 template <class D>
-concept HasOneOperator = requires { &D::operator(); } && OperatorOf<decltype(&D::operator())>::known;
+concept HasOneOperator = requires {
+  &D::operator();
+}
+&&OperatorOf<decltype(&D::operator())>::known;
 
 template <class T>
 inline constexpr bool is_result = false;
@@ -57,15 +68,18 @@ struct ItemOf<manta::Result<T>> {
 // Of a class D: what one request is to it, and what one answer.
 template <class D>
 struct Callable {
-  static_assert(HasOneOperator<D>, "manta: a deployment is a class with one operator() of one parameter: a type that "
-                                   "nlohmann::json converts, serve::Request, serve::InferenceRequest, or a serve::Batch of one");
+  static_assert(HasOneOperator<D>,
+                "manta: a deployment is a class with one operator() of one parameter: a type that "
+                "nlohmann::json converts, serve::Request, serve::InferenceRequest, or a serve::Batch of one; "
+                "a std::stop_token may follow");
   using Operator = OperatorOf<decltype(&D::operator())>;
   static constexpr bool batched = BatchOf<typename Operator::Argument>::batched;
   using Argument = typename BatchOf<typename Operator::Argument>::Item;
   static constexpr bool vector = requires { typename Operator::Result::value_type; };
   static auto answer() {
     if constexpr (batched) {
-      static_assert(vector, "manta: a deployment that takes a serve::Batch returns a std::vector, an answer for each request");
+      static_assert(vector,
+                    "manta: a deployment that takes a serve::Batch returns a std::vector, an answer for each request");
       return ItemOf<typename Operator::Result::value_type>();
     } else {
       return ItemOf<typename Operator::Result>();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -12,7 +13,9 @@
 #include <vector>
 
 #include <manta/detail/label.h>
+#include <manta/runtime_context.h>
 #include <manta/serve/detail/callable.h>
+#include <manta/serve/detail/heart.h>
 
 namespace manta::serve::detail {
 
@@ -23,12 +26,15 @@ struct Replies {
   std::uint64_t compute_ns = 0;  // in the callable
   std::uint64_t output_ns = 0;   // encoding
   std::uint32_t executions = 0;  // calls of the callable
+  bool died = false;             // the process ended while it had these requests, and nothing was computed since
 };
 
 struct Description {
   bool model = false;
   bool batched = false;
   bool raw = false;  // wants the request's headers
+  bool checks_health = false;
+  std::int64_t max_batch = 0;  // of requests in one call, as the object says; 0: it does not say
   ModelInfo info;
 };
 
@@ -94,25 +100,45 @@ class Replica {
   static std::string_view manta_label() { return manta::detail::class_label<D>(); }
 
   template <class... As>
-  explicit Replica(std::tuple<As...> arguments) : object_(std::make_from_tuple<D>(std::move(arguments))) {
-    if constexpr (requires {
-                    { object_.info() } -> std::convertible_to<ModelInfo>;
-                  })
-      info_ = object_.info();
-  }
+  Replica(const Lifeline& line, std::tuple<As...> arguments)
+      : object_(std::make_from_tuple<D>(std::move(arguments))),
+        info_(info_of(object_)),
+        restarted_(runtime_context().actor_restarted),
+        heart_(line) {}
 
   Description describe() {
     Description result{.model = Types::model, .batched = Types::batched, .raw = Types::raw};
     result.info = info_;
+    if constexpr (requires { object_.check_health(); }) result.checks_health = true;
+    if constexpr (requires {
+                    { object_.max_batch_size() } -> std::convertible_to<std::int64_t>;
+                  }) {
+      result.max_batch = object_.max_batch_size();
+    }
     return result;
   }
 
   void check_health() {
-    if constexpr (requires { object_.check_health(); }) object_.check_health();
+    if constexpr (requires { object_.check_health(); }) {
+      heart_.checking();
+      try {
+        object_.check_health();
+      } catch (...) {
+        heart_.checked();
+        throw;
+      }
+      heart_.checked();
+    }
   }
 
-  Replies handle(const std::vector<Request>& requests) {
+  // stop: the clients of all requests have left. What has not been computed is then left out, and the call is cancelled.
+  Replies handle(const std::vector<Request>& requests, std::stop_token stop) {
     Replies replies;
+    // The server repeats it, elsewhere or in parts; what has killed a process does not do so again unseen.
+    if (restarted_ && runtime_context().attempt > 1) {
+      replies.died = true;
+      return replies;
+    }
     replies.responses.resize(requests.size());
     const auto start = Clock::now();
     std::vector<A> arguments;
@@ -132,17 +158,19 @@ class Replica {
     const auto decoded = Clock::now();
     replies.input_ns = nanoseconds(decoded - start);
     if constexpr (Types::batched) {
-      if (!arguments.empty()) compute(arguments, 0, arguments.size(), places, requests, replies);
+      if (!arguments.empty()) compute({arguments, places, requests, replies, stop}, 0, arguments.size());
     } else {
       for (std::size_t i = 0; i < arguments.size(); ++i) {
         const auto before = Clock::now();
+        if (stop.stop_requested()) throw Stopped();
         ++replies.executions;
         auto after = before;
         try {
-          auto answer = object_(arguments[i]);
+          auto answer = ask(arguments[i], stop);
           after = Clock::now();
           put(requests[places[i]], arguments[i], std::move(answer), replies.responses[places[i]]);
         } catch (...) {
+          if (stop.stop_requested()) throw;
           if (after == before) after = Clock::now();
           replies.responses[places[i]] = response_of_exception();
         }
@@ -154,20 +182,48 @@ class Replica {
   }
 
   // A call through a Handle.
-  R call(const A& argument) {
+  R call(const A& argument, std::stop_token stop) {
     if constexpr (Types::model) check_inputs(argument, info_);
     if constexpr (Types::batched) {
-      auto answers = object_(Batch<A>(std::span<const A>(&argument, 1)));
+      auto answers = ask(Batch<A>(std::span<const A>(&argument, 1)), stop);
       if (answers.size() != 1)
         throw std::runtime_error("a batch of 1 request has " + std::to_string(answers.size()) + " answers");
       return value(std::move(answers.front()));
     } else {
-      return value(object_(argument));
+      return value(ask(argument, stop));
     }
   }
 
  private:
   using Clock = std::chrono::steady_clock;
+  struct Stopped : std::exception {
+    const char* what() const noexcept override { return "its clients have left"; }
+  };
+  // A message's requests that could be decoded, and where their answers go.
+  struct Decoded {
+    const std::vector<A>& arguments;
+    const std::vector<std::size_t>& places;
+    const std::vector<Request>& requests;
+    Replies& replies;
+    const std::stop_token& stop;
+  };
+  static ModelInfo info_of(const D& object) {
+    if constexpr (requires {
+                    { object.info() } -> std::convertible_to<ModelInfo>;
+                  }) {
+      return object.info();
+    } else {
+      return {};
+    }
+  }
+  template <class X>
+  decltype(auto) ask(X&& argument, [[maybe_unused]] const std::stop_token& stop) {
+    if constexpr (Types::Operator::stops) {
+      return object_(std::forward<X>(argument), stop);
+    } else {
+      return object_(std::forward<X>(argument));
+    }
+  }
   static std::uint64_t nanoseconds(Clock::duration time) {
     return static_cast<std::uint64_t>(std::chrono::nanoseconds(time).count());
   }
@@ -193,12 +249,12 @@ class Replica {
   }
 
   // Requests [from, to) of a batch; one by one if they cannot be computed together.
-  void compute(const std::vector<A>& arguments, std::size_t from, std::size_t to,
-               const std::vector<std::size_t>& places, const std::vector<Request>& requests, Replies& replies) {
+  void compute(const Decoded& all, std::size_t from, std::size_t to) {
     const auto before = Clock::now();
+    Replies& replies = all.replies;
     ++replies.executions;
     try {
-      auto answers = object_(Batch<A>(std::span<const A>(arguments).subspan(from, to - from)));
+      auto answers = ask(Batch<A>(std::span<const A>(all.arguments).subspan(from, to - from)), all.stop);
       const auto after = Clock::now();
       replies.compute_ns += nanoseconds(after - before);
       if (answers.size() != to - from) {
@@ -206,25 +262,28 @@ class Replica {
                                  std::to_string(answers.size()) + " answers; it must have one for each");
       }
       for (std::size_t i = from; i < to; ++i) {
-        Response& response = replies.responses[places[i]];
+        Response& response = replies.responses[all.places[i]];
         try {
-          put(requests[places[i]], arguments[i], std::move(answers[i - from]), response);
+          put(all.requests[all.places[i]], all.arguments[i], std::move(answers[i - from]), response);
         } catch (...) {
           response = response_of_exception();
         }
       }
       replies.output_ns += nanoseconds(Clock::now() - after);
     } catch (...) {
+      if (all.stop.stop_requested()) throw;
       if (to - from == 1) {
-        replies.responses[places[from]] = response_of_exception();
+        replies.responses[all.places[from]] = response_of_exception();
         return;
       }
-      for (std::size_t i = from; i < to; ++i) compute(arguments, i, i + 1, places, requests, replies);
+      for (std::size_t i = from; i < to; ++i) compute(all, i, i + 1);
     }
   }
 
   D object_;
-  ModelInfo info_;  // what a model has declared, and is held to
+  const ModelInfo info_;  // what a model has declared, and is held to
+  const bool restarted_;
+  Heart heart_;  // begins when the object is there, ends before it
 };
 
 }  // namespace manta::serve::detail

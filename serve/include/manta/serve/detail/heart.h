@@ -1,0 +1,66 @@
+// How the server knows that a replica's process lives, whatever its requests take. Not for users: everything here may change.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <manta/actor.h>
+
+namespace manta::serve::detail {
+
+// What a replica last said.
+struct Beat {
+  std::uint64_t replica = 0;
+  std::uint64_t count = 0;        // of its beats so far
+  std::int64_t checking_ms = -1;  // for how long its check_health() has run; -1: it does not run
+};
+
+// The actor that replicas report to, and that the server asks: one for each server.
+class Pulse {
+ public:
+  void beat(std::uint64_t replica, std::int64_t checking_ms);
+  // Of these replicas; others are forgotten.
+  std::vector<Beat> beats(const std::vector<std::uint64_t>& replicas);
+
+ private:
+  std::map<std::uint64_t, Beat> beats_;
+};
+
+// What a replica needs for its heart.
+struct Lifeline {
+  manta::Actor<Pulse> pulse;
+  std::uint64_t replica = 0;  // its number at the pulse, the same in all lives of its actor
+  std::int64_t period_ms = 1000;
+};
+
+// A thread of a replica's process that beats, while another one computes.
+//
+// Threading: checking() and checked() by the replica's thread. Ownership: of its thread; the destructor ends it.
+class Heart {
+ public:
+  explicit Heart(Lifeline line);
+  ~Heart();
+  Heart(const Heart&) = delete;
+  Heart& operator=(const Heart&) = delete;
+
+  // check_health() begins; ends.
+  void checking() { checking_since_ = std::chrono::steady_clock::now().time_since_epoch().count(); }
+  void checked() { checking_since_ = 0; }
+
+ private:
+  void run(const std::stop_token& stop);
+
+  Lifeline line_;
+  std::atomic<std::int64_t> checking_since_{0};  // 0: it does not run
+  std::mutex mutex_;
+  std::condition_variable_any stopped_;
+  std::jthread thread_;
+};
+
+}  // namespace manta::serve::detail
