@@ -3,7 +3,7 @@
 #   manta_library(NAME x [LIBS lib ...] [PRIVATE_LIBS lib ...] [TORCH])   static: manta_x, also manta::x
 #   manta_executable(NAME x SOURCES a.cc ... [LIBS lib ...] [TORCH] [INSTALL])
 #   manta_test(NAME x SOURCES a.cc ... LABELS unit [LIBS lib ...] [TORCH] [OWN_MAIN] [ZYGOTES] [SERIAL] [OWN_OPTIONS]
-#              [TIMEOUT s] [ARGS arg ...] [ENV KEY=VALUE ...])
+#              [NOT_SANITIZED] [TIMEOUT s] [ARGS arg ...] [ENV KEY=VALUE ...])
 #   manta_bench(NAME x SOURCES a.cc ... [LIBS lib ...] [TORCH] [OWN_MAIN] [ARGS arg ...])
 #
 #   manta_unity(TARGET SIZE source ...)   compiles so many of the sources together: their headers are read once
@@ -13,6 +13,7 @@
 # public headers are in include/ beside the CMakeLists.txt, where there are any. TORCH: links manta::torch with its
 # precompiled header; programs are left out where LibTorch is not built. OWN_MAIN: the sources have main; otherwise GoogleTest's (Google Benchmark's) is linked. ZYGOTES: the test is
 # registered twice, NAME.fork and NAME.exec, with MANTA_ZYGOTE set to each. SERIAL: no other test runs beside it.
+# NOT_SANITIZED: left out with sanitizers: it is about limits of processes, or seconds, which they change.
 # OWN_OPTIONS: it will be given compile options of its own, so that it cannot share a precompiled header. The target
 # tests_LABEL builds all tests with that label.
 include_guard(GLOBAL)
@@ -160,10 +161,13 @@ function(manta_register_test)
 endfunction()
 
 function(manta_test)
-  cmake_parse_arguments(PARSE_ARGV 0 ARG "TORCH;OWN_MAIN;ZYGOTES;SERIAL;OWN_OPTIONS" "NAME;TIMEOUT"
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "TORCH;OWN_MAIN;ZYGOTES;SERIAL;OWN_OPTIONS;NOT_SANITIZED" "NAME;TIMEOUT"
                         "SOURCES;LABELS;LIBS;ARGS;ENV")
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "manta_test ${ARG_NAME}: not understood: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  if(ARG_NOT_SANITIZED AND MANTA_SANITIZE)
+    return()
   endif()
   set(pass_on SOURCES ${ARG_SOURCES} LIBS ${ARG_LIBS} GTest::gtest GTest::gmock)
   if(NOT ARG_OWN_MAIN)

@@ -56,9 +56,9 @@ TEST_F(ClusterSizes, NamesAndGroupsWithinANode) {
   EXPECT_NE(refused.error().message().find(resource), std::string::npos) << "it can never run: the error names it";
   const std::string absurd(2 << 20, 'r');
   EXPECT_THROW((void)remote<node_of_task>.options({.resources = {{{absurd, 1}}}})(1), Error);
-  const PlacementGroup group(std::vector<BundleOptions>(4'000, BundleOptions{.num_cpus = 0.0001}),
+  const PlacementGroup group(std::vector<BundleOptions>(500, BundleOptions{.num_cpus = 0.0001}),
                              GroupStrategy::pack);
-  EXPECT_EQ(get(remote<node_of_task>.options({.num_cpus = 0.0001, .bundle = group.bundle(3'999)})(1)), 4);
+  EXPECT_EQ(get(remote<node_of_task>.options({.num_cpus = 0.0001, .bundle = group.bundle(499)})(1)), 4);
 }
 
 TEST_F(ClusterSizes, NamesAndGroupsAcrossNodes) {
@@ -67,9 +67,9 @@ TEST_F(ClusterSizes, NamesAndGroupsAcrossNodes) {
   const std::string name(1'000'000, 'n');
   auto keeper = actor<Keeper>.options({.num_cpus = 0, .name = name})();
   EXPECT_EQ(get(remote<find_long>.options(there())(name)), "head");
-  const PlacementGroup group(std::vector<BundleOptions>(4'000, BundleOptions{.num_cpus = 0.0001}),
+  const PlacementGroup group(std::vector<BundleOptions>(500, BundleOptions{.num_cpus = 0.0001}),
                              GroupStrategy::spread);
-  EXPECT_GT(get(remote<node_of_task>.options({.num_cpus = 0.0001, .bundle = group.bundle(3'999)})(1)), 0);
+  EXPECT_GT(get(remote<node_of_task>.options({.num_cpus = 0.0001, .bundle = group.bundle(499)})(1)), 0);
 }
 
 TEST_F(ClusterSizes, OneMessageLongerThanAnyFrame) {

@@ -131,8 +131,8 @@ int leaves_a_thread_behind() {
   }).detach();
   return static_cast<int>(::getpid());
 }
-int counted() {
-  const manta::e2e::Gauge gauge(10);
+int counted(std::size_t cell) {
+  const manta::e2e::Gauge gauge(cell);
   for (int i = 0; i < 50; ++i) std::this_thread::yield();
   const auto end = std::chrono::steady_clock::now() + 100us;
   while (std::chrono::steady_clock::now() < end) {
@@ -142,9 +142,11 @@ int counted() {
 
 TEST_F(Lending, EndsWithTheTask) {
   (void)manta::get(manta::remote<leaves_a_thread_behind>());
-  std::vector<Ref<int>> refs;
-  for (int i = 0; i < 200; ++i) refs.push_back(manta::remote<counted>());
-  (void)manta::get(refs, 20s);
+  for (const std::size_t cell : {12, 10}) {  // the first ones may find the CPU still lent
+    std::vector<Ref<int>> refs;
+    for (int i = 0; i < 200; ++i) refs.push_back(manta::remote<counted>(cell));
+    (void)manta::get(refs, 20s);
+  }
   EXPECT_LE(manta::e2e::Gauge::highest(10), 2);
   outside()[1] = 1;
   EXPECT_TRUE(await_cell(3, 1));

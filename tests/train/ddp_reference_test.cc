@@ -251,6 +251,10 @@ TEST(DdpReference, EveryTrainingIsThatOfPython) {
                                     {.storage_path = storage, .tensorboard = false})
           .fit(one.dump());
     } catch (const std::exception& error) {
+      if (one.at("name") == "join_unused") {  // refused: it would not be that of Python
+        EXPECT_NE(std::string(error.what()).find("leave one of them out"), std::string::npos) << error.what();
+        continue;
+      }
       ADD_FAILURE() << one.at("name") << ": " << error.what();
     }
   }

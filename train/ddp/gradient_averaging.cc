@@ -281,6 +281,11 @@ void GradientAveraging::join(const std::function<void()>& loop, const JoinOption
     throw Error(ErrorCode::invalid_argument,
                 "DistributedDataParallel::join: the model is in a join. Next: end that first.");
   }
+  if (impl_->options.find_unused_parameters) {
+    throw Error(ErrorCode::invalid_argument,
+                "DistributedDataParallel::join: with DdpOptions::find_unused_parameters the ranks' networks would come to "
+                "differ from PyTorch's. Next: leave one of them out.");
+  }
   struct Guard {
     std::optional<Joining>& joining;
     ~Guard() { joining.reset(); }
