@@ -37,7 +37,7 @@ def blocks_of(path):
     i = 0
     while i < len(lines):
         before = lines[i - 1].strip() if i else ''
-        if before in ('//', '///') and re.match(r'\s*///?   \S', lines[i]):
+        if before in ('//', '///') and re.match(r'\s*///?(   |     )\S', lines[i]):
             end = i
             while end < len(lines) and re.match(r'\s*///?(   .*)?$', lines[end]):
                 end += 1
