@@ -25,8 +25,8 @@ done
 mkdir -p "$tmp/own/share/cmake/Torch" && touch "$tmp/own/share/cmake/Torch/TorchConfig.cmake"
 deps env CMAKE_PREFIX_PATH="/nowhere:$tmp/own" "$root/cmake/deps.sh" torch || fail "a LibTorch of the user's own should be enough"
 
-deps "$root/cmake/deps.sh" pytorch && fail "an unknown part should fail"
-grep -q "unknown part 'pytorch'" "$tmp/err" || fail "the message should name the unknown part"
+deps "$root/cmake/deps.sh" tensorflow && fail "an unknown part should fail"
+grep -q "unknown part 'tensorflow'" "$tmp/err" || fail "the message should name the unknown part"
 
 # Without root: one line on the standard output, for root to run.
 deps=(env MANTA_DEPS_DIR="$tmp/deps" PATH="$tmp/bin:$PATH" bash "$tmp/src/cmake/deps.sh" system)
