@@ -1,3 +1,3 @@
-// EXPECT: manta: needs C++20
+// EXPECT: manta: C++20 is needed
 // OPTIONS: -std=c++17
 #include <manta/manta.h>
