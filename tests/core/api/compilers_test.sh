@@ -29,12 +29,3 @@ else
   grep -q '_GLIBCXX_DEBUG_must_be_the_same_in_program_and_manta' "$work/out" ||
     fails "-D_GLIBCXX_DEBUG does not link, without a reason"
 fi
-
-clang=$(command -v clang++-14 || command -v clang++ || true)
-if [[ -z $clang ]] || ! echo 'int main() {}' | "$clang" -x c++ - -flto -fuse-ld=lld -o "$work/probe" >/dev/null 2>&1; then
-  echo "no clang with lld: full LTO was not tried"
-  exit 0
-fi
-"$clang" -std=c++20 -O1 -flto -fuse-ld=lld "${includes[@]}" "$program" "${libraries[@]}" "${link[@]}" -o "$work/lto" \
-  >"$work/out" 2>&1 || fails "does not link with clang, -flto and lld"
-"$work/lto" >"$work/out" 2>&1 || fails "the program of full LTO fails"
