@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # compilers_test.sh PROGRAM COMPILER FOLDER:... LIBRARY...: PROGRAM with compile options that Manta cannot have is refused
-# with the reason in the first error; with full LTO by clang and lld, where those are there, it links with a library of
-# g++ and runs.
+# with the reason in the first error.
 set -euo pipefail
 program=$1 compiler=$2
 IFS=: read -ra folders <<<"$3"
