@@ -186,7 +186,7 @@ TEST_F(ActorLife, KillWithRestart) {
 
 TEST_F(ActorLife, SoonBackAfterKill9) {
   const auto witness = actor<Witness>.options({.max_restarts = -1})();
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 6; ++i) {
     (void)get(witness.call<&Witness::hello>());
     ::kill(static_cast<pid_t>(outside()[kProcess]), SIGKILL);
     for (;;) {  // a call may be under way when it dies
