@@ -133,7 +133,7 @@ void write_record(int signal, const siginfo_t& info, const void* context) {
   record->complete.store(true, std::memory_order_release);
 }
 
-void on_crash(int signal, siginfo_t* info, void* context) {
+[[maybe_unused]] void on_crash(int signal, siginfo_t* info, void* context) {
   pid_t nobody = 0;
   const pid_t self = this_thread();
   if (::getpid() != process) return end_by(signal);  // a child that the program forked
