@@ -16,7 +16,7 @@ namespace manta::stress {
 // Threading: progress() from any thread; make it after init (it has a thread). Ownership: joins its thread.
 class Watchdog {
  public:
-  explicit Watchdog(std::chrono::seconds limit = std::chrono::seconds(20), std::function<void()> more = {});
+  explicit Watchdog(std::chrono::seconds limit = std::chrono::seconds(60), std::function<void()> more = {});
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
