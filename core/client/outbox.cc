@@ -61,7 +61,7 @@ void Outbox::run() {
     lock.lock();
     if (closed_) return;
     const auto wait = queue_.flush();
-    if (!wait) queue_.clear();  // the node is gone, which the reading thread hears of
+    if (!wait) queue_.clear();  // the node is gone; the reading thread reports that
     wait_ = wait.value_or(net::SendQueue::Wait::nothing);
     full_ = queue_.bytes() >= kFullBytes;
     changed_.notify_all();

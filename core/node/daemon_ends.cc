@@ -43,7 +43,7 @@ void Daemon::worker_ended(ClientId id, int wait_status) {
     if (!line.empty()) status += " after it had printed \"" + line + "\"";
   }
   if (!recorded) return client_gone(id, status);
-  // Whoever waits for it learns of its end with the stack. Until then its process id may become another's.
+  // Its end is announced together with the stack. Until then its process id may be given to another process.
   log::info("worker process ", client->process, " ", status);
   net::CrashStack stack = net::CrashStack::of(record);
   record.complete = false;

@@ -22,7 +22,7 @@ std::vector<std::byte> encode_after(std::size_t room, const Variant& message) {
   return net::bytes_of(writer, room);
 }
 
-// What a message says that could not be acted on. Throws Error(invalid_argument), which the sender is told.
+// Refuses values that no node can act on. Throws Error(invalid_argument), which is sent back to the sender.
 void require_possible(const net::WireResources& resources, std::int64_t most_gpus, bool left = false) {
   if (auto possible = net::check(resources, most_gpus, left); !possible) throw_error(possible.error());
 }
