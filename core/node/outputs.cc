@@ -114,10 +114,12 @@ std::string Outputs::last_error_line(ClientId worker) const {
     for (const OutputSplitter::Block& block : blocks) text += block.text;
     return last_line_of(text);
   }
-  return {};
+  const auto closed = error_tails_.find(worker);
+  return closed == error_tails_.end() ? std::string() : last_line_of(closed->second);
 }
 
 void Outputs::worker_gone(ClientId worker) {
+  error_tails_.erase(worker);
   for (const auto& stream : streams_) {
     if (stream->worker != worker || stream->gone) continue;
     stream->function = edge_.function_of(worker);
@@ -157,8 +159,8 @@ void Outputs::send(Stream& stream, std::vector<OutputSplitter::Block>& blocks) {
   for (OutputSplitter::Block& block : blocks) {
     if (stream.error) add_tail(stream.tail, block.text);
     under_way_ += block.text.size();
-    edge_.send({stream.worker, stream.process, block.function, stream.error, stream.splitter.label(block.function), host_,
-                std::move(block.text)});
+    edge_.send({stream.worker, stream.process, block.function, stream.error, stream.splitter.label(block.function),
+                host_, std::move(block.text)});
   }
 }
 
@@ -167,6 +169,8 @@ void Outputs::close(Stream& stream) {
   stream.splitter.finish(blocks);
   send(stream, blocks);
   settle_drains(stream, true);
+  // Often the end of the pipe is seen before that of the process.
+  if (stream.error && !stream.gone) error_tails_[stream.worker] = std::move(stream.tail);
   std::erase_if(streams_, [&](const auto& s) { return s.get() == &stream; });
 }
 

@@ -78,6 +78,7 @@ class Outputs {
   std::string host_;
   Edge edge_;
   std::list<std::unique_ptr<Stream>> streams_;
+  std::map<ClientId, std::string> error_tails_;  // of workers whose stderr is closed, until worker_gone()
   std::vector<char> buffer_;
   std::uint64_t under_way_ = 0;
 };

@@ -4,10 +4,12 @@
 // client below its own. Donors never fall below the share and receivers never rise above it, so nothing goes
 // back and forth.
 // By priority, at once: leases of those below.
+// By loan, on the tick: CPUs were lent while a task waited, and it has gone on for a turn while others still have them.
 // By turn, on the tick: a demand without any lease takes over leases that others have held for a turn, oldest first,
 // whatever the shares are: more clients than CPUs, or one big request among many small leases.
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 #include "core/sched/node_scheduler.h"
 
@@ -64,7 +66,7 @@ void NodeScheduler::ask_back_by_share(Demand& demand, Asks& asks, Time now) {
     ask(holder, asks, now);
   }
   while (queue_.any_below(demand.priority()) && demand.claim_units < missing * units - free) {
-    Demand* holder = least_urgent(dimension, demand);
+    Demand* holder = least_urgent(dimension, demand.priority());
     if (holder == nullptr) break;
     demand.claim_units += holder->shape->units_of(dimension);
     ask(*holder, asks, now);
@@ -82,13 +84,12 @@ void NodeScheduler::ask_back_by_share(Demand& demand, Asks& asks, Time now) {
   }
 }
 
-// Of those below the receiver's priority the one with the lowest, and of these the one with most leases. Only where
-// several priorities are in use.
-Demand* NodeScheduler::least_urgent(Dimension dimension, const Demand& receiver) {
+// Of those below the priority the one with the lowest, and of these the one with most leases.
+Demand* NodeScheduler::least_urgent(Dimension dimension, std::int64_t priority) {
   Demand* best = nullptr;
   for (auto& [id, client] : clients_) {
     for (auto& [index, demand] : client.demands) {
-      const bool may = demand.priority() < receiver.priority() && demand.active > demand.asked &&
+      const bool may = demand.priority() < priority && demand.active > demand.asked &&
                        demand.shape->units_of(dimension) != 0 && !demand.shape->request.own_worker;
       if (!may) continue;
       const auto order = [](const Demand& d) { return std::pair(-d.priority(), d.active - d.asked); };
@@ -175,6 +176,21 @@ void NodeScheduler::ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& 
       }
     }
   }
+}
+
+void NodeScheduler::ask_back_lent_cpus(Time now) {
+  std::int64_t owed = -ledger_.left(kCpus);
+  for (const auto& [id, client] : clients_) {
+    for (const auto& [index, demand] : client.demands) owed -= demand.asked * demand.shape->units_of(kCpus);
+  }
+  Asks asks;
+  while (owed > 0) {
+    Demand* holder = least_urgent(kCpus, std::numeric_limits<std::int64_t>::max());
+    if (holder == nullptr) break;
+    owed -= holder->shape->units_of(kCpus);
+    ask(*holder, asks, now);
+  }
+  send(asks);
 }
 
 void NodeScheduler::ask(Demand& holder, Asks& asks, Time now) {

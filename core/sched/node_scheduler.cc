@@ -424,6 +424,10 @@ Time NodeScheduler::tick(Time now) {
     take_turns(now);
     next_turn_ = now + config_.turn;
   }
+  if (overdrawn_since_ != kNever && now - overdrawn_since_ >= config_.turn) {
+    ask_back_lent_cpus(now);
+    overdrawn_since_ = kNever;  // the next event sees whether that was enough
+  }
   return next_tick();
 }
 
@@ -464,6 +468,9 @@ Time NodeScheduler::next_tick() const {
   Time next = std::min({next_idle_check_, next_turn_, next_hold_end_});
   if (!leases_.deadlines().empty()) {
     next = std::min(next, leases_.deadlines().begin()->first);
+  }
+  if (overdrawn_since_ != kNever) {
+    next = std::min(next, overdrawn_since_ + config_.turn);
   }
   if (all_blocked_since_ != kNever) {
     next = std::min(next, all_blocked_since_ + config_.all_blocked_grace);

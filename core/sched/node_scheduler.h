@@ -202,12 +202,13 @@ class NodeScheduler {
   void ask_back_for_fronts(Time now);
   void ask_back_by_share(Demand& demand, Asks& asks, Time now);
   void ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& asks, Time now);
+  void ask_back_lent_cpus(Time now);
   void take_turns(Time now);
   // What a request of the demand lacks that leases of others would free, the dearest first: getting that mostly brings
   // the rest.
   std::vector<Shape::Use> scarce(const Demand& demand) const;
   Demand* donor(Dimension dimension, std::int64_t share, const Demand& receiver);
-  Demand* least_urgent(Dimension dimension, const Demand& receiver);
+  Demand* least_urgent(Dimension dimension, std::int64_t priority);
   void ask(Demand& holder, Asks& asks, Time now);
   void send(const Asks& asks);
 
@@ -236,6 +237,7 @@ class NodeScheduler {
   Time next_idle_check_ = kNever;
   Time next_hold_end_ = kNever;  // of what is held for a shape whose patience has ended
   Time next_turn_ = kNever;      // only while a demand waits
+  Time overdrawn_since_ = kNever;  // CPUs were lent, and those that lent them have gone on
   Time all_blocked_since_ = kNever;
   std::string closed_;  // why it takes no demands any more
 };

@@ -9,6 +9,11 @@ void NodeScheduler::serve(Time now) {
   while (serve_one(now)) {
   }
   ask_back_for_fronts(now);
+  if (ledger_.left(kCpus) >= 0) {
+    overdrawn_since_ = kNever;
+  } else if (overdrawn_since_ == kNever) {
+    overdrawn_since_ = now;
+  }
   watch_for_all_blocked(now);
   refill_warm(now);
   if (queue_.empty()) {

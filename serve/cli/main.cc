@@ -62,11 +62,13 @@ void run(const Options& options) {
   serve::Server server(options.http);
   server.run(model);
   const std::string& name = options.deployment.name;
-  std::printf("%s: http://%s/v2/models/%s (%d %s)\n", options.file.c_str(), server.address().c_str(), name.c_str(),
-              options.deployment.num_replicas, options.deployment.num_replicas == 1 ? "replica" : "replicas");
-  std::fflush(stdout);
-
-  server.wait([&] {
+  const int replicas = options.deployment.num_replicas;
+  const auto say = [&] {
+    std::printf("%s: http://%s/v2/models/%s (%d %s)\n", options.file.c_str(), server.address().c_str(), name.c_str(),
+                replicas, replicas == 1 ? "replica" : "replicas");
+    std::fflush(stdout);
+  };
+  const auto load_anew = [&] {
     try {
       server.run(model);
       std::printf("%s: loaded anew\n", options.file.c_str());
@@ -74,7 +76,8 @@ void run(const Options& options) {
       std::printf("%s: not loaded anew: %s\n", options.file.c_str(), error.what());
     }
     std::fflush(stdout);
-  });
+  };
+  server.wait({.on_ready = say, .on_hang_up = load_anew});
 }
 
 }  // namespace

@@ -91,13 +91,14 @@ class WakeAtEnd {
 
 }  // namespace
 
-void Server::wait(const std::function<void()>& hang_up) {
+void Server::wait(const WaitOptions& options) {
   Engine& engine = open().engine;
-  StopSignals signals(hang_up ? SIGHUP : 0);
+  StopSignals signals(options.on_hang_up ? SIGHUP : 0);
   {
     const WakeAtEnd wake(engine, signals);
+    if (options.on_ready) options.on_ready();
     while (signals.wait() == SIGHUP) {
-      if (hang_up) hang_up();  // else another server of this process loads anew
+      if (options.on_hang_up) options.on_hang_up();  // else another server of this process loads anew
     }
   }
   const std::optional<Error> ended = engine.execute([&] { return engine.keeper().ended(); });

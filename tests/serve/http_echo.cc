@@ -49,8 +49,9 @@ int main(int argc, char** argv) {
   server.run(serve::deployment<Echo>({.name = "echo"}));
   server.run(serve::deployment<Same>({.name = "same"}));
   server.run(serve::deployment<Slow>({.name = "slow"}));
-  std::printf("%s\n", server.address().c_str());
-  std::fflush(stdout);
-  server.wait();
+  server.wait({.on_ready = [&] {
+    std::printf("%s\n", server.address().c_str());
+    std::fflush(stdout);
+  }});
   return 0;
 }

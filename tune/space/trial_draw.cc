@@ -83,13 +83,8 @@ Value TrialDraw::draw(std::string_view name, Distribution distribution) {
       grids_.put(name, size, 0);
       return stored->value();
     }
-    std::size_t at = 0;
-    if (known) {
-      at = static_cast<std::size_t>(known.value());
-      grids_.put(name, size, at);
-    } else {
-      at = grids_.take(name, size);
-    }
+    const std::size_t at = known ? static_cast<std::size_t>(*known) : grids_.take(name, size);
+    if (known) grids_.put(name, size, at);
     return add(name, std::move(distribution), static_cast<double>(at));
   }
   if (known) return add(name, std::move(distribution), known.value());

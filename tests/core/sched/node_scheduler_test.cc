@@ -105,6 +105,27 @@ TEST(NodeScheduler, SCHED1_BlockedWorkersLendTheirCpus) {
   EXPECT_THAT(node.log(), IsEmpty()) << "the driver has what it wants";
 }
 
+TEST(NodeScheduler, SCHED1_LentCpusAreAskedBackAfterATurn) {
+  RecordedScheduler node({.total = cpus(2)});
+  node.join(1);
+  node.want(1, 200, cpus(1));
+  node.log();
+  node.blocked(100);
+  EXPECT_THAT(node.log(), ElementsAre("start 102", "grant 1: lease 3 on 102"));
+  node.pass(49 * kMs);
+  node.unblocked(100);
+  node.pass(49 * kMs);
+  EXPECT_THAT(node.log(), IsEmpty()) << "a short task gives its lease back by itself";
+  node.pass(2 * kMs);
+  EXPECT_THAT(node.log(), ElementsAre("ask 1: 1"));
+  node.pass(1000 * kMs);
+  EXPECT_THAT(node.log(), IsEmpty()) << "the one that was asked for is enough";
+  node.give_back(1, 3);
+  node.pass(1000 * kMs);
+  EXPECT_EQ(node.scheduler().ledger().available(), cpus(0));
+  EXPECT_THAT(node.log(), IsEmpty());
+}
+
 TEST(NodeScheduler, SCHED1_AnActorThatWaitsGetsNoSecondWorker) {
   RecordedScheduler node({.total = cpus(1)});
   node.join(1);

@@ -13,6 +13,14 @@
 
 namespace manta::serve {
 
+struct WaitOptions {
+  // Called once, by the thread that waits, when SIGINT and SIGTERM are handled: the place to print the address for a
+  // program that will send them. Empty: nothing is called.
+  std::function<void()> on_ready;
+  // Called there after each SIGHUP, to load something anew. Empty: SIGHUP does what it did.
+  std::function<void()> on_hang_up;
+};
+
 // Listens, and gives each request to a replica. Callables answer at /NAME (GET and POST), models by the Open Inference
 // Protocol, version 2, at /v2/models/NAME (Triton's binary tensors included); /metrics is for Prometheus, /healthz and
 // /v2/health for load balancers.
@@ -53,11 +61,10 @@ class Server {
   // "127.0.0.1:8000"
   std::string address() const;
   // Blocks until SIGINT or SIGTERM, then does what shutdown() does. A second such signal ends the program at once. What
-  // the program had set for these signals is put back before it returns. hang_up: called here after each SIGHUP, to load
-  // something anew; empty: SIGHUP does what it did. Throws Error(unavailable) where the runtime ends meanwhile, for
-  // example as its node process was killed: requests are then answered 503, and no health page says that the server is
-  // well.
-  void wait(const std::function<void()>& hang_up = {});
+  // the program had set for these signals is put back before it returns. Throws Error(unavailable) where the runtime
+  // ends meanwhile, for example as its node process was killed: requests are then answered 503, and no health page says
+  // that the server is well.
+  void wait(const WaitOptions& options = {});
   // Accepts nothing more, answers what is under way (graceful_shutdown_timeout), ends the replicas.
   void shutdown();
 
