@@ -61,7 +61,7 @@ TaskContext*& current_task() {
   return context;
 }
 
-bool run_task(Client& client, TaskContext& context, const TaskInput& input, serial::Writer& result, Error& error,
+MANTA_CATCHES_FORCED_UNWIND bool run_task(Client& client, TaskContext& context, const TaskInput& input, serial::Writer& result, Error& error,
               bool& user_exception) {
   const detail::FunctionEntry* function = detail::find_function(input.function);
   if (function == nullptr) {

@@ -39,7 +39,7 @@ void Executor::host(const Hosted& actor) {
 }
 
 // EXEC-4.
-void Executor::end_with_actor(bool destroy) {
+MANTA_CATCHES_FORCED_UNWIND void Executor::end_with_actor(bool destroy) {
   if (destroy && actor_.object != nullptr) {
     try {
       suspended_.clear();

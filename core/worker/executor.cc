@@ -243,7 +243,7 @@ void Executor::set_threads(std::uint32_t cpus) {
 
 // --- one task
 
-void Executor::execute(Work& work) {
+MANTA_CATCHES_FORCED_UNWIND void Executor::execute(Work& work) {
   Record& record = *work.record;
   this_thread()->begin(record.task, work.channel->submitter);
   if ((record.flags & Record::kEnd) != 0) {

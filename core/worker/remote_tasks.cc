@@ -61,7 +61,7 @@ bool Executor::run_remote() {
   return ran;
 }
 
-void Executor::execute_remote(ClientId submitter, net::RunTask task) {
+MANTA_CATCHES_FORCED_UNWIND void Executor::execute_remote(ClientId submitter, net::RunTask task) {
   if (task.kind == net::TaskKind::end) end_with_actor(true);
   this_thread()->begin(task.task, submitter);
   client::TaskContext context;

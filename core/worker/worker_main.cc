@@ -25,7 +25,7 @@ void Executor::run(client::Client& client) {
   run_thread();
 }
 
-void Executor::run_thread() {
+MANTA_CATCHES_FORCED_UNWIND void Executor::run_thread() {
   use_alternate_stack();
   try {
     loop();

@@ -73,8 +73,10 @@ TEST_F(Exits, StatusesOfTasksAreTheirs) {
 TEST_F(Exits, StatusesOfActorsAreTheirs) {
   const auto actor = manta::actor<Ends>(0);
   EXPECT_THAT(error_of(actor.call<&Ends::with>(7)).what(), HasSubstr("exited with status 7"));
+#ifndef __SANITIZE_ADDRESS__  // for it the object that is being made is a leak, which has a status of its own
   const auto never = manta::actor<Ends>(8);
   EXPECT_THAT(error_of(never.call<&Ends::with>(0)).what(), HasSubstr("exited with status 8 while its constructor ran"));
+#endif
 }
 
 int leaves_the_thread() {
@@ -141,6 +143,7 @@ TEST_F(Exits, AConstructorThatAbortsWaitsLongerAndLonger) {
   ASSERT_TRUE(await_cell(1, 8));
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(10 + 20 + 40 + 80 + 160 + 320));
   EXPECT_FALSE(manta::try_get(call, std::chrono::milliseconds(0)));
+  manta::kill(actor);  // its call would have it started again without end
 }
 
 TEST_F(Exits, AnActorThatHasUsedUpItsRestartsSaysWhatEndedIt) {

@@ -104,7 +104,12 @@ TEST(Space, TenThousandParametersTakeMilliseconds) {
       return 0;
     });
   }
-  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / 5, 0.05);  // 0.003 on an idle machine
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr double kLimit = 1;
+#else
+  constexpr double kLimit = 0.05;  // 0.003 on an idle machine
+#endif
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / 5, kLimit);
 }
 
 TEST(Space, KeepsTheTypesOfChoices) {

@@ -113,6 +113,9 @@ TEST_F(Calls, ALambdaMayBeACoroutineOrAGenerator) {
 }
 
 TEST_F(Calls, AnAddressOnTheStackIsRefused) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer keeps locals elsewhere, to find uses after a return";
+#endif
   int x = 1;
   EXPECT_NE(refused([&] { return remote<>([&x](int y) { return x + y; }); }).find("address of a local variable"),
             std::string::npos);

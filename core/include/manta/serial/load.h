@@ -270,7 +270,7 @@ std::uint32_t Reader::loadClassVersion() {
 }
 
 template <class T>
-T decode(Reader& reader) {
+MANTA_CATCHES_FORCED_UNWIND T decode(Reader& reader) {
   static_assert(std::is_default_constructible_v<T>,
                 "manta: a type that travels needs a default constructor, so that it can be read into");
   try {
