@@ -304,8 +304,8 @@ void use_all_workers() {
 
 // Leases are returned, borrowed objects given back, surplus workers ended.
 void settle(int node, const Holdings& before) {
-  manta::stress::Watchdog watchdog(20s, [] { std::fprintf(stderr, "while holdings fell\n"); });
-  const auto limit = std::chrono::steady_clock::now() + 10s;
+  manta::stress::Watchdog watchdog(80s, [] { std::fprintf(stderr, "while holdings fell\n"); });
+  const auto limit = std::chrono::steady_clock::now() + 40s;
   Holdings after{};
   do {
     use_all_workers();

@@ -336,8 +336,8 @@ int main(int argc, char** argv) {
   killer.stop();
   if (extra_starts > Killer::kills()) complain("more repeated tasks than kills");
   {
-    manta::stress::Watchdog watchdog(std::chrono::seconds(20), [] { std::fprintf(stderr, "while holdings fell\n"); });
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    manta::stress::Watchdog watchdog(std::chrono::seconds(80), [] { std::fprintf(stderr, "while holdings fell\n"); });
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(40);
     Holdings after{};
     do {  // leases are returned, borrowed objects given back, surplus workers ended
       use_all_workers();
