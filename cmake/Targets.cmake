@@ -12,7 +12,7 @@
 # All but the last link manta::core. A library's rooms add their sources with target_sources(manta_x PRIVATE a.cc ...); its
 # public headers are in include/ beside the CMakeLists.txt, where there are any. TORCH: links manta::torch with its
 # precompiled header; programs are left out where LibTorch is not built. OWN_MAIN: the sources have main; otherwise GoogleTest's (Google Benchmark's) is linked. ZYGOTES: the test is
-# registered twice, NAME.fork and NAME.exec, with MANTA_ZYGOTE set to each. SERIAL: no other test runs beside it.
+# registered twice, NAME.fork and NAME.exec, with MANTA_ZYGOTE set to each; under sanitizers as NAME.fork alone. SERIAL: no other test runs beside it.
 # NOT_SANITIZED: left out with sanitizers: it is about limits of processes, or seconds, which they change.
 # OWN_OPTIONS: it will be given compile options of its own, so that it cannot share a precompiled header. The target
 # tests_LABEL builds all tests with that label.
@@ -194,7 +194,11 @@ function(manta_test)
     list(APPEND common SERIAL)
   endif()
   if(ARG_ZYGOTES)
-    foreach(mode IN ITEMS fork exec)
+    set(modes fork exec)
+    if(MANTA_SANITIZE)  # the other mode starts processes otherwise; what runs in them is the same
+      set(modes fork)
+    endif()
+    foreach(mode IN LISTS modes)
       manta_register_test(NAME ${ARG_NAME}.${mode} ${common} ENV MANTA_ZYGOTE=${mode} ${ARG_ENV})
     endforeach()
   else()
