@@ -88,7 +88,7 @@ bool run_task(Client& client, TaskContext& context, const TaskInput& input, seri
   try {
     serial::Reader values(input.values.bytes, input.values.framed, input.values.keepalive);
     Readers references(input.references);
-    detail::Arguments arguments{&values,       input.ref_mask, references.data(),
+    detail::Arguments arguments{&values,       input.ref_mask, references.data(),   input.references.data(),
                                 context.actor, context.items,  &context.coroutine};
     function->invoke(arguments, result);
     ok = true;
