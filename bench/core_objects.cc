@@ -31,6 +31,10 @@ constexpr std::string_view kGetLarge = "get 1 GB numpy array in another process 
 constexpr std::string_view kTouch = "touch every 4 KiB page of that 1 GB array";
 constexpr std::string_view kGetOwn = "get 1 GB numpy array in the owner (zero copy)";
 
+constexpr std::string_view kVectorTasks = "20 tasks over a stored vector of 400 MB, const std::vector<float>&";
+constexpr std::string_view kArrayTasks = "20 tasks over a stored vector of 400 MB, manta::Array<float>";
+constexpr std::string_view kArrayGet = "get of a stored vector of 400 MB as manta::Array<float>";
+
 void small_objects_get(Harness& harness) {
   const Runtime runtime = harness.start();
   const Ref<int> value = put(7);
@@ -113,6 +117,41 @@ void large_objects(Harness& harness) {
   harness.emit(kGetOwn, "s", own);
 }
 
+float vector_element(const std::vector<float>& numbers, std::size_t at) { return numbers.at(at); }
+float array_element(const Array<float>& numbers, std::size_t at) { return numbers.at(at); }
+
+// The tasks look at one element each: what is measured is what they get it by.
+template <auto F>
+double twenty_tasks(const Ref<std::vector<float>>& stored) {
+  std::vector<Ref<float>> refs;
+  const Stopwatch watch;
+  for (std::size_t i = 0; i < 20; ++i) refs.push_back(remote<F>(stored, i * 5'000'000));
+  const std::vector<float> elements = get(refs);
+  const double seconds = watch.seconds();
+  for (std::size_t i = 0; i < 20; ++i) check(elements[i] == static_cast<float>(i * 5'000'000), "an element");
+  return seconds;
+}
+
+void vectors_in_place(Harness& harness) {
+  const Runtime runtime = harness.start();
+  std::vector<float> numbers(100'000'000);
+  for (std::size_t i = 0; i < numbers.size(); i += 5'000'000) numbers[i] = static_cast<float>(i);
+  std::vector<Run> vectors, arrays, gets;
+  for (int i = 0; i < Harness::kRuns; ++i) {
+    const Ref<std::vector<float>> stored = put(numbers);  // each time one that no worker has seen
+    const Stopwatch watch;
+    vectors.push_back(watch.stop(twenty_tasks<vector_element>(stored), false));
+    arrays.push_back(watch.stop(twenty_tasks<array_element>(stored), false));
+    const Stopwatch get_watch;
+    const auto here = get<Array<float>>(stored);
+    gets.push_back(get_watch.stop(get_watch.seconds(), false));
+    check(here[95'000'000] == 95'000'000.f, "the last element");
+  }
+  harness.emit(kVectorTasks, "s", vectors);
+  harness.emit(kArrayTasks, "s", arrays);
+  harness.emit(kArrayGet, "s", gets);
+}
+
 // What put cannot be faster than: shared memory, as the store's.
 void copies(Harness& harness) {
   const auto bytes = gigabyte();
@@ -141,6 +180,7 @@ std::vector<Case> object_cases() {
       {{kPutSmall}, small_objects_put},
       {{kGetRefs}, refs_in_an_object},
       {{kPutLarge, kPutCold, kPutInPlace, kGetLarge, kTouch, kGetOwn}, large_objects},
+      {{kVectorTasks, kArrayTasks, kArrayGet}, vectors_in_place},
       {{kCopyCold, kCopy}, copies},
   };
 }

@@ -95,6 +95,17 @@ ValueView read_value(EntryHead* entry) {
   return (retired != nullptr ? *retired : Client::require()).read_value(resolved);
 }
 
+std::shared_ptr<const void> find_shared(const ObjectId& object, const void* type) {
+  Client* const client = Client::current();
+  return client == nullptr ? nullptr : client->shared_values().find(object, type, std::chrono::steady_clock::now());
+}
+
+std::shared_ptr<const void> keep_shared(const ObjectId& object, const void* type, std::shared_ptr<const void> value,
+                                        std::size_t size_bytes) {
+  Client* const client = Client::current();
+  return client == nullptr ? value : client->keep_shared(object, type, std::move(value), size_bytes);
+}
+
 // While something is open, its entry keeps the client, also beyond the end of the runtime (see Retired).
 struct CompletionQueue::Impl {
   Client* client = nullptr;  // null: everything was there at once

@@ -422,12 +422,23 @@ void Client::last_reference_gone(owner::Entry& entry) {
 
 detail::ValueView Client::view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry) {
   const std::shared_ptr<owner::Entry> hold(entry, [](owner::Entry* e) { detail::release(e); });
-  if (is_remote(location.arena)) return view_elsewhere(location, framed, hold);
+  if (is_remote(location.arena)) {
+    detail::ValueView view = view_elsewhere(location, framed, hold);
+    view.object = hold->id;
+    return view;
+  }
   auto view = arenas_.view(location.arena);
   if (!view) throw_error(view.error());
   auto data = (*view)->at(location.offset, location.size_bytes);
   if (!data) throw_error(data.error());
-  return {{*data, location.size_bytes}, framed, pins_.pin(location, *view, hold)};
+  return {{*data, location.size_bytes}, framed, pins_.pin(location, *view, hold), hold->id};
+}
+
+std::shared_ptr<const void> Client::keep_shared(const ObjectId& object, const void* type,
+                                                std::shared_ptr<const void> value, std::size_t size_bytes) {
+  value = shared_values_.keep(object, type, std::move(value), size_bytes, Clock::now());
+  wake_background();  // it drops the object in time
+  return value;
 }
 
 detail::ValueView Client::read_value(owner::Entry& entry) {
@@ -479,7 +490,7 @@ detail::ValueView Client::read_value(owner::Entry& entry) {
     owner_->used(entry);
     detail::retain(&entry);  // never the last one to let go while the lock is held: the caller has one too
     const std::shared_ptr<owner::Entry> hold(&entry, [](owner::Entry* e) { detail::release(e); });
-    return {{*data, at.size_bytes}, value.framed(), pins_.pin(at, view, hold)};
+    return {{*data, at.size_bytes}, value.framed(), pins_.pin(at, view, hold), entry.id};
   }
 }
 

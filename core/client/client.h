@@ -39,6 +39,7 @@
 #include "core/client/outbox.h"
 #include "core/client/output_source.h"
 #include "core/client/pins.h"
+#include "core/client/shared_values.h"
 #include "core/client/spilling.h"
 #include "core/client/stalls.h"
 #include "core/client/remote_blocks.h"
@@ -130,6 +131,9 @@ class Client final : owner::OwnerEffects {
   // Waits for something that a message of another process changes; gives CPUs back meanwhile (CLIENT-4).
   bool wait_for(const std::function<bool()>& done, detail::Deadline deadline);
   detail::ValueView read_value(owner::Entry& entry);
+  SharedValues& shared_values() { return shared_values_; }
+  std::shared_ptr<const void> keep_shared(const ObjectId& object, const void* type, std::shared_ptr<const void> value,
+                                          std::size_t size_bytes);
   detail::WireRef export_ref(owner::Entry& entry);
   owner::Entry* import_ref(const detail::WireRef& ref);
   void last_reference_gone(owner::Entry& entry);
@@ -304,6 +308,7 @@ class Client final : owner::OwnerEffects {
   RemoteBlocks remote_blocks_;
   std::vector<net::NodeOfCluster> nodes_;  // alive; under mutex_
   Pins pins_;
+  SharedValues shared_values_;
   Spilling spilling_;
   Stalls stalls_;
   UnreadFailures unread_;           // under mutex_

@@ -385,7 +385,14 @@ void Client::background() {
     std::unique_lock guard(background_mutex_);
     if (!background_parked_) background_wake_.wait_until(guard, next, [&] { return background_stop_; });
     const bool parked = background_parked_.load();
-    background_wake_.wait(guard, [&] { return background_stop_ || !background_parked_.load(); });
+    const auto needed = [&] { return background_stop_ || !background_parked_.load(); };
+    while (!needed()) {
+      guard.unlock();
+      const Clock::time_point expiry = shared_values_.expire(Clock::now());
+      guard.lock();
+      if (expiry == Clock::time_point::max()) background_wake_.wait(guard, needed);
+      else background_wake_.wait_until(guard, expiry, needed);
+    }
     if (parked) last_tick = Clock::now();
     if (background_stop_) return;
   }

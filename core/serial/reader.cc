@@ -78,13 +78,15 @@ const std::byte* Reader::next_buffer(std::size_t size) {
   return data;
 }
 
-Buffer Reader::get_buffer() {
-  const std::uint64_t size = get_size();
+Buffer Reader::get_buffer() { return get_block(get_size()); }
+
+Buffer Reader::get_block(std::uint64_t size) {
   if (size == 0) return {};
   if (size > bytes_.size()) fail_short(size);
   const std::byte* data = view_bytes(size);
   const bool aligned = reinterpret_cast<std::uintptr_t>(data) % kBufferAlignment == 0;
   if (size < kOutOfBandBytes || !aligned || keepalive_ == nullptr) return copy_of(data, size);
+  refers_ = true;
   return {data, size, keepalive_};
 }
 

@@ -8,6 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
@@ -178,3 +179,38 @@ void Codec<at::Tensor>::load(Reader& reader, at::Tensor& tensor) {
 }
 
 }  // namespace manta::serial
+
+namespace manta::detail {
+
+at::Tensor tensor_over(const Buffer& elements, c10::ScalarType type, std::span<const std::int64_t> shape,
+                       ArrayOrder order) {
+  std::vector<std::int64_t> strides(shape.size());
+  std::int64_t stride = 1;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const std::size_t at = order == ArrayOrder::column_major ? i : shape.size() - 1 - i;
+    strides[at] = stride;
+    stride *= std::max<std::int64_t>(shape[at], 1);
+  }
+  const c10::IntArrayRef sizes(shape.data(), shape.size());
+  if (elements.size_bytes == 0) return at::empty(sizes, type);
+  return at::from_blob(
+      const_cast<std::byte*>(elements.data), sizes, strides, [keepalive = elements.keepalive](void*) {}, type);
+}
+
+std::pair<Buffer, std::vector<std::int64_t>> elements_of(const at::Tensor& tensor, c10::ScalarType type) {
+  if (!tensor.defined()) return {};
+  if (tensor.scalar_type() != type) {
+    throw Error(ErrorCode::invalid_argument, std::string("manta::Array: the tensor's elements are of type ") +
+                                                 c10::toString(tensor.scalar_type()) + ", not " + c10::toString(type) +
+                                                 ". Next: convert it with to(), or give the array that type");
+  }
+  if (!tensor.device().is_cpu() || tensor.layout() != at::kStrided) {
+    throw Error(ErrorCode::invalid_argument, "manta::Array: the tensor is on " + tensor.device().str() +
+                                                 " or not dense. Next: call cpu() or to_dense() first");
+  }
+  const auto kept = std::make_shared<const at::Tensor>(tensor.detach().contiguous());
+  const auto* data = static_cast<const std::byte*>(kept->const_data_ptr());
+  return {Buffer{data, kept->nbytes(), kept}, kept->sizes().vec()};
+}
+
+}  // namespace manta::detail

@@ -202,5 +202,30 @@ TEST(TensorCodec, MalformedBytesAreRefused) {
   }
 }
 
+template <class View, class T>
+View read_as(const T& value) {
+  const Encoded encoded = encode(value);
+  return detail::read_as<View, T>({encoded.bytes, encoded.framed, encoded.memory, {}});
+}
+
+TEST(TensorCodec, ArraysReadTensorsInPlace) {
+  const torch::Tensor x = torch::arange(6000, torch::kFloat).reshape({20, 300});
+  const auto array = read_as<Array<float>>(x);
+  EXPECT_EQ(array.shape(), (std::vector<std::int64_t>{20, 300}));
+  EXPECT_EQ(array.at(3, 7), 907);
+  EXPECT_TRUE(same(tensor_of(array), x));
+  EXPECT_EQ(tensor_of(array).data_ptr(), array.data());
+  EXPECT_EQ(array_of<float>(x).data(), x.data_ptr<float>());
+  EXPECT_EQ(array_of<float>(x.t()).at(7, 3), 907);
+  EXPECT_TRUE(same(read_as<torch::Tensor>(array), x));
+  const std::vector<double> numbers(5000, 2);
+  EXPECT_EQ(read_as<torch::Tensor>(numbers).sum().item<double>(), 10'000);
+  const Array<float> columns(array.buffer(), {300, 20}, ArrayOrder::column_major);
+  EXPECT_TRUE(same(tensor_of(columns), x.t()));
+  EXPECT_EQ(tensor_of(Array<int>(std::vector<int>(), {0, 3})).sizes(), (std::vector<std::int64_t>{0, 3}));
+  EXPECT_THAT([&] { (void)array_of<double>(x); }, ThrowsMessage<Error>(HasSubstr("of type Float, not Double")));
+  EXPECT_THAT([&] { (void)array_of<float>(x.to_sparse()); }, ThrowsMessage<Error>(HasSubstr("not dense")));
+}
+
 }  // namespace
 }  // namespace manta

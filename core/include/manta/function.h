@@ -18,6 +18,7 @@
 #include <manta/detail/coroutine_call.h>
 #include <manta/detail/label.h>
 #include <manta/detail/runtime_api.h>
+#include <manta/detail/shared_value.h>
 #include <manta/detail/stream_api.h>
 #include <manta/detail/signature.h>
 #include <manta/detail/stop_token.h>
@@ -50,6 +51,7 @@ struct Arguments {
   serial::Reader* values = nullptr;
   std::uint32_t ref_mask = 0;
   serial::Reader* references = nullptr;
+  const ValueView* views = nullptr;  // the same as references
   ActorInstance* actor = nullptr;  // constructors fill it, methods run on it
   ItemSink* items = nullptr;       // of a generator
   CoroutineSlot* coroutine = nullptr;  // null: coroutines run to their end
@@ -82,6 +84,11 @@ class ModuleTable {
 // some files of a program are compiled with -flto and others are not. (So several files run its destructor.)
 [[gnu::weak, gnu::visibility("hidden")]] constinit ModuleTable module_table;
 
+// The position among the references of what parameter `index` was given as.
+inline std::size_t reference_of(const Arguments& arguments, std::size_t index) {
+  return static_cast<std::size_t>(std::popcount(arguments.ref_mask & ((std::uint32_t{1} << index) - 1)));
+}
+
 // Decodes parameter P, the next one from the arguments; index counts those that are not injected.
 template <class P>
 struct ParameterTaker {
@@ -92,8 +99,7 @@ struct ParameterTaker {
     } else if ((arguments.ref_mask >> index & 1) == 0) {
       return serial::decode<Value>(*arguments.values);
     } else {
-      const std::uint32_t before = arguments.ref_mask & ((std::uint32_t{1} << index) - 1);
-      serial::Reader& reader = arguments.references[std::popcount(before)];
+      serial::Reader& reader = arguments.references[reference_of(arguments, index)];
       Value value = serial::decode<Value>(reader);
       reader.finish();
       return value;
@@ -103,7 +109,17 @@ struct ParameterTaker {
 template <class X, class P>
 struct ParameterTaker<FromRef<X, P>> {
   static Stored<P> take(Arguments& arguments, std::size_t index) {
-    return static_cast<Stored<P>>(ParameterTaker<X>::take(arguments, index));
+    if constexpr (Reads<Stored<P>, X>) {
+      return read_as<Stored<P>, X>(arguments.views[reference_of(arguments, index)]);
+    } else {
+      return static_cast<Stored<P>>(ParameterTaker<X>::take(arguments, index));
+    }
+  }
+};
+template <class X>
+struct ParameterTaker<SharedRef<X>> {
+  static std::shared_ptr<const X> take(Arguments& arguments, std::size_t index) {
+    return shared_value<X>(arguments.views[reference_of(arguments, index)]);
   }
 };
 template <class P>
@@ -126,9 +142,15 @@ void encode_result(serial::Writer& result, Make&& make) {
 }
 
 // A value or rvalue reference parameter takes the decoded object over.
+template <class P>
+inline constexpr bool is_shared_ref = false;
+template <class X>
+inline constexpr bool is_shared_ref<SharedRef<X>> = true;
 template <class P, class V>
 decltype(auto) pass_parameter(V& value) {
-  if constexpr (std::is_lvalue_reference_v<typename StoredParameter<P>::Parameter>) {
+  if constexpr (is_shared_ref<P>) {
+    return *value;
+  } else if constexpr (std::is_lvalue_reference_v<typename StoredParameter<P>::Parameter>) {
     return std::as_const(value);
   } else {
     return std::move(value);

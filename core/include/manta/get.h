@@ -9,9 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include <manta/array.h>
 #include <manta/buffer.h>
 #include <manta/detail/collect.h>
 #include <manta/detail/runtime_api.h>
+#include <manta/detail/shared_value.h>
 #include <manta/error.h>
 #include <manta/ref.h>
 #include <manta/serialize.h>
@@ -38,6 +40,26 @@ T value_of(EntryHead& resolved) {
     reader.finish();
     return value;
   }
+}
+
+/// A View of the value: the object that readers share, or what reads the value's encoding in place.
+template <class View, class T>
+View view_of(EntryHead& resolved) {
+  const ValueView view = read_value(&resolved);
+  if constexpr (std::is_same_v<View, std::shared_ptr<const T>>) {
+    return shared_value<T>(view);
+  } else {
+    return read_as<View, T>(view);
+  }
+}
+template <class View, class T>
+concept ViewOf = !std::is_same_v<View, T> && (std::is_same_v<View, std::shared_ptr<const T>> || Reads<View, T>);
+
+template <class View, class T>
+View get_view_by(const Ref<T>& ref, Deadline deadline) {
+  EntryHead& entry = ref.entry();
+  if (!await(entry, deadline)) throw_deadline(entry, 0, 1);
+  return view_of<View, T>(entry);
 }
 
 template <class T>
@@ -97,6 +119,19 @@ inline void get(const Ref<void>& ref, std::chrono::nanoseconds timeout) {
   detail::get_by(ref, detail::deadline_after(timeout));
 }
 
+/// The value without a copy for this reader. get<manta::Array<float>>(ref), of a Ref<std::vector<float>> or Ref<Buffer>,
+/// is a span over the stored elements (see <manta/array.h>); get<std::shared_ptr<const T>>(ref), of a Ref<T>, is the object
+/// that all readers of this process share, tasks with a parameter const T& included. A vector of numbers lies in the store
+/// itself; another value is decoded for the first reader and dropped 2 s after the last.
+///
+/// Threading, blocking and errors: as get of one. What is shared is const: T's const members must be safe to use from
+/// several threads. Ownership: the result keeps the value, also when the last Ref is gone.
+template <class View, class T>
+requires detail::ViewOf<View, T>
+[[nodiscard]] View get(const Ref<T>& ref, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
+  return detail::get_view_by<View>(ref, detail::deadline_after(timeout));
+}
+
 // The values of all, in order; throws the error of the first that failed.
 template <class T>
 [[nodiscard]] std::vector<T> get(const std::vector<Ref<T>>& refs) {
@@ -141,6 +176,17 @@ template <class T>
     } else {
       return detail::get_by(ref, detail::deadline_after(timeout));
     }
+  } catch (const Error& error) {
+    return tl::unexpected<Error>(error);
+  }
+}
+
+template <class View, class T>
+requires detail::ViewOf<View, T>
+[[nodiscard]] Result<View> try_get(const Ref<T>& ref,
+                                   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
+  try {
+    return detail::get_view_by<View>(ref, detail::deadline_after(timeout));
   } catch (const Error& error) {
     return tl::unexpected<Error>(error);
   }

@@ -4,6 +4,7 @@
 #include <manta/detail/compiler.h>
 
 #include <manta/actor.h>
+#include <manta/array.h>
 #include <manta/cancel.h>
 #include <manta/detail/require_cpp20.h>
 #include <manta/error.h>

@@ -89,7 +89,9 @@ struct Deduced {};
 //
 // f is a function (of overloads: remote<static_cast<int (*)(int)>(&f)>) or a lambda without captures. An argument is a
 // value that converts to the parameter's type, or a Ref to that type, in which case the task waits for it and receives
-// the value. A Ref<T> also stands for a parameter of a wider number type (Ref<int> for long), of std::optional of these,
+// the value. Of a stored value (64 KiB and more) a parameter `const T&` is not copied: a std::vector of numbers lies in the
+// store, other objects are decoded once for all tasks of the process, so their const members must be safe to use from
+// several threads; a parameter T is the task's own. manta::Array<T> reads stored vectors, matrices and tensors in place. A Ref<T> also stands for a parameter of a wider number type (Ref<int> for long), of std::optional of these,
 // and a Ref to an actor's handle for that of its base. A number that the parameter's type cannot hold (1001 for unsigned
 // char, -1 for size_t, 2.5 for int) is refused. A parameter that is itself a Ref receives the Ref. The result is a
 // Ref<R> (Ref<void> for void);

@@ -3,8 +3,15 @@
 // Includes only the declaration of at::Tensor; a program that calculates with tensors includes <torch/torch.h> too.
 #pragma once
 
-#include <ATen/core/Tensor.h>
+#include <concepts>
+#include <span>
+#include <utility>
+#include <vector>
 
+#include <ATen/core/Tensor.h>
+#include <c10/core/ScalarType.h>
+
+#include <manta/array.h>
 #include <manta/serialize.h>
 
 namespace torch {
@@ -44,5 +51,46 @@ struct serial::Codec<at::Tensor> {
   static void save(Writer& writer, const at::Tensor& tensor);
   static void load(Reader& reader, at::Tensor& tensor);
 };
+
+namespace detail {
+template <class T>
+concept TensorElement = ArrayElement<T> && requires {
+  { c10::CppTypeToScalarType<T>::value } -> std::convertible_to<c10::ScalarType>;
+};
+at::Tensor tensor_over(const Buffer& elements, c10::ScalarType type, std::span<const std::int64_t> shape,
+                       ArrayOrder order);
+/// Throws Error(invalid_argument) for elements of another type, and for tensors that cannot travel.
+std::pair<Buffer, std::vector<std::int64_t>> elements_of(const at::Tensor& tensor, c10::ScalarType type);
+}  // namespace detail
+
+/// A tensor over the elements of an array, which it keeps; nothing is copied. Do not write to it in place: other readers
+/// of the array in this process would see that. Threading: any.
+template <detail::TensorElement T>
+at::Tensor tensor_of(const Array<T>& array) {
+  return detail::tensor_over(array.buffer(), c10::CppTypeToScalarType<T>::value, array.shape(), array.order());
+}
+/// The elements of a tensor, in row-major order; copied only where the tensor is not contiguous. Throws
+/// Error(invalid_argument) where they are not of type T, and for tensors that are not on the CPU.
+template <detail::TensorElement T>
+Array<T> array_of(const at::Tensor& tensor) {
+  auto [elements, shape] = detail::elements_of(tensor, c10::CppTypeToScalarType<T>::value);
+  return Array<T>(std::move(elements), std::move(shape));
+}
+
+namespace detail {
+/// A stored tensor for a parameter of type Array<T>, and stored vectors and arrays for one of type at::Tensor, in place.
+template <TensorElement T>
+struct ReadAs<Array<T>, at::Tensor> {
+  static Array<T> read(serial::Reader& reader) { return array_of<T>(serial::decode<at::Tensor>(reader)); }
+};
+template <TensorElement T>
+struct ReadAs<at::Tensor, Array<T>> {
+  static at::Tensor read(serial::Reader& reader) { return tensor_of(serial::decode<Array<T>>(reader)); }
+};
+template <TensorElement T>
+struct ReadAs<at::Tensor, std::vector<T>> {
+  static at::Tensor read(serial::Reader& reader) { return tensor_of(ReadAs<Array<T>, std::vector<T>>::read(reader)); }
+};
+}  // namespace detail
 
 }  // namespace manta

@@ -89,12 +89,14 @@ void execute(Entry* result, detail::FunctionId id, const Encoded& values, std::u
     if (function == nullptr) throw detail::unknown_function(id);
     serial::Reader reader(values.bytes, values.framed, values.memory);
     std::vector<serial::Reader> readers;
+    std::vector<detail::ValueView> views;
     for (Entry* entry : references) {
       make_ready(entry);
       if (entry->error) throw *entry->error;
       readers.emplace_back(entry->value->bytes, entry->value->framed, entry->value->memory);
+      views.push_back({entry->value->bytes, entry->value->framed, entry->value->memory, {}});
     }
-    detail::Arguments arguments{&reader, ref_mask, readers.data()};
+    detail::Arguments arguments{&reader, ref_mask, readers.data(), views.data()};
     try {
       function->invoke(arguments, writer);
     } catch (const Error&) {
@@ -212,7 +214,12 @@ std::size_t wait_any(std::span<EntryHead* const> entries, std::size_t count, Dea
 ValueView read_value(EntryHead* head) {
   auto* entry = static_cast<FakeEntry*>(head);
   if (entry->error) throw_error(*entry->error);
-  return {entry->value->bytes, entry->value->framed, entry->value->memory};
+  return {entry->value->bytes, entry->value->framed, entry->value->memory, {}};
+}
+
+std::shared_ptr<const void> find_shared(const ObjectId&, const void*) { return nullptr; }
+std::shared_ptr<const void> keep_shared(const ObjectId&, const void*, std::shared_ptr<const void> value, std::size_t) {
+  return value;
 }
 
 struct CompletionQueue::Impl {

@@ -6,6 +6,8 @@
 #include <Eigen/Dense>
 #include <Eigen/Sparse>
 
+#include <manta/array.h>
+
 #include "tests/core/serial/round_trip.h"
 
 namespace manta::testing {
@@ -41,6 +43,46 @@ TEST(EigenTypes, LargeOnesAreOutOfBand) {
   writer(matrix);
   EXPECT_TRUE(writer.framed());
   EXPECT_LT(writer.stream().size(), 16u);
+}
+
+template <class M>
+Array<typename M::Scalar> array_of(const M& matrix) {
+  serial::Writer writer;
+  writer(matrix);
+  const auto bytes = std::make_shared<std::vector<std::byte>>(writer.encoded_size() + 64);
+  std::byte* const start = bytes->data() + (64 - reinterpret_cast<std::uintptr_t>(bytes->data()) % 64) % 64;
+  writer.encode_into(start);
+  const std::span<const std::byte> encoding(start, writer.encoded_size());
+  auto array = detail::read_as<Array<typename M::Scalar>, M>({encoding, writer.framed(), bytes, {}});
+  if (writer.framed()) {
+    const auto* data = reinterpret_cast<const std::byte*>(array.data());
+    EXPECT_TRUE(encoding.data() <= data && data < encoding.data() + encoding.size()) << "read in place";
+  }
+  return array;
+}
+
+TEST(EigenTypes, MapsOfArrays) {
+  using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const Eigen::MatrixXd matrix = Eigen::MatrixXd::Random(40, 50);
+  const auto columns = array_of(matrix);
+  EXPECT_EQ(columns.shape(), (std::vector<std::int64_t>{40, 50}));
+  EXPECT_EQ(columns.at(3, 7), matrix(3, 7));
+  EXPECT_EQ(columns.map<Eigen::MatrixXd>(), matrix);
+  EXPECT_THROW((void)columns.map<RowMajor>(), Error) << "its elements lie in the other order";
+  const auto rows = array_of(RowMajor(matrix));
+  EXPECT_EQ(rows.at(3, 7), matrix(3, 7));
+  EXPECT_EQ(rows.map<RowMajor>(), matrix);
+  EXPECT_THROW((void)rows.map<Eigen::MatrixXd>(), Error);
+  EXPECT_THROW((void)rows.map<Eigen::Matrix3d>(), Error);
+
+  const Array<double> vector(std::vector<double>{1, 2, 3});
+  EXPECT_EQ(vector.map<Eigen::VectorXd>(), Eigen::Vector3d(1, 2, 3));
+  EXPECT_EQ(vector.map<Eigen::RowVectorXd>(), Eigen::RowVector3d(1, 2, 3));
+  EXPECT_EQ(vector.map<Eigen::Vector3d>().sum(), 6);
+  EXPECT_EQ(vector.map<Eigen::MatrixXd>().cols(), 1);
+  EXPECT_THROW((void)vector.map<Eigen::Vector4d>(), Error);
+  EXPECT_EQ(array_of(Eigen::VectorXd(Eigen::VectorXd::Ones(1000))).map<Eigen::VectorXd>().sum(), 1000);
+  EXPECT_EQ(array_of(Eigen::MatrixXd(0, 5)).size(), 0u);
 }
 
 TEST(EigenTypes, InStructsAndContainers) {

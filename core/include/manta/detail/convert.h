@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <manta/detail/shared_value.h>
 #include <manta/detail/signature.h>
 #include <manta/ref.h>
 
@@ -48,10 +49,11 @@ consteval bool widens() {
   }
 }
 
-// Whether a Ref<X> may stand for a parameter of type P: the same type, a wider one, an optional of such, a base's handle.
+// Whether a Ref<X> may stand for a parameter of type P: the same type, a wider one, an optional of such, a base's
+// handle, a type that reads X's encoding in place.
 template <class X, class P>
 consteval bool converts_without_loss() {
-  if constexpr (widens<X, P>()) {
+  if constexpr (widens<X, P>() || Reads<P, X>) {
     return true;
   } else if constexpr (is_optional<P>) {
     return !is_optional<X> && converts_without_loss<X, typename P::value_type>();
@@ -147,6 +149,11 @@ template <class P, class X>
 requires(!std::is_convertible_v<Ref<X>, std::remove_cvref_t<P>> &&
          !std::is_same_v<X, std::remove_cvref_t<P>>) struct SentAs<P, Ref<X>> {
   using type = FromRef<X, P>;
+};
+template <class X>
+requires(serial::detail::may_be_large<X> && !Injected<X>::value && !is_ref<X> && !is_actor<X>)
+struct SentAs<const X&, Ref<X>> {
+  using type = SharedRef<X>;
 };
 template <class... Sent, class P, class... Ps, class... As>
 requires(Injected<std::remove_cvref_t<P>>::value) struct SentOf<Types<Sent...>, Types<P, Ps...>, As...>

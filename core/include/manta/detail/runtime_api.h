@@ -47,6 +47,7 @@ struct ValueView {
   std::span<const std::byte> bytes;
   bool framed = false;                    // bytes start with a frame that locates out-of-band buffers
   std::shared_ptr<const void> keepalive;  // null: the bytes live as long as the reference that they were read from
+  ObjectId object{};                      // whose value it is, where that lies in a store; else none
 };
 
 struct TaskCall {
@@ -111,6 +112,13 @@ std::string why_unresolved(EntryHead* entry);
 std::size_t wait_any(std::span<EntryHead* const> entries, std::size_t count, Deadline deadline);
 // The value of a resolved entry; throws Error or TaskError where it failed. The view is valid while the entry is held.
 ValueView read_value(EntryHead* entry);
+
+// Objects that this process has decoded from stored values, for all its tasks that take them by const reference.
+// Null: there is none of this object and type.
+std::shared_ptr<const void> find_shared(const ObjectId& object, const void* type);
+// Keeps the object for some time after its last use. Returns the one to use: what another thread has kept first, or value.
+std::shared_ptr<const void> keep_shared(const ObjectId& object, const void* type, std::shared_ptr<const void> value,
+                                        std::size_t size_bytes);
 
 // Order of completion of a fixed set of entries, each reported once (as_completed).
 class CompletionQueue {

@@ -4,6 +4,7 @@
 #include <manta/detail/require_cpp20.h>
 
 #include <cstddef>
+#include <memory>
 #include <type_traits>
 
 namespace manta::detail {
@@ -92,6 +93,10 @@ using Given = typename GivenOf<Parameters>::type;
 template <class X, class P>
 struct FromRef {};
 
+// Parameter const X&, given as a Ref to an X: the decoded object may be shared (see shared_value.h).
+template <class X>
+struct SharedRef {};
+
 // What of parameter P is kept while the call runs.
 template <class P>
 struct StoredParameter {
@@ -100,6 +105,11 @@ struct StoredParameter {
 };
 template <class X, class P>
 struct StoredParameter<FromRef<X, P>> : StoredParameter<P> {};
+template <class X>
+struct StoredParameter<SharedRef<X>> {
+  using Parameter = const X&;
+  using type = std::shared_ptr<const X>;
+};
 template <class P>
 using Stored = typename StoredParameter<P>::type;
 

@@ -99,6 +99,10 @@ class Reader final : private cereal::MantaInputArchive {
   }
   // The counterpart of Writer::put_buffer; aligned to kBufferAlignment.
   Buffer get_buffer();
+  // The counterpart of Writer::put_bytes, as get_buffer gives it: in place where it is out of band and kept, else a copy.
+  Buffer get_block(std::uint64_t size);
+  // Whether what was read refers to the bytes that are read.
+  bool refers() const { return refers_; }
   // The counterpart of Writer::put_size.
   std::uint64_t get_size() {
     if (cursor_ != end_) [[likely]] {
@@ -193,6 +197,7 @@ class Reader final : private cereal::MantaInputArchive {
   std::size_t sizes_offset_ = 0;   // of the next buffer's size in the frame
   std::size_t buffer_offset_ = 0;  // of the next buffer
   std::size_t refs_ = 0;
+  bool refers_ = false;
   std::shared_ptr<const void> keepalive_;
   Tables* tables_ = nullptr;  // made when first needed, which is rare; hence null when moving
 };
