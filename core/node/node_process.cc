@@ -81,11 +81,11 @@ std::string describe_exit(int wait_status) {
 }
 
 void Daemon::start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus, const std::string& env) {
-  // Answers come as events of their own: the scheduler is in the middle of something.
+  // Answers come as events of their own, since the scheduler calls this. The end of the socket may come before them.
   const auto failed = [this, worker](const Error& error) {
-    boost::asio::post(io_, [this, worker, status = std::string("could not be started: ") + error.what()] {
-      client_gone(worker, status);
-    });
+    std::string status = std::string("could not be started: ") + error.what();
+    if (Client* client = find(worker); client != nullptr) client->start_error = status;
+    boost::asio::post(io_, [this, worker, status = std::move(status)] { client_gone(worker, status); });
   };
   auto pair = net::ControlSocket::pair();
   if (!pair) return failed(pair.error());
@@ -170,12 +170,13 @@ void Daemon::socket_closed(Client& client) {
 
 void Daemon::client_gone(ClientId id, const std::string& how) {
   const auto for_memory = ended_for_memory_.extract(id);
-  const std::string status = for_memory.empty() ? how : for_memory.mapped();
+  std::string status = for_memory.empty() ? how : for_memory.mapped();
   Client* client = find(id);
   const bool greeted = client != nullptr && client->greeted;
   if (client != nullptr) {
-    if (!client->ended) log::info("worker process ", client->process, " ", status);
     read_last(*client);
+    if (!client->start_error.empty()) status = client->start_error;
+    if (!client->ended) log::info("worker process ", client->process, " ", status);
     if (client->process > 0) by_process_.erase(client->process);
     if (outputs_) outputs_->worker_gone(id);
     net::ClientSlot& slot = page_->slots[client->slot];

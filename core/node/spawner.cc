@@ -154,8 +154,10 @@ Result<pid_t> execute_again(const std::string& role, int descriptor, const std::
       variables.emplace_back(variable);
     }
   }
-  // The child's descriptor: any number that is free there; dup2 clears close-on-exec.
-  const int number = std::max(2, keep.empty() ? 0 : *std::max_element(keep.begin(), keep.end())) + 1;
+  // The child's descriptor: the lowest number that is free there, which the limit of descriptors allows; dup2 clears
+  // close-on-exec.
+  int number = 3;
+  while (std::find(keep.begin(), keep.end(), number) != keep.end()) ++number;
   variables.push_back(std::string(kRoleVariable) + "=" + role + ":" + std::to_string(number));
   if (worker != nullptr) variables.push_back("CUDA_VISIBLE_DEVICES=" + worker->cuda_visible_devices);
   for_each_variable(worker != nullptr ? worker->env : "", [&](const std::string& name, const std::string& value) {
@@ -172,13 +174,14 @@ Result<pid_t> execute_again(const std::string& role, int descriptor, const std::
 
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  int refused = ::posix_spawn_file_actions_init(&actions);
+  const auto add = [&](int status) { refused = refused != 0 ? refused : status; };
+  add(::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0));
   for (int i = 1; i <= 2; ++i) {  // before that number, which may be one of them
     const Fd& end = output[static_cast<std::size_t>(i) - 1];
-    if (end) ::posix_spawn_file_actions_adddup2(&actions, end.get(), i);
+    if (end) add(::posix_spawn_file_actions_adddup2(&actions, end.get(), i));
   }
-  ::posix_spawn_file_actions_adddup2(&actions, descriptor, number);
+  add(::posix_spawn_file_actions_adddup2(&actions, descriptor, number));
   ::posix_spawnattr_init(&attributes);
   sigset_t none, all;
   ::sigemptyset(&none);
@@ -188,7 +191,8 @@ Result<pid_t> execute_again(const std::string& role, int descriptor, const std::
   ::posix_spawnattr_setpgroup(&attributes, 0);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   pid_t child = 0;
-  const int error = ::posix_spawn(&child, "/proc/self/exe", &actions, &attributes, argv.data(), envp.data());
+  const int error =
+      refused != 0 ? refused : ::posix_spawn(&child, "/proc/self/exe", &actions, &attributes, argv.data(), envp.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0) {

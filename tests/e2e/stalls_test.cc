@@ -1,5 +1,4 @@
-// What waits says so, in whole programs (this one, with --program=NAME): a line after two seconds names what is wanted,
-// what there is, what holds it and what would help; the text of a deadline says the same.
+// What waits says so: see tests/support/waits.h. And limits, costs and failures, in whole programs likewise.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,116 +6,106 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
-#include <functional>
-#include <future>
 #include <iterator>
-#include <optional>
-#include <regex>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include <manta/manta.h>
 
 #include "tests/e2e/program_run.h"
+#include "tests/support/waits.h"
 
 namespace {
 
 using namespace std::chrono_literals;
+using manta::e2e::expect_late;
+using manta::e2e::hold;
+using manta::e2e::Holder;
+using manta::e2e::kHeldByHolder;
 using manta::e2e::ProgramRun;
 using manta::e2e::run_program;
+using manta::e2e::say;
+using manta::e2e::WaitRow;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-struct Holder {
-  int holds() { return 1; }
-};
 int work(int n) { return n; }
 int waits_for_two() { return manta::get(manta::remote<work>.options({.num_cpus = 2})(1)); }
+manta::Generator<int> begins_and_sleeps(int seconds) {
+  co_yield 0;
+  std::this_thread::sleep_for(std::chrono::seconds(seconds));
+}
 int sleeps(int seconds) {
   std::this_thread::sleep_for(std::chrono::seconds(seconds));
   return seconds;
 }
-
-// Gives up after 2.6 s, and says why on stderr.
-template <class T>
-void expect_late(const manta::Ref<T>& ref) {
-  const auto result = manta::try_get(ref, 2600ms);
-  std::fprintf(stderr, "over: %s\n", result ? "there was a value" : result.error().what());
-}
-template <class T>
-void hold(const manta::Actor<T>& actor) {
-  (void)manta::get(actor.template call<&Holder::holds>());
-}
-
-using Program = std::function<void()>;
-struct Case {
-  std::string name;
-  manta::InitOptions options;
-  Program before;  // init
-  Program run;
-  std::string line;  // regular expression
-};
 
 void limit(decltype(RLIMIT_NOFILE) resource, rlim_t value) {
   const rlimit limits{value, value};
   ::setrlimit(resource, &limits);
 }
 
-const std::string kHolder = "held by actor [^;]*Holder[^;]* in process [0-9]+ for [0-9.]+ s";
+// More than the limit of descriptors or processes lets live.
+void make_40_actors() {
+  std::vector<manta::Actor<Holder>> actors;
+  for (int i = 0; i < 40; ++i) actors.push_back(manta::actor<Holder>());
+  for (auto& actor : actors) {
+    const auto result = manta::try_get(actor.call<&Holder::holds>(), manta::e2e::kWaitDeadline);
+    if (!result) return manta::e2e::say_over(result.error().what());
+  }
+}
 
 // clang-format off
-const std::vector<Case> cases{
+const std::vector<WaitRow> rows{
   {"task_cpu", {.num_cpus = 2}, {}, [] {
      auto holder = manta::actor<Holder>.options({.num_cpus = 2})();
      hold(holder);
      std::vector<manta::Ref<int>> refs;
      for (int i = 0; i < 10'000; ++i) refs.push_back(manta::remote<work>(i));
      expect_late(refs.front());
-   }, "task [^;]*work and 9999 more wait: the first asks for CPU: 1, of CPU: 2 here 0 is free; " + kHolder + "; .*InitOptions::num_cpus"},
+   }, "task [^;]*work and 9999 more wait: the first asks for CPU: 1, of CPU: 2 here 0 is free; " + kHeldByHolder + "; .*InitOptions::num_cpus"},
   {"task_behind_a_task", {.num_cpus = 1}, {}, [] {
      (void)manta::get(manta::remote<work>(0));  // there is a worker, which takes the next task at once
-     auto first = manta::remote<sleeps>(4);
-     std::this_thread::sleep_for(100ms);
+     auto first = manta::remote<begins_and_sleeps>(4);
+     (void)first.next();
      expect_late(manta::remote<work>(1));
-   }, "task [^;]*work waits: it asks for CPU: 1, of CPU: 1 here 0 is free; held by task [^;]*sleeps in process"},
+   }, "task [^;]*work waits: it asks for CPU: 1, of CPU: 1 here 0 is free; held by task [^;]*begins_and_sleeps in process"},
   {"task_in_a_task", {.num_cpus = 2}, {}, [] {
      auto holder = manta::actor<Holder>.options({.num_cpus = 1})();
      hold(holder);
      expect_late(manta::remote<waits_for_two>());
-   }, "worker [0-9]+ warn\\] task [^;]*work waits: it asks for CPU: 2, of CPU: 2 here 1 is free; " + kHolder},
+   }, "worker [0-9]+ warn\\] task [^;]*work waits: it asks for CPU: 2, of CPU: 2 here 1 is free; " + kHeldByHolder, false},
   {"actor_cpu", {.num_cpus = 1}, {}, [] {
      auto holder = manta::actor<Holder>.options({.num_cpus = 1})();
      hold(holder);
      auto waiting = manta::actor<Holder>.options({.num_cpus = 1})();
      expect_late(waiting.call<&Holder::holds>());
-   }, "actor [^;]*Holder[^;]* waits: it asks for CPU: 1, of CPU: 1 here 0 is free; " + kHolder},
+   }, "actor [^;]*Holder[^;]* waits: it asks for CPU: 1, of CPU: 1 here 0 is free; " + kHeldByHolder},
   {"actors_gpu", {.num_cpus = 2, .num_gpus = 1}, {}, [] {
      auto holder = manta::actor<Holder>.options({.num_gpus = 1})();
      hold(holder);
      std::vector<manta::Actor<Holder>> waiting;
      for (int i = 0; i < 10; ++i) waiting.push_back(manta::actor<Holder>.options({.num_gpus = 0.5})());
      expect_late(waiting.front().call<&Holder::holds>());
-   }, "Holder and 9 more wait: the first asks for GPU: 0.5, of GPU: 1 here 0 is free; " + kHolder + "; .*InitOptions::num_gpus"},
+   }, "Holder and 9 more wait: the first asks for GPU: 0.5, of GPU: 1 here 0 is free; " + kHeldByHolder + "; .*InitOptions::num_gpus"},
   {"task_memory", {.num_cpus = 2, .memory_bytes = 1 << 30}, {}, [] {
      auto holder = manta::actor<Holder>.options({.memory_bytes = 1 << 30})();
      hold(holder);
      expect_late(manta::remote<work>.options({.memory_bytes = 1 << 20})(1));
-   }, "memory: 1.0 MiB, of memory: 1.0 GiB here 0 B is free; " + kHolder + "; .*InitOptions::memory_bytes"},
+   }, "memory: 1.0 MiB, of memory: 1.0 GiB here 0 B is free; " + kHeldByHolder + "; .*InitOptions::memory_bytes"},
   {"task_named", {.num_cpus = 2, .resources = {{{"license", 1}}}}, {}, [] {
      auto holder = manta::actor<Holder>.options({.resources = {{{"license", 1}}}})();
      hold(holder);
      expect_late(manta::remote<work>.options({.resources = {{{"license", 1}}}})(1));
-   }, "asks for license: 1, of license: 1 here 0 is free; " + kHolder + "; .*InitOptions::resources"},
+   }, "asks for license: 1, of license: 1 here 0 is free; " + kHeldByHolder + "; .*InitOptions::resources"},
   {"actor_workers", {.num_cpus = 2, .max_workers = 2}, {}, [] {
      auto one = manta::actor<Holder>();
      auto two = manta::actor<Holder>();
@@ -124,49 +113,21 @@ const std::vector<Case> cases{
      hold(two);
      auto three = manta::actor<Holder>();
      expect_late(three.call<&Holder::holds>());
-   }, "actor [^;]*Holder[^;]* waits: all 2 worker processes of this node are in use.*" + kHolder + ".*InitOptions::max_workers"},
+   }, "actor [^;]*Holder[^;]* waits: all 2 worker processes of this node are in use.*" + kHeldByHolder + ".*InitOptions::max_workers"},
   {"group", {.num_cpus = 2}, {}, [] {
      auto holder = manta::actor<Holder>.options({.num_cpus = 1})();
      hold(holder);
      const manta::PlacementGroup group({{.num_cpus = 1}, {.num_cpus = 1}}, manta::GroupStrategy::strict_pack);
-     const auto result = manta::try_get(group.ready(), 2600ms);
-     std::fprintf(stderr, "over: %s\n", result ? "placed" : result.error().what());
-   }, "placement group is ready waits: a bundle "},
-  {"descriptors", {.num_cpus = 2}, [] { limit(RLIMIT_NOFILE, 64); }, [] {
-     std::vector<manta::Actor<Holder>> actors;
-     for (int i = 0; i < 40; ++i) actors.push_back(manta::actor<Holder>());
-     for (auto& actor : actors) {
-       const auto result = manta::try_get(actor.call<&Holder::holds>(), 2600ms);
-       if (!result) {
-         std::fprintf(stderr, "over: %s\n", result.error().what());
-         break;
-       }
-     }
-   }, "Too many open files.*ulimit -n"},
+     expect_late(group.ready());
+   }, "placement group is ready waits: a bundle asks for CPU: 1, of CPU: 2 here . is free; " + kHeldByHolder},
+  {"descriptors", {.num_cpus = 2}, [] { limit(RLIMIT_NOFILE, 64); }, make_40_actors, "Too many open files.*ulimit -n"},
   {"processes", {.num_cpus = 2}, [] {
      if (::getuid() == 0 && ::setgid(54321) == 0) (void)!::setuid(54321);  // root has no such limit
      ::prctl(PR_SET_DUMPABLE, 1);  // or /proc/self is not its own any more
      limit(RLIMIT_NPROC, 24);
-   }, [] {
-     std::vector<manta::Actor<Holder>> actors;
-     for (int i = 0; i < 40; ++i) actors.push_back(manta::actor<Holder>());
-     for (auto& actor : actors) {
-       const auto result = manta::try_get(actor.call<&Holder::holds>(), 2600ms);
-       if (!result) {
-         std::fprintf(stderr, "over: %s\n", result.error().what());
-         break;
-       }
-     }
-   }, "Resource temporarily unavailable.*ulimit -u"},
+   }, make_40_actors, "Resource temporarily unavailable.*ulimit -u"},
 };
 // clang-format on
-
-std::optional<manta::Runtime>& runtime() {
-  static std::optional<manta::Runtime> made;
-  return made;
-}
-
-void say(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
 
 // --- limits that refuse at once
 
@@ -247,7 +208,7 @@ void unread() {
   (void)manta::get(manta::remote<work>(1));
   while (!kept.ready()) std::this_thread::sleep_for(1ms);
   say("the end");
-  runtime()->shutdown();  // a Ref is left
+  manta::e2e::row_runtime().shutdown();  // a Ref is left
 }
 
 void read_all() {
@@ -260,17 +221,16 @@ void read_all() {
   (void)manta::try_get(failing.call<&Failing::fine>());
 }
 
-const std::vector<Case> others{
+const std::vector<WaitRow> others{
     {"no_address_space",
      {.num_cpus = 2, .store_capacity_bytes = 3LL << 30},
      [] { limit(RLIMIT_AS, 2ULL << 30); },
-     without_address_space,
-     ""},
-    {"no_file_size", {.num_cpus = 2}, [] { limit(RLIMIT_FSIZE, 1 << 20); }, [] {}, ""},
-    {"drop_200", {.num_cpus = 2, .max_workers = 2000}, {}, [] { drop_actors(200); }, ""},
-    {"drop_1400", {.num_cpus = 2, .max_workers = 2000}, {}, [] { drop_actors(1400); }, ""},
-    {"unread", {.num_cpus = 2}, {}, unread, ""},
-    {"read_all", {.num_cpus = 2}, {}, read_all, ""},
+     without_address_space},
+    {"no_file_size", {.num_cpus = 2}, [] { limit(RLIMIT_FSIZE, 1 << 20); }, [] {}},
+    {"drop_200", {.num_cpus = 2, .max_workers = 2000}, {}, [] { drop_actors(200); }},
+    {"drop_1400", {.num_cpus = 2, .max_workers = 2000}, {}, [] { drop_actors(1400); }},
+    {"unread", {.num_cpus = 2}, {}, unread},
+    {"read_all", {.num_cpus = 2}, {}, read_all},
 };
 
 std::size_t count(const std::string& text, const std::string& part) {
@@ -279,25 +239,7 @@ std::size_t count(const std::string& text, const std::string& part) {
   return n;
 }
 
-TEST(Stalls, WhatWaitsSaysSo) {
-  std::vector<std::future<ProgramRun>> runs;
-  for (const Case& c : cases) {
-    runs.push_back(std::async(std::launch::async, [&c] { return run_program({"--program=" + c.name}); }));
-  }
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    SCOPED_TRACE(cases[i].name);
-    const ProgramRun run = runs[i].get();
-    EXPECT_TRUE(run.in_time);
-    const std::size_t over = run.err.find("over: ");
-    ASSERT_NE(over, std::string::npos) << run.err;
-    const std::string line = run.err.substr(0, over), deadline = run.err.substr(over);
-    EXPECT_THAT(line, ContainsRegex(cases[i].line));
-    EXPECT_EQ(count(line, " warn] "), 1u) << line;
-    if (cases[i].name == "task_in_a_task") continue;  // the worker knows, the driver does not
-    const std::regex many(" and [0-9]+ more wait: the first ");
-    EXPECT_THAT(deadline, ContainsRegex(std::regex_replace(cases[i].line, many, " waits: it ")));
-  }
-}
+TEST(Stalls, WhatWaitsSaysSo) { manta::e2e::expect_lines(rows); }
 
 TEST(Limits, AddressSpaceIsNamedByEveryAttempt) {
   const ProgramRun run = run_program({"--program=no_address_space"});
@@ -316,6 +258,8 @@ TEST(Limits, FileSizeIsNamedAtTheStart) {
 }
 
 TEST(DroppedActors, CostTheNodeLittle) {
+  const char* zygote = std::getenv("MANTA_ZYGOTE");
+  if (zygote != nullptr && std::string_view(zygote) == "exec") GTEST_SKIP() << "200 processes that execute the program";
   const ProgramRun run = run_program({"--program=drop_200"});
   EXPECT_TRUE(run.in_time);
   const std::size_t seconds = run.err.find("seconds: ");
@@ -349,26 +293,9 @@ TEST(UnreadFailures, NothingIsSaidOfWhatIsReadOrCancelled) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string prefix = "--program=";
-  for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], prefix.c_str(), prefix.size()) != 0) continue;
-    std::vector<Case> programs = cases;
-    programs.insert(programs.end(), others.begin(), others.end());
-    for (const Case& c : programs) {
-      if (c.name != argv[i] + prefix.size()) continue;
-      if (c.before && std::getenv("MANTA_ROLE") == nullptr) c.before();
-      try {
-        runtime().emplace(manta::init(argc, argv, c.options));
-      } catch (const manta::Error& error) {
-        say(std::string("init: ") + error.what());
-        return 1;
-      }
-      c.run();
-      runtime()->shutdown();
-      return 0;
-    }
-    return 2;
-  }
+  std::vector<WaitRow> programs = rows;
+  programs.insert(programs.end(), others.begin(), others.end());
+  if (const auto status = manta::e2e::run_wait_row(argc, argv, programs)) return *status;
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }
