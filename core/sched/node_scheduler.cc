@@ -44,6 +44,7 @@ void NodeScheduler::worker_started(ClientId id, Time now) {
     return;
   }
   failures_in_a_row_ = 0;
+  last_failure_.clear();
   start_after_ = Time{0};
   clients_.try_emplace(id);
   supply(*worker, now);
