@@ -1,4 +1,4 @@
-// PPO teaches MuJoCo's half cheetah to run, with CleanRL's settings for continuous actions.
+// PPO teaches MuJoCo's half cheetah to run, with the defaults for continuous actions, which are CleanRL's.
 //
 //   build/release/bin/ppo_half_cheetah --steps 8192
 //
@@ -23,7 +23,7 @@
 namespace {
 
 struct Options {
-  manta::rl::PpoOptions ppo = manta::rl::PpoOptions::continuous();
+  manta::rl::PpoOptions ppo{.num_envs = 1, .total_steps = 1'000'000};
   manta::rl::RunConfig run;
   std::string out = "manta_results";
 };
@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
   CLI::App app("PPO teaches MuJoCo's half cheetah to run.");
   app.option_defaults()->always_capture_default();
   app.add_option("--steps", options.ppo.total_steps, "Steps of environments")->check(CLI::PositiveNumber);
-  app.add_option("--envs", options.ppo.num_envs, "Environments stepped together, for 2048 steps each")
+  app.add_option("--envs", *options.ppo.num_envs, "Environments stepped together, for 2048 steps each")
       ->check(CLI::Range(1, 1024));
   app.add_option("--actors", options.run.num_rollout_actors, "Processes that collect; 0: this one")
       ->check(CLI::Range(0, 256));

@@ -46,7 +46,8 @@ void check(const DqnOptions& options, const ActionSpace& actions, const RunConfi
   manta::detail::check_option("DqnOptions::start_epsilon", options.start_epsilon, 0, 1);
   manta::detail::check_option("DqnOptions::end_epsilon", options.end_epsilon, 0, 1);
   manta::detail::check_positive("DqnOptions::exploration_fraction", options.exploration_fraction);
-  manta::detail::check_positive("DqnOptions::max_gradient_norm", options.max_gradient_norm);
+  if (options.max_gradient_norm)
+    manta::detail::check_positive("DqnOptions::max_gradient_norm", *options.max_gradient_norm);
   manta::detail::check_option("DqnOptions::report_steps", static_cast<double>(options.report_steps), 1);
   for (const std::int64_t size : options.network.hidden_sizes)
     manta::detail::check_option("DqnOptions::network.hidden_sizes", static_cast<double>(size), 1);
@@ -72,6 +73,7 @@ class Dqn::Learner {
 
  private:
   double epsilon(std::int64_t steps) const;
+  double learning_rate() const;
   void choose();
   void step();
   void learn();
@@ -166,6 +168,12 @@ double Dqn::Learner::epsilon(std::int64_t steps) const {
   return options_.start_epsilon + std::min(done, 1.0) * (options_.end_epsilon - options_.start_epsilon);
 }
 
+double Dqn::Learner::learning_rate() const {
+  if (!options_.anneal_learning_rate) return options_.learning_rate;
+  const double done = static_cast<double>(steps_) / static_cast<double>(options_.total_steps);
+  return options_.learning_rate * std::max(1 - done, 0.0);
+}
+
 void Dqn::Learner::choose() {
   const std::size_t n = outputs_.size() / actions_.size();
   values_.forward(observations_.data(), options_.num_envs, outputs_.data());
@@ -207,8 +215,8 @@ void Dqn::Learner::learn() {
   parameters_.gradients().zero_();
   values_.backward(
       at::zeros_like(values).scatter_(-1, chosen, slope.unsqueeze(-1) / static_cast<double>(options_.batch_size)));
-  parameters_.clip_gradients(options_.max_gradient_norm);
-  optimizer_.step(options_.learning_rate);
+  if (options_.max_gradient_norm) parameters_.clip_gradients(*options_.max_gradient_norm);
+  optimizer_.step(learning_rate());
   values_.refresh();
   const double loss = losses.mean().item<double>();
   if (!std::isfinite(loss)) log_.refuse_loss(loss);
@@ -220,7 +228,7 @@ void Dqn::Learner::learn() {
 
 void Dqn::Learner::report() {
   Metrics metrics{{"charts/epsilon", epsilon(steps_)}, {"rollout/exploration_rate", epsilon(steps_)}};
-  metrics["charts/learning_rate"] = metrics["train/learning_rate"] = options_.learning_rate;
+  metrics["charts/learning_rate"] = metrics["train/learning_rate"] = learning_rate();
   metrics["train/n_updates"] = static_cast<double>(updates_);
   if (updates_in_report_ > 0) {
     const auto count = static_cast<double>(updates_in_report_);

@@ -27,41 +27,42 @@ using detail::PpoLosses;
 
 namespace {
 
-void check(const PpoOptions& options) {
-  manta::detail::check_option("PpoOptions::num_envs", static_cast<double>(options.num_envs), 1);
-  manta::detail::check_option("PpoOptions::num_steps", static_cast<double>(options.num_steps), 1);
-  manta::detail::check_option("PpoOptions::num_minibatches", static_cast<double>(options.num_minibatches), 1);
-  manta::detail::check_option("PpoOptions::update_epochs", static_cast<double>(options.update_epochs), 1);
+// options: resolved.
+PpoOptions checked(PpoOptions options) {
+  manta::detail::check_option("PpoOptions::num_envs", static_cast<double>(*options.num_envs), 1);
+  manta::detail::check_option("PpoOptions::num_steps", static_cast<double>(*options.num_steps), 1);
+  manta::detail::check_option("PpoOptions::num_minibatches", static_cast<double>(*options.num_minibatches), 1);
+  manta::detail::check_option("PpoOptions::update_epochs", static_cast<double>(*options.update_epochs), 1);
   manta::detail::check_option("PpoOptions::total_steps", static_cast<double>(options.total_steps), 1);
   if (options.stop_at_return)
     manta::detail::check_option("PpoOptions::stop_at_return", *options.stop_at_return, -manta::detail::kNoBound);
-  manta::detail::check_positive("PpoOptions::learning_rate", options.learning_rate);
+  manta::detail::check_positive("PpoOptions::learning_rate", *options.learning_rate);
   manta::detail::check_option("PpoOptions::gamma", options.gamma, 0, 1);
   manta::detail::check_option("PpoOptions::gae_lambda", options.gae_lambda, 0, 1);
   manta::detail::check_positive("PpoOptions::clip_coefficient", options.clip_coefficient);
-  manta::detail::check_option("PpoOptions::entropy_coefficient", options.entropy_coefficient, 0);
+  manta::detail::check_option("PpoOptions::entropy_coefficient", *options.entropy_coefficient, 0);
   manta::detail::check_option("PpoOptions::value_coefficient", options.value_coefficient, 0);
   manta::detail::check_positive("PpoOptions::max_gradient_norm", options.max_gradient_norm);
   if (options.target_kl) manta::detail::check_positive("PpoOptions::target_kl", *options.target_kl);
   for (const std::int64_t size : options.network.hidden_sizes)
     manta::detail::check_option("PpoOptions::network.hidden_sizes", static_cast<double>(size), 1);
-  const std::int64_t batch = options.num_envs * options.num_steps;
-  if (batch % options.num_minibatches == 0 && batch / options.num_minibatches >= 2) return;
+  const std::int64_t batch = *options.num_envs * *options.num_steps, minibatches = *options.num_minibatches;
+  if (batch % minibatches == 0 && batch / minibatches >= 2) return options;
   throw Error(
       ErrorCode::invalid_argument,
       "PpoOptions: " + std::to_string(batch) + " steps (num_envs * num_steps) do not make " +
-          std::to_string(options.num_minibatches) +
+          std::to_string(minibatches) +
           " minibatches. Next: choose num_minibatches so that each has the same number of steps, two at least.");
 }
 
 detail::CollectorSetup setup_of(const PpoOptions& options) {
   detail::CollectorSetup setup;
-  setup.num_envs = options.num_envs;
-  setup.num_steps = options.num_steps;
+  setup.num_envs = *options.num_envs;
+  setup.num_steps = *options.num_steps;
   setup.seed = options.seed;
   setup.network = options.network;
-  setup.normalize_observations = options.normalize_observations;
-  setup.normalize_rewards = options.normalize_rewards;
+  setup.normalize_observations = *options.normalize_observations;
+  setup.normalize_rewards = *options.normalize_rewards;
   setup.gamma = options.gamma;
   return setup;
 }
@@ -84,17 +85,21 @@ double explained_variance(const torch::Tensor& values, const torch::Tensor& retu
 
 }  // namespace
 
-PpoOptions PpoOptions::continuous() {
-  PpoOptions options;
-  options.num_envs = 1;
-  options.num_steps = 2048;
-  options.num_minibatches = 32;
-  options.update_epochs = 10;
-  options.total_steps = 1'000'000;
-  options.learning_rate = 3e-4;
-  options.entropy_coefficient = 0;
-  options.normalize_observations = options.normalize_rewards = true;
-  return options;
+PpoOptions PpoOptions::resolved_for(const ActionSpace& actions) const {
+  PpoOptions all = *this;
+  const bool discrete = std::holds_alternative<Discrete>(actions);
+  const auto choose = [discrete](auto& option, auto for_discrete, auto for_box) {
+    if (!option) option = discrete ? for_discrete : for_box;
+  };
+  choose(all.num_envs, 4, 1);
+  choose(all.num_steps, 128, 2048);
+  choose(all.num_minibatches, 4, 32);
+  choose(all.update_epochs, 4, 10);
+  choose(all.learning_rate, 2e-3, 3e-4);
+  choose(all.entropy_coefficient, 0.01, 0.0);
+  choose(all.normalize_observations, false, true);
+  choose(all.normalize_rewards, false, true);
+  return all;
 }
 
 class Ppo::Learner {
@@ -135,7 +140,7 @@ class Ppo::Learner {
 
 Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sample, const PpoOptions& options,
                       const RunConfig& run, const detail::ThreadCount&)
-    : options_((check(options), options)),
+    : options_(checked(options.resolved_for(sample.action_space()))),
       network_(static_cast<std::int64_t>(sample.observation_size()), sample.action_space(), options.network,
                options.seed),
       parameters_(*network_),
@@ -144,9 +149,9 @@ Ppo::Learner::Learner(const EnvironmentSpec& environment, const VectorEnv& sampl
       optimizer_(parameters_, 1e-5),
       statistics_{RunningStatistics::initial(sample.observation_size()), RunningStatistics::initial(1)},
       policy_(sample.observation_space(), sample.action_space(), options.network, network_,
-              options.normalize_observations ? &statistics_.observations : nullptr),
+              *options_.normalize_observations ? &statistics_.observations : nullptr),
       log_(run, "ppo", options.total_steps),
-      collectors_(environment, setup_of(options),
+      collectors_(environment, setup_of(options_),
                   {run.num_rollout_actors, run.cpus_per_rollout_actor, run.max_actor_restarts, run.rollout_timeout}) {
   if (const auto checkpoint = log_.to_resume()) restore(*checkpoint);
 }
@@ -172,9 +177,9 @@ TrainingResult Ppo::Learner::train() {
 }
 
 double Ppo::Learner::learning_rate() const {
-  if (!options_.anneal_learning_rate) return options_.learning_rate;
+  if (!options_.anneal_learning_rate) return *options_.learning_rate;
   const double done = static_cast<double>(log_.progress().steps) / static_cast<double>(options_.total_steps);
-  return options_.learning_rate * std::max(1 - done, 0.0);
+  return *options_.learning_rate * std::max(1 - done, 0.0);
 }
 
 // num_steps of all environments, with the network as it is.
@@ -183,14 +188,14 @@ Rollout Ppo::Learner::collect() {
   std::vector<Rollout> rollouts;
   std::vector<detail::FinishedEpisode> episodes;
   for (detail::Collected& part : collectors_.collect({log_.progress().iteration, parameters_.values(), statistics_})) {
-    if (options_.normalize_observations) statistics_.observations.merge(part.seen.observations);
-    if (options_.normalize_rewards) statistics_.returns.merge(part.seen.returns);
+    if (*options_.normalize_observations) statistics_.observations.merge(part.seen.observations);
+    if (*options_.normalize_rewards) statistics_.returns.merge(part.seen.returns);
     episodes.insert(episodes.end(), part.episodes.begin(), part.episodes.end());
     rollouts.push_back(std::move(part.rollout));
   }
   std::ranges::stable_sort(episodes, {}, &detail::FinishedEpisode::step);
   for (const auto& episode : episodes) {
-    log_.episode(before + episode.step * options_.num_envs, episode.episode_return, episode.length);
+    log_.episode(before + episode.step * *options_.num_envs, episode.episode_return, episode.length);
   }
   return join(rollouts);
 }
@@ -217,10 +222,10 @@ Minibatch Ppo::Learner::estimate(const Rollout& rollout) {
 
 Metrics Ppo::Learner::update(const Minibatch& batch) {
   const double rate = learning_rate();
-  const std::int64_t size = batch.values.numel(), part = size / options_.num_minibatches;
+  const std::int64_t size = batch.values.numel(), part = size / *options_.num_minibatches;
   PpoLosses sums;
   double minibatches = 0;
-  for (std::int64_t epoch = 0; epoch < options_.update_epochs; ++epoch) {
+  for (std::int64_t epoch = 0; epoch < *options_.update_epochs; ++epoch) {
     const torch::Tensor order = shuffled(size, options_.seed, log_.progress().iteration, epoch);
     const auto in_order = [&order](const torch::Tensor& rows) { return rows.index_select(0, order); };
     const Minibatch all{in_order(batch.observations), in_order(batch.actions), in_order(batch.log_probs),
@@ -233,7 +238,7 @@ Metrics Ppo::Learner::update(const Minibatch& batch) {
              all.returns.narrow(0, start, part), all.values.narrow(0, start, part)},
             sums);
     }
-    const double kl = (sums.approx_kl - kl_before) / static_cast<double>(options_.num_minibatches);
+    const double kl = (sums.approx_kl - kl_before) / static_cast<double>(*options_.num_minibatches);
     if (options_.target_kl && kl > *options_.target_kl) break;
   }
   if (!std::isfinite(sums.loss)) log_.refuse_loss(sums.loss);
@@ -274,7 +279,7 @@ train::State Ppo::Learner::state_with(torch::Tensor& rest) {
   train::State state;
   state.add("model", *network_).add("adam_mean", optimizer_.mean).add("adam_square", optimizer_.square);
   state.add("adam_steps", optimizer_.steps).add("run", rest).add("policy", description_);
-  if (options_.normalize_observations) {
+  if (*options_.normalize_observations) {
     state.add("observation_mean", observation_mean_).add("observation_variance", observation_variance_);
   }
   return state;

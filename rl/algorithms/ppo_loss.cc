@@ -119,7 +119,7 @@ void policy_part(Distribution& actions, const Minibatch& batch, const PpoOptions
                  PpoLosses& sums) {
   const std::int64_t n = gradient.size(0), size = gradient.size(1);
   const auto clip = static_cast<float>(options.clip_coefficient), share = 1.0F / static_cast<float>(n);
-  const float by_entropy = -static_cast<float>(options.entropy_coefficient) * share;
+  const float by_entropy = -static_cast<float>(*options.entropy_coefficient) * share;
   const Scale scale = scale_of(batch.advantages, options.normalize_advantages);
   const auto* then = batch.log_probs.const_data_ptr<float>();
   const auto* advantages = batch.advantages.const_data_ptr<float>();
@@ -138,7 +138,7 @@ void policy_part(Distribution& actions, const Minibatch& batch, const PpoOptions
     actions.backward(row, {plain >= bounded ? plain * share : 0.0F, by_entropy}, out + row * size);
   }
   const auto count = static_cast<double>(n);
-  sums.loss += (loss - options.entropy_coefficient * entropy) / count;
+  sums.loss += (loss - *options.entropy_coefficient * entropy) / count;
   sums.policy_loss += loss / count;
   sums.entropy += entropy / count;
   sums.old_approx_kl -= log_ratios / count;

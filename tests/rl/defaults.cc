@@ -26,7 +26,8 @@ constexpr Case kCases[] = {{"ppo", "CartPole-v1", 200'000, 475},
                            {"ppo", "Pendulum-v1", 1'000'000, -200}};
 
 template <class Algorithm, class Options>
-double trained(const Case& test, std::uint64_t seed, Options options = {}) {
+double trained(const Case& test, std::uint64_t seed) {
+  Options options;
   options.seed = seed;
   options.total_steps = test.steps;
   rl::RunConfig run;
@@ -50,10 +51,8 @@ int main(int argc, char** argv) {
     const auto start = std::chrono::steady_clock::now();
     const std::uint64_t last = std::strtoull(argv[2], nullptr, 10);
     for (std::uint64_t seed = std::strtoull(argv[1], nullptr, 10); seed <= last; ++seed) {
-      const bool box = name.ends_with("Pendulum-v1");
-      const double mean = box                       ? trained<rl::Ppo>(test, seed, rl::PpoOptions::continuous())
-                          : name.starts_with("ppo") ? trained<rl::Ppo, rl::PpoOptions>(test, seed)
-                                                    : trained<rl::Dqn, rl::DqnOptions>(test, seed);
+      const double mean = name.starts_with("ppo") ? trained<rl::Ppo, rl::PpoOptions>(test, seed)
+                                                  : trained<rl::Dqn, rl::DqnOptions>(test, seed);
       below += mean >= test.asked ? 0 : 1;
       std::printf(" %.1f", mean);
       std::fflush(stdout);

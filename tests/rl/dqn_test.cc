@@ -19,6 +19,8 @@ rl::DqnOptions cart_pole() {
   options.train_frequency = 4;
   options.batch_size = 64;
   options.learning_rate = 1e-3;
+  options.anneal_learning_rate = false;
+  options.max_gradient_norm = 10;
   options.exploration_fraction = 0.1;
   options.end_epsilon = 0.02;
   options.n_step = 3;

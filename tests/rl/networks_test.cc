@@ -146,7 +146,8 @@ torch::Tensor loss_of_the_formula(const rl::ActorCriticImpl& network, const torc
     const torch::Tensor near = batch.values + (values - batch.values).clamp(-clip, clip);
     errors = torch::max(errors, (near - batch.returns).square());
   }
-  return policy_loss - options.entropy_coefficient * entropies.mean() + options.value_coefficient * 0.5 * errors.mean();
+  return policy_loss - *options.entropy_coefficient * entropies.mean() +
+         options.value_coefficient * 0.5 * errors.mean();
 }
 
 TEST(PpoLoss, AndItsGradientAreThoseOfTheFormula) {
@@ -164,7 +165,7 @@ TEST(PpoLoss, AndItsGradientAreThoseOfTheFormula) {
                               torch::randn({n}) * 2 + 1,
                               torch::randn({n}),
                               torch::randn({n}) * 0.3};
-        rl::PpoOptions options;
+        rl::PpoOptions options{.entropy_coefficient = 0.01};
         options.clip_value_loss = clip_values;
         options.normalize_advantages = normalize;
         const torch::Tensor output = torch::randn({n, size}).requires_grad_(),

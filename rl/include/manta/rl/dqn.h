@@ -12,26 +12,29 @@
 
 namespace manta::rl {
 
-// The defaults are those of CleanRL's dqn.py, but for double_dqn.
+/// The defaults are those of CleanRL's dqn.py, but for double_dqn, n_step, replay_capacity, target_frequency, the
+/// learning rate and its annealing: with CleanRL's, some seeds end with a network that has just unlearnt CartPole.
+/// rl/README.md has what the defaults reach.
 struct DqnOptions {
   std::int64_t num_envs = 1;  // stepped together
   std::uint64_t seed = 1;
   std::int64_t total_steps = 500'000;    // of environments, as all numbers of steps here
   std::optional<double> stop_at_return;  // mean of the last 100 episodes at which to stop before
-  std::int64_t replay_capacity = 10'000;
+  std::int64_t replay_capacity = 100'000;
   std::int64_t learning_starts = 10'000;  // steps before the first update
   std::int64_t train_frequency = 10;      // steps between two updates
-  std::int64_t target_frequency = 500;    // steps between two copies of the network to the target network
+  std::int64_t target_frequency = 2'000;  // steps between two copies of the network to the target network
   double target_rate = 1;                 // how much of it is copied
   std::int64_t batch_size = 128;
-  std::int64_t n_step = 1;  // rewards before the target network's value
-  double learning_rate = 2.5e-4;
+  std::int64_t n_step = 3;  // rewards before the target network's value
+  double learning_rate = 1e-3;
+  bool anneal_learning_rate = true;  ///< to 0 at total_steps, in a straight line
   double gamma = 0.99;
   double start_epsilon = 1, end_epsilon = 0.05;  // share of random actions
   double exploration_fraction = 0.5;             // of total_steps, over which it falls
   bool double_dqn = true;                        // the network chooses the action that the target network values
   bool huber_loss = false;                       // else squares
-  double max_gradient_norm = 10;
+  std::optional<double> max_gradient_norm;       ///< not set: gradients are not clipped
   NetworkOptions network{{120, 84}, Activation::relu};
   std::int64_t report_steps = 1'000;  // an iteration, for Report and logs
 };
