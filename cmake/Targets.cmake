@@ -11,8 +11,9 @@
 #
 # All but the last link manta::core. A library's rooms add their sources with target_sources(manta_x PRIVATE a.cc ...); its
 # public headers are in include/ beside the CMakeLists.txt, where there are any. TORCH: links manta::torch with its
-# precompiled header; programs are left out where LibTorch is not built. OWN_MAIN: the sources have main; otherwise GoogleTest's (Google Benchmark's) is linked. ZYGOTES: the test is
-# registered twice, NAME.fork and NAME.exec, with MANTA_ZYGOTE set to each; under sanitizers as NAME.fork alone. SERIAL: no other test runs beside it.
+# precompiled header; programs are left out where LibTorch is not built. OWN_MAIN: the sources have main; otherwise
+# GoogleTest's (Google Benchmark's) is linked. ZYGOTES: the test is registered twice, NAME.fork and NAME.exec, with
+# MANTA_ZYGOTE set to each; under sanitizers as NAME.fork alone. SERIAL: no other test runs beside it.
 # NOT_SANITIZED: left out with sanitizers: it is about limits of processes, or seconds, which they change.
 # OWN_OPTIONS: it will be given compile options of its own, so that it cannot share a precompiled header. The target
 # tests_LABEL builds all tests with that label.
