@@ -1,4 +1,5 @@
 // What fails, how often it is tried, and what the user is told.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <signal.h>
@@ -264,9 +265,9 @@ TEST_F(Errors, OwnerOfTheObjectDied) {
   ::kill(owner, SIGKILL);
   const Error error = error_of(child);
   EXPECT_EQ(error.code(), ErrorCode::object_lost) << error.what();
-  EXPECT_NE(std::string(error.what()).find("is lost: the process that owned it was killed by signal 9 (SIGKILL)"),
-            std::string::npos)
-      << error.what();
+  // Where the object's standby owner answers before the notice of the death arrives, how it died is not known yet.
+  EXPECT_THAT(error.what(), testing::AnyOf(testing::HasSubstr("the process that owned it was killed by signal 9 (SIGKILL)"),
+                                           testing::HasSubstr("the process that owned it has ended")));
   outside()[5] = 1;
   EXPECT_EQ(manta::get(manta::remote<passes>(1)), 1);
 }
