@@ -61,8 +61,8 @@ TaskContext*& current_task() {
   return context;
 }
 
-MANTA_CATCHES_FORCED_UNWIND bool run_task(Client& client, TaskContext& context, const TaskInput& input, serial::Writer& result, Error& error,
-              bool& user_exception) {
+MANTA_CATCHES_FORCED_UNWIND bool run_task(Client& client, TaskContext& context, const TaskInput& input,
+                                          serial::Writer& result, Error& error, bool& user_exception) {
   const detail::FunctionEntry* function = detail::find_function(input.function);
   if (function == nullptr) {
     error = detail::unknown_function(input.function);
@@ -88,7 +88,7 @@ MANTA_CATCHES_FORCED_UNWIND bool run_task(Client& client, TaskContext& context, 
   try {
     serial::Reader values(input.values.bytes, input.values.framed, input.values.keepalive);
     Readers references(input.references);
-    detail::Arguments arguments{&values,       input.ref_mask, references.data(),   input.references.data(),
+    detail::Arguments arguments{&values,       input.ref_mask, references.data(), input.references.data(),
                                 context.actor, context.items,  &context.coroutine};
     function->invoke(arguments, result);
     ok = true;

@@ -390,8 +390,10 @@ void Client::background() {
       guard.unlock();
       const Clock::time_point expiry = shared_values_.expire(Clock::now());
       guard.lock();
-      if (expiry == Clock::time_point::max()) background_wake_.wait(guard, needed);
-      else background_wake_.wait_until(guard, expiry, needed);
+      if (expiry == Clock::time_point::max())
+        background_wake_.wait(guard, needed);
+      else
+        background_wake_.wait_until(guard, expiry, needed);
     }
     if (parked) last_tick = Clock::now();
     if (background_stop_) return;

@@ -80,7 +80,8 @@ Shortage NodeScheduler::shortage(ClientId submitter, ShapeIndex index) const {
   if (demand == client->second.demands.end()) return {};
   if (!demand->second.waiting) {
     Shortage shortage;
-    if (demand->second.booked > 0) shortage.what = last_failure_.empty() ? "a worker process is being started" : retry();
+    if (demand->second.booked > 0)
+      shortage.what = last_failure_.empty() ? "a worker process is being started" : retry();
     return shortage;
   }
   return shortage_of(demand->second.shape->request);

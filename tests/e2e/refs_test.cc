@@ -19,11 +19,13 @@
 
 #include <manta/manta.h>
 
+#include "tests/e2e/in_store.h"
 #include "tests/e2e/outside.h"
 
 namespace {
 
 using manta::Ref;
+using manta::e2e::in_store;
 using Ints = std::vector<int>;
 
 int twice(int x) { return 2 * x; }
@@ -211,19 +213,6 @@ TEST(Refs, EmptyOnesAreRefusedWhereTheyAreUsed) {
             "an empty Ref was used: it was default-constructed or moved from");
   EXPECT_EQ(message([&] { (void)manta::remote<add>(1, empty); }),
             "argument 2 of a remote call is an empty Ref: it was default-constructed or moved from");
-}
-
-// Whether data lies in memory that the store shares between processes.
-bool in_store(const void* data) {
-  std::ifstream maps("/proc/self/maps");
-  const auto at = reinterpret_cast<std::uintptr_t>(data);
-  for (std::string line; std::getline(maps, line);) {
-    std::uintptr_t from = 0, to = 0;
-    if (std::sscanf(line.c_str(), "%lx-%lx", &from, &to) == 2 && from <= at && at < to) {
-      return line.find("memfd:manta-arena") != std::string::npos;
-    }
-  }
-  return false;
 }
 
 std::pair<bool, long> look_at(const manta::Buffer& buffer) {

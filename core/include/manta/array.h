@@ -5,10 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <limits>
 #include <memory>
-#include <numeric>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -34,7 +31,7 @@ concept ArrayElement = serial::detail::Bulk<T> && std::is_trivially_copyable_v<T
 [[noreturn]] void throw_array_size(std::size_t size_bytes, std::size_t element_bytes, bool aligned);
 [[noreturn]] void throw_array_shape(std::span<const std::int64_t> shape, std::size_t size);
 [[noreturn]] void throw_array_index(std::span<const std::int64_t> shape, std::span<const std::int64_t> indices);
-/// The number of elements; throws for one that is negative, or where `size` is another number.
+/// Throws where a dimension is negative, or where the shape does not have `size` elements.
 void check_array_shape(std::span<const std::int64_t> shape, std::size_t size);
 /// The position of the element; throws where the indices are not inside the shape.
 std::size_t array_position(std::span<const std::int64_t> shape, ArrayOrder order,

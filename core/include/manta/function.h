@@ -19,9 +19,9 @@
 #include <manta/detail/label.h>
 #include <manta/detail/runtime_api.h>
 #include <manta/detail/shared_value.h>
-#include <manta/detail/stream_api.h>
 #include <manta/detail/signature.h>
 #include <manta/detail/stop_token.h>
+#include <manta/detail/stream_api.h>
 #include <manta/generator.h>
 #include <manta/serialize.h>
 

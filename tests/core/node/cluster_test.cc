@@ -197,7 +197,8 @@ TEST_F(ClusterTest, ANodeThatDoesNotReadMakesSendersWaitAndLosesNothing) {
   EXPECT_FALSE(sender->end || reader->end);
   sender->tell(link::View{sender->id, resources(), {}});
   reader->link->resume();
-  ASSERT_TRUE(run_until([&] { return reader->frames >= before + kMessages; }, 120s));  // 20 s do where nothing else runs
+  ASSERT_TRUE(
+      run_until([&] { return reader->frames >= before + kMessages; }, 120s));  // 20 s do where nothing else runs
   ASSERT_TRUE(run_until([&] { return events_.views == 1; }));
   EXPECT_TRUE(events_.down.empty());
 }

@@ -151,8 +151,8 @@ requires(!std::is_convertible_v<Ref<X>, std::remove_cvref_t<P>> &&
   using type = FromRef<X, P>;
 };
 template <class X>
-requires(serial::detail::may_be_large<X> && !Injected<X>::value && !is_ref<X> && !is_actor<X>)
-struct SentAs<const X&, Ref<X>> {
+requires(serial::detail::may_be_large<X> && !Injected<X>::value && !is_ref<X> &&
+         !is_actor<X>) struct SentAs<const X&, Ref<X>> {
   using type = SharedRef<X>;
 };
 template <class... Sent, class P, class... Ps, class... As>

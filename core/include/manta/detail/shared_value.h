@@ -79,8 +79,8 @@ struct SharedTag {
 };
 
 /// The value as a const X. Of a stored vector of plain elements: a vector whose elements lie in the store. Of another
-/// stored value: the object that the first reader of this process has decoded, if it does not refer to the store itself
-/// (then decoding is cheap, and keeping it would keep the value). Of any other: a new object.
+/// stored value: the object that the first reader of this process has decoded, unless it refers to the store itself or
+/// holds Refs, which keeping it would keep alive. Of any other: a new object.
 ///
 /// Threading: any. Errors: those of decoding. X's const members must be safe to use from several threads.
 template <class X>
@@ -98,7 +98,7 @@ std::shared_ptr<const X> shared_value(const ValueView& view) {
   }
   std::shared_ptr<const X> value = std::make_shared<X>(serial::decode<X>(reader));
   reader.finish();
-  if (!view.object || reader.refers()) return value;
+  if (!view.object || reader.refers() || reader.refs() > 0) return value;
   return std::static_pointer_cast<const X>(
       keep_shared(view.object, &SharedTag<X>::tag, std::move(value), view.bytes.size()));
 }
