@@ -40,7 +40,10 @@ std::set<ClientId> Daemon::users_of_arenas() const {
 
 // From a client of this node, or an heir.
 void Daemon::peer_message(ClientId from, ClientId to, std::vector<std::byte> message) {
-  if (Client* client = find(to)) return send(*client, net::FromPeer{from, std::move(message)});
+  if (Client* client = find(to)) {
+    if (owner::is_heir(from)) deaths_.flush();  // its owner's death first, which says how that ended
+    return send(*client, net::FromPeer{from, std::move(message)});
+  }
   if (node_of(to) == self_) return to_estates(from, to, message);
   if (cluster_) cluster_->send(node_of(to), link::Peer{from, to, std::move(message)});
 }
