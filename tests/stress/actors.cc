@@ -93,10 +93,11 @@ void complain(const std::string& what) {
 
 class Lane {
  public:
-  explicit Lane(std::uint64_t seed) : random_(seed) {}
+  explicit Lane(std::uint64_t seed) : random_(seed) { renew(); }
 
   void run(const std::atomic<bool>& stop) {
     while (!stop && next_call < Effects::kTasks - 10'000 && next_series < Effects::kMarks) {
+      if (below(30) == 0) renew();
       below(5) == 0 ? objects() : series();
       watchdog_.progress();
     }
@@ -105,9 +106,11 @@ class Lane {
  private:
   int below(int n) { return static_cast<int>(random_() % static_cast<std::uint64_t>(n)); }
 
+  std::size_t at_random() { return static_cast<std::size_t>(below(2)); }  // of two
+
   void series() {
     const bool retries = below(2) == 0;
-    const auto& target = (retries ? patient_ : once_)[below(2)];
+    const auto& target = (retries ? patient_ : once_)[at_random()];
     const int count = 1 + below(below(4) == 0 ? 400 : 20), us = below(3) == 0 ? 0 : below(1000);
     const CallNumber first = next_call.fetch_add(static_cast<CallNumber>(count));
     const std::uint32_t number = next_series++;
@@ -115,7 +118,7 @@ class Lane {
     if (below(2) == 0) {
       results = make_calls(target, first, count, number, us);
     } else {
-      auto made = manta::try_get(callers_[below(2)].call<&Caller::drives>(target, first, count, number, us));
+      auto made = manta::try_get(callers_[at_random()].call<&Caller::drives>(target, first, count, number, us));
       if (made) results = std::move(*made);
       if (!made && !lost(made.error())) complain(made.error().what());
       unseen += !made;
@@ -142,7 +145,7 @@ class Lane {
 
   void objects() {
     const int n = below(2) == 0 ? 100 : 50'000;
-    const auto ref = manta::try_get(patient_[below(2)].call<&Target::puts>(n));
+    const auto ref = manta::try_get(patient_[at_random()].call<&Target::puts>(n));
     if (!ref) return complain(std::string("a put: ") + ref.error().what());
     if (below(2) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(below(10)));
     const auto value = manta::try_get(*ref);
@@ -151,14 +154,21 @@ class Lane {
     ++adopted;
   }
 
-  static manta::Actor<Target> target(int retries) {
-    return manta::actor<Target>.options({.max_restarts = -1, .max_task_retries = retries})();
+  // The restarts of an actor that is killed often are delayed up to 10 s: with the same actors the run would mostly wait.
+  void renew() {
+    once_ = {make_target(0), make_target(0)};
+    patient_ = {make_target(-1), make_target(-1)};
+    callers_ = {make_caller(), make_caller()};
   }
 
+  static manta::Actor<Target> make_target(int retries) {
+    return manta::actor<Target>.options({.max_restarts = -1, .max_task_retries = retries})();
+  }
+  static manta::Actor<Caller> make_caller() { return manta::actor<Caller>.options({.max_restarts = -1})(); }
+
   std::mt19937_64 random_;
-  manta::Actor<Target> once_[2] = {target(0), target(0)}, patient_[2] = {target(-1), target(-1)};
-  manta::Actor<Caller> callers_[2] = {manta::actor<Caller>.options({.max_restarts = -1})(),
-                                      manta::actor<Caller>.options({.max_restarts = -1})()};
+  std::vector<manta::Actor<Target>> once_, patient_;
+  std::vector<manta::Actor<Caller>> callers_;
   manta::stress::Watchdog watchdog_;
 };
 
@@ -175,9 +185,9 @@ int main(int argc, char** argv) {
   std::vector<std::thread> lanes;
   for (int i = 0; i < threads; ++i) lanes.emplace_back([&, seed = seeds()] { Lane(seed).run(stop); });
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  killer.stop();  // first: restarts that go on being killed are delayed more and more, and the lanes would not end
   stop = true;
   for (std::thread& lane : lanes) lane.join();
-  killer.stop();
   if (Effects::mark(kOutOfOrder) != 0) complain(std::to_string(Effects::mark(kOutOfOrder)) + " calls out of order");
   std::printf("%d kills, %ld calls with a result, %ld actor_died, %ld repeated, %ld series of dead callers, %ld objects "
               "read, %ld wrong\n", Killer::kills(), calls.load(), died.load(), repeated.load(), unseen.load(),

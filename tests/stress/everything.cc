@@ -341,6 +341,7 @@ int main(int argc, char** argv) {
       std::printf(" %ld wrong\n", wrong.load());
       std::fflush(stdout);
     }
+    killer.stop();  // first, as in actors.cc
     stop = true;
   }
   settle(node, before);

@@ -331,9 +331,9 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     report += 10;
   }
+  killer.stop();
   stop = true;
   for (std::thread& lane : lanes) lane.join();
-  killer.stop();
   if (extra_starts > Killer::kills()) complain("more repeated tasks than kills");
   {
     manta::stress::Watchdog watchdog(std::chrono::seconds(80), [] { std::fprintf(stderr, "while holdings fell\n"); });
