@@ -95,6 +95,7 @@ owner::Entry* Client::call_actor(const detail::MethodCall& call) {
   const auto start = timeline != nullptr ? Clock::now() : Clock::time_point();
   owner::NewTask task = new_task(call.method, call.values, call.ref_mask, call.references);
   if (call.streams) task.stream_buffer = call.options.stream_buffer;
+  task.limit = owner::limit_of("CallOptions::timeout", call.options.timeout);
   owner::Entry* entry = nullptr;
   {
     const std::lock_guard guard(mutex_);

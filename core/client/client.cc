@@ -372,6 +372,7 @@ owner::Entry* Client::submit(const detail::TaskCall& call) {
   task.retry_exceptions = call.options.retry_exceptions;
   if (!call.options.name.empty()) task.name = call.options.name;
   if (call.streams) task.stream_buffer = call.options.stream_buffer;
+  task.limit = owner::limit_of("TaskOptions::timeout", call.options.timeout);
   owner::Entry* entry = nullptr;
   {
     const std::lock_guard guard(mutex_);

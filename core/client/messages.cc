@@ -207,6 +207,10 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  [&](owner::StreamItems& m) { owner_->receive(from, std::move(m)); },
                  [&](const net::TaskDone& m) { on_task_done(from, m); },
                  [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
+                 [&](const net::TaskBegan& m) {
+                   const auto it = remote_channels_.find(from);
+                   if (it != remote_channels_.end()) it->second->began(m.position);
+                 },
                  [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },
                  [&](const auto&) {},  // the executor's
              },

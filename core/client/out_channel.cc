@@ -183,6 +183,26 @@ bool OutChannel::push_end() {
   return true;
 }
 
+// Records are claimed in order: behind one that is ready there is none that runs.
+void OutChannel::running(std::vector<owner::Entry*>& entries) const {
+  for (const Straggler& each : stragglers_) {
+    if (each.entry != nullptr && !ring_.straggler_done(each.index)) entries.push_back(each.entry);
+  }
+  for (std::uint64_t position = ring_.front_position(); position < ring_.next_position(); ++position) {
+    const net::RecordState state = ring_.state(position);
+    if (state == net::RecordState::ready) return;
+    owner::Entry* entry = entries_[position % net::kRingRecords];
+    if (state == net::RecordState::claimed && entry != nullptr) entries.push_back(entry);
+  }
+}
+
+void OutChannel::replace(owner::Entry& entry, owner::Entry& by) {
+  for (Straggler& each : stragglers_) {
+    if (each.entry == &entry) each.entry = &by;
+  }
+  std::replace(entries_.begin(), entries_.end(), &entry, &by);
+}
+
 // Moves those at the front that run out of the way. Records are claimed in order, so none is behind one that waits.
 void OutChannel::pass_running() {
   while (ring_.outstanding() > 0 && ring_.state(ring_.front_position()) == net::RecordState::claimed) {

@@ -31,6 +31,8 @@ class OutChannel final : public owner::Channel {
   bool take_back(owner::Entry& entry) override;
   owner::Entry* next_lost() override;
   bool push_end() override;
+  void running(std::vector<owner::Entry*>& entries) const override;
+  void replace(owner::Entry& entry, owner::Entry& by) override;
 
   // A finished task, the oldest first, and its result; null: none. The record is, or will be, freed.
   owner::Entry* pop_finished(owner::Outcome& outcome);

@@ -64,6 +64,8 @@ bool RemoteChannel::push(owner::Entry& entry) {
     const std::span<const std::byte> bytes = entry.value.bytes();
     task.payload.assign(bytes.begin(), bytes.end());
   }
+  task.timed = owner::has_limit(entry);
+  entry.position = static_cast<std::uint32_t>(next_);
   outstanding_[next_++] = &entry;
   client_.send_to_peer(worker_, std::move(task));
   return true;
@@ -104,7 +106,21 @@ owner::Entry* RemoteChannel::returned(std::uint64_t position) {
   if (it == outstanding_.end()) return nullptr;
   owner::Entry* entry = it->second;
   outstanding_.erase(it);
+  began_.erase(position);
   return entry;
+}
+
+void RemoteChannel::running(std::vector<owner::Entry*>& entries) const {
+  for (const std::uint64_t position : began_) {
+    const auto it = outstanding_.find(position);
+    if (it != outstanding_.end()) entries.push_back(it->second);
+  }
+}
+
+void RemoteChannel::replace(owner::Entry& entry, owner::Entry& by) {
+  for (auto& [position, each] : outstanding_) {
+    if (each == &entry) each = &by;
+  }
 }
 
 owner::Entry* RemoteChannel::finished(const net::TaskDone& done, owner::Outcome& outcome) {

@@ -12,6 +12,8 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
+#include <vector>
 
 #include <manta/ids.h>
 
@@ -34,11 +36,17 @@ class RemoteChannel final : public owner::Channel {
   bool take_back(owner::Entry&) override { return false; }
   owner::Entry* next_lost() override;
   bool push_end() override;
+  void running(std::vector<owner::Entry*>& entries) const override;
+  void replace(owner::Entry& entry, owner::Entry& by) override;
 
   // The task and its result; null: REMOTE-2.
   owner::Entry* finished(const net::TaskDone& done, owner::Outcome& outcome);
   // The task that comes back; null: REMOTE-2.
   owner::Entry* returned(std::uint64_t position);
+  // The worker has begun a task with a time limit.
+  void began(std::uint64_t position) {
+    if (outstanding_.contains(position)) began_.insert(position);
+  }
   // All that was asked for has come back.
   void answered() { asked_ = false; }
   // The worker is gone, and all its answers were delivered.
@@ -53,6 +61,7 @@ class RemoteChannel final : public owner::Channel {
   ClientId worker_;
   std::uint64_t next_ = 0;
   std::map<std::uint64_t, owner::Entry*> outstanding_;  // by position
+  std::set<std::uint64_t> began_;                       // of those with a time limit
   std::size_t at_a_time_ = 1;
   bool asked_ = false;
   bool lost_ = false;

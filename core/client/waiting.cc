@@ -272,6 +272,7 @@ void Client::remove_completions(Completions& completions) {
 bool Client::fits_here(const owner::Entry& entry) const {
   if (!entry.owned || entry.kind != owner::Kind::task) return false;
   if (entry.extra && entry.extra->stream) return false;  // it would wait for who waits for it
+  if (owner::has_limit(entry)) return false;             // it may have to end with its process
   const sched::Where where = owner_->where_of(entry.shape);
   if (where.bundle || (where.node && where.node != node_of(self()) && !where.soft)) return false;
   const sched::ResourceSet& request = owner_->request_of(entry.shape);

@@ -18,7 +18,7 @@
 
 namespace manta::net {
 
-inline constexpr std::uint8_t kControlVersion = 5;
+inline constexpr std::uint8_t kControlVersion = 6;
 
 // A resource request, as on the wire (sched::ResourceSet).
 struct WireResources {
@@ -295,8 +295,12 @@ struct RunTask {
   bool framed = false;     // the value starts with a frame
   bool parts = false;      // the payload is a list of parts, with references
   bool stored = false;     // the payload is at `location`
+  bool timed = false;      // TaskBegan is wanted
   owner::StoredLocation location;
   std::vector<std::byte> payload;
+};
+struct TaskBegan {
+  std::uint64_t position = 0;
 };
 struct TaskDone {
   std::uint64_t position = 0;
@@ -315,11 +319,11 @@ struct StopTask {
   TaskId task;
   owner::Cancellation how;
 };
-using PeerPacket =
-    std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock, owner::FindActor,
-                 owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone, TakeBackTasks, TasksReturned,
-                 WorkerBlocked, owner::OwnerDied, owner::Passed, owner::NotInherited, owner::CancelTask, StopTask,
-                 owner::StreamItems, owner::StreamCredit, owner::StreamStop, owner::AdoptActor, owner::Adopted>;
+using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock,
+                                owner::FindActor, owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone,
+                                TakeBackTasks, TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed,
+                                owner::NotInherited, owner::CancelTask, StopTask, owner::StreamItems,
+                                owner::StreamCredit, owner::StreamStop, owner::AdoptActor, owner::Adopted, TaskBegan>;
 
 std::vector<std::byte> encode(const ClientMessage& message);
 std::vector<std::byte> encode(const NodeMessage& message);

@@ -61,14 +61,19 @@ void Owner::cancel_children(const TaskId& parent, std::uint64_t count, const Can
 }
 
 Error Owner::cancelled_error(const Entry& entry, const std::string& state) const {
+  if (entry.extra->over_limit) return limit_error(entry, state);
   return Error(ErrorCode::cancelled, (entry.kind == Kind::call ? "call of " : "task ") + name_of(entry) +
                                          " was cancelled by " + entry.extra->cancelled->by + " " + state);
 }
 
-// A value counts: the task was asked to stop, and finished.
-void Owner::end_cancelled(Entry& entry, Outcome& outcome) const {
-  if (!outcome.value.failed()) return entry.extra->cancelled.reset();  // it may be made again (OWN-11)
-  outcome.value = Value::of(cancelled_error(entry, "while it ran, and ended with: " + outcome.value.error().message()));
+// A value counts: the task was asked to stop, and finished. Unless it is over its time limit (OWN-15).
+void Owner::end_cancelled(Entry& entry, Outcome& outcome) {
+  const bool failed = outcome.value.failed();
+  if (!failed && !entry.extra->over_limit) return entry.extra->cancelled.reset();  // it may be made again (OWN-11)
+  const std::string end =
+      failed ? "and ended with: " + outcome.value.error().message() : std::string("and returned a value too late");
+  free_value(outcome.value);
+  outcome.value = Value::of(cancelled_error(entry, "while it ran, " + end));
   outcome.user_exception = false;
 }
 

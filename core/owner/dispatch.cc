@@ -348,6 +348,7 @@ void Owner::tick(bool others_wait, std::uint32_t milliseconds) {
   for (const auto& [id, lease] : leases_) lease->full = false;
   tick_spilled(milliseconds);
   tick_forced();
+  tick_limits();
   for (std::size_t i = 0; i < shapes_.size(); ++i) {
     const auto index = static_cast<ShapeIndex>(i);
     Shape& shape = *shapes_[i];

@@ -2,6 +2,7 @@
 // an actor, whose handles are references to it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -62,6 +63,8 @@ struct EntryExtra {
   std::uint32_t unresolved = 0;    // of references
   std::string name;                // TaskOptions::name
   std::unique_ptr<Cancellation> cancelled;  // null: nobody asked for it (OWN-14)
+  std::chrono::nanoseconds limit{};         // of the run of an attempt (TaskOptions::timeout); zero: none
+  bool over_limit = false;                  // which is why it is cancelled
   // Other processes that hold the object: how often it was lent to each, less what they gave back. Counts may be
   // negative for a moment: a give-back can overtake the message that announces the borrower.
   struct Borrower {
@@ -116,5 +119,7 @@ struct Entry : detail::EntryHead {
     return *extra;
   }
 };
+
+inline bool has_limit(const Entry& entry) { return entry.extra && entry.extra->limit.count() != 0; }
 
 }  // namespace manta::owner

@@ -66,7 +66,7 @@ bool Owner::rebuild(Entry& entry) {
   entry.extra->contained = std::move(lineage->contained);
   ++entry.attempt;
   effects_.tried_again("task " + name_of(entry), entry.attempt + 1u, "its result was lost");
-  ++unfinished_;
+  count_open(entry, 1);
   hold(entry);  // the task itself
   entry.phase = Phase::waiting;
   return !await_references(entry);

@@ -10,7 +10,7 @@
 namespace manta::owner {
 
 Owner::Owner(ClientId self, OwnerConfig config, OwnerEffects& effects)
-    : self_(self), config_(config), effects_(effects) {}
+    : self_(self), config_(config), effects_(effects), limits_(config.limit_grace) {}
 
 Owner::~Owner() = default;
 
@@ -30,7 +30,8 @@ Entry* Owner::launch(NewTask task, Kind kind, Actor* actor) {
   entry.phase = Phase::waiting;
   // One for the caller, one for the task itself until it resolves (it runs even if nobody keeps its Ref).
   entry.refs.store(kind == Kind::actor ? 1 : 2, std::memory_order_relaxed);
-  if (kind != Kind::actor) ++unfinished_;
+  if (task.limit.count() != 0) entry.more().limit = task.limit;
+  if (kind != Kind::actor) count_open(entry, 1);
   if (kind == Kind::actor) actor->handle = &entry;
   if (kind != Kind::task) entry.actor = actor;
   if (kind == Kind::call) {
@@ -141,6 +142,11 @@ void Owner::count_stored(const Value& value, int change) {
   if (dead_.contains(arena)) effects_.arena_unused(arena);
 }
 
+void Owner::count_open(const Entry& entry, int change) {
+  unfinished_ += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
+  limits_.count(entry, change);
+}
+
 void Owner::free_entry(Entry& entry) {
   report_if_unread(entry);
   if (entry.kind == Kind::actor) handle_gone(*entry.actor);
@@ -173,7 +179,8 @@ void Owner::report_if_unread(Entry& entry) {
     entry.seen = true;
     return effects_.unread_failure("actor " + name_of(entry), entry.actor->error);
   }
-  if (entry.phase != Phase::resolved || !entry.value.failed() || cancelled(entry)) return;
+  if (entry.phase != Phase::resolved || !entry.value.failed()) return;
+  if (cancelled(entry) && !entry.extra->over_limit) return;
   const Error& error = entry.value.error();
   const ErrorCode code = error.code();
   if (code == ErrorCode::cancelled || code == ErrorCode::unavailable || code == ErrorCode::actor_died) return;
@@ -222,13 +229,14 @@ void Owner::finished(Entry& entry, Outcome outcome) {
     for (Entry* reference : entry.extra->references) want(*reference);
   } else {
     if (!keep_lineage(entry, outcome.value)) free_value(entry.value);
+    if (outcome.value.failed()) drop_holds(inside);  // of a value that came too late
     if (!inside.empty()) entry.more();
     if (entry.extra) {
       drop_holds(entry.extra->references);
       std::swap(entry.extra->contained, inside);
       drop_holds(inside);
     }
-    --unfinished_;
+    count_open(entry, -1);
     if (entry.extra && entry.extra->stream) entry.extra->stream->total = outcome.items;
     resolve(entry, std::move(outcome.value));
     unhold(entry);
@@ -313,7 +321,7 @@ void Owner::fail(Entry& entry, const Error& error) {
     return;
   }
   free_value(entry.value);
-  --unfinished_;
+  count_open(entry, -1);
   const Error copy = error;  // may live in an entry that goes away with our holds
   if (entry.extra) {
     drop_holds(entry.extra->references);

@@ -25,6 +25,8 @@
 //          by others under the dead owner's name counts for nothing there
 //   OWN-14 a task that is cancelled before it starts never starts; one that has started does not start again, and ends as
 //          cancelled unless it returned a value
+//   OWN-15 a run that has passed its time limit is cancelled, and ends as `deadline`, whatever it returns; if it goes on
+//          after that, a task's worker ends, and a call is resolved without it (see owner/time_limits.h)
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
 // effects and channels must outlive it.
@@ -48,6 +50,7 @@
 #include "core/owner/entry.h"
 #include "core/owner/entry_table.h"
 #include "core/owner/messages.h"
+#include "core/owner/time_limits.h"
 #include "core/owner/unmet.h"
 #include "core/sched/resources.h"
 
@@ -72,6 +75,10 @@ class Channel {
   virtual Entry* next_lost() = 0;
   // Asks the worker to end its actor, and itself, after what was pushed before. False: no room now.
   virtual bool push_end() = 0;
+  // Appends those that have started and have not ended, as far as is known here.
+  virtual void running(std::vector<Entry*>& entries) const = 0;
+  // Reports the end of `entry`, which runs, as that of `by`.
+  virtual void replace(Entry& entry, Entry& by) = 0;
 };
 
 // An actor starts again, for people.
@@ -137,6 +144,7 @@ struct NewTask {
   std::vector<Entry*> references;  // held by submit itself
   std::vector<Entry*> contained;   // one hold of each passes to the owner
   std::string name;
+  std::chrono::nanoseconds limit{};            // see EntryExtra
   std::optional<std::uint32_t> stream_buffer;  // of a generator: how far it may be ahead
 };
 
@@ -174,11 +182,12 @@ struct Lease {
 };
 
 struct OwnerConfig {
-  std::uint32_t max_in_flight = 1024;       // tasks in one ring
-  std::uint32_t max_leases = 1024;          // wanted per shape
-  std::uint32_t idle_ticks = 20;            // a lease without work is returned at the idle_ticks-th tick
-  std::uint32_t pressed_ticks = 1'000;      // how long pressed() has an effect
-  std::uint32_t force_ticks = 200;          // for a worker to end by itself, before it is killed by its node
+  std::uint32_t max_in_flight = 1024;   // tasks in one ring
+  std::uint32_t max_leases = 1024;      // wanted per shape
+  std::uint32_t idle_ticks = 20;        // a lease without work is returned at the idle_ticks-th tick
+  std::uint32_t pressed_ticks = 1'000;  // how long pressed() has an effect
+  std::uint32_t force_ticks = 200;      // for a worker to end by itself, before it is killed by its node
+  std::chrono::nanoseconds limit_grace = std::chrono::seconds(1);  // for a task over its time limit to end
   std::uint32_t restore_ticks = 10'000;     // what needs a spilled value fails after so many milliseconds without room
   detail::RestartBackoff::Limits restarts;  // of actors
   bool leaves_estate = true;                // false: nobody is told what it owns
@@ -344,6 +353,7 @@ class Owner {
   void free_entry(Entry& entry);
   void free_value(Value& value);
   void count_stored(const Value& value, int change);  // OWN-8
+  void count_open(const Entry& entry, int change);
   std::string name_of(const Entry& entry) const;
   void report_if_unread(Entry& entry);
   // dispatch.cc
@@ -369,11 +379,16 @@ class Owner {
   // cancelling.cc
   static bool cancelled(const Entry& entry) { return entry.extra && entry.extra->cancelled; }
   Error cancelled_error(const Entry& entry, const std::string& state) const;
-  void end_cancelled(Entry& entry, Outcome& outcome) const;
+  void end_cancelled(Entry& entry, Outcome& outcome);
   void stop_pushed(Entry& entry);
   void taken_out(Entry& entry);
   void tick_forced();
   void drop_forced();
+  // limiting.cc
+  void tick_limits();
+  void passed_limit(Entry& entry, TimeLimits::Passed passed);
+  void leave_behind(Entry& call);
+  Error limit_error(const Entry& entry, const std::string& state) const;
   // actors.cc
   Actor& known_actor(Entry& handle);
   Actor* find_actor(DemandIndex index);
@@ -453,6 +468,7 @@ class Owner {
     std::uint32_t ticks = 0;
   };
   std::vector<Forced> forced_;
+  TimeLimits limits_;
   std::vector<Unanswered> unanswered_;  // fetched while spilled, and there was no room
   // Work lists instead of recursion: chains of results and of nested values may be long.
   std::vector<Entry*> to_propagate_;

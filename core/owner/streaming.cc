@@ -89,7 +89,8 @@ void Owner::receive_items(ClientId from, const StreamItems& items) {
     if (another && stream->buffer != 0 && stream->taken > 0 && task->phase != Phase::resolved) grant_credit(*task);
   }
   std::uint64_t index = items.first;
-  const auto wanted = [&] { return !stale && index++ == stream->received; };  // STREAM-1
+  const std::uint64_t end = stream != nullptr ? stream->total.value_or(~std::uint64_t{0}) : 0;
+  const auto wanted = [&] { return !stale && index++ == stream->received && stream->received < end; };  // STREAM-1, 3
   std::span<const std::byte> run(items.small);
   while (!run.empty()) {
     bool framed = false;

@@ -61,6 +61,18 @@ owner::Entry* SimRing::next_lost() {
   return nullptr;
 }
 
+void SimRing::running(std::vector<owner::Entry*>& entries) const {
+  for (const RingRecord& record : records_) {
+    if (record.state == State::claimed && !record.end) entries.push_back(record.entry);
+  }
+}
+
+void SimRing::replace(owner::Entry& entry, owner::Entry& by) {
+  for (RingRecord& record : records_) {
+    if (record.entry == &entry) record.entry = &by;
+  }
+}
+
 bool SimRing::pop_done(RingRecord& record) {
   free_passed();
   for (RingRecord& front : records_) {  // a taken record that the worker has not passed hides nothing behind it

@@ -44,6 +44,8 @@ class SimRing final : public owner::Channel {
   bool take_back(owner::Entry& entry) override;
   owner::Entry* next_lost() override;
   bool push_end() override;
+  void running(std::vector<owner::Entry*>& entries) const override;
+  void replace(owner::Entry& entry, owner::Entry& by) override;
 
   // --- the submitter's edge
   // Fills what is the simulator's in the record that push is about to publish, and hears of publishing.

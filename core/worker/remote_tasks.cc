@@ -64,6 +64,7 @@ bool Executor::run_remote() {
 MANTA_CATCHES_FORCED_UNWIND void Executor::execute_remote(ClientId submitter, net::RunTask task) {
   if (task.kind == net::TaskKind::end) end_with_actor(true);
   this_thread()->begin(task.task, submitter);
+  if (task.timed) client_->send_to_peer(submitter, net::TaskBegan{task.position});
   client::TaskContext context;
   context.id = task.task;
   context.running = this_thread();

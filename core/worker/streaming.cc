@@ -106,6 +106,8 @@ void OutgoingStream::begin(std::uint32_t buffer) { stream_ = all_.open(reader_, 
 bool OutgoingStream::put(const serial::Writer& item) {
   OutgoingStreams::Stream& stream = *stream_;
   if (stream.stopped.load(std::memory_order_acquire)) return false;
+  const client::TaskContext* task = client::current_task();
+  if (task != nullptr && task->stopped()) throw Error(ErrorCode::cancelled, "the generator has been cancelled");
   client_.outbox().wait_for_room();
   const std::size_t size = item.encoded_size();
   if (size > kSmallItemBytes || !item.refs().empty()) {

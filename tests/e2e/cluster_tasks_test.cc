@@ -64,6 +64,14 @@ int until_stopped(int cell, std::stop_token stop) {
   while (!stop.stop_requested() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(100us);
   throw std::runtime_error(stop.stop_requested() ? "stopped" : "never told");
 }
+int hangs(int cell) {
+  ++outside()[static_cast<std::size_t>(cell)];
+  return await_cell(static_cast<std::size_t>(cell), 1000, 60s) ? 1 : 0;
+}
+struct Stubborn {
+  int hang(int cell) { return hangs(cell); }
+  int quick(int x) { return x; }
+};
 int waits_for_it(int cell) { return get(remote<until_stopped>.options({.num_cpus = 0.1})(cell)); }
 
 class ClusterTasks : public ClusterTest {
@@ -124,6 +132,37 @@ TEST_F(ClusterTasks, AreCancelledWhereverTheyAre) {
   cancel(forced, {.force = true});
   EXPECT_EQ(error_of(forced).code(), ErrorCode::cancelled);
   EXPECT_EQ(get(later), 1);
+}
+
+// OWN-15
+TEST_F(ClusterTasks, HaveTheirTimeLimitsWhereverTheyAre) {
+  start();
+  join("second");
+  const auto limited = [&](std::chrono::milliseconds limit) {
+    return TaskOptions{.max_retries = 0, .timeout = limit, .node = id_of("second")};
+  };
+  auto looks = remote<until_stopped>.options(limited(100ms))(300);
+  EXPECT_EQ(error_of(looks).code(), ErrorCode::deadline);
+
+  auto busy = remote<where>.options(there())(500);
+  std::vector<Ref<int>> behind;  // some of them are there already
+  for (int i = 0; i < 40; ++i) behind.push_back(remote<counts>.options(limited(200ms * slowness()))(301));
+  for (auto& ref : behind) EXPECT_GT(get(ref), 0);
+
+  auto hung = remote<hangs>.options(limited(100ms))(302);
+  ASSERT_TRUE(await_cell(302, 1));
+  auto later = remote<counts>.options(limited(20s))(303);
+  const Error error = error_of(hung);
+  EXPECT_EQ(error.code(), ErrorCode::deadline) << error.message();
+  EXPECT_EQ(get(later), 1);
+
+  auto actor = manta::actor<Stubborn>.options({.node = id_of("second")})();
+  auto call = actor.options({.timeout = 100ms}).call<&Stubborn::hang>(304);
+  auto next = actor.call<&Stubborn::quick>(5);
+  EXPECT_EQ(error_of(call).code(), ErrorCode::deadline);
+  EXPECT_FALSE(next.ready());
+  outside()[304] = 1000;
+  EXPECT_EQ(get(next), 5);
 }
 
 TEST_F(ClusterTasks, ValuesOfAllSizesBothWays) {

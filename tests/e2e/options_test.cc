@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -94,6 +95,13 @@ TEST(Options, OfTasksActorsGroupsAndBuffers) {
   EXPECT_THAT(task({.env = {{{"", "x"}}}}), HasSubstr("TaskOptions::env[0] has a value but no name"));
   EXPECT_THAT(task({.resources = {{{"CPU", 1}}}}), HasSubstr("set TaskOptions::num_cpus instead"));
   EXPECT_THAT(task({.memory_bytes = static_cast<std::uint64_t>(-1)}), HasSubstr("TaskOptions::memory_bytes"));
+  for (const std::chrono::nanoseconds wrong :
+       {std::chrono::nanoseconds(0), std::chrono::nanoseconds(-5'000'000'000), std::chrono::nanoseconds::min()}) {
+    EXPECT_THAT(task({.timeout = wrong}), AllOf(HasSubstr("TaskOptions::timeout"), HasSubstr("give more than 0")));
+    const auto call = [&] { (void)manta::actor<Counter>().options({.timeout = wrong}).call<&Counter::one>(); };
+    EXPECT_THAT(refusal(call), AllOf(HasSubstr("CallOptions::timeout"), HasSubstr("give more than 0")));
+  }
+  EXPECT_EQ(task({.timeout = std::chrono::hours(100'000)}), "accepted");
   const auto actor = [](const manta::ActorOptions& options) {
     return refusal([&] { (void)manta::get(manta::actor<Counter>.options(options)().call<&Counter::one>()); });
   };

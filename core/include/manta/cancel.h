@@ -19,9 +19,9 @@ struct CancelOptions {
 //
 // A task that has not started never starts, wherever it waits. One that has started is asked to stop: a std::stop_token
 // among its function's parameters (the caller does not pass it) says so, and its waits in get, wait and as_completed
-// throw Error(cancelled), unless what they wait for is there. It ends as cancelled with whatever exception it ends; a
-// value that it returns counts. Callbacks of the token run in a thread of Manta and must not block. Cancelled tasks are
-// not repeated.
+// throw Error(cancelled), unless what they wait for is there; a generator ends at its next co_yield. It ends as
+// cancelled with whatever exception it ends; a value that it returns counts. Callbacks of the token run in a thread of
+// Manta and must not block. Cancelled tasks are not repeated. TaskOptions::timeout cancels what takes too long.
 //
 // force: with the process go the objects that it owns and that no one else knows. A task that runs on the stack of the
 // one that waits for it is only asked, and the one that waits ends no sooner. Calls of actors cannot be forced: that

@@ -46,6 +46,14 @@ struct TaskOptions {
   std::array<CustomResource, 4> resources{};
   int max_retries = 3;             // attempts after the first, counted only when the task had started; -1: for ever
   bool retry_exceptions = false;   // whether an exception of user code counts as a reason to retry
+  // How long one attempt may run, from when its worker begins it: what it waits for before (resources, arguments, other
+  // tasks of its worker) does not count, what it waits for itself does. When the time is over, it is cancelled as by
+  // manta::cancel, with what it has submitted: its std::stop_token says so and its waits end. If it runs for another
+  // second, its worker process is killed. The Ref fails with Error(deadline) when it has ended, whatever it returned.
+  // It is not tried again, whatever max_retries and retry_exceptions say; an attempt after a worker's death has the whole
+  // time anew. Kept to a few milliseconds; never cut short. Such a task does not run on the stack of the one that waits
+  // for it, so a recursion of them takes a process for each level. More than 0; max(): no limit, at no cost.
+  std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
   std::string_view name = {};      // its label in errors, printed lines and timelines, instead of the function's name
   // Higher goes first, from -1000 to 1000, where tasks compete for a node's resources, whoever submitted them: strictly,
   // so those of low priority wait for as long as there is higher work that could use what they need. What runs is not
@@ -66,6 +74,11 @@ struct TaskOptions {
 // How one call of an actor's method is made.
 struct CallOptions {
   std::uint32_t stream_buffer = 256;  // as TaskOptions::stream_buffer, of a method that is a generator
+  // As TaskOptions::timeout, from when the method begins; but the actor lives on. A method that goes on for a second after
+  // it was asked to stop (it has no std::stop_token, and does not wait for anything of Manta's) is left to itself: the Ref
+  // fails with Error(deadline) then, what the method returns later is dropped, and calls behind it start when it ends.
+  // manta::kill ends a method that never does.
+  std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
 };
 
 // How an actor is placed, called and started again. Trivially destructible, like TaskOptions.

@@ -120,6 +120,12 @@ bool FakeRing::push_end() {
   return true;
 }
 
+void FakeRing::running(std::vector<Entry*>& entries) const {
+  entries.insert(entries.end(), started_.begin(), started_.end());
+}
+
+void FakeRing::replace(Entry& entry, Entry& by) { std::replace(started_.begin(), started_.end(), &entry, &by); }
+
 // --- RecordedOwner
 
 RecordedOwner::RecordedOwner(OwnerConfig config) : owner_(kSelf, config, *this) { owner_.shape_of(cpus(1)); }

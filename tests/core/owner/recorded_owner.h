@@ -42,6 +42,8 @@ class FakeRing final : public Channel {
   bool take_back(Entry& entry) override;
   Entry* next_lost() override;
   bool push_end() override;
+  void running(std::vector<Entry*>& entries) const override;
+  void replace(Entry& entry, Entry& by) override;
 
  private:
   std::size_t capacity_;

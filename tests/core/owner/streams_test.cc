@@ -180,5 +180,24 @@ TEST(OwnerStreams, ACancelledOneGivesWhatHasArrived) {
   drop_stream(o, stream);
 }
 
+// OWN-15: its method goes on, and is told that nothing reads.
+TEST(OwnerStreams, ACallOverItsTimeLimitEndsAfterWhatHasArrived) {
+  RecordedOwner o({.limit_grace = std::chrono::milliseconds(20)});
+  Entry* handle = o.create(1);
+  o.grant_actor(1);
+  o.finish(o.start(1));
+  NewTask task = o.task(2);
+  task.stream_buffer = 4;
+  task.limit = std::chrono::milliseconds(10);
+  Entry* stream = o.call_method(handle, std::move(task));
+  o.start(1);
+  o.receive(kWorker, items(2, 0, 0, {"zero"}));
+  o.tick(40);
+  EXPECT_THAT(o.log(), Contains("to 101: stop 2"));
+  o.receive(kWorker, items(2, 0, 1, {"one"}));
+  EXPECT_THAT(take_all(o, stream), ElementsAre("zero", "failed"));
+  EXPECT_EQ(content(*stream), "error deadline");
+}
+
 }  // namespace
 }  // namespace manta::owner
