@@ -1,6 +1,7 @@
 // The parts of the public templates that need no template.
 #include <manta/get.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -9,6 +10,42 @@
 #include <manta/when.h>
 
 namespace manta::detail {
+
+namespace {
+
+constexpr std::size_t kAskedAhead = 1024;  // so many answers may come at a time, small values inside
+constexpr std::size_t kBroughtAhead = 64;
+constexpr std::size_t kBroughtAtATime = 16;
+
+}  // namespace
+
+std::span<EntryHead* const> ReadAhead::next(std::size_t from, std::size_t count) {
+  if (all_) {
+    try {
+      entries_ = all_();
+    } catch (const Error&) {  // an empty Ref is among them, which is told in its turn
+    }
+    all_ = nullptr;
+  }
+  from = std::min(from, entries_.size());
+  return std::span<EntryHead* const>(entries_).subspan(from, std::min(count, entries_.size() - from));
+}
+
+void ReadAhead::ask_ahead(const EntryHead& missing) {
+  if (asked_ >= position_ + kAskedAhead / 2 || !is_borrowed(&missing)) return;
+  asked_ = std::max(asked_, position_ - 1);
+  const auto more = next(asked_, position_ - 1 + kAskedAhead - asked_);
+  if (!more.empty()) ask_for(more);
+  asked_ += more.size();
+}
+
+ValueView ReadAhead::read(EntryHead& entry) {
+  if (position_ > brought_ && lies_elsewhere(&entry)) {
+    brought_ = position_ - 1 + kBroughtAtATime;
+    bring(next(position_ - 1, kBroughtAhead));
+  }
+  return read_value(&entry);
+}
 
 Deadline deadline_after(std::chrono::nanoseconds timeout) {
   const Deadline now = std::chrono::steady_clock::now();

@@ -106,6 +106,24 @@ std::shared_ptr<const void> keep_shared(const ObjectId& object, const void* type
   return client == nullptr ? value : client->keep_shared(object, type, std::move(value), size_bytes);
 }
 
+bool is_borrowed(const EntryHead* entry) { return !static_cast<const owner::Entry*>(entry)->owned; }
+
+void ask_for(std::span<EntryHead* const> entries) {
+  if (Client* client = Client::current()) client->ask_for(entries);
+}
+
+bool lies_elsewhere(EntryHead* entry) {
+  using Kind = owner::Value::Kind;
+  const Kind kind = entry_of(entry).value.kind();
+  if (kind == Kind::inline_bytes || kind == Kind::heap || Retired::client_of(entry) != nullptr) return false;
+  Client* client = Client::current();
+  return client != nullptr && client->lies_elsewhere(entry_of(entry));
+}
+
+void bring(std::span<EntryHead* const> entries) {
+  if (Client* client = Client::current()) client->bring(entries);
+}
+
 // While something is open, its entry keeps the client, also beyond the end of the runtime (see Retired).
 struct CompletionQueue::Impl {
   Client* client = nullptr;  // null: everything was there at once

@@ -134,6 +134,10 @@ class Client final : owner::OwnerEffects {
   SharedValues& shared_values() { return shared_values_; }
   std::shared_ptr<const void> keep_shared(const ObjectId& object, const void* type, std::shared_ptr<const void> value,
                                           std::size_t size_bytes);
+  // remote.cc: for values that are read one after the other (detail::ReadAhead)
+  void ask_for(std::span<detail::EntryHead* const> entries);
+  bool lies_elsewhere(const owner::Entry& entry);
+  void bring(std::span<detail::EntryHead* const> entries);
   detail::WireRef export_ref(owner::Entry& entry);
   owner::Entry* import_ref(const detail::WireRef& ref);
   void last_reference_gone(owner::Entry& entry);
@@ -243,6 +247,7 @@ class Client final : owner::OwnerEffects {
   void keep_own_arena();  // locked
   // remote.cc
   bool is_remote(ClientId client) const { return node_of(client) != node_of(self()); }
+  const owner::StoredLocation* location_elsewhere(const owner::Entry& entry) const;  // null: it lies on no other node
   detail::ValueView view_elsewhere(const owner::StoredLocation& location, bool framed,
                                    std::shared_ptr<owner::Entry> hold);
   bool moved_on(const owner::Entry& entry, const owner::StoredLocation& from);

@@ -6,9 +6,51 @@
 
 namespace manta::client {
 
+namespace {
+
+constexpr std::uint64_t kBroughtAheadBytes = 64 << 20;
+
+}  // namespace
+
 std::vector<net::NodeOfCluster> Client::nodes() {
   const std::lock_guard guard(mutex_);
   return nodes_;
+}
+
+// --- values that will be read soon
+
+void Client::ask_for(std::span<detail::EntryHead* const> entries) {
+  {
+    const std::lock_guard guard(mutex_);
+    for (detail::EntryHead* head : entries) {
+      auto& entry = static_cast<owner::Entry&>(*head);
+      if (!entry.owned && !entry.resolved.load(std::memory_order_relaxed)) owner_->want(entry);
+    }
+  }
+  outbox_.wait_for_room();
+}
+
+bool Client::lies_elsewhere(const owner::Entry& entry) {
+  const std::lock_guard guard(mutex_);
+  return location_elsewhere(entry) != nullptr;
+}
+
+// The lock is kept: as long as an entry says that its value lies there, the copy is wanted (BLOCKS-3).
+void Client::bring(std::span<detail::EntryHead* const> entries) {
+  const std::lock_guard guard(mutex_);
+  std::uint64_t bytes = 0;
+  for (detail::EntryHead* head : entries) {
+    const owner::StoredLocation* location = location_elsewhere(static_cast<owner::Entry&>(*head));
+    if (location == nullptr) continue;
+    if ((bytes += location->size_bytes) > kBroughtAheadBytes) return;
+    remote_blocks_.ask(*location);
+  }
+}
+
+const owner::StoredLocation* Client::location_elsewhere(const owner::Entry& entry) const {
+  const bool stored =
+      entry.resolved.load(std::memory_order_relaxed) && entry.value.kind() == owner::Value::Kind::stored;
+  return stored && is_remote(entry.value.stored().arena) ? &entry.value.stored() : nullptr;
 }
 
 // --- stored values
@@ -57,8 +99,8 @@ bool Client::moved_on(const owner::Entry& entry, const owner::StoredLocation& fr
       const std::lock_guard guard(mutex_);
       if (node_gone_) return false;
       if (entry.value.kind() != owner::Value::Kind::stored || entry.value.stored() != from) return true;
-      const bool alive = std::any_of(nodes_.begin(), nodes_.end(),
-                                     [&](const auto& node) { return node.node == node_of(from.arena); });
+      const bool alive =
+          std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node.node == node_of(from.arena); });
       if (alive && Clock::now() >= deadline - std::chrono::milliseconds(1500)) return false;
     }
     if (Clock::now() >= deadline) return false;

@@ -24,11 +24,25 @@ Result<std::shared_ptr<const BlockCopy>> RemoteBlocks::get(const owner::StoredLo
   }
   arrived_.wait(lock, [&] { return block.copy.has_value() || closed_; });
   auto copy = block.copy ? *block.copy
-                         : Result<std::shared_ptr<const BlockCopy>>(
-                               fail(ErrorCode::object_lost, "the object is on another node, and the runtime has ended"));
+                         : Result<std::shared_ptr<const BlockCopy>>(fail(
+                               ErrorCode::object_lost, "the object is on another node, and the runtime has ended"));
   // What failed is asked for again by the next reader.
   if (--block.readers == 0 && (block.forgotten || !copy)) blocks_.erase(it);
   return copy;
+}
+
+void RemoteBlocks::ask(const owner::StoredLocation& location) {
+  std::uint64_t id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    const auto [it, fresh] = blocks_.try_emplace(location);
+    if (!fresh) return;
+    it->second.ahead = true;
+    id = it->second.id = next_++;
+    by_id_[id] = location;
+  }
+  request_(id, location);
 }
 
 void RemoteBlocks::arrived(std::uint64_t id, const std::string& why, Fd memory) {
@@ -52,7 +66,8 @@ void RemoteBlocks::arrived(std::uint64_t id, const std::string& why, Fd memory) 
       it->second.copy = tl::unexpected<Error>(base.error().with_context("copy of an object of another node"));
     }
   }
-  if (it->second.readers == 0) blocks_.erase(it);
+  const bool for_later = it->second.ahead && it->second.copy->has_value();
+  if (it->second.readers == 0 && !for_later) blocks_.erase(it);
   arrived_.notify_all();
 }
 

@@ -40,6 +40,8 @@ class RemoteBlocks {
 
   // object_lost: its node is gone, or knows it no more.
   [[nodiscard]] Result<std::shared_ptr<const BlockCopy>> get(const owner::StoredLocation& location);
+  // Asks for it, and does not wait: a later get() finds it here or under way. While an entry says that its value lies there.
+  void ask(const owner::StoredLocation& location);
   void arrived(std::uint64_t id, const std::string& why, Fd memory);
   void forget(const owner::StoredLocation& location);
   void close();
@@ -48,6 +50,7 @@ class RemoteBlocks {
   struct Block {
     std::uint64_t id = 0;
     std::uint32_t readers = 0;  // that wait
+    bool ahead = false;         // asked for before there is a reader
     bool forgotten = false;
     std::optional<Result<std::shared_ptr<const BlockCopy>>> copy;
   };

@@ -62,9 +62,14 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       round_call_(round_call_edge()),
       deaths_(io_,
               [this](const net::ClientsDied& died) {
+                const std::vector<std::byte> message = net::encode(net::NodeMessage(died));
+                std::size_t told = 0;
                 for (const auto& [id, client] : clients_) {
-                  if (client->greeted && !client->closed) send(*client, died);
+                  if (!client->greeted || client->closed) continue;
+                  send_encoded(*client, message);
+                  ++told;
                 }
+                return told;
               }),
       room_(
           [this](ClientId to, std::uint64_t id, std::uint64_t bytes) {
@@ -247,8 +252,12 @@ void Daemon::need_room(const Client& client, const net::NeedRoom& need) {
 }
 
 void Daemon::send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors) {
+  send_encoded(client, net::encode(message), descriptors);
+}
+
+void Daemon::send_encoded(Client& client, std::vector<std::byte> message, std::span<const int> descriptors) {
   const bool waits_already = !client.queue.empty();
-  const auto wait = client.queue.send(net::encode(message), descriptors);
+  const auto wait = client.queue.send(std::move(message), descriptors);
   if (!wait) {
     // A message without its descriptors, or none, would leave the client waiting for ever: it goes as one that died.
     if (wait.error().code() != ErrorCode::unavailable) cut_off(client, wait.error().message());

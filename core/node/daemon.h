@@ -125,6 +125,7 @@ class Daemon final : sched::BundleEffects,
   void need_room(const Client& client, const net::NeedRoom& need);
   void handle_hello(Client& client, const net::Hello& hello);
   void send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors = {});
+  void send_encoded(Client& client, std::vector<std::byte> message, std::span<const int> descriptors = {});
   [[nodiscard]] Result<Fd> make_ring(Client& submitter, Client& worker);
   void send_channel(Client& client, ClientId worker);
   void kill_leased(ClientId submitter, const net::KillWorker& m);

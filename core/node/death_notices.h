@@ -1,11 +1,13 @@
 // Deaths of clients, on their way to the clients that live: at once, but where many die one after the other together.
-// Thousands of processes that end at a time would else be told of thousands of deaths by a message each.
+// Thousands of processes that end at a time would else be told of thousands of deaths by a message each. The more
+// processes are told, the longer it takes until they are told again.
 //
 // Threading: one loop. Ownership: refers to the loop and to what `send` refers to.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
@@ -20,16 +22,17 @@ namespace manta::node {
 
 class DeathNotices {
  public:
-  using Send = std::function<void(const net::ClientsDied&)>;
+  // Sends it to all that live; the number of them.
+  using Send = std::function<std::size_t(const net::ClientsDied&)>;
   DeathNotices(boost::asio::io_context& io, Send send) : timer_(io), send_(std::move(send)) {}
 
   void add(ClientId client, const std::string& status) {
     pending_.clients.push_back({client, status});
     if (waits_) return;
     const auto now = std::chrono::steady_clock::now();
-    if (now - sent_ >= kBetween || pending_.clients.size() >= kMost) return flush();
+    if (now - sent_ >= between_) return flush();
     waits_ = true;
-    timer_.expires_at(sent_ + kBetween);
+    timer_.expires_at(sent_ + between_);
     timer_.async_wait([this](boost::system::error_code error) {
       waits_ = false;
       if (!error) flush();
@@ -44,17 +47,19 @@ class DeathNotices {
       const auto count = static_cast<std::ptrdiff_t>(std::min(kMost, pending_.clients.size()));
       part.clients.assign(pending_.clients.begin(), pending_.clients.begin() + count);
       pending_.clients.erase(pending_.clients.begin(), pending_.clients.begin() + count);
-      send_(part);
+      between_ = std::max<std::chrono::microseconds>(kBetween, static_cast<int>(send_(part)) * kForEach);
     }
   }
 
  private:
   static constexpr std::chrono::milliseconds kBetween{20};
-  static constexpr std::size_t kMost = 100;  // in a packet
+  static constexpr std::chrono::microseconds kForEach{50};  // that is told
+  static constexpr std::size_t kMost = 1'000;               // in a message
 
   boost::asio::steady_timer timer_;
   Send send_;
   std::chrono::steady_clock::time_point sent_;
+  std::chrono::microseconds between_ = kBetween;
   net::ClientsDied pending_;
   bool waits_ = false;
 };

@@ -61,7 +61,7 @@ struct Actor {
   detail::RestartBackoff backoff;
   std::optional<std::chrono::nanoseconds> starts_at;  // pending: no worker is demanded before
   bool held_back = false;                             // until start_actor: its name is being registered
-  bool demanded = false;                              // the node has been told to find it a worker
+  bool demanded = false;                              // the node has been told to find it a worker, and has yet to
   bool pushed = false;                                // starting, ending: the record for it is in the ring
   std::string name;                                   // under which others find it; empty: none
   std::string last_end;                               // how its last process ended; empty: it has had one at most

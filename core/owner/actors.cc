@@ -46,7 +46,8 @@ Entry* Owner::call(Entry& handle, NewTask task) {
 
 Entry* Owner::adopt_actor(const ObjectId& id) {
   Entry* entry = table_.find(id);
-  if (entry == nullptr || !entry->owned || entry->kind != Kind::actor || entry->actor->state == State::dead) return nullptr;
+  if (entry == nullptr || !entry->owned || entry->kind != Kind::actor || entry->actor->state == State::dead)
+    return nullptr;
   hold(*entry);  // also where its last handle has gone outside of the lock (OWN-7)
   return entry;
 }
@@ -60,7 +61,8 @@ void Owner::kill_actor(Entry& handle, bool restart) {
     effects_.kill_worker(actor.lease);
     actor.killed = true;
   }
-  if (!restart) actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + " was ended by manta::kill"));
+  if (!restart)
+    actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + " was ended by manta::kill"));
 }
 
 // A borrowed actor becomes known as such when it is first called.
@@ -114,6 +116,7 @@ void Owner::start_if_due(Actor& actor) {
 void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Channel& channel) {
   Actor* actor = find_actor(index);
   if (actor == nullptr || actor->state != State::pending || !actor->demanded) return effects_.return_lease(lease);
+  actor->demanded = false;  // the demand ends with the lease, whoever ends that (SCHED-9)
   actor->lease = lease;
   actor->worker = worker;
   actor->channel = &channel;
@@ -221,7 +224,7 @@ void Owner::handle_gone(Actor& actor) {
   const bool ends = actor.owned && actor.state != State::dead;
   if (ends && !actor.name.empty()) effects_.drop_name(actor.name, actor.handle->id);
   actor.handle = nullptr;
-  if (ends) withdraw(actor);  // before its worker ends, or the node would start another one
+  if (ends) withdraw(actor);
   if (ends && actor.state == State::alive) {
     actor.state = State::ending;
     actor.pushed = false;
@@ -250,7 +253,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   hold(handle);
   const bool constructing = std::exchange(actor.constructing, false);
   actor.last_end = about_end("its process ", first_line(status), constructing ? " while its constructor ran" : "");
-  const bool dead = actor.state == State::dead;  // its owner died first
+  const bool dead = actor.state == State::dead;     // its owner died first
   bool never_made = constructing && !actor.pushed;  // costs no restart, as an attempt that had not started costs none
   std::vector<Entry*> started;
   if (channel != nullptr) {
@@ -267,7 +270,8 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   std::vector<Entry*> lost;
   for (auto it = started.rbegin(); it != started.rend(); ++it) {
     Entry& call = **it;
-    const bool retry = again && !cancelled(call) && (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
+    const bool retry = again && !cancelled(call) &&
+                       (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
     if (retry) {
       ++call.attempt;
       effects_.tried_again("call of " + name_of(call), call.attempt + 1u,
@@ -307,24 +311,23 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   unhold(handle);
 }
 
-// It still wants a worker, and is given one; where it waits, at the first tick after that.
+// Demands another worker; where it waits, at the first tick after that.
 void Owner::restart(Actor& actor, const std::string& status, bool never_made, bool constructing, bool asked_for) {
   Entry& handle = *actor.handle;
   actor.state = State::pending;
   if (never_made) {
-    return effects_.tried_again("actor " + name_of(handle), handle.attempt + 1u,
-                                about_end("its process ", first_line(status)));
+    effects_.tried_again("actor " + name_of(handle), handle.attempt + 1u,
+                         about_end("its process ", first_line(status)));
+    return demand_worker(actor);
   }
   if (actor.restarts_left > 0) --actor.restarts_left;
   ++handle.attempt;
   const std::chrono::nanoseconds now = effects_.now();
   const std::chrono::nanoseconds delay = actor.backoff.ended(now);
-  if (delay.count() > 0) {
-    actor.starts_at = now + delay;
-    withdraw(actor);
-  }
+  if (delay.count() > 0) actor.starts_at = now + delay;
   effects_.restarts(
       {name_of(handle), handle.attempt, actor.limits.max_restarts, status, constructing, asked_for, delay});
+  demand_worker(actor);
 }
 
 Error Owner::lost_call(const Entry& call, const Actor& actor, const std::string& status) const {

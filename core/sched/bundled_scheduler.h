@@ -6,10 +6,13 @@
 //
 //   BUNDLE-1  what a bundle grants was reserved before, and is given back only after its last worker has ended
 //   BUNDLE-2  no two workers and no two leases of the node have one id, whichever scheduler they are of
+//   BUNDLE-3  an event costs no more with many bundles: it goes to the schedulers that it concerns, and a tick to those
+//             that want one
 //
 // Threading and ownership as NodeScheduler.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -18,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/sched/bundle_routes.h"
 #include "core/sched/node_scheduler.h"
 
 namespace manta::sched {
@@ -32,6 +36,7 @@ class BundledScheduler final : NodeSchedulerEffects {
  public:
   // reservations: a client id that nobody has, under which bundles wait.
   BundledScheduler(NodeSchedulerConfig config, ClientId reservations, BundleEffects& effects);
+  ~BundledScheduler() override;
 
   // attempt: comes back in bundle_reserved. Ignored where the bundle is here already.
   void reserve(const Bundle& bundle, std::uint32_t attempt, const ResourceSet& request, Time now);
@@ -47,12 +52,10 @@ class BundledScheduler final : NodeSchedulerEffects {
   void worker_failed(ClientId worker, const std::string& status, Time now) { client_left(worker, status, now); }
   void client_left(ClientId client, const std::string& status, Time now);
   void return_lease(ClientId submitter, LeaseId lease, Time now);
-  void blocked(ClientId worker, Time now) { of(worker).blocked(worker, now); }
-  void unblocked(ClientId worker, Time now) { of(worker).unblocked(worker, now); }
-  void channel_closed(ClientId worker, ClientId submitter, Time now) {
-    of(worker).channel_closed(worker, submitter, now);
-  }
-  void keep_alive(ClientId worker, bool keep, Time now) { of(worker).keep_alive(worker, keep, now); }
+  void blocked(ClientId worker, Time now);
+  void unblocked(ClientId worker, Time now);
+  void channel_closed(ClientId worker, ClientId submitter, Time now);
+  void keep_alive(ClientId worker, bool keep, Time now);
   Time tick(Time now);
   std::vector<std::pair<ShapeIndex, std::uint32_t>> held_by(ClientId client) const { return free_.held_by(client); }
   std::uint32_t held(ClientId client, ShapeIndex shape) const { return free_.held(client, shape); }
@@ -67,13 +70,19 @@ class BundledScheduler final : NodeSchedulerEffects {
   std::string check_invariants() const;
 
  private:
+  class PartEffects;
   struct Part {
     std::uint32_t attempt = 0;
     ShapeIndex shape = 0;  // of the reservation
     LeaseId lease;         // of the reservation; none: it waits
     bool closing = false;
+    std::set<ClientId> clients;  // that `scheduler` knows, its own workers excepted
+    std::unique_ptr<PartEffects> effects;
     std::unique_ptr<NodeScheduler> scheduler;  // once it is reserved
+    Time next_tick = kNever;                   // as filed in due_
+    bool starving = false;                     // as counted in starving_
   };
+  using Parts = std::map<Bundle, Part>;
 
   void start_worker(ClientId worker, const std::vector<GpuShare>& gpus, const std::string& env) override;
   void kill_worker(ClientId worker) override;
@@ -83,16 +92,27 @@ class BundledScheduler final : NodeSchedulerEffects {
   void ask_back(ClientId submitter, ShapeIndex shape, std::uint32_t count) override;
   void close_channel(ClientId worker, ClientId submitter) override;
 
-  NodeScheduler& of(ClientId worker);
+  // Null: there is no such bundle, or it is not reserved yet.
+  NodeScheduler* scheduler_of(const Bundle& bundle) const;
+  // An event of the bundle's scheduler; of that of free resources where the bundle is none, or is not here.
+  template <class Event>
+  void in(const Bundle& bundle, Time now, Event event);
+  void file(const Bundle& bundle, Part& part);
+  void unfile(const Bundle& bundle, Part& part);
+  bool submits(ClientId client) const;
   void open_parts(Time now);
-  void drop_ended_parts(Time now);
+  void drop_if_ended(const Bundle& bundle, Time now);
 
   NodeSchedulerConfig config_;
   ClientId reservations_;
   BundleEffects& effects_;
-  std::set<ClientId> joined_;
+  std::map<ClientId, std::set<Bundle>> joined_;  // clients, and the bundles whose schedulers know them
   ShapeIndex next_shape_ = 0;
-  std::map<Bundle, Part> parts_;
+  Parts parts_;
+  BundleRoutes routes_;
+  std::map<ShapeIndex, Bundle> waiting_;                 // reservations without a lease
+  std::set<std::pair<Time, Bundle>> due_;                // when schedulers of bundles want a tick
+  std::size_t starving_ = 0;                             // bundles in which a demand waits that has no lease
   std::vector<std::pair<ShapeIndex, LeaseId>> granted_;  // reservations, in an event
   NodeScheduler free_;
 };

@@ -39,6 +39,12 @@ double used_part(const ResourceSet& total, const ResourceSet& available) {
   return most;
 }
 
+// An actor that takes nothing of a node but a process.
+bool is_weightless(const ResourceSet& request) {
+  return request.own_worker && request.cpus.zero() && request.gpus.zero() && request.memory_bytes == 0 &&
+         request.named.empty();
+}
+
 }  // namespace
 
 void ClusterScheduler::node_joined(NodeId id, const std::string& host, const ResourceSet& total) {
@@ -49,10 +55,13 @@ void ClusterScheduler::node_joined(NodeId id, const std::string& host, const Res
 void ClusterScheduler::node_left(NodeId id) {
   nodes_.erase(id);
   spread_.erase(id);
+  weightless_.erase(id);
   for (auto& [key, demand] : demands_) {
+    if (demand.held.contains(id)) lease_of_actor_over(demand, id);
     demand.shares.erase(id);
     demand.held.erase(id);
   }
+  std::erase_if(demands_, [](const auto& demand) { return demand.second.wanted == 0 && demand.second.held.empty(); });
   std::erase_if(leases_, [&](const auto& lease) { return node_of(lease.first) == id; });
   replan();
 }
@@ -69,18 +78,18 @@ void ClusterScheduler::set_demand(ClientId client, ShapeIndex shape, const Resou
   const Key key{client, shape};
   const auto [it, fresh] = demands_.try_emplace(key);
   if (it->second.wanted == 0 && wanted > 0 && where.policy == Placement::spread) it->second.turn = ++turn_;
-  count_spread(it->second, -1);
+  count(it->second, -1);
   it->second.request = request;
   it->second.where = where;
   it->second.wanted = wanted;
-  count_spread(it->second, 1);
+  count(it->second, 1);
   plan(key);
 }
 
 void ClusterScheduler::client_left(ClientId client) {
   std::erase_if(demands_, [&](const auto& demand) {
     if (demand.first.first != client) return false;
-    count_spread(demand.second, -1);
+    count(demand.second, -1);
     return true;
   });
   std::erase_if(leases_, [&](const auto& lease) { return lease.second.first == client; });
@@ -101,7 +110,17 @@ void ClusterScheduler::lease_over(LeaseId lease) {
   if (demand == demands_.end()) return;
   const auto held = demand->second.held.find(node_of(lease));
   if (held != demand->second.held.end() && --held->second == 0) demand->second.held.erase(held);
+  lease_of_actor_over(demand->second, node_of(lease));
   drop_if_unused(key);
+}
+
+// SCHED-9: the node wants no other worker for it any more. Its client states the demand again if the actor is to start
+// once more.
+void ClusterScheduler::lease_of_actor_over(Demand& demand, NodeId node) {
+  if (!demand.request.own_worker || !demand.shares.contains(node)) return;
+  count(demand, -1);
+  demand.shares.clear();
+  demand.wanted = 0;
 }
 
 void ClusterScheduler::drop_if_unused(const Key& key) {
@@ -112,7 +131,7 @@ void ClusterScheduler::drop_if_unused(const Key& key) {
 void ClusterScheduler::replan() {
   std::vector<Key> keys;
   for (const auto& [key, demand] : demands_) {
-    if (demand.wanted > 0) keys.push_back(key);
+    if (demand.wanted > 0 && !settled(demand)) keys.push_back(key);
   }
   for (const Key& key : keys) plan(key);
 }
@@ -121,8 +140,8 @@ std::string ClusterScheduler::others() const {
   std::string text;
   for (const auto& [id, node] : nodes_) {
     if (id == self_) continue;
-    text += (text.empty() ? "" : ", ") + node.host + " (node " + std::to_string(id.value) + "): " +
-            node.total.to_string() + ", free " + node.available.to_string();
+    text += (text.empty() ? "" : ", ") + node.host + " (node " + std::to_string(id.value) +
+            "): " + node.total.to_string() + ", free " + node.available.to_string();
   }
   return text;
 }
@@ -194,11 +213,37 @@ void ClusterScheduler::spread(const Demand& demand, std::vector<Candidate>& node
   }
 }
 
-void ClusterScheduler::count_spread(const Demand& demand, std::int64_t sign) {
-  if (demand.where.policy != Placement::spread || demand.where.bundle) return;
-  for (const auto& [node, share] : demand.shares) {
-    if (nodes_.contains(node)) spread_[node] += sign * share;
+void ClusterScheduler::pack_weightless(const Demand& demand, std::vector<Candidate>& nodes) const {
+  std::map<NodeId, std::int64_t> others = weightless_;
+  for (const auto& [node, share] : demand.shares) others[node] -= share;
+  const auto cpus = [&](const Candidate& node) { return nodes_.at(node.node).total.cpus.to_double(); };
+  const auto rank = [&](const Candidate& node) {
+    const bool stays = demand.shares.contains(node.node) && node.share < demand.shares.at(node.node);
+    const double there = static_cast<double>(others[node.node] + node.share);
+    const bool room = there < cpus(node);
+    // Where there is no room, by how full it would be; nodes without CPUs come last.
+    const double fullness = room ? -1 : cpus(node) > 0 ? (there + 1) / cpus(node) : 1e9 + there;
+    return std::tuple(!stays, fullness, node.node != self_, -node.used, node.node);
+  };
+  for (std::uint32_t i = 0; i < demand.wanted; ++i) {
+    ++std::min_element(nodes.begin(), nodes.end(), [&](const Candidate& a, const Candidate& b) {
+        return rank(a) < rank(b);
+      })->share;
   }
+}
+
+void ClusterScheduler::count(const Demand& demand, std::int64_t sign) {
+  const bool spreads = demand.where.policy == Placement::spread;
+  if (demand.where.bundle || (!spreads && !is_weightless(demand.request))) return;
+  for (const auto& [node, share] : demand.shares) {
+    if (nodes_.contains(node)) (spreads ? spread_ : weightless_)[node] += sign * share;
+  }
+}
+
+// An actor that has its worker stays there.
+bool ClusterScheduler::settled(const Demand& demand) const {
+  return demand.request.own_worker && !demand.where.bundle && demand.wanted == 1 && demand.shares.size() == 1 &&
+         demand.held.contains(demand.shares.begin()->first);
 }
 
 void ClusterScheduler::group_placed(std::uint64_t group, std::vector<NodeId> nodes) {
@@ -246,7 +291,11 @@ void ClusterScheduler::plan(const Key& key) {
   std::vector<Candidate> nodes;
   if (demand.wanted > 0) nodes = candidates(key, demand);
   if (demand.wanted > 0 && nodes.empty()) return refuse(key, why_nowhere(demand));
-  if (!nodes.empty()) demand.where.policy == Placement::spread ? spread(demand, nodes) : pack(demand, nodes);
+  if (!nodes.empty()) {
+    demand.where.policy == Placement::spread ? spread(demand, nodes)
+    : is_weightless(demand.request)          ? pack_weightless(demand, nodes)
+                                             : pack(demand, nodes);
+  }
   std::map<NodeId, std::uint32_t> shares;
   for (const Candidate& node : nodes) {
     if (node.share > 0) shares[node.node] = node.share;
@@ -270,9 +319,9 @@ void ClusterScheduler::set_shares(const Key& key, std::map<NodeId, std::uint32_t
     const auto before = demand.shares.find(node);
     if (before == demand.shares.end() || before->second < now) more.emplace_back(node, now);
   }
-  count_spread(demand, -1);
+  count(demand, -1);
   demand.shares = std::move(shares);
-  count_spread(demand, 1);
+  count(demand, 1);
   const ResourceSet request = demand.request;
   const Bundle bundle = demand.where.bundle;
   drop_if_unused(key);

@@ -8,6 +8,9 @@
 //   CSCHED-2  a share goes only to a live node that could ever run the shape, and that Where allows
 //   CSCHED-3  the same events give the same shares (no clock, no chance)
 //   CSCHED-4  demands that spread are even together: one for each actor, or one for many tasks
+//   CSCHED-5  actors that take no resources and may be anywhere (Placement::pack) count as a CPU each when they are placed:
+//             this node takes as many as it has CPUs, then each other one, the fullest first, and more go where there are
+//             the fewest for each CPU. They stay where they were placed. Only those of this node's clients are counted.
 //
 // Threading: one thread. Ownership: effects must outlive it.
 #pragma once
@@ -56,7 +59,8 @@ class ClusterScheduler {
   // demands are refused.
   void group_placed(std::uint64_t group, std::vector<NodeId> nodes);
   void group_gone(std::uint64_t group);
-  // A client has the lease, or no more (returned, or ended). The lease's id names the node.
+  // A client has the lease, or no more (returned, or ended), and with an actor's the node that granted it has dropped
+  // the demand (SCHED-9). The lease's id names the node.
   void granted(LeaseId lease, ClientId client, ShapeIndex shape);
   void lease_over(LeaseId lease);
   // Splits all demands anew.
@@ -96,8 +100,11 @@ class ClusterScheduler {
   std::vector<Candidate> candidates(const Key& key, const Demand& demand) const;
   void pack(const Demand& demand, std::vector<Candidate>& nodes) const;
   void spread(const Demand& demand, std::vector<Candidate>& nodes) const;
+  void pack_weightless(const Demand& demand, std::vector<Candidate>& nodes) const;
   std::string why_nowhere(const Demand& demand) const;
-  void count_spread(const Demand& demand, std::int64_t sign);
+  void count(const Demand& demand, std::int64_t sign);
+  bool settled(const Demand& demand) const;
+  void lease_of_actor_over(Demand& demand, NodeId node);
   void drop_if_unused(const Key& key);
 
   NodeId self_;
@@ -106,7 +113,8 @@ class ClusterScheduler {
   std::map<std::uint64_t, std::vector<NodeId>> groups_;
   std::map<Key, Demand> demands_;
   std::map<LeaseId, Key> leases_;
-  std::map<NodeId, std::int64_t> spread_;  // shares of all demands that spread
+  std::map<NodeId, std::int64_t> spread_;      // shares of all demands that spread
+  std::map<NodeId, std::int64_t> weightless_;  // shares of all actors by CSCHED-5
   std::uint64_t turn_ = 0;
 };
 

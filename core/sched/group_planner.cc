@@ -1,7 +1,6 @@
 #include "core/sched/group_planner.h"
 
 #include <algorithm>
-#include <functional>
 #include <tuple>
 
 namespace manta::sched {
@@ -11,7 +10,8 @@ namespace {
 constexpr Time kFirstPatience = std::chrono::milliseconds(200);
 constexpr Time kLongestPatience = std::chrono::seconds(10);
 constexpr Time kLookAgain = std::chrono::milliseconds(5);
-constexpr int kMostSteps = 20'000;  // of one search
+constexpr Time kPatienceOfABundle = std::chrono::microseconds(100);  // more, for each: they are reserved one by one
+constexpr std::size_t kMostSteps = 20'000;                           // of one search, and two for each bundle
 
 const char* const kGone = "its placement group was removed";
 
@@ -34,83 +34,162 @@ bool take(ResourceSet& from, const ResourceSet& request) {
   return true;
 }
 
-}  // namespace
-
-bool GroupPlanner::Group::complete() const {
-  return std::all_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.reserved; });
+void give_back(ResourceSet& to, const ResourceSet& request) {
+  to.cpus += request.cpus;
+  to.gpus += request.gpus;
+  to.memory_bytes += request.memory_bytes;
+  for (const NamedAmount& given : request.named) find_named(to, given.name)->amount += given.amount;
 }
 
-bool GroupPlanner::Group::planned() const {
-  return std::all_of(slots.begin(), slots.end(), [](const Slot& slot) { return static_cast<bool>(slot.node); });
+}  // namespace
+
+Time GroupPlanner::Group::first_patience() const {
+  return kFirstPatience + static_cast<Time::rep>(slots.size()) * kPatienceOfABundle;
+}
+
+void GroupPlanner::Group::clear(Slot& slot) {
+  slots_planned -= slot.node ? 1 : 0;
+  slots_reserved -= slot.reserved ? 1 : 0;
+  slot = {slot.request, {}, false, false, 0};
 }
 
 // Depth first, the biggest bundles first, the nodes that the strategy prefers first; bounded, so that a group of many
 // bundles on a full cluster may be found not to fit although it would, and then waits.
-bool GroupPlanner::search(const Group& group, Free free, Plan& plan) {
-  const bool spread = group.strategy == GroupStrategy::spread || group.strategy == GroupStrategy::strict_spread;
-  const bool strict = group.strategy == GroupStrategy::strict_pack || group.strategy == GroupStrategy::strict_spread;
-  std::map<NodeId, int> used;
-  std::vector<std::size_t> open;
-  for (std::size_t i = 0; i < group.slots.size(); ++i) {
-    group.slots[i].node ? static_cast<void>(++used[group.slots[i].node]) : open.push_back(i);
-  }
-  const auto size = [&](std::size_t i) {
-    const ResourceSet& r = group.slots[i].request;
-    return std::tuple(r.gpus, r.cpus, r.memory_bytes, r.named.size());
-  };
-  std::stable_sort(open.begin(), open.end(), [&](std::size_t a, std::size_t b) { return size(a) > size(b); });
-  int steps = 0;
-  const std::function<bool(std::size_t)> place = [&](std::size_t n) {
-    if (n == open.size()) return true;
-    std::vector<NodeId> nodes;
-    for (const auto& [node, left] : free) {
-      const bool has = used.contains(node) && used[node] > 0;
-      const bool other = std::any_of(used.begin(), used.end(), [&](const auto& u) { return u.second > 0; });
-      if (strict && (spread ? has : !has && other)) continue;
-      nodes.push_back(node);
+class GroupPlanner::Search {
+ public:
+  Search(const Group& group, const Free& free)
+      : group_(group),
+        spread_(group.strategy == GroupStrategy::spread || group.strategy == GroupStrategy::strict_spread),
+        strict_(group.strategy == GroupStrategy::strict_pack || group.strategy == GroupStrategy::strict_spread) {
+    for (const auto& [id, left] : free) nodes_.push_back({id, left, 0});
+    for (std::size_t i = 0; i < group.slots.size(); ++i) {
+      group.slots[i].node ? count(group.slots[i].node) : open_.push_back(i);
     }
-    std::stable_sort(nodes.begin(), nodes.end(), [&](NodeId a, NodeId b) {
-      if (used[a] != used[b]) return spread ? used[a] < used[b] : used[a] > used[b];
-      return free.at(a).cpus > free.at(b).cpus;
+    const auto size = [&](std::size_t i) {
+      const ResourceSet& r = group.slots[i].request;
+      return std::tuple(r.gpus, r.cpus, r.memory_bytes, r.named.size());
+    };
+    std::stable_sort(open_.begin(), open_.end(), [&](std::size_t a, std::size_t b) { return size(a) > size(b); });
+  }
+
+  // A node for each bundle that has none. False: none was found.
+  bool run(Plan& plan) {
+    std::vector<Choice> choices;  // one for each bundle placed, and for the next
+    std::size_t steps = 2 * open_.size() + kMostSteps;
+    while (choices.size() < open_.size()) {
+      choices.push_back({candidates(), 0, 0});
+      while (!choices.empty() && !place(open_[choices.size() - 1], choices.back())) go_back(choices);
+      if (choices.empty() || steps-- == 0) return false;
+    }
+    for (std::size_t n = 0; n < open_.size(); ++n) plan.emplace_back(open_[n], nodes_[choices[n].taken].id);
+    return true;
+  }
+
+ private:
+  struct Node {
+    NodeId id;
+    ResourceSet left;
+    std::size_t used = 0;  // by how many bundles of the group
+  };
+  struct Choice {
+    std::vector<std::size_t> nodes;  // in the order of preference
+    std::size_t next = 0;            // to be tried
+    std::size_t taken = 0;
+  };
+
+  void count(NodeId id) {
+    others_used_ += 1;
+    for (Node& node : nodes_) {
+      if (node.id != id) continue;
+      ++node.used;
+      --others_used_;
+    }
+  }
+
+  std::vector<std::size_t> candidates() const {
+    const bool any_used =
+        others_used_ > 0 || std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.used > 0; });
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      const bool has = nodes_[i].used > 0;
+      if (strict_ && (spread_ ? has : !has && any_used)) continue;
+      found.push_back(i);
+    }
+    std::stable_sort(found.begin(), found.end(), [&](std::size_t a, std::size_t b) {
+      if (nodes_[a].used != nodes_[b].used) return (nodes_[a].used < nodes_[b].used) == spread_;
+      return nodes_[a].left.cpus > nodes_[b].left.cpus;
     });
-    for (const NodeId node : nodes) {
-      if (++steps > kMostSteps) return false;
-      const ResourceSet before = free.at(node);
-      if (!take(free.at(node), group.slots[open[n]].request)) continue;
-      ++used[node];
-      plan.emplace_back(open[n], node);
-      if (place(n + 1)) return true;
-      plan.pop_back();
-      --used[node];
-      free.at(node) = before;
+    return found;
+  }
+
+  bool place(std::size_t slot, Choice& choice) {
+    while (choice.next < choice.nodes.size()) {
+      choice.taken = choice.nodes[choice.next++];
+      Node& node = nodes_[choice.taken];
+      if (!take(node.left, group_.slots[slot].request)) continue;
+      ++node.used;
+      return true;
     }
     return false;
-  };
-  return place(0);
-}
+  }
 
-Result<std::uint64_t> GroupPlanner::create(ClientId creator, std::vector<ResourceSet> bundles,
-                                           GroupStrategy strategy, Time now) {
+  // The last found no node: back to the one before; of several equal ones to the first of them, as it does not matter
+  // which of them is where.
+  void go_back(std::vector<Choice>& choices) {
+    const std::size_t failed = choices.size() - 1;
+    const ResourceSet& request = group_.slots[open_[failed]].request;
+    choices.pop_back();
+    while (!choices.empty()) {
+      const std::size_t last = choices.size() - 1;
+      undo(open_[last], choices.back());
+      const bool equal = group_.slots[open_[last]].request == request;
+      const bool another = last > 0 && group_.slots[open_[last - 1]].request == request;
+      if (!equal || !another) return;
+      choices.pop_back();
+    }
+  }
+
+  void undo(std::size_t slot, const Choice& choice) {
+    Node& node = nodes_[choice.taken];
+    give_back(node.left, group_.slots[slot].request);
+    --node.used;
+  }
+
+  const Group& group_;
+  const bool spread_;
+  const bool strict_;
+  std::vector<Node> nodes_;
+  std::size_t others_used_ = 0;    // bundles on nodes that are not among them
+  std::vector<std::size_t> open_;  // slots, in the order in which they are placed
+};
+
+bool GroupPlanner::search(const Group& group, const Free& free, Plan& plan) { return Search(group, free).run(plan); }
+
+Result<std::uint64_t> GroupPlanner::create(ClientId creator, std::vector<ResourceSet> bundles, GroupStrategy strategy,
+                                           Time now) {
   Group group;
   group.creator = creator;
   group.strategy = strategy;
-  group.patience = kFirstPatience;
   for (ResourceSet& bundle : bundles) group.slots.push_back({std::move(bundle), {}, false, false, 0});
+  group.patience = group.first_patience();
   if (const std::string why = why_never(group, total_); !why.empty()) {
     return fail(ErrorCode::invalid_argument, why + "; ask for less, or add nodes");
   }
   const std::uint64_t id = next_++;
   const Group& made = groups_[id] = std::move(group);
+  file(id, made);
   show(id, made);
   look(now);
   return id;
 }
 
 std::string GroupPlanner::why_never(const Group& group, const Free& nodes) {
+  std::vector<Ledger> ledgers;
+  for (const auto& [id, total] : nodes) ledgers.emplace_back(total);
   for (std::size_t i = 0; i < group.slots.size(); ++i) {
     const ResourceSet& request = group.slots[i].request;
-    const auto holds = [&](const auto& node) { return Ledger(node.second).feasible(request); };
-    if (std::any_of(nodes.begin(), nodes.end(), holds)) continue;
+    const auto holds = [&](const Ledger& ledger) { return ledger.feasible(request); };
+    if (std::any_of(ledgers.begin(), ledgers.end(), holds)) continue;
     std::string offers;
     for (const auto& [id, total] : nodes) {
       offers += (offers.empty() ? "" : ", ") + ("node " + std::to_string(id.value)) + " has " + total.to_string();
@@ -120,7 +199,8 @@ std::string GroupPlanner::why_never(const Group& group, const Free& nodes) {
   }
   Plan plan;
   if (search(group, nodes, plan)) return "";
-  const char* const names[] = {"", "", ", all on one node (strict_pack)", ", each on a node of its own (strict_spread)"};
+  const char* const names[] = {"", "", ", all on one node (strict_pack)",
+                               ", each on a node of its own (strict_spread)"};
   return "the " + std::to_string(group.slots.size()) + " bundles of the placement group" +
          names[static_cast<std::size_t>(group.strategy)] + " do not fit on the cluster's " +
          std::to_string(nodes.size()) + (nodes.size() == 1 ? " node" : " nodes") + " even if all are idle";
@@ -135,6 +215,7 @@ void GroupPlanner::end(std::uint64_t id) {
     if (slot.node) effects_.release(slot.node, {id, static_cast<std::uint32_t>(i)}, kGone);
   }
   groups_.erase(it);
+  waiting_.erase(id);
   effects_.gone(id);
 }
 
@@ -169,8 +250,9 @@ void GroupPlanner::node_left(NodeId node, Time now) {
     for (Slot& slot : group.slots) {
       if (slot.node != node) continue;
       changed = changed || slot.shown;
-      slot = {slot.request, {}, false, false, 0};
+      group.clear(slot);
     }
+    file(id, group);
     if (changed) show(id, group);
   }
   look(now);
@@ -187,9 +269,11 @@ void GroupPlanner::reserved(NodeId node, const Bundle& bundle, std::uint32_t att
   Slot& slot = group.slots[bundle.index];
   if (slot.node != node || slot.reserved || slot.attempt != attempt) return;
   slot.reserved = true;
+  ++group.slots_reserved;
   if (!group.complete()) return;
+  file(bundle.group, group);
   group.patience_end = kNever;
-  group.patience = kFirstPatience;
+  group.patience = group.first_patience();
   for (Slot& each : group.slots) each.shown = true;
   show(bundle.group, group);
   look(now);
@@ -214,8 +298,8 @@ std::map<std::uint64_t, std::vector<NodeId>> GroupPlanner::all() const {
 // What nodes say, less what was asked of them and is not there yet.
 GroupPlanner::Free GroupPlanner::free_now() const {
   Free free = available_;
-  for (const auto& [id, group] : groups_) {
-    for (const Slot& slot : group.slots) {
+  for (const std::uint64_t id : waiting_) {
+    for (const Slot& slot : groups_.at(id).slots) {
       if (slot.node && !slot.reserved) {
         if (const auto it = free.find(slot.node); it != free.end() && !take(it->second, slot.request)) it->second = {};
       }
@@ -241,6 +325,7 @@ void GroupPlanner::plan(std::uint64_t id, Group& group, const Plan& plan, Time n
   group.patience_end = now + group.patience;
   group.patience = std::min(2 * group.patience, kLongestPatience);
   for (const auto& [slot, node] : plan) group.slots[slot].node = node;
+  group.slots_planned += plan.size();
   ++group.attempts;
   for (const auto& [slot, node] : plan) {
     group.slots[slot].attempt = group.attempts;
@@ -255,13 +340,27 @@ void GroupPlanner::give_up(std::uint64_t id, Group& group) {
     Slot& slot = group.slots[i];
     if (!slot.node || slot.shown) continue;
     effects_.release(slot.node, {id, static_cast<std::uint32_t>(i)}, "its placement group is being placed elsewhere");
-    slot = {slot.request, {}, false, false, 0};
+    group.clear(slot);
   }
 }
 
+void GroupPlanner::file(std::uint64_t id, const Group& group) {
+  group.complete() ? static_cast<void>(waiting_.erase(id)) : static_cast<void>(waiting_.insert(id));
+}
+
+// Whether there is room now for what it waits for, other than where it waits.
+bool GroupPlanner::fits_elsewhere(const Group& group) const {
+  Group anew = group;
+  for (Slot& slot : anew.slots) {
+    if (!slot.shown) anew.clear(slot);
+  }
+  Plan elsewhere;
+  return search(anew, free_now(), elsewhere);
+}
+
 bool GroupPlanner::another_waits(std::uint64_t than) const {
-  return std::any_of(groups_.begin(), groups_.end(),
-                     [&](const auto& group) { return group.first != than && !group.second.planned(); });
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [&](std::uint64_t id) { return id != than && !groups_.at(id).planned(); });
 }
 
 const ResourceSet* GroupPlanner::unplaced(std::uint64_t id) const {
@@ -273,10 +372,6 @@ const ResourceSet* GroupPlanner::unplaced(std::uint64_t id) const {
   return nullptr;
 }
 
-bool GroupPlanner::waiting() const {
-  return std::any_of(groups_.begin(), groups_.end(), [](const auto& group) { return !group.second.complete(); });
-}
-
 void GroupPlanner::look(Time now) {
   next_look_ = now;
   tick(now);
@@ -286,35 +381,50 @@ Time GroupPlanner::tick(Time now) {
   if (!waiting()) return kNever;
   if (now < next_look_) return next_look_;
   next_look_ = now + kLookAgain;
-  // Who has waited long enough for what it asked for gives way, if that helps it or others.
+  // A group that has waited long enough for what it asked for gives way, if that helps it or others.
   bool queued = false;
-  for (auto& [id, group] : groups_) {
-    if (!group.planned() || group.complete()) continue;
-    Plan elsewhere;
-    Group anew = group;
-    for (Slot& slot : anew.slots) slot.node = slot.shown ? slot.node : NodeId{};
-    if (now >= group.patience_end && (another_waits(id) || search(anew, free_now(), elsewhere))) {
+  for (const std::uint64_t id : waiting_) {
+    Group& group = groups_.at(id);
+    if (!group.planned()) continue;
+    if (now >= group.patience_end && (another_waits(id) || fits_elsewhere(group))) {
       give_up(id, group);
     } else {
       queued = true;
     }
   }
-  for (auto& [id, group] : groups_) {
+  std::vector<std::uint64_t> unplanned;
+  for (const std::uint64_t id : waiting_) {
+    if (!groups_.at(id).planned()) unplanned.push_back(id);
+  }
+  if (unplanned.empty()) return next_look_;
+  Free free = free_now();
+  std::erase_if(unplanned, [&](std::uint64_t id) {
+    Group& group = groups_.at(id);
     Plan chosen;
-    if (!group.planned() && search(group, free_now(), chosen)) plan(id, group, chosen, now);
-  }
-  // One that nothing free would hold queues, the next after the one that did last.
-  for (int round = 0; round < 2 && !queued; ++round) {
-    for (auto& [id, group] : groups_) {
-      Plan chosen;
-      if (queued || group.planned() || (round == 0 && id <= last_queued_)) continue;
-      if (!search(group, free_of_groups(), chosen)) continue;
-      plan(id, group, chosen, now);
-      last_queued_ = id;
-      queued = true;
-    }
-  }
+    if (!search(group, free, chosen)) return false;
+    plan(id, group, chosen, now);
+    for (const auto& [slot, node] : chosen) (void)take(free.at(node), group.slots[slot].request);
+    return true;
+  });
+  if (!queued) queue_one(unplanned, now);
   return next_look_;
+}
+
+// Of the groups that nothing free would hold one queues, the next after the one that did last.
+void GroupPlanner::queue_one(const std::vector<std::uint64_t>& unplanned, Time now) {
+  if (unplanned.empty()) return;
+  const Free free = free_of_groups();
+  const auto next = std::upper_bound(unplanned.begin(), unplanned.end(), last_queued_);
+  std::vector<std::uint64_t> in_turn(next, unplanned.end());
+  in_turn.insert(in_turn.end(), unplanned.begin(), next);
+  for (const std::uint64_t id : in_turn) {
+    Group& group = groups_.at(id);
+    Plan chosen;
+    if (!search(group, free, chosen)) continue;
+    plan(id, group, chosen, now);
+    last_queued_ = id;
+    return;
+  }
 }
 
 }  // namespace manta::sched

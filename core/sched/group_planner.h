@@ -8,12 +8,15 @@
 //   GROUP-2  bundles of strict_pack are on one node, of strict_spread on nodes of their own
 //   GROUP-3  a bundle whose node has died is placed anew; the others of its group stay where they are
 //   GROUP-4  what was reserved for a group that is gone, or tried elsewhere, is released exactly once
+//   GROUP-5  an event that concerns one bundle costs O(log groups), however many bundles there are
 //
 // Threading: one thread. Ownership: effects must outlive it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,7 +47,8 @@ class GroupPlanner {
   explicit GroupPlanner(GroupPlannerEffects& effects) : effects_(effects) {}
 
   // invalid_argument: no nodes could ever hold it, even empty; says why. Else its number.
-  [[nodiscard]] Result<std::uint64_t> create(ClientId creator, std::vector<ResourceSet> bundles, GroupStrategy strategy, Time now);
+  [[nodiscard]] Result<std::uint64_t> create(ClientId creator, std::vector<ResourceSet> bundles, GroupStrategy strategy,
+                                             Time now);
   // Only by its creator; unknown ones are ignored.
   void remove(std::uint64_t group, ClientId creator, Time now);
   void client_left(ClientId creator, Time now);
@@ -55,7 +59,7 @@ class GroupPlanner {
   void reserved(NodeId node, const Bundle& bundle, std::uint32_t attempt, Time now);
   // Plans for groups that wait. Returns when it wants to be called again; kNever: no need.
   Time tick(Time now);
-  bool waiting() const;
+  bool waiting() const { return !waiting_.empty(); }
   // A bundle of the group that is not reserved yet; null: the group is placed, or unknown.
   const ResourceSet* unplaced(std::uint64_t group) const;
   // As effects().placed would say: for a node that joins.
@@ -64,9 +68,9 @@ class GroupPlanner {
  private:
   struct Slot {
     ResourceSet request;
-    NodeId node;            // none: not planned
+    NodeId node;  // none: not planned
     bool reserved = false;
-    bool shown = false;     // as placed
+    bool shown = false;  // as placed
     std::uint32_t attempt = 0;
   };
   struct Group {
@@ -76,28 +80,37 @@ class GroupPlanner {
     Time patience_end = kNever;  // of what is being reserved
     Time patience{0};
     std::uint32_t attempts = 0;
-    bool complete() const;
-    bool planned() const;
+    std::size_t slots_planned = 0;  // that have a node
+    std::size_t slots_reserved = 0;
+    bool complete() const { return slots_reserved == slots.size(); }
+    bool planned() const { return slots_planned == slots.size(); }
+    Time first_patience() const;
+    void clear(Slot& slot);  // is not planned any more
   };
   using Free = std::map<NodeId, ResourceSet>;
   using Plan = std::vector<std::pair<std::size_t, NodeId>>;  // slot, node
 
-  static bool search(const Group& group, Free free, Plan& plan);
+  class Search;
+  static bool search(const Group& group, const Free& free, Plan& plan);
   static std::string why_never(const Group& group, const Free& nodes);
   Free free_now() const;
   Free free_of_groups() const;
   void plan(std::uint64_t id, Group& group, const Plan& plan, Time now);
   void give_up(std::uint64_t id, Group& group);
   bool another_waits(std::uint64_t than) const;
+  bool fits_elsewhere(const Group& group) const;
+  void file(std::uint64_t id, const Group& group);
   void show(std::uint64_t id, const Group& group);
   void end(std::uint64_t id);
   void look(Time now);
+  void queue_one(const std::vector<std::uint64_t>& unplanned, Time now);
 
   GroupPlannerEffects& effects_;
   std::map<NodeId, ResourceSet> total_, available_;
   std::map<std::uint64_t, Group> groups_;
+  std::set<std::uint64_t> waiting_;  // groups that are not complete
   std::uint64_t next_ = 1;
-  Time next_look_{0};               // between events
+  Time next_look_{0};              // between events
   std::uint64_t last_queued_ = 0;  // whose turn it was to queue
 };
 

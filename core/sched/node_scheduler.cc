@@ -22,9 +22,9 @@ std::uint64_t first_lease_id(std::uint64_t first_client_id) {
 NodeScheduler::NodeScheduler(NodeSchedulerConfig config, NodeSchedulerEffects& effects)
     : config_(std::move(config)),
       effects_(effects),
-      ids_(config_.ids ? config_.ids
-                       : std::make_shared<NextIds>(
-                             NextIds{config_.first_client_id, first_lease_id(config_.first_client_id)})),
+      ids_(config_.ids
+               ? config_.ids
+               : std::make_shared<NextIds>(NextIds{config_.first_client_id, first_lease_id(config_.first_client_id)})),
       ledger_(config_.part ? Ledger::of_part(*config_.part) : Ledger(config_.total)),
       queue_(ledger_.total()),
       fair_(queue_.dimensions()),
@@ -302,6 +302,9 @@ void NodeScheduler::close_lease(Lease& lease, bool worker_died, Time now) {
     if (demand.asked > 0) {
       --demand.asked;
       fair_.ask_settled(demand);
+    }
+    if (demand.shape->request.own_worker && demand.wanted > 0) {
+      set_wanted(demand, demand.wanted - 1, now);  // SCHED-9
     }
     if (!worker_died) {
       queue_.to_the_back(demand);  // it had its turn

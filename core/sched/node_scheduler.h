@@ -12,6 +12,8 @@
 //            among demands of one priority, for higher ones go before, and leases of lower ones are asked back for them
 //   SCHED-7  started + idle + leased + dying workers <= max_workers
 //   SCHED-8  a living submitter hears of the end of every lease that it has not returned itself
+//   SCHED-9  an actor's demand (own_worker) ends with its lease, whoever ends that: the worker of an actor that is no more
+//            is not replaced, in whatever order the submitter's messages and the worker's death are noticed
 //
 // Threading: one thread (the daemon's loop). Ownership: none of the outside; effects must outlive it.
 #pragma once
@@ -109,7 +111,8 @@ class NodeScheduler {
   // The process has ended, driver or worker. Idempotent. status: for people, "killed by signal 9 (SIGKILL)".
   void client_left(ClientId client, const std::string& status, Time now);
 
-  // wanted counts leases that do not run a blocked task, and all of actors (own_worker). 0 withdraws. Unknown clients (late messages) are ignored.
+  // wanted counts leases that do not run a blocked task, and all of actors (own_worker); for another worker after the
+  // end of an actor's it is stated again. 0 withdraws. Unknown clients (late messages) are ignored.
   void set_demand(ClientId submitter, ShapeIndex shape, const ResourceSet& request, std::uint32_t wanted, Time now);
   void return_lease(ClientId submitter, LeaseId lease, Time now);
   // The task running under the worker's lease waits in get (its CPUs are lent), or goes on. Idempotent each.
@@ -124,8 +127,6 @@ class NodeScheduler {
   // Processes that have started and are not ending; idle ones only if nobody needs what they own.
   void add_occupants(std::vector<Occupant>& all) const;
   bool empty() const { return pool_.size() == 0; }
-  bool has_worker(ClientId worker) const { return pool_.find(worker) != nullptr; }
-  bool has_lease(LeaseId lease) const { return leases_.find(lease) != nullptr; }
   // What the lease took; null: there is none.
   const Allocation* allocation_of(LeaseId lease) const {
     const Lease* found = leases_.find(lease);
@@ -236,8 +237,8 @@ class NodeScheduler {
   Time start_after_{0};  // no worker is started before, after failures
   Time warm_after_{0};   // no warm worker is replaced before, after an early death
   Time next_idle_check_ = kNever;
-  Time next_hold_end_ = kNever;  // of what is held for a shape whose patience has ended
-  Time next_turn_ = kNever;      // only while a demand waits
+  Time next_hold_end_ = kNever;    // of what is held for a shape whose patience has ended
+  Time next_turn_ = kNever;        // only while a demand waits
   Time overdrawn_since_ = kNever;  // CPUs were lent, and those that lent them have gone on
   Time all_blocked_since_ = kNever;
   std::string closed_;  // why it takes no demands any more

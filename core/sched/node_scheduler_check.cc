@@ -296,9 +296,8 @@ std::string NodeScheduler::check_service() const {
                     });
   for (const auto& [rank, demand] : queue_.fronts()) {
     const ResourceSet& request = demand->shape->request;
-    const bool room =
-        pool_.newest_idle({{}, request.env}, request.own_worker) != nullptr ||
-        (pool_.size() < config_.max_workers && start_after_ == Time{0});
+    const bool room = request.reservation || pool_.newest_idle({{}, request.env}, request.own_worker) != nullptr ||
+                      (pool_.size() < config_.max_workers && start_after_ == Time{0});
     if (!held && request.gpus.zero() && ledger_.fits(request) && room) {
       return "SCHED-6: " + name_of(*demand) + " waits although it could be served";
     }

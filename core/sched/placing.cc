@@ -84,14 +84,12 @@ bool NodeScheduler::place(Demand& demand, Time now) {
   const auto has_worker = [&](const Outfit& outfit) {
     return pool_.newest_idle(outfit, unused) != nullptr || pool_.starting(outfit) > 0 || may_start(now);
   };
-  if (request.gpus.zero() && !has_worker({{}, request.env})) {
+  if (request.gpus.zero() && !request.reservation && !has_worker({{}, request.env})) {
     return false;  // common while all workers are busy: spare the ledger
   }
   Allocation allocation = std::move(*ledger_.take(request));
   Outfit outfit = outfit_of(allocation);
-  Worker* worker = !request.reservation ? pool_.newest_idle(outfit, unused)
-                   : may_start(now)     ? &pool_.add_starting(outfit)
-                                        : nullptr;
+  Worker* worker = request.reservation ? &pool_.add_starting(outfit) : pool_.newest_idle(outfit, unused);
   const auto booked = bookings_.find(outfit);
   const bool spare = pool_.starting(outfit) > (booked == bookings_.end() ? 0 : booked->second.size());
   if (worker == nullptr && !spare && !may_start(now)) {

@@ -17,6 +17,7 @@ Worker& WorkerPool::add_starting(Outfit outfit) {
   const ClientId id{next_id_++};
   Worker& worker = workers_[id];
   worker.id = id;
+  reservations_ += outfit.reservation ? 1 : 0;
   worker.outfit = std::move(outfit);
   return worker;
 }
@@ -82,6 +83,7 @@ void WorkerPool::erase(Worker& worker) {
   if (group->second.usable == 0) {
     groups_.erase(group);  // outfits come and go; dying members need no group
   }
+  reservations_ -= worker.outfit.reservation ? 1 : 0;
   workers_.erase(worker.id);
 }
 

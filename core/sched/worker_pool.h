@@ -62,8 +62,8 @@ class WorkerPool {
   // All idle ones, least recently used first.
   const IdleOrder& idle() const { return all_idle_; }
   std::size_t starting(const Outfit& outfit) const;
-  // Processes of any state: what max_workers bounds.
-  std::size_t size() const { return workers_.size(); }
+  // Processes of any state: what max_workers bounds. Reservations are none.
+  std::size_t size() const { return workers_.size() - reservations_; }
   std::size_t dying() const { return dying_; }
   // Plain ones that are not dying.
   std::size_t plain() const { return usable({}); }
@@ -86,6 +86,7 @@ class WorkerPool {
   std::map<Outfit, Group> groups_;
   IdleOrder all_idle_;
   std::size_t dying_ = 0;
+  std::size_t reservations_ = 0;
 };
 
 }  // namespace manta::sched

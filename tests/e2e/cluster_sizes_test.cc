@@ -3,8 +3,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -22,6 +24,8 @@ std::string throws_long(std::size_t size) { throw std::runtime_error(std::string
 std::vector<Ref<int>> many_refs(std::size_t n) { return std::vector<Ref<int>>(n, put(7)); }
 int node_of_task(int) { return static_cast<int>(node_name().size()); }
 
+std::vector<int> throws_vector() { throw std::runtime_error("no vector"); }
+
 struct Keeper {
   std::string where() const { return node_name(); }
   int process() const { return ::getpid(); }
@@ -30,6 +34,13 @@ struct Keeper {
     total += static_cast<std::size_t>(co_await first);
     co_return total += size_of(text);
   }
+  // Objects that this process owns.
+  std::vector<Ref<std::vector<int>>> make(int n, int size) const {
+    std::vector<Ref<std::vector<int>>> refs;
+    for (int i = 0; i < n; ++i) refs.push_back(put(std::vector<int>(static_cast<std::size_t>(size), i)));
+    return refs;
+  }
+  Ref<std::vector<int>> fails() const { return remote<throws_vector>(); }
   std::size_t total = 0;
 };
 std::string find_long(const std::string& name) {
@@ -56,9 +67,14 @@ TEST_F(ClusterSizes, NamesAndGroupsWithinANode) {
   EXPECT_NE(refused.error().message().find(resource), std::string::npos) << "it can never run: the error names it";
   const std::string absurd(2 << 20, 'r');
   EXPECT_THROW((void)remote<node_of_task>.options({.resources = {{{absurd, 1}}}})(1), Error);
-  const PlacementGroup group(std::vector<BundleOptions>(500, BundleOptions{.num_cpus = 0.0001}),
-                             GroupStrategy::pack);
-  EXPECT_EQ(get(remote<node_of_task>.options({.num_cpus = 0.0001, .bundle = group.bundle(499)})(1)), 4);
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    const PlacementGroup group(std::vector<BundleOptions>(10'000, BundleOptions{.num_cpus = 0.0001}),
+                               GroupStrategy::pack);
+    EXPECT_EQ(get(remote<node_of_task>.options({.num_cpus = 0.0001, .bundle = group.bundle(9'999)})(1)), 4);
+  }
+  EXPECT_EQ(get(remote<node_of_task>.options({.num_cpus = 2})(1)), 4) << "all is free again";
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s * slowness());
 }
 
 TEST_F(ClusterSizes, NamesAndGroupsAcrossNodes) {
@@ -67,9 +83,9 @@ TEST_F(ClusterSizes, NamesAndGroupsAcrossNodes) {
   const std::string name(1'000'000, 'n');
   auto keeper = actor<Keeper>.options({.num_cpus = 0, .name = name})();
   EXPECT_EQ(get(remote<find_long>.options(there())(name)), "head");
-  const PlacementGroup group(std::vector<BundleOptions>(500, BundleOptions{.num_cpus = 0.0001}),
+  const PlacementGroup group(std::vector<BundleOptions>(10'000, BundleOptions{.num_cpus = 0.0001}),
                              GroupStrategy::spread);
-  EXPECT_GT(get(remote<node_of_task>.options({.num_cpus = 0.0001, .bundle = group.bundle(499)})(1)), 0);
+  EXPECT_GT(get(remote<node_of_task>.options({.num_cpus = 0.0001, .bundle = group.bundle(9'999)})(1)), 0);
 }
 
 TEST_F(ClusterSizes, OneMessageLongerThanAnyFrame) {
@@ -152,6 +168,63 @@ TEST_F(ClusterSizes, ActorsThatSpreadAreEven) {
     for (auto& keeper : keepers) ++seen[get(keeper.call<&Keeper::where>())];
     EXPECT_EQ(seen, (std::map<std::string, int>{{"head", 10}, {"second", 10}, {"third", 10}, {"fourth", 10}})) << each;
   }
+}
+
+TEST_F(ClusterSizes, ActorsWithoutCpusDoNotPileUpAtHome) {
+  start(4);
+  join("second", 4);
+  std::vector<Actor<Keeper>> keepers;
+  const auto create = [&](int n) {
+    for (int i = 0; i < n; ++i) keepers.push_back(actor<Keeper>.options({.num_cpus = 0})());
+    std::map<std::string, int> seen;
+    for (auto& keeper : keepers) ++seen[get(keeper.call<&Keeper::where>())];
+    return seen;
+  };
+  EXPECT_EQ(create(4), (std::map<std::string, int>{{"head", 4}}));
+  EXPECT_EQ(create(20), (std::map<std::string, int>{{"head", 12}, {"second", 12}}));
+}
+
+// What others own is asked for together, and what lies on other nodes brought together: the time for each is a fraction of
+// a journey there and back.
+TEST_F(ClusterSizes, ManyBorrowedObjectsAreFetchedTogether) {
+  start(2);
+  join("second", 2);
+  auto keeper = actor<Keeper>.options({.node = id_of("second")})();
+  const auto timed = [](auto&& f) {
+    const auto begin = std::chrono::steady_clock::now();
+    f();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  double one_by_one = 0, together = 0;
+  for (int round = 0; round < 3; ++round) {
+    const auto singles = get(keeper.call<&Keeper::make>(1'000, 10));
+    one_by_one += timed([&] {
+      for (int i = 0; i < 1'000; ++i) EXPECT_EQ(get(singles[static_cast<std::size_t>(i)]).at(0), i);
+    });
+    const auto many = get(keeper.call<&Keeper::make>(1'000, 10));
+    together += timed([&] {
+      const auto values = get(many);
+      for (int i = 0; i < 1'000; ++i) EXPECT_EQ(values[static_cast<std::size_t>(i)].at(0), i);
+    });
+  }
+  RecordProperty("one_by_one_ms", static_cast<int>(one_by_one * 1000));
+  RecordProperty("together_ms", static_cast<int>(together * 1000));
+  EXPECT_LT(together, one_by_one / 2);
+  const auto large = get(keeper.call<&Keeper::make>(200, 50'000));  // in the store there
+  const auto values = get(large);
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(values[static_cast<std::size_t>(i)], std::vector<int>(50'000, i));
+  auto all = get(keeper.call<&Keeper::make>(10'000, 10));
+  std::optional<std::vector<std::vector<int>>> most;
+  RecordProperty("ten_thousand_ms", static_cast<int>(timed([&] { most = get(all); }) * 1000));
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(most->at(static_cast<std::size_t>(i)), std::vector<int>(10, i));
+  all = get(keeper.call<&Keeper::make>(10, 10));
+  auto failing = get(keeper.call<&Keeper::fails>());
+  all.insert(all.begin() + 5, failing);
+  const auto failed = try_get(all);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code(), ErrorCode::task_failed);
+  const Result<std::vector<int>> behind = try_get(all.back());
+  EXPECT_TRUE(behind) << "what comes after it can be read";
 }
 
 TEST_F(ClusterSizes, AWrongAddressIsToldAtOnce) {

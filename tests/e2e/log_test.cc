@@ -8,9 +8,12 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
+#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <manta/manta.h>
 
@@ -64,7 +67,42 @@ void throws() {
   auto actor = manta::actor<Ungrateful>();
   (void)manta::get(actor.call<&Ungrateful::lives>());
 }
-const std::map<std::string, std::function<void()>> programs{{"plain", plain}, {"deaths", deaths}, {"throws", throws}, {"waits", waits}};
+struct Idler {
+  int process() const { return ::getpid(); }
+  int node() const { return ::getppid(); }
+};
+// CPU time of another process.
+double seconds_of(int process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string stat;
+  std::getline(file, stat);
+  std::istringstream fields(stat.substr(stat.rfind(')') + 2));
+  std::vector<std::string> all{std::istream_iterator<std::string>(fields), {}};
+  return (std::stod(all.at(11)) + std::stod(all.at(12))) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+// Tells on stderr when all actors live, and when the last one's process is gone.
+void drops(std::size_t count) {
+  std::vector<manta::Actor<Idler>> actors;
+  std::vector<manta::Ref<int>> refs;
+  for (std::size_t i = 0; i < count; ++i) actors.push_back(manta::actor<Idler>.options({.num_cpus = 0})());
+  for (auto& actor : actors) refs.push_back(actor.call<&Idler::process>());
+  const std::vector<int> processes = manta::get(refs);
+  const int node = manta::get(actors.front().call<&Idler::node>());
+  const double before = seconds_of(node);
+  std::fprintf(stderr, "all live\n");
+  actors.clear();
+  for (const int process : processes) {
+    while (::kill(process, 0) == 0) ::usleep(1000);
+  }
+  std::fprintf(stderr, "all gone, the node process took %.2f s\n", seconds_of(node) - before);
+  (void)manta::get(manta::remote<twice>(2));  // after any worker that was started before
+}
+void drops_few() { drops(200); }
+void drops_many() { drops(1'400); }
+
+const std::map<std::string, std::function<void()>> programs{{"plain", plain},         {"deaths", deaths},
+                                                            {"throws", throws},       {"waits", waits},
+                                                            {"drops_few", drops_few}, {"drops_many", drops_many}};
 
 std::string said(const std::string& program, const std::vector<std::string>& environment) {
   const ProgramRun run = run_program({"--program=" + program}, environment);
@@ -106,8 +144,22 @@ TEST(Log, ShowsThatWaitingActorsNeedNoMoreProcesses) {
   EXPECT_LE(workers, 10) << text;
 }
 
+// Nothing is started for actors that are no more. (drops_many, by hand: 1,400 of them.)
+TEST(Log, ShowsThatDroppedActorsAreNotReplaced) {
+  const std::string text = said("drops_few", {"MANTA_LOG=debug"});
+  const auto dropped = text.find("all live");
+  const auto gone = text.find("all gone, the node process took ");
+  ASSERT_NE(dropped, std::string::npos) << text;
+  ASSERT_NE(gone, std::string::npos) << text;
+  int workers = 0;
+  for (auto at = text.find("is ready", dropped); at != std::string::npos; at = text.find("is ready", at + 1)) ++workers;
+  EXPECT_LE(workers, 3) << "two that the node keeps ready, one for the last task:\n" << text.substr(dropped);
+  EXPECT_LT(std::stod(text.substr(gone + 32)), 0.5) << "of CPU time";
+}
+
 TEST(Log, ErrorsAreSilentOnlyWhenSwitchedOff) {
-  const char* expected = "\\(Ungrateful pid=[0-9]+\\) \\[manta .* worker [0-9]+ error\\] the destructor of an actor threw: no\n";
+  const char* expected =
+      "\\(Ungrateful pid=[0-9]+\\) \\[manta .* worker [0-9]+ error\\] the destructor of an actor threw: no\n";
   EXPECT_THAT(said("throws", {}), ContainsRegex(expected));
   EXPECT_THAT(said("throws", {"MANTA_LOG=off"}), IsEmpty());
 }

@@ -32,8 +32,7 @@ inline bool await(EntryHead& entry, Deadline deadline) {
 }
 
 template <class T>
-T value_of(EntryHead& resolved) {
-  const ValueView view = read_value(&resolved);  // throws the task's error
+T decode_value(const ValueView& view) {
   if constexpr (!std::is_void_v<T>) {
     serial::Reader reader(view.bytes, view.framed, view.keepalive);
     T value = serial::decode<T>(reader);
@@ -63,6 +62,11 @@ View get_view_by(const Ref<T>& ref, Deadline deadline) {
 }
 
 template <class T>
+T value_of(EntryHead& resolved) {
+  return decode_value<T>(read_value(&resolved));  // throws the task's error
+}
+
+template <class T>
 T get_by(const Ref<T>& ref, Deadline deadline) {
   EntryHead& entry = ref.entry();
   if (!await(entry, deadline)) throw_deadline(entry, 0, 1);
@@ -73,9 +77,10 @@ template <class T>
 std::vector<T> get_all_by(const std::vector<Ref<T>>& refs, Deadline deadline) {
   std::vector<T> values;
   values.reserve(refs.size());
+  ReadAhead ahead([&refs] { return entries_in(refs); });
   for (const Ref<T>& ref : refs) {
-    if (!await(ref.entry(), deadline)) throw_deadline(ref.entry(), values.size(), refs.size());
-    values.push_back(value_of<T>(ref.entry()));
+    if (!ahead.await(ref.entry(), deadline)) throw_deadline(ref.entry(), values.size(), refs.size());
+    values.push_back(decode_value<T>(ahead.read(ref.entry())));
   }
   return values;
 }
@@ -84,14 +89,15 @@ std::vector<T> get_all_by(const std::vector<Ref<T>>& refs, Deadline deadline) {
 template <class X>
 Collected<X> collect_by(const X& refs, Deadline deadline) {
   std::size_t done = 0;
+  ReadAhead ahead([&refs] { return entries_in(refs); });
   auto value = [&]<class T>(const Ref<T>& ref) -> Collected<Ref<T>> {
-    if (!await(ref.entry(), deadline)) throw_deadline(ref.entry(), done, entries_in(refs).size());
+    if (!ahead.await(ref.entry(), deadline)) throw_deadline(ref.entry(), done, entries_in(refs).size());
     ++done;
+    const ValueView view = ahead.read(ref.entry());
     if constexpr (std::is_void_v<T>) {
-      value_of<T>(ref.entry());
       return {};
     } else {
-      return value_of<T>(ref.entry());
+      return decode_value<T>(view);
     }
   };
   return Collect<X>::map(refs, value);
@@ -132,7 +138,7 @@ requires detail::ViewOf<View, T>
   return detail::get_view_by<View>(ref, detail::deadline_after(timeout));
 }
 
-// The values of all, in order; throws the error of the first that failed.
+// The values of all, in order; throws the error of the first that failed. What other processes own is asked for together.
 template <class T>
 [[nodiscard]] std::vector<T> get(const std::vector<Ref<T>>& refs) {
   return detail::get_all_by(refs, detail::Deadline::max());
@@ -143,8 +149,7 @@ template <class T>
 }
 inline void get(const std::vector<Ref<void>>& refs,
                 std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
-  const detail::Deadline deadline = detail::deadline_after(timeout);
-  for (const Ref<void>& ref : refs) detail::get_by(ref, deadline);
+  (void)detail::collect_by(refs, detail::deadline_after(timeout));
 }
 
 /// The values of everything in `refs`, in the same arrangement: a std::array, deque or list of refs gives one of values; a
@@ -155,14 +160,14 @@ inline void get(const std::vector<Ref<void>>& refs,
 ///
 /// Blocking and errors: as get of one; the error is that of the first that failed, in order. The timeout is for all.
 template <detail::HoldsRefs X>
-requires(!detail::is_ref<X>)
-detail::Gotten<X> get(const X& refs, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
+requires(!detail::is_ref<X>) detail::Gotten<X> get(const X& refs,
+                                                   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
   return static_cast<detail::Gotten<X>>(detail::collect_by(refs, detail::deadline_after(timeout)));
 }
 /// Several of any kinds: auto [sum, names] = manta::get(sum_ref, names_refs).
 template <detail::HoldsRefs A, detail::HoldsRefs B, detail::HoldsRefs... More>
-[[nodiscard]] std::tuple<detail::Collected<A>, detail::Collected<B>, detail::Collected<More>...> get(const A& a, const B& b,
-                                                                                               const More&... more) {
+[[nodiscard]] std::tuple<detail::Collected<A>, detail::Collected<B>, detail::Collected<More>...> get(
+    const A& a, const B& b, const More&... more) {
   return detail::collect_by(std::tuple<const A&, const B&, const More&...>(a, b, more...), detail::Deadline::max());
 }
 
@@ -195,9 +200,8 @@ requires detail::ViewOf<View, T>
 /// The same for everything that get() takes: all values, or the error of the first that failed. One that is not there when
 /// the time is over fails with deadline.
 template <detail::HoldsRefs X>
-requires(!detail::is_ref<X>)
-[[nodiscard]] Result<detail::Gotten<X>> try_get(const X& refs,
-                                                std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
+requires(!detail::is_ref<X>) [[nodiscard]] Result<detail::Gotten<X>> try_get(
+    const X& refs, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
   try {
     if constexpr (detail::Collect<X>::only_void) {
       (void)detail::collect_by(refs, detail::deadline_after(timeout));

@@ -27,8 +27,10 @@ inline Task<std::size_t> first_of(std::vector<Ref<Untyped>> refs) {
 }
 template <class Refs>
 Task<Collected<Refs>> all_of(Refs refs) {
+  ReadAhead ahead([&refs] { return entries_in(refs); });
   std::vector<Ref<Untyped>> one(1);
   for (Ref<Untyped>& ref : refs_in(refs)) {
+    ahead.will_await(ref.entry());
     one.front() = std::move(ref);
     (void)co_await FirstOf{one};
   }

@@ -54,6 +54,7 @@ struct World {
   SubmittedTask last;
   std::size_t submitted = 0;
   std::size_t waited = 0;
+  std::vector<Asked> asked;
 };
 
 World& world() {
@@ -123,6 +124,7 @@ const SubmittedTask& last_task() { return world().last; }
 std::size_t tasks_submitted() { return world().submitted; }
 std::size_t live_entries() { return world().entries.size(); }
 std::size_t waits() { return world().waited; }
+const std::vector<Asked>& asked() { return world().asked; }
 
 HoldTasks::HoldTasks() {
   world().holding = true;
@@ -188,6 +190,13 @@ EntryHead* put(const serial::Writer& value) {
   testing::resolve(entry);
   return entry;
 }
+
+bool is_borrowed(const EntryHead* head) { return static_cast<const FakeEntry*>(head)->task != nullptr; }
+
+void ask_for(std::span<EntryHead* const> entries) { world().asked.push_back({world().waited, entries.size()}); }
+
+bool lies_elsewhere(EntryHead*) { return false; }
+void bring(std::span<EntryHead* const>) {}
 
 std::string why_unresolved(EntryHead*) { return {}; }
 

@@ -1,5 +1,6 @@
 // get with a deadline, wait, as_completed; against the fake runtime.
 #include <chrono>
+#include <map>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -190,6 +191,39 @@ TEST_F(Waiting, AsCompletedMayBeLeftEarly) {
   EXPECT_FALSE(refs[0].ready());
   EXPECT_EQ(get(refs[0]), 0);
   EXPECT_EQ(get(refs[1]), 1);
+}
+
+// What other processes own is asked for together, a bounded number ahead, and each once.
+TEST_F(Waiting, GetOfManyAsksBeforeItWaits) {
+  HoldTasks hold;
+  for (const bool in_a_map : {false, true}) {
+    const auto refs = tasks(hold, 3000, {});
+    const std::size_t waits_before = waits(), asked_before = asked().size();
+    if (in_a_map) {
+      std::map<int, Ref<int>> by_number;
+      for (int i = 0; i < 3000; ++i) by_number.emplace(i, refs[static_cast<std::size_t>(i)]);
+      EXPECT_EQ(get(by_number).at(2999), 2999);
+    } else {
+      EXPECT_EQ(get(refs).back(), 2999);
+    }
+    ASSERT_GT(asked().size(), asked_before);
+    EXPECT_EQ(asked()[asked_before].waits, waits_before) << "before the first is awaited";
+    std::size_t all = 0;
+    for (std::size_t i = asked_before; i < asked().size(); ++i) {
+      all += asked()[i].entries;
+      EXPECT_LE(all, asked()[i].waits - waits_before + 1024) << "not too far ahead";
+    }
+    EXPECT_EQ(all, 3000U);
+  }
+}
+
+TEST_F(Waiting, AnEmptyRefAmongManyIsToldInItsTurn) {
+  HoldTasks hold;
+  auto refs = tasks(hold, 3, {});
+  refs.push_back({});
+  const std::size_t before = waits();
+  EXPECT_THROW((void)get(refs), Error);
+  EXPECT_EQ(waits(), before + 3);
 }
 
 void nothing() {}

@@ -1,6 +1,7 @@
 // Bundles on one node (BUNDLE-1, BUNDLE-2).
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <set>
 #include <string>
@@ -135,6 +136,34 @@ TEST_F(BundledSchedulerTest, BundlesDoNotMix) {
   scheduler_.return_lease(kDriver, granted_[0][0].lease, now_);
   start();
   EXPECT_EQ(granted_[4].size(), 1U);
+}
+
+// BUNDLE-3: as many as a placement group may have, more than there may be processes, in time that grows with their number.
+TEST_F(BundledSchedulerTest, TenThousandBundles) {
+  constexpr std::uint32_t kBundles = 10'000;
+  const auto start_time = std::chrono::steady_clock::now();
+  for (std::uint32_t i = 0; i < kBundles; ++i) {
+    scheduler_.reserve({7, i}, 1, cpus(0.0001), now_);
+    scheduler_.tick(now_);
+    (void)scheduler_.starving();
+  }
+  EXPECT_EQ(reserved_.size(), kBundles);
+  for (std::uint32_t i = 0; i < 100; ++i) want(i, cpus(0.0001), {7, i * 100});
+  EXPECT_EQ(leases_.size(), 100U);
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    const Grant grant = granted_.at(i).front();
+    EXPECT_EQ(scheduler_.worker_of(kDriver, grant.lease), grant.worker);
+    scheduler_.blocked(grant.worker, now_);
+    scheduler_.unblocked(grant.worker, now_);
+    scheduler_.set_demand(kDriver, i, {}, {7, i * 100}, 0, now_);
+    scheduler_.return_lease(kDriver, grant.lease, now_);
+  }
+  EXPECT_EQ(leases_.size(), 100U) << "none was granted again";
+  EXPECT_EQ(scheduler_.check_invariants(), "");
+  for (std::uint32_t i = 0; i < kBundles; ++i) scheduler_.release({7, i}, "over", now_);
+  for (const ClientId worker : std::set(killed_)) die(worker);
+  EXPECT_EQ(scheduler_.ledger().available().cpus, cpus(4).cpus);
+  EXPECT_LT(std::chrono::steady_clock::now() - start_time, std::chrono::seconds(5));
 }
 
 TEST_F(BundledSchedulerTest, WhatWaitsIsRefusedAtTheEnd) {

@@ -212,6 +212,85 @@ TEST_F(SpreadActors, OfADeadNodeGoEvenlyToTheOthers) {
   EXPECT_TRUE((effects.shares[{kClient, 1000}].empty()));
 }
 
+// CSCHED-5
+class WeightlessActors : public ClusterSchedulerTest {
+ protected:
+  void create(std::uint32_t first, std::uint32_t last, const Where& where = {}) {
+    ResourceSet nothing;
+    nothing.own_worker = true;
+    for (std::uint32_t i = first; i < last; ++i) want(1, nothing, where, 1000 + i);
+  }
+  void start(std::uint32_t actor) {
+    for (const auto& [node, share] : effects.shares[{kClient, 1000 + actor}]) {
+      leases[actor] = {(node.value << 40) + 1 + actor};
+      scheduler.granted(leases[actor], kClient, 1000 + actor);
+    }
+  }
+  std::map<NodeId, int> where() const {
+    std::map<NodeId, int> seen;
+    for (const auto& [demand, shares] : effects.shares) {
+      for (const auto& [node, share] : shares) seen[node] += static_cast<int>(share);
+    }
+    return seen;
+  }
+  std::map<std::uint32_t, LeaseId> leases;
+};
+
+TEST_F(WeightlessActors, FillHomeThenOthersThenAllEvenly) {
+  create(0, 4);
+  EXPECT_EQ(where(), (std::map<NodeId, int>{{kSelf, 4}})) << "one for each CPU";
+  scheduler.view(kC, cpus(2));  // fuller
+  create(4, 13);
+  EXPECT_EQ(where(), (std::map<NodeId, int>{{kSelf, 4}, {kC, 8}, {kB, 1}}));
+  create(13, 40);
+  EXPECT_EQ(where(), (std::map<NodeId, int>{{kSelf, 10}, {kB, 10}, {kC, 20}})) << "by CPUs";
+}
+
+TEST_F(WeightlessActors, StayWhereTheyAreAndMakeRoomWhenTheyEnd) {
+  create(0, 40);
+  for (std::uint32_t i = 0; i < 40; i += 2) start(i);
+  const auto before = effects.shares;
+  scheduler.node_joined(NodeId{4}, "d", cpus(4));
+  for (int i = 0; i < 20; ++i) scheduler.replan();
+  EXPECT_EQ(effects.shares, before) << "nothing moves";
+  create(40, 50);
+  EXPECT_EQ(where()[NodeId{4}], 10) << "it has room, then the fewest for each CPU";
+  start(1);
+  scheduler.lease_over(leases[0]);  // of home
+  scheduler.set_demand(kClient, 1001, {}, {}, 0);
+  scheduler.lease_over(leases[1]);
+  for (const std::uint32_t gone : {1000U, 1001U}) effects.shares.erase({kClient, gone});
+  EXPECT_EQ(where()[kSelf], 8);
+  create(60, 62);
+  EXPECT_EQ(where()[kSelf], 10);
+  scheduler.node_left(kB);
+  for (auto& [demand, shares] : effects.shares) shares.erase(kB);
+  EXPECT_EQ(where()[kSelf] + where()[kC] + where()[NodeId{4}], 42) << "the two that had not started there moved";
+}
+
+TEST_F(WeightlessActors, GoWhereTheyAreBound) {
+  create(0, 30, {Placement::pack, kB, false});
+  EXPECT_EQ(where(), (std::map<NodeId, int>{{kB, 30}}));
+}
+
+// SCHED-9, as a node does it: nothing is asked of any node for an actor that has ended, until it is to start again.
+TEST_F(ClusterSchedulerTest, AnActorsDemandEndsWithItsLease) {
+  ResourceSet request = cpus(1);
+  request.own_worker = true;
+  for (const NodeId node : {kSelf, kB}) {
+    const bool dies = node == kB;
+    EXPECT_EQ(want(1, request, {Placement::pack, node, true}), (Shares{{node, 1}}));
+    scheduler.granted({(node.value << 40) + 1}, kClient, 0);
+    const int calls = effects.calls;
+    dies ? scheduler.node_left(node) : scheduler.lease_over({(node.value << 40) + 1});
+    scheduler.replan();
+    EXPECT_EQ(effects.calls, calls);
+    EXPECT_EQ(want(1, request, {Placement::pack, node, true}).size(), dies ? 2U : 1U) << "stated again";
+    EXPECT_GT(effects.calls, calls);
+    want(0, request, {Placement::pack, node, true});
+  }
+}
+
 TEST_F(ClusterSchedulerTest, OnlyWhereItCanRun) {
   EXPECT_EQ(want(3, cpus(1, "license")), (Shares{{kB, 3}}));
   EXPECT_EQ(want(2, cpus(5), {}, 1), (Shares{{kC, 2}}));

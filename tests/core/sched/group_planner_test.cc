@@ -1,6 +1,7 @@
 // Where bundles go, and what becomes of them (GROUP-1 to GROUP-4).
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <random>
 #include <set>
@@ -18,6 +19,12 @@ ResourceSet cpus(std::int64_t n, std::int64_t gpus = 0) {
   ResourceSet set;
   set.cpus = Amount::from_units(n * 10'000);
   set.gpus = Amount::from_units(gpus * 10'000);
+  return set;
+}
+
+ResourceSet small_times(const ResourceSet& one, std::int64_t n) {
+  ResourceSet set = one;
+  set.cpus = Amount::from_units(one.cpus.units() * n);
   return set;
 }
 
@@ -107,6 +114,40 @@ TEST_F(GroupPlannerTest, StrictOnes) {
   EXPECT_NE(why_.find("each on a node of its own"), std::string::npos) << why_;
   EXPECT_EQ(create({cpus(3)}), 0U);
   EXPECT_NE(why_.find("bundle 0 of the placement group needs CPU: 3"), std::string::npos) << why_;
+}
+
+// GROUP-5
+TEST_F(GroupPlannerTest, TenThousandBundles) {
+  constexpr std::size_t kBundles = 10'000;
+  const auto start = std::chrono::steady_clock::now();
+  ResourceSet small;
+  small.cpus = Amount::from_units(1);
+  for (std::uint64_t n = 1; n <= 7; ++n) join(n, small_times(small, n == 7 ? 2000 : 1400));
+  for (const auto strategy : {GroupStrategy::pack, GroupStrategy::spread}) {
+    const auto group = create(std::vector<ResourceSet>(kBundles, small), strategy);
+    ASSERT_NE(group, 0U) << "7 nodes that hold 10,400 together: " << why_;
+    const auto all = asked_;
+    ASSERT_EQ(all.size(), kBundles);
+    for (const auto& [bundle, asked] : all) {
+      planner_.reserved(asked.node, bundle, asked.attempt, now_);
+      (void)planner_.waiting();
+      planner_.tick(now_);
+    }
+    EXPECT_FALSE(planner_.waiting());
+    EXPECT_EQ(placed_.at(group).size(), kBundles);
+    planner_.remove(group, kCreator, now_);
+    EXPECT_TRUE(asked_.empty());
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+}
+
+TEST_F(GroupPlannerTest, ManyEqualBundlesThatDoNotFitAreRefusedAtOnce) {
+  join(1, cpus(4000));
+  join(2, cpus(5000));
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(create(std::vector<ResourceSet>(9'001, cpus(1))), 0U);
+  EXPECT_NE(create(std::vector<ResourceSet>(9'000, cpus(1))), 0U) << why_;
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
 }
 
 // A greedy choice of the bigger node for the smaller bundle would fail.

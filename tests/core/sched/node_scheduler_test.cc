@@ -1,6 +1,8 @@
 // NodeScheduler: grants, returns, deaths, blocking. (sharing_test: who comes first; workers_test: processes.)
 #include "core/sched/node_scheduler.h"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -141,7 +143,26 @@ TEST(NodeScheduler, SCHED1_AnActorThatWaitsGetsNoSecondWorker) {
   EXPECT_THAT(node.log(), IsEmpty());
   node.blocked(100);
   node.left(100);
-  EXPECT_THAT(node.log(), ElementsAre("ended 1: lease 1, killed by signal 9 (SIGKILL)", "start 101", "grant 1: lease 2 on 101"));
+  EXPECT_THAT(node.log(), ElementsAre("ended 1: lease 1, killed by signal 9 (SIGKILL)"));
+}
+
+TEST(NodeScheduler, SCHED9_AnActorsDemandEndsWithItsLease) {
+  for (const bool returned : {false, true}) {
+    RecordedScheduler node({.total = cpus(1)});
+    node.join(1);
+    ResourceSet actor = cpus(1);
+    actor.own_worker = true;
+    node.want(1, 1, actor);
+    node.log();
+    returned ? node.give_back(1, 1) : node.left(100);
+    node.pass(1000 * kMs);
+    const std::vector<std::string> log = node.log();
+    EXPECT_TRUE(std::none_of(log.begin(), log.end(), [](const auto& line) { return line.starts_with("start"); }))
+        << "no worker is started for an actor that is no more, before it is withdrawn";
+    EXPECT_FALSE(node.scheduler().submits(ClientId{1}));
+    node.want(1, 1, actor);
+    EXPECT_THAT(node.log(), ElementsAre("start 101", "grant 1: lease 2 on 101")) << "once it is stated again";
+  }
 }
 
 TEST(NodeScheduler, SCHED1_CpusOfABlockedWorkerComeBackOnceWhenItDies) {

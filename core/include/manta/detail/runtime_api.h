@@ -5,11 +5,15 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <manta/error.h>
 #include <manta/ids.h>
@@ -53,16 +57,16 @@ struct ValueView {
 struct TaskCall {
   FunctionId function;
   const TaskOptions& options;
-  const serial::Writer& values;             // the arguments given by value, in order
-  std::uint32_t ref_mask = 0;               // bit i: parameter i is given as a reference
-  std::span<EntryHead* const> references;   // those, in order
-  bool streams = false;                     // a generator; the first of values is options.stream_buffer
+  const serial::Writer& values;            // the arguments given by value, in order
+  std::uint32_t ref_mask = 0;              // bit i: parameter i is given as a reference
+  std::span<EntryHead* const> references;  // those, in order
+  bool streams = false;                    // a generator; the first of values is options.stream_buffer
 };
 
 struct ActorCall {  // the construction of an actor
   FunctionId constructor;
   const ActorOptions& options;
-  std::string_view type;                    // of the class, for find_actor
+  std::string_view type;  // of the class, for find_actor
   const serial::Writer& values;
   std::uint32_t ref_mask = 0;
   std::span<EntryHead* const> references;
@@ -119,6 +123,48 @@ std::shared_ptr<const void> find_shared(const ObjectId& object, const void* type
 // Keeps the object for some time after its last use. Returns the one to use: what another thread has kept first, or value.
 std::shared_ptr<const void> keep_shared(const ObjectId& object, const void* type, std::shared_ptr<const void> value,
                                         std::size_t size_bytes);
+
+// Whether another process owns the object.
+bool is_borrowed(const EntryHead* entry);
+// Of those that other processes own, and that are not here: asks their owners. May block until earlier messages are sent.
+void ask_for(std::span<EntryHead* const> entries);
+// Whether the value is there, and lies on another node.
+bool lies_elsewhere(EntryHead* entry);
+// Of those whose values lie on other nodes: has them brought here, the first ones, a bounded number of bytes together.
+void bring(std::span<EntryHead* const> entries);
+
+/// Reads many values one after the other without a journey for each: what other processes own is asked for, and what lies
+/// on other nodes is brought here, before it is this value's turn; so far ahead that no queue grows without a limit.
+///
+/// Threading: one thread. Ownership: the entries are the caller's and outlive it. Errors: as wait_resolved and read_value;
+/// what was asked for ahead fails only in its turn.
+class ReadAhead {
+ public:
+  /// all: lists the entries, in the order in which they will be read. Called once, if there is something to ask for.
+  explicit ReadAhead(std::function<std::vector<EntryHead*>()> all) : all_(std::move(all)) {}
+  /// The next entry is about to be awaited. entry: which that is. Does not wait for it.
+  void will_await(EntryHead& entry) {
+    ++position_;
+    if (!entry.resolved.load(std::memory_order_acquire)) ask_ahead(entry);
+  }
+  /// Blocks until the next entry is resolved; false: the deadline passed first.
+  bool await(EntryHead& entry, Deadline deadline) {
+    will_await(entry);
+    return entry.resolved.load(std::memory_order_acquire) || wait_resolved(&entry, deadline);
+  }
+  /// The value of the entry that was awaited last; as read_value.
+  ValueView read(EntryHead& entry);
+
+ private:
+  void ask_ahead(const EntryHead& missing);
+  std::span<EntryHead* const> next(std::size_t from, std::size_t count);
+
+  std::function<std::vector<EntryHead*>()> all_;
+  std::vector<EntryHead*> entries_;
+  std::size_t position_ = 0;  // of the entry after the one that was awaited last
+  std::size_t asked_ = 0;     // entries before it were asked for where that is needed
+  std::size_t brought_ = 0;   // until that position nothing more is brought
+};
 
 // Order of completion of a fixed set of entries, each reported once (as_completed).
 class CompletionQueue {
