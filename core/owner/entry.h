@@ -61,6 +61,7 @@ struct EntryExtra {
   std::vector<Entry*> dependents;  // tasks of this owner that wait for this object
   std::uint32_t unresolved = 0;    // of references
   std::string name;                // TaskOptions::name
+  std::string label;               // what messages call it, whole; empty: by its kind and name
   std::unique_ptr<Cancellation> cancelled;  // null: nobody asked for it (OWN-14)
   // Other processes that hold the object: how often it was lent to each, less what they gave back. Counts may be
   // negative for a moment: a give-back can overtake the message that announces the borrower.

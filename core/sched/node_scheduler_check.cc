@@ -42,9 +42,11 @@ std::string NodeScheduler::why_not_granted(const ResourceSet& request) const {
     return "all " + std::to_string(config_.max_workers) + " worker processes of this node are in use, " +
            std::to_string(leases_.blocked()) + " of them blocked in get (InitOptions::max_workers)";
   }
-  if (failures_in_a_row_ > 0 && pool_.starting({{}, request.env}) == 0) {
+  const bool starting = pool_.starting({{}, request.env}) > 0;
+  if (failures_in_a_row_ > 0 || (starting && !last_failure_.empty())) {
     return "the last attempt to start a worker process failed with \"" + last_failure_ + "\"; it is tried again";
   }
+  if (starting) return "a worker process is being started";
   return "what it asks for (" + request.to_string() + ") is kept free for a bigger request that has waited longer";
 }
 
