@@ -214,6 +214,7 @@ class NodeScheduler {
 
   // node_scheduler_check.cc
   std::string why_not_granted(const ResourceSet& request) const;
+  std::string retry() const;  // of a start, after last_failure_
   std::string check_leases() const;
   std::string check_workers() const;
   std::string check_demands() const;

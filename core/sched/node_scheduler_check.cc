@@ -34,6 +34,10 @@ std::string NodeScheduler::why_waiting(ClientId submitter) const {
   return why_not_granted(oldest->shape->request);
 }
 
+std::string NodeScheduler::retry() const {
+  return "the last attempt to start a worker process failed with \"" + last_failure_ + "\"; it is tried again";
+}
+
 std::string NodeScheduler::why_not_granted(const ResourceSet& request) const {
   if (!ledger_.fits(request)) {
     return ledger_.why_not_now(request);
@@ -44,7 +48,7 @@ std::string NodeScheduler::why_not_granted(const ResourceSet& request) const {
   }
   const bool starting = pool_.starting({{}, request.env}) > 0;
   if (failures_in_a_row_ > 0 || (starting && !last_failure_.empty())) {
-    return "the last attempt to start a worker process failed with \"" + last_failure_ + "\"; it is tried again";
+    return retry();
   }
   if (starting) return "a worker process is being started";
   return "what it asks for (" + request.to_string() + ") is kept free for a bigger request that has waited longer";
@@ -76,7 +80,7 @@ Shortage NodeScheduler::shortage(ClientId submitter, ShapeIndex index) const {
   if (demand == client->second.demands.end()) return {};
   if (!demand->second.waiting) {
     Shortage shortage;
-    if (demand->second.booked > 0) shortage.what = "a worker process is being started";
+    if (demand->second.booked > 0) shortage.what = last_failure_.empty() ? "a worker process is being started" : retry();
     return shortage;
   }
   return shortage_of(demand->second.shape->request);
