@@ -1,5 +1,6 @@
 #include <manta/placement_group.h>
 
+#include <manta/detail/actor_status.h>
 #include <manta/remote.h>
 
 #include "core/client/client.h"
@@ -50,7 +51,9 @@ Bundle PlacementGroup::bundle(std::size_t index) const {
 
 // A group is placed whole: its first bundle stands for it.
 Ref<void> PlacementGroup::ready() const {
-  return remote<nothing>.options({.num_cpus = 0, .name = "placement group is ready", .bundle = bundle(0)})();
+  const Ref<void> ready = remote<nothing>.options({.num_cpus = 0, .name = "placement group", .bundle = bundle(0)})();
+  detail::set_label(ready.entry(), "placement group");
+  return ready;
 }
 
 }  // namespace manta

@@ -128,9 +128,15 @@ detail::ActorStatus Client::actor_status(const owner::Entry& entry, bool with_re
   status.state = actor.state == Known::dead                      ? State::dead
                  : actor.state == Known::alive && !actor.killed ? State::alive
                                                                  : State::starting;
+  status.has_process = actor.lease || actor.state == Known::alive;
   status.restarts = entry.attempt;
   if (with_reason) status.reason = status.state == State::dead ? actor.error.message() : actor.last_end;
   return status;
+}
+
+void Client::set_label(owner::Entry& entry, std::string label) {
+  const std::lock_guard guard(mutex_);
+  owner_->set_label(entry, std::move(label));
 }
 
 // --- names

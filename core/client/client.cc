@@ -220,7 +220,7 @@ void Client::tried_again(const std::string& what, std::uint32_t attempt, const s
 void Client::restarts(const owner::Restart& restart) {
   const bool limited = restart.max_restarts >= 0;
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(restart.delay).count();
-  std::string text = "actor " + restart.actor + ": its process " + std::string(first_line(restart.why));
+  std::string text = restart.actor + ": its process " + std::string(first_line(restart.why));
   if (restart.in_constructor) text += " while its constructor ran";
   text += "; restart " + std::to_string(restart.number);
   if (limited) text += " of " + std::to_string(restart.max_restarts);

@@ -113,6 +113,7 @@ class Client final : owner::OwnerEffects {
   owner::Entry* call_actor(const detail::MethodCall& call);
   void kill_actor(owner::Entry& actor, bool restart);
   detail::ActorStatus actor_status(const owner::Entry& actor, bool with_reason);
+  void set_label(owner::Entry& entry, std::string label);
   owner::Entry* find_actor(const std::string& name, const std::string& type);  // null: none
   // Placement groups; throws Error.
   std::uint64_t create_group(std::vector<net::WireResources> bundles, std::uint8_t strategy);
@@ -121,6 +122,8 @@ class Client final : owner::OwnerEffects {
   bool wait_resolved(owner::Entry& entry, detail::Deadline deadline);
   // Why the entry is not resolved yet, for people; empty: not known. Asks the node, for up to half a second.
   std::string why_waits(const owner::Entry& entry);
+  // Whether this thread's last wait ended with its deadline, and was long enough for a reason.
+  static bool waited_long();
   std::size_t wait_any(std::span<detail::EntryHead* const> entries, std::size_t count, detail::Deadline deadline);
   std::size_t next_completion(Completions& completions);
   // Streams (streams.cc). False: fewer than `count` are ready, or have ended, by the deadline.
@@ -233,6 +236,7 @@ class Client final : owner::OwnerEffects {
   void resolved(owner::Entry& entry) override;
   bool restore(owner::Entry& entry) override;
   void free_spilled(const owner::SpilledExtent& extent) override;
+  std::string not_spilled() const override;
 
   void start();
   // messages.cc

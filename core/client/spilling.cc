@@ -74,6 +74,8 @@ std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
   return made;
 }
 
+std::string Client::not_spilled() const { return spilling_.failed ? spilling_.failed->message() : std::string(); }
+
 // One line for all failures in a row, and a pause before the next attempt that doubles.
 void Client::spill_failed(const Error& error) {
   constexpr std::chrono::milliseconds kFirst{100}, kLongest{5'000};
@@ -120,7 +122,8 @@ Result<store::Block> Client::allocate(std::uint64_t size_bytes) {
   auto block = arena().allocate(size_bytes);
   if (block || size_bytes > page_->store_capacity_bytes || !spills()) return block;
   const std::uint64_t wanted = portion(size_bytes, page_->store_capacity_bytes);
-  const Clock::time_point deadline = Clock::now() + kRoomWithin;
+  const Clock::time_point begin = Clock::now(), deadline = begin + kRoomWithin;
+  bool said = false;
   spilling_.again_at = Clock::now();  // a thread asks: the program may have freed some of the file since the last attempt
   for (int dry = 0; dry < kDryRounds && Clock::now() < deadline;) {
     std::uint64_t made = spill(wanted, Press::yes);
@@ -131,6 +134,9 @@ Result<store::Block> Client::allocate(std::uint64_t size_bytes) {
       lock.lock();
     }
     dry = made == 0 ? dry + 1 : 0;
+    if (Clock::now() - begin >= owner::UnmetDemand::kFirstLine && !std::exchange(said, true)) {
+      stalls_.say_room("object of " + sched::bytes_to_string(size_bytes), size_bytes, not_spilled());
+    }
     // Frees travel from process to process; where nothing was spilled, some may be on their way nevertheless.
     const Clock::time_point until = Clock::now() + (made == 0 ? kFreeWithin / 20 : kFreeWithin);
     for (;;) {
@@ -145,7 +151,8 @@ Result<store::Block> Client::allocate(std::uint64_t size_bytes) {
   const std::string why = spilling_.failed ? spilling_.failed->message()
                                            : "what is in use is read, borrowed or needed by a task that may run, and "
                                              "cannot be spilled";
-  return fail(ErrorCode::exhausted, block.error().message() + "; " + why);
+  lock.unlock();
+  return fail(ErrorCode::exhausted, block.error().message() + "; " + why + stalls_.holders_of_store());
 }
 
 Result<store::Block> Client::allocate_now(std::uint64_t size_bytes, Press press) {

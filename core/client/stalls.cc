@@ -18,12 +18,18 @@ std::string seconds(std::int64_t milliseconds) {
 
 }  // namespace
 
-bool Stalls::look(const owner::Owner& owner, Clock::time_point now) {
+bool Stalls::look(const owner::Owner& owner, Clock::time_point now, const std::string& not_spilled) {
   if (now < next_look_) return true;
   next_look_ = now + kBetweenLooks;
   for (const auto& line : unmet_.look(owner.unmet(), now.time_since_epoch())) {
     const std::string label = owner.label_of(line.index);
-    edge_.ask({note(label, line.waiting, true), line.index, owner.where_of(line.index), label, true});
+    edge_.ask({.request = note(label, line.waiting, true),
+               .shape = line.index,
+               .where = owner.where_of(line.index),
+               .label = label,
+               .line = true,
+               .room_bytes = line.room_bytes,
+               .not_spilled = line.room_bytes > 0 ? not_spilled : std::string()});
   }
   return unmet_.any();
 }
@@ -34,6 +40,16 @@ std::uint64_t Stalls::note(const std::string& label, std::uint64_t waiting, bool
   return last_;
 }
 
+void Stalls::say_room(const std::string& label, std::uint64_t bytes, const std::string& not_spilled) {
+  edge_.ask({.request = note(label, 1, true),
+             .shape = 0,
+             .where = {},
+             .label = label,
+             .line = true,
+             .room_bytes = bytes,
+             .not_spilled = not_spilled});
+}
+
 void Stalls::answered(const net::Waits& answer) {
   std::string line;
   {
@@ -41,26 +57,37 @@ void Stalls::answered(const net::Waits& answer) {
     const auto it = questions_.find(answer.request);
     if (it == questions_.end()) return;
     Question& question = it->second;
-    std::string text = answer.what.empty() ? std::string() : text_of(question, answer);
     if (question.line) {
-      if (answer.line) line = std::move(text);
+      if (answer.line && !answer.what.empty()) line = text_of(question, answer);
       questions_.erase(it);
     } else {
-      question.text = std::move(text);
+      question.answer = answer;
     }
   }
   answered_.notify_all();
   if (!line.empty()) log::warn(line);
 }
 
-std::string Stalls::why(owner::DemandIndex index, const sched::Where& where, const std::string& label) {
-  const std::uint64_t number = note(label, 1, false);
-  edge_.ask({number, index, where, label, false});
+net::Waits Stalls::answer_to(net::WhyWaits question) {
+  question.request = note(question.label, 1, false);
+  question.line = false;
+  edge_.ask(question);
   std::unique_lock lock(mutex_);
-  answered_.wait_for(lock, kAnswered, [&] { return closed_ || questions_[number].text.has_value(); });
-  std::string text = questions_[number].text.value_or("");
-  questions_.erase(number);
-  return text;
+  answered_.wait_for(lock, kAnswered, [&] { return closed_ || questions_[question.request].answer.has_value(); });
+  net::Waits answer = questions_[question.request].answer.value_or(net::Waits{});
+  questions_.erase(question.request);
+  return answer;
+}
+
+std::string Stalls::why(const net::WhyWaits& question) {
+  const net::Waits answer = answer_to(question);
+  return answer.what.empty() ? std::string() : text_of({question.label, 1, false, std::nullopt}, answer);
+}
+
+std::string Stalls::holders_of_store() {
+  net::WhyWaits question;
+  question.room_bytes = 1;
+  return holders_of(answer_to(question));
 }
 
 void Stalls::close() {
@@ -80,9 +107,21 @@ std::string Stalls::text_of(const Question& question, const net::Waits& answer) 
   // "asks for CPU: 1, ..." goes on the sentence; others are sentences of their own.
   if (!answer.what.starts_with("asks for")) text.resize(text.rfind(": ") + 2);
   text += answer.what;
+  text += holders_of(answer);
+  if (!answer.others.empty()) text += "; other nodes: " + answer.others;
+  if (!answer.advice.empty()) text += "; " + answer.advice;
+  return text;
+}
+
+std::string Stalls::holders_of(const net::Waits& answer) const {
+  std::string text;
   for (std::size_t i = 0; i < answer.holders.size(); ++i) {
     const net::LeaseHolder& holder = answer.holders[i];
     text += i == 0 ? "; held by " : ", ";
+    if (holder.store_bytes > 0) {
+      text += "process " + std::to_string(holder.process) + " with " + sched::bytes_to_string(holder.store_bytes);
+      continue;
+    }
     text += holder.actor ? "actor " : "task ";
     text += holder.function != 0 ? edge_.function_name(holder.function) : "";
     text += text.ends_with(' ') ? "in process " : " in process ";
@@ -92,8 +131,6 @@ std::string Stalls::text_of(const Question& question, const net::Waits& answer) 
     text += " and " + std::to_string(answer.all_holders - answer.holders.size()) + " more";
   }
   if (answer.all_holders > 0 && answer.holders.empty()) text += "; held by placement groups";
-  if (!answer.others.empty()) text += "; other nodes: " + answer.others;
-  if (!answer.advice.empty()) text += "; " + answer.advice;
   return text;
 }
 

@@ -29,11 +29,15 @@ class Stalls {
   explicit Stalls(Edge edge) : edge_(std::move(edge)) {}
 
   // Asks the node about what has been unmet for long. Cheap where it was called a moment ago. True: something is unmet,
-  // call it again in a while.
-  bool look(const owner::Owner& owner, Clock::time_point now);
+  // call it again in a while. not_spilled: see OwnerEffects::not_spilled.
+  bool look(const owner::Owner& owner, Clock::time_point now, const std::string& not_spilled);
   void answered(const net::Waits& answer);
-  // Why the node does not meet the demand; waits for its answer. Empty: not known.
-  std::string why(owner::DemandIndex index, const sched::Where& where, const std::string& label);
+  // A line about what waits for room in the object store.
+  void say_room(const std::string& label, std::uint64_t bytes, const std::string& not_spilled);
+  // Why the node does not meet the demand; waits for its answer. Empty: not known. Its `request` and `line` are set here.
+  std::string why(const net::WhyWaits& question);
+  // Which processes have how much of the object store: "; held by ..."; waits for the node's answer. Empty: not known.
+  std::string holders_of_store();
   void close();
 
  private:
@@ -41,10 +45,12 @@ class Stalls {
     std::string label;
     std::uint64_t waiting = 1;
     bool line = false;
-    std::optional<std::string> text;
+    std::optional<net::Waits> answer;
   };
   std::uint64_t note(const std::string& label, std::uint64_t waiting, bool line);
+  net::Waits answer_to(net::WhyWaits question);
   std::string text_of(const Question& question, const net::Waits& answer) const;
+  std::string holders_of(const net::Waits& answer) const;
 
   Edge edge_;
   owner::UnmetDemand unmet_;

@@ -15,7 +15,7 @@ namespace manta::client {
 namespace {
 
 constexpr std::chrono::milliseconds kExplained{10};  // a deadline after a shorter wait says nothing of the reason
-thread_local bool waited_long = false;
+thread_local bool last_wait_was_long = false;
 
 constexpr std::chrono::microseconds kToldInTimeline{20};  // shorter waits are not in it
 
@@ -165,7 +165,7 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
     }
     bell.sleep(seen, may_block && !blocked ? std::min<Clock::time_point>(deadline, start + kBlockedAfter) : deadline);
   }
-  waited_long = !result && Clock::now() - start >= kExplained;
+  last_wait_was_long = !result && Clock::now() - start >= kExplained;
   // CLIENT-2: what this thread polled is others' to watch now. Not `sleepers`: one may be on its way to sleep, and has
   // asked the channels to ring before this thread told them not to.
   if (waiters_.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
@@ -197,18 +197,23 @@ bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
   return wait_until(done, deadline);
 }
 
+bool Client::waited_long() { return std::exchange(last_wait_was_long, false); }
+
 std::string Client::why_waits(const owner::Entry& entry) {
-  if (!std::exchange(waited_long, false)) return {};  // a program that polls is not held up
   owner::Owner::Obstacle obstacle;
-  sched::Where where;
+  net::WhyWaits question;
   {
     const std::lock_guard guard(mutex_);
     drain();
     obstacle = owner_->obstacle(entry);
-    if (obstacle.demand) where = owner_->where_of(*obstacle.demand);
+    if (obstacle.demand) question.where = owner_->where_of(*obstacle.demand);
+    if (obstacle.room_bytes > 0) question.not_spilled = not_spilled();
   }
   if (obstacle.demand) {
-    if (std::string text = stalls_.why(*obstacle.demand, where, obstacle.label); !text.empty()) return text;
+    question.shape = *obstacle.demand;
+    question.label = obstacle.label;
+    question.room_bytes = obstacle.room_bytes;
+    if (std::string text = stalls_.why(question); !text.empty()) return text;
     return obstacle.label + " waits for a worker";
   }
   if (obstacle.what.empty()) return {};
@@ -360,7 +365,7 @@ void Client::background() {
       last_tick += passed;
       owner_->tick(page_->others_wait.load(std::memory_order_relaxed),
                    static_cast<std::uint32_t>(std::clamp<std::int64_t>(passed.count(), 1, 60'000)));
-      const bool stalls = stalls_.look(*owner_, Clock::now());
+      const bool stalls = stalls_.look(*owner_, Clock::now(), not_spilled());
       unread_.tick(Clock::now());
       if (waiters_ == 0) {
         drain();

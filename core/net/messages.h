@@ -127,6 +127,9 @@ struct WhyWaits {  // a demand of the sender is not met; answered by Waits
   sched::Where where;
   std::string label;  // of what waits
   bool line = false;  // the sender wants to print a line about it
+  // Of what waits for so much of the object store, not for a lease; else 0. And why the sender cannot spill.
+  std::uint64_t room_bytes = 0;
+  std::string not_spilled;
 };
 struct WorkerCannotStart {  // instead of Hello, of a worker
   std::string why;
@@ -261,6 +264,7 @@ struct LeaseHolder {
   std::uint64_t function = 0;  // which it runs; of an actor: its constructor; 0: not known
   bool actor = false;
   std::int64_t milliseconds = 0;  // for so long
+  std::uint64_t store_bytes = 0;  // so much of the object store; then the others are not set
 };
 struct Waits {
   std::uint64_t request = 0;

@@ -7,12 +7,40 @@
 namespace manta::node {
 
 namespace {
+
 constexpr std::size_t kMostHolders = 4;
+
+// What lacks room in the object store. holders: the node's clients that have some of it.
+void explain_room(const net::WhyWaits& m, const net::NodePage& page, std::vector<net::LeaseHolder> holders,
+                  net::Waits& answer) {
+  const std::uint64_t used = page.store.used_bytes.load(std::memory_order_relaxed);
+  const std::uint64_t free = page.store_capacity_bytes - std::min(used, page.store_capacity_bytes);
+  answer.what = "asks for " + sched::bytes_to_string(m.room_bytes) + " of the object store, of " +
+                sched::bytes_to_string(page.store_capacity_bytes) + " here " + sched::bytes_to_string(free) +
+                (free == 0 ? " is free" : " are free");
+  answer.what += m.not_spilled.empty() ? ", and what is in use cannot be spilled" : ", and " + m.not_spilled;
+  answer.advice = "drop references to objects, or raise InitOptions::store_capacity_bytes";
+  answer.all_holders = holders.size();
+  std::sort(holders.begin(), holders.end(), [](const auto& a, const auto& b) { return a.store_bytes > b.store_bytes; });
+  holders.resize(std::min(holders.size(), kMostHolders));
+  answer.holders = std::move(holders);
 }
+
+}  // namespace
 
 void Daemon::explain_wait(Client& client, const net::WhyWaits& m) {
   net::Waits answer;
   answer.request = m.request;
+  if (m.room_bytes > 0) {
+    std::vector<net::LeaseHolder> holders;
+    for (const auto& [id, each] : clients_) {
+      const std::uint64_t bytes = page_->slots[each->slot].store.used_bytes.load(std::memory_order_relaxed);
+      if (bytes > 0 && each->greeted) holders.push_back({.process = each->process, .store_bytes = bytes});
+    }
+    explain_room(m, *page_, std::move(holders), answer);
+    answer.line = m.line && wait_lines_.may_print(m.label, now());
+    return send(client, answer);
+  }
   sched::Shortage shortage;
   const sched::ResourceSet* unplaced = m.where.bundle && is_head() ? planner_.unplaced(m.where.bundle.group) : nullptr;
   if (unplaced != nullptr) {
@@ -33,8 +61,8 @@ void Daemon::explain_wait(Client& client, const net::WhyWaits& m) {
     const Client* worker = answer.holders.size() < kMostHolders ? find(holder.worker) : nullptr;
     if (worker == nullptr) continue;
     const auto held_for = std::chrono::duration_cast<std::chrono::milliseconds>(now() - holder.since);
-    answer.holders.push_back({worker->process, page_->slots[worker->slot].function.load(std::memory_order_relaxed),
-                              holder.actor, held_for.count()});
+    const std::uint64_t function = page_->slots[worker->slot].function.load(std::memory_order_relaxed);
+    answer.holders.push_back({worker->process, function, holder.actor, held_for.count(), 0});
   }
   if (cluster_ && placing_) answer.others = placing_->others();
   if (answer.what.empty() && !answer.others.empty()) answer.what = "no node has the room now";

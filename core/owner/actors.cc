@@ -61,8 +61,7 @@ void Owner::kill_actor(Entry& handle, bool restart) {
     effects_.kill_worker(actor.lease);
     actor.killed = true;
   }
-  if (!restart)
-    actor_dead(actor, Error(ErrorCode::actor_died, "actor " + name_of(handle) + " was ended by manta::kill"));
+  if (!restart) actor_dead(actor, Error(ErrorCode::actor_died, label_of(handle) + " was ended by manta::kill"));
 }
 
 // A borrowed actor becomes known as such when it is first called.
@@ -158,7 +157,7 @@ void Owner::constructed(Entry& handle, Outcome outcome) {
   if (actor.state == State::dead) {
     // Killed meanwhile: the process is about to end.
   } else if (outcome.value.failed()) {
-    const Error error = outcome.value.error().with_context("actor " + name_of(handle) + " could not be constructed");
+    const Error error = outcome.value.error().with_context(label_of(handle) + " could not be constructed");
     give_back_worker(actor);
     actor.not_made = true;
     actor_dead(actor, error);
@@ -274,7 +273,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
                        (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
     if (retry) {
       ++call.attempt;
-      effects_.tried_again("call of " + name_of(call), call.attempt + 1u,
+      effects_.tried_again(label_of(call), call.attempt + 1u,
                            about_end("the actor's process ", first_line(status)));
       enqueue(call, !planted_bug(11));
     } else {
@@ -304,7 +303,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
             : "; its restarts are used up, ActorOptions::max_restarts is " + std::to_string(actor.limits.max_restarts);
     const std::string when = constructing ? " while its constructor ran" : "";
     actor_dead(actor, Error(ErrorCode::actor_died,
-                            about_end("actor " + name_of(handle) + ": its process ", status, when + advice)));
+                            about_end(label_of(handle) + ": its process ", status, when + advice)));
   }
   if (constructing) unhold(handle);
   if (const auto next = std::exchange(actor.next_place, {})) located(handle, *next);
@@ -316,7 +315,7 @@ void Owner::restart(Actor& actor, const std::string& status, bool never_made, bo
   Entry& handle = *actor.handle;
   actor.state = State::pending;
   if (never_made) {
-    effects_.tried_again("actor " + name_of(handle), handle.attempt + 1u,
+    effects_.tried_again(label_of(handle), handle.attempt + 1u,
                          about_end("its process ", first_line(status)));
     return demand_worker(actor);
   }
@@ -326,12 +325,12 @@ void Owner::restart(Actor& actor, const std::string& status, bool never_made, bo
   const std::chrono::nanoseconds delay = actor.backoff.ended(now);
   if (delay.count() > 0) actor.starts_at = now + delay;
   effects_.restarts(
-      {name_of(handle), handle.attempt, actor.limits.max_restarts, status, constructing, asked_for, delay});
+      {label_of(handle), handle.attempt, actor.limits.max_restarts, status, constructing, asked_for, delay});
   demand_worker(actor);
 }
 
 Error Owner::lost_call(const Entry& call, const Actor& actor, const std::string& status) const {
-  const std::string before = "call of " + name_of(call) + ": the actor's process ";
+  const std::string before = label_of(call) + ": the actor's process ";
   const bool ended = actor.state == State::dead || (actor.restarts_left == 0 && actor.state != State::pending);
   if (ended) return Error(ErrorCode::actor_died, about_end(before, status, " while the call ran"));
   return Error(ErrorCode::unavailable,

@@ -19,7 +19,7 @@ Result<void> Owner::cancel(Entry& entry, const Cancellation& how) {
     return {};
   }
   if (how.force && entry.kind == Kind::call) {
-    return manta::fail(ErrorCode::invalid_argument, "call of " + name_of(entry) +
+    return manta::fail(ErrorCode::invalid_argument, label_of(entry) +
                                                         " cannot be cancelled by force, which would end its actor: cancel "
                                                         "it without force, or end the actor with manta::kill");
   }
@@ -62,7 +62,7 @@ void Owner::cancel_children(const TaskId& parent, std::uint64_t count, const Can
 
 Error Owner::cancelled_error(const Entry& entry, const std::string& state) const {
   if (entry.extra->over_limit) return limit_error(entry, state);
-  return Error(ErrorCode::cancelled, (entry.kind == Kind::call ? "call of " : "task ") + name_of(entry) +
+  return Error(ErrorCode::cancelled, label_of(entry) +
                                          " was cancelled by " + entry.extra->cancelled->by + " " + state);
 }
 

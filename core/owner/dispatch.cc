@@ -216,7 +216,7 @@ void Owner::infeasible(DemandIndex demand, const std::string& why) {
     actor->demanded = false;
     if (actor->state == Actor::State::pending) {
       actor->not_made = true;
-      actor_dead(*actor, Error(ErrorCode::invalid_argument, "actor " + name_of(*actor->handle) + " cannot run: " + why));
+      actor_dead(*actor, Error(ErrorCode::invalid_argument, label_of(*actor->handle) + " cannot run: " + why));
     }
     return;
   }
@@ -230,7 +230,7 @@ void Owner::infeasible(DemandIndex demand, const std::string& why) {
   for (Entry* entry : refused) hold(*entry);
   for (Entry* entry : refused) {
     if (entry->phase == Phase::queued) {
-      fail(*entry, Error(ErrorCode::invalid_argument, "task " + name_of(*entry) + " cannot run: " + why));
+      fail(*entry, Error(ErrorCode::invalid_argument, label_of(*entry) + " cannot run: " + why));
     }
   }
   drop_holds(refused);

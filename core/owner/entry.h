@@ -62,6 +62,7 @@ struct EntryExtra {
   std::vector<Entry*> dependents;  // tasks of this owner that wait for this object
   std::uint32_t unresolved = 0;    // of references
   std::string name;                // TaskOptions::name
+  std::string label;               // what messages call it, whole; empty: by its kind and name
   std::unique_ptr<Cancellation> cancelled;  // null: nobody asked for it (OWN-14)
   std::chrono::nanoseconds limit{};         // of the run of an attempt (TaskOptions::timeout); zero: none
   bool over_limit = false;                  // which is why it is cancelled

@@ -65,7 +65,7 @@ bool Owner::rebuild(Entry& entry) {
   entry.extra->references = std::move(lineage->references);
   entry.extra->contained = std::move(lineage->contained);
   ++entry.attempt;
-  effects_.tried_again("task " + name_of(entry), entry.attempt + 1u, "its result was lost");
+  effects_.tried_again(label_of(entry), entry.attempt + 1u, "its result was lost");
   count_open(entry, 1);
   hold(entry);  // the task itself
   entry.phase = Phase::waiting;

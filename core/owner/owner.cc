@@ -177,7 +177,7 @@ void Owner::report_if_unread(Entry& entry) {
   if (entry.kind == Kind::actor) {
     if (entry.actor->state != Actor::State::dead || !entry.actor->not_made) return;
     entry.seen = true;
-    return effects_.unread_failure("actor " + name_of(entry), entry.actor->error);
+    return effects_.unread_failure(label_of(entry), entry.actor->error);
   }
   if (entry.phase != Phase::resolved || !entry.value.failed()) return;
   if (cancelled(entry) && !entry.extra->over_limit) return;
@@ -185,7 +185,7 @@ void Owner::report_if_unread(Entry& entry) {
   const ErrorCode code = error.code();
   if (code == ErrorCode::cancelled || code == ErrorCode::unavailable || code == ErrorCode::actor_died) return;
   entry.seen = true;
-  effects_.unread_failure((entry.kind == Kind::call ? "call of " : "task ") + name_of(entry), error);
+  effects_.unread_failure(label_of(entry), error);
 }
 
 void Owner::report_unread() {
@@ -218,7 +218,7 @@ void Owner::finished(Entry& entry, Outcome outcome) {
     free_value(outcome.value);
     drop_holds(inside);
     ++entry.attempt;
-    effects_.tried_again("task " + name_of(entry), entry.attempt + 1u, "it threw");
+    effects_.tried_again(label_of(entry), entry.attempt + 1u, "it threw");
     enqueue(entry, true);
     dispatch(*shapes_[entry.shape]);
     update_demand(entry.shape);
@@ -339,13 +339,13 @@ void Owner::attempt_lost(Entry& entry, const std::string& status) {
     return fail(entry, cancelled_error(entry, about_end("while it ran; the worker process ", first_line(status))));
   if (entry.max_retries < 0 || entry.attempt < entry.max_retries) {
     if (!(planted_bug(5) && entry.wanted)) ++entry.attempt;
-    effects_.tried_again("task " + name_of(entry), entry.attempt + 1u,
+    effects_.tried_again(label_of(entry), entry.attempt + 1u,
                          about_end("the worker process that ran it ", first_line(status)));
     enqueue(entry, true);
     return;
   }
   fail(entry, Error(ErrorCode::worker_died,
-                    about_end("task " + name_of(entry) + " (attempt " + std::to_string(entry.attempt + 1) + " of " +
+                    about_end(label_of(entry) + " (attempt " + std::to_string(entry.attempt + 1) + " of " +
                                   std::to_string(entry.max_retries + 1) + "): the worker process that ran it ",
                               status,
                               "; look for a crash in the task, or allow more attempts with TaskOptions::max_retries")));
@@ -355,6 +355,11 @@ std::string Owner::name_of(const Entry& entry) const {
   if (entry.extra && !entry.extra->name.empty()) return entry.extra->name;
   if (config_.function_name != nullptr) return config_.function_name(entry.function);
   return entry.id.to_string();
+}
+
+std::string Owner::label_of(const Entry& entry) const {
+  if (entry.extra && !entry.extra->label.empty()) return entry.extra->label;
+  return (entry.kind == Kind::actor ? "actor " : entry.kind == Kind::call ? "call of " : "task ") + name_of(entry);
 }
 
 void Owner::fail_all(const Error& error) {

@@ -83,7 +83,7 @@ class Channel {
 
 // An actor starts again, for people.
 struct Restart {
-  std::string actor;
+  std::string actor;              // its label: "actor CLASS"
   std::uint32_t number = 0;       // from 1
   std::int32_t max_restarts = 0;  // -1: for ever
   std::string why;                // how its process ended
@@ -111,6 +111,8 @@ class OwnerEffects {
   // False: there is no room now; it is asked again at a tick.
   virtual bool restore(Entry&) { return false; }
   virtual void free_spilled(const SpilledExtent&) {}
+  // Why values cannot be spilled at present: "objects cannot be spilled to /tmp: ..."; empty: they can.
+  virtual std::string not_spilled() const { return {}; }
   // The client is dead, and no value that is known here lies in its arena.
   virtual void arena_unused(ClientId) {}
   // The heir's news (OWN-12), in order. Before anything else is sent or freed.
@@ -315,9 +317,12 @@ class Owner {
     std::string label;
     std::string what;
     std::optional<DemandIndex> demand;
+    std::uint64_t room_bytes = 0;  // as Unmet's
   };
   Obstacle obstacle(const Entry& entry) const;
 
+  // What messages call it, whole, instead of "actor CLASS" or "task NAME".
+  void set_label(Entry& entry, std::string label) { entry.more().label = std::move(label); }
   // Of all entries there are now: effects().unread_failure. Each is reported once.
   void report_unread();
 
@@ -355,6 +360,7 @@ class Owner {
   void count_stored(const Value& value, int change);  // OWN-8
   void count_open(const Entry& entry, int change);
   std::string name_of(const Entry& entry) const;
+  std::string label_of(const Entry& entry) const;  // "task NAME", or its own
   void report_if_unread(Entry& entry);
   // dispatch.cc
   TaskQueue& queue_of(const Entry& entry);

@@ -99,16 +99,18 @@ Owner::Arguments Owner::restore_arguments(Entry& task) {
 }
 
 void Owner::tick_spilled(std::uint32_t ticks) {
-  const auto no_room = [](const std::string& whose) {
-    return Error(ErrorCode::exhausted, whose + " was spilled, and there is no room in the node's store to bring it back; "
-                                       "drop references to objects, or raise InitOptions::store_capacity_bytes");
+  const auto no_room = [this](const std::string& whose) {
+    std::string text = whose + " was spilled, and there is no room in the node's store to bring it back; ";
+    if (const std::string why = effects_.not_spilled(); !why.empty()) text += why + "; ";
+    return Error(ErrorCode::exhausted,
+                 text + "drop references to objects, or raise InitOptions::store_capacity_bytes");
   };
   if (pressed_ticks_ > 0) --pressed_ticks_;
   for (const auto& shape : shapes_) {
     if (!std::exchange(shape->starved, false) || (shape->starved_ticks += ticks) < config_.restore_ticks) continue;
     shape->starved_ticks = 0;
     Entry* front = shape->queue.front;
-    if (front != nullptr) fail(*front, no_room("an argument of task " + name_of(*front)));
+    if (front != nullptr) fail(*front, no_room("an argument of " + label_of(*front)));
   }
   for (const auto& [index, actor] : actors_) {
     if (!std::exchange(actor->starved, false) || (actor->starved_ticks += ticks) < config_.restore_ticks) continue;
@@ -117,13 +119,13 @@ void Owner::tick_spilled(std::uint32_t ticks) {
       Entry& handle = *actor->handle;
       actor->constructing = false;
       give_back_worker(*actor);
-      actor_dead(*actor, no_room("an argument of the constructor of actor " + name_of(handle)));
+      actor_dead(*actor, no_room("an argument of the constructor of " + label_of(handle)));
       unhold(handle);
       break;
     }
     Entry* front = actor->calls.front;
     if (front == nullptr) continue;
-    fail(*front, no_room("an argument of call " + name_of(*front)));
+    fail(*front, no_room("an argument of " + label_of(*front)));
     break;  // it may have been the actor's last: the others' turn is at the next tick
   }
   for (Unanswered& waiting : std::exchange(unanswered_, {})) {

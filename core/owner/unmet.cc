@@ -21,11 +21,16 @@ std::vector<UnmetDemand::Line> UnmetDemand::look(const std::vector<Unmet>& unmet
     seen.now = true;
     if (!fresh && seen.progress != demand.progress) seen = {demand.progress, now, true};
     const auto [kind, first] =
-        kinds.try_emplace({demand.actor, *demand.request, demand.where}, Due{{demand.index, 0}, seen.since});
+        kinds.try_emplace({demand.actor, demand.room_bytes > 0, *demand.request, demand.where},
+                          Due{{demand.index, 0, demand.room_bytes}, seen.since});
     Due& due = kind->second;
     due.line.waiting += demand.waiting;
     due.stalled = due.stalled || now - seen.since >= kFirstLine;
-    if (seen.since < due.since) due.line.index = demand.index, due.since = seen.since;
+    if (seen.since < due.since) {
+      due.line.index = demand.index;
+      due.line.room_bytes = demand.room_bytes;
+      due.since = seen.since;
+    }
   }
   std::erase_if(seen_, [](const auto& seen) { return !seen.second.now; });
   std::erase_if(lines_, [&](const auto& line) { return now - line.second >= kBetweenLines; });
@@ -38,6 +43,29 @@ std::vector<UnmetDemand::Line> UnmetDemand::look(const std::vector<Unmet>& unmet
 
 // --- what an Owner has to say
 
+namespace {
+
+constexpr DemandIndex kFetched = ~DemandIndex{0};  // values that other processes have asked for
+
+// What its spilled arguments need.
+std::uint64_t room_for(const Entry& entry) {
+  if (entry.value.kind() == Value::Kind::spilled) return entry.value.spilled().size_bytes;
+  std::uint64_t bytes = 0;
+  if (!entry.extra) return bytes;
+  for (const Entry* argument : entry.extra->references) {
+    if (argument->value.kind() == Value::Kind::spilled) bytes += argument->value.spilled().size_bytes;
+  }
+  return bytes;
+}
+
+// The entry whose arguments have no room.
+const Entry* starved(const Actor& actor) {
+  if (actor.starved_ticks == 0) return nullptr;
+  return actor.constructing ? actor.handle : actor.calls.front;
+}
+
+}  // namespace
+
 std::vector<Unmet> Owner::unmet() const {
   std::vector<Unmet> all;
   for (std::size_t i = 0; i < shapes_.size(); ++i) {
@@ -47,30 +75,44 @@ std::vector<Unmet> Owner::unmet() const {
       if (!lease->blocked && lease->in_flight > 1) demand.waiting += lease->in_flight - 1;
       demand.progress += lease->finished;
     }
+    if (shape.starved_ticks > 0 && shape.queue.front != nullptr) demand.room_bytes = room_for(*shape.queue.front);
     if (demand.waiting > 0) all.push_back(std::move(demand));
   }
   for (const auto& [index, actor] : actors_) {
     if (actor->state == Actor::State::pending && actor->demanded) {
-      all.push_back({index, true, &actor->request, actor->where, 1, 0});
+      all.push_back({index, true, &actor->request, actor->where, 1, 0, 0});
+    } else if (const Entry* first = starved(*actor)) {
+      all.push_back({index, true, &actor->request, actor->where, actor->constructing ? 1 : actor->calls.size, 0,
+                     room_for(*first)});
     }
+  }
+  if (!unanswered_.empty()) {
+    static const sched::ResourceSet none;
+    const Entry& first = *unanswered_.front().entry;
+    all.push_back({kFetched, false, &none, {}, unanswered_.size(), first.id.low, room_for(first)});
   }
   return all;
 }
 
 std::string Owner::label_of(DemandIndex index) const {
+  if (index == kFetched) {
+    return unanswered_.empty() ? "an object" : "object " + unanswered_.front().entry->id.to_string();
+  }
   if (index >= kFirstActor) {
     const auto it = actors_.find(index);
-    return it == actors_.end() || it->second->handle == nullptr ? "an actor" : "actor " + name_of(*it->second->handle);
+    if (it == actors_.end() || it->second->handle == nullptr) return "an actor";
+    const Entry* call = starved(*it->second);
+    return label_of(call != nullptr ? *call : *it->second->handle);
   }
   if (index >= shapes_.size()) return "a task";
   const Shape& shape = *shapes_[index];
-  if (shape.queue.front != nullptr) return "task " + name_of(*shape.queue.front);
+  if (shape.queue.front != nullptr) return label_of(*shape.queue.front);
   const Entry* behind = nullptr;  // in a ring, behind another
   table_.for_each([&](const Entry& entry) {
     const bool pushed = entry.kind == Kind::task && entry.owned && entry.phase == Phase::pushed;
     if (pushed && entry.shape == index && (behind == nullptr || entry.position > behind->position)) behind = &entry;
   });
-  return behind != nullptr ? "task " + name_of(*behind) : "a task";
+  return behind != nullptr ? label_of(*behind) : "a task";
 }
 
 Owner::Obstacle Owner::obstacle(const Entry& first) const {
@@ -84,26 +126,30 @@ Owner::Obstacle Owner::obstacle(const Entry& first) const {
   }
   const auto of_actor = [&](const Actor& actor) -> Obstacle {
     if (!actor.owned && actor.state != Actor::State::alive)
-      return {"", "another process has yet to place the actor", {}};
-    if (actor.state == Actor::State::starting) return {"actor " + name_of(*actor.handle), "its constructor runs", {}};
+      return {"", "another process has yet to place the actor", {}, 0};
+    if (const Entry* first = starved(actor)) return {label_of(*first), "", actor.index, room_for(*first)};
+    if (actor.state == Actor::State::starting) return {label_of(*actor.handle), "its constructor runs", {}, 0};
     if (actor.state != Actor::State::pending)
-      return {"call of " + name_of(*entry), "the actor runs it, or earlier calls", {}};
-    return {"actor " + name_of(*actor.handle), "", actor.index};
+      return {label_of(*entry), "the actor runs it, or earlier calls", {}, 0};
+    return {label_of(*actor.handle), "", actor.index, 0};
+  };
+  const auto of_shape = [&]() -> Obstacle {
+    const bool room = entry->phase == Phase::queued && shapes_[entry->shape]->starved_ticks > 0;
+    return {label_of(*entry), "", entry->shape, room ? room_for(*entry) : 0};
   };
   switch (entry->phase) {
     case Phase::queued:
-      return entry->kind == Kind::call ? of_actor(*entry->actor)
-                                       : Obstacle{"task " + name_of(*entry), "", entry->shape};
+      return entry->kind == Kind::call ? of_actor(*entry->actor) : of_shape();
     case Phase::pushed:
       if (entry->kind == Kind::call) return of_actor(*entry->actor);
-      if (entry->lease != nullptr && entry->lease->in_flight > 1) return {"task " + name_of(*entry), "", entry->shape};
-      return {"task " + name_of(*entry), "it runs", {}};
+      if (entry->lease != nullptr && entry->lease->in_flight > 1) return of_shape();
+      return {label_of(*entry), "it runs", {}, 0};
     case Phase::actor:
       return of_actor(*entry->actor);
     case Phase::borrowed:
-      return {"", "another process makes the value", {}};
+      return {"", "another process makes the value", {}, 0};
     default:
-      return {"", "", {}};
+      return {"", "", {}, 0};
   }
 }
 

@@ -14,6 +14,8 @@ namespace {
 // Of waiting for an actor, before the first line and between two.
 constexpr std::chrono::seconds kSilence(30), kBetween(30);
 
+std::string name_of(std::size_t actor) { return "rollout actor " + std::to_string(actor); }
+
 }  // namespace
 
 Collectors::Collectors(const EnvironmentSpec& environment, const CollectorSetup& setup,
@@ -34,6 +36,7 @@ Collectors::Collectors(const EnvironmentSpec& environment, const CollectorSetup&
     actors_.push_back(environment.start(part, {.num_cpus = options.cpus_per_actor,
                                                .max_restarts = options.max_restarts,
                                                .max_task_retries = options.max_restarts}));
+    actors_.back().set_label(name_of(static_cast<std::size_t>(i)));
     part.first_env += part.num_envs;
   }
   processes_.resize(actors_.size());
@@ -60,29 +63,27 @@ std::vector<Collected> Collectors::collect(const Round& round) {
 Collected Collectors::await(std::size_t actor, const Ref<Collected>& part,
                             std::chrono::steady_clock::time_point start) {
   using std::chrono::nanoseconds;
-  const std::string name = "rollout actor " + std::to_string(actor);
+  const std::string name = name_of(actor);
   nanoseconds said = kSilence;  // of waiting, at the next line
   for (;;) {
     const nanoseconds waited = std::chrono::steady_clock::now() - start;
     const nanoseconds limit = options_.timeout.count() > 0 ? std::min<nanoseconds>(options_.timeout, said) : said;
     auto result = try_get(part, std::max(limit - waited, nanoseconds(0)));
     if (result) return *std::move(result);
-    const Error& error = result.error();
+    const Error error = result.error();
     if (error.code() == ErrorCode::actor_died) {
       throw_error(error.with_context(name + " (raise RunConfig::max_actor_restarts)"));
     }
     if (error.code() != ErrorCode::deadline) throw_error(error);
     const std::string process = processes_[actor] == 0 ? "" : ", process " + std::to_string(processes_[actor]) + ",";
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
-    const std::string text =
-        name + process + " has not finished its part of a rollout for " + std::to_string(seconds) + " s: ";
-    if (limit == options_.timeout) {
-      throw Error(ErrorCode::deadline, text + error.message() +
-                                           " Next: see what its environments wait for, or raise "
-                                           "RunConfig::rollout_timeout.");
-    }
-    std::fprintf(stderr, "manta: %s%s Next: see what its environments wait for, or set RunConfig::rollout_timeout.\n",
-                 text.c_str(), error.message().c_str());
+    std::string text = name + process + " has not finished its part of a rollout for " + std::to_string(seconds) + " s";
+    if (const std::string why = manta::detail::why_unresolved(&part.entry()); !why.empty()) text += ": " + why;
+    const bool placed = actors_[actor].is_placed();
+    text += placed ? ". Next: see what its environments wait for, or " : ". Next: see why it has no process, or ";
+    if (limit == options_.timeout) throw Error(ErrorCode::deadline, text + "raise RunConfig::rollout_timeout.");
+    // An actor that waits for a process says so itself.
+    if (placed) std::fprintf(stderr, "manta: %sset RunConfig::rollout_timeout.\n", text.c_str());
     said += kBetween;
   }
 }

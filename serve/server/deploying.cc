@@ -48,10 +48,11 @@ void await(const DeploymentOptions& options, Started& started, Clock::time_point
       if (!again) throw error.with_context("a replica of '" + options.name + "' cannot be started");
       if (status.restarts >= kCrashes) throw cannot(status.reason + ", " + std::to_string(status.restarts) + " times");
       if (left.count() == 0) {
+        const std::string why = manta::detail::why_unresolved(&started.described.entry());
         throw cannot("it did not start within " + std::to_string(options.start_timeout.count()) + " ms" +
-                     (status.reason.empty() ? "" : "; " + status.reason) +
-                     ". Next: see whether its CPUs and GPUs are free (num_replicas, num_cpus, num_gpus), or raise "
-                     "start_timeout");
+                     (status.reason.empty() ? "" : "; " + status.reason) + (why.empty() ? "" : "; " + why) +
+                     ". Next: " + (status.has_process ? "" : "ask for less (num_replicas, num_cpus, num_gpus), or ") +
+                     "raise start_timeout");
       }
       if (error.code() != ErrorCode::deadline) started.described = started.link->describe();
     }

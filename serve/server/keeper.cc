@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <manta/detail/actor_status.h>
 #include <manta/get.h>
 
 namespace manta::serve {
@@ -25,7 +26,10 @@ Liveness::Limits limits_of(const DeploymentOptions& options) {
 
 detail::Lifeline Keeper::line(const DeploymentOptions& options) {
   const std::lock_guard guard(making_);
-  if (!pulse_) pulse_ = manta::actor<detail::Pulse>.options({.max_restarts = -1, .max_task_retries = -1})();
+  if (!pulse_) {
+    pulse_ = manta::actor<detail::Pulse>.options({.max_restarts = -1, .max_task_retries = -1})();
+    manta::detail::set_label(pulse_.entry(), "health actor of the server");
+  }
   return {pulse_, next_++, std::max<std::int64_t>(options.health_check_period.count() / 2, 1)};
 }
 

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -63,6 +65,45 @@ void make_40_actors() {
   }
 }
 
+// --- a full disk
+
+using Words = std::vector<std::uint64_t>;
+constexpr std::uint64_t kDisk = 8 << 20;
+constexpr int kObject = (4 << 20) / sizeof(std::uint64_t);
+Words many_words(int n) { return Words(static_cast<std::size_t>(n)); }
+int size_of(const Words& words) { return static_cast<int>(words.size()); }
+struct Shelf {
+  std::vector<manta::Ref<Words>> words;
+};
+struct Reader {
+  int size(const Words& words) { return size_of(words); }
+};
+int size_inside(const Shelf& shelf) { return size_of(manta::get(shelf.words.front())); }
+
+// On /tmp, of this program alone; where that is not permitted, a limit on the size of files stands for it.
+bool small_disk = false;
+void make_small_disk() {
+  const std::string size = "size=" + std::to_string(kDisk);
+  small_disk = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+               ::mount("tmpfs", "/tmp", "tmpfs", 0, size.c_str()) == 0;
+}
+// Of 32 MiB in objects of 4 MiB; the first ones lie on the disk, which is full too.
+std::vector<manta::Ref<Words>> fill_store_and_disk() {
+  if (!small_disk) limit(RLIMIT_FSIZE, kDisk);
+  std::vector<manta::Ref<Words>> refs;
+  try {
+    for (int i = 0; i < 40; ++i) refs.push_back(manta::put(many_words(kObject)));
+  } catch (const manta::Error& error) {
+    say(std::string("put: ") + error.what());
+  }
+  return refs;
+}
+
+const std::string kNoRoom =
+    " waits: it asks for 4[.]0 MiB of the object store, of 32[.]0 MiB here [0-9.]+ [KM]?i?B (is|are) free, and objects "
+    "cannot be spilled to /tmp: (No space left on device|File too large);.*; held by process [0-9]+ with 2[0-9.]+ MiB; "
+    "drop references to objects, or raise InitOptions::store_capacity_bytes";
+
 // clang-format off
 const std::vector<WaitRow> rows{
   {"task_cpu", {.num_cpus = 2}, {}, [] {
@@ -119,20 +160,31 @@ const std::vector<WaitRow> rows{
      hold(holder);
      const manta::PlacementGroup group({{.num_cpus = 1}, {.num_cpus = 1}}, manta::GroupStrategy::strict_pack);
      expect_late(group.ready());
-   }, "placement group is ready waits: a bundle asks for CPU: 1, of CPU: 2 here . is free; " + kHeldByHolder},
+   }, "placement group waits: a bundle asks for CPU: 1, of CPU: 2 here . is free; " + kHeldByHolder},
   {"descriptors", {.num_cpus = 2}, [] { limit(RLIMIT_NOFILE, 64); }, make_40_actors, "Too many open files.*ulimit -n"},
   {"processes", {.num_cpus = 2}, [] {
      if (::getuid() == 0 && ::setgid(54321) == 0) (void)!::setuid(54321);  // root has no such limit
      ::prctl(PR_SET_DUMPABLE, 1);  // or /proc/self is not its own any more
      limit(RLIMIT_NPROC, 24);
    }, make_40_actors, "Resource temporarily unavailable.*ulimit -u"},
+  {"task_full_disk", {.num_cpus = 2, .store_capacity_bytes = 32 << 20, .spill_directory = "/tmp"}, make_small_disk, [] {
+     const auto refs = fill_store_and_disk();
+     expect_late(manta::remote<size_of>(refs.front()));
+   }, "task [^;]*size_of" + kNoRoom},
+  {"actor_full_disk", {.num_cpus = 2, .store_capacity_bytes = 32 << 20, .spill_directory = "/tmp"}, make_small_disk, [] {
+     auto reader = manta::actor<Reader>();
+     (void)manta::get(reader.call<&Reader::size>(Words()));
+     const auto refs = fill_store_and_disk();
+     expect_late(reader.call<&Reader::size>(refs.front()));
+   }, "call of [^;]*size" + kNoRoom},
+  {"value_full_disk", {.num_cpus = 2, .store_capacity_bytes = 32 << 20, .spill_directory = "/tmp"}, make_small_disk, [] {
+     const auto refs = fill_store_and_disk();
+     expect_late(manta::remote<size_inside>(Shelf{{refs.front()}}));
+   }, "object [^;]*" + kNoRoom, false},
 };
 // clang-format on
 
 // --- limits that refuse at once
-
-using Words = std::vector<std::uint64_t>;
-Words many_words(int n) { return Words(static_cast<std::size_t>(n)); }
 
 void without_address_space() {
   for (int i = 0; i < 3; ++i) {

@@ -1,9 +1,12 @@
-// One runtime for all tests of this program.
+// One runtime for all tests of this program; or a program that waits.
 #include <gtest/gtest.h>
 
 #include <manta/manta.h>
 
+#include "tests/serve/waits_test.h"
+
 int main(int argc, char** argv) {
+  if (const auto status = manta::e2e::run_wait_row(argc, argv, serve_wait_rows)) return *status;
   auto runtime = manta::init(argc, argv, {.num_cpus = 2});
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

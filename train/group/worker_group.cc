@@ -1,9 +1,9 @@
 #include "train/group/worker_group.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <sstream>
 
+#include <manta/detail/actor_status.h>
 #include <manta/get.h>
 #include <manta/wait.h>
 
@@ -15,9 +15,7 @@ namespace {
 // be the one that died.
 constexpr std::chrono::milliseconds kForTheCause{500};
 
-constexpr std::chrono::milliseconds kStopPoll{100};     // how often a signal is looked for
-constexpr std::chrono::milliseconds kFirstLine{2'000};  // of waiting for room
-constexpr std::chrono::milliseconds kFurtherLines{30'000};
+constexpr std::chrono::milliseconds kStopPoll{100};  // how often a signal is looked for
 
 ActorOptions options_for(const ScalingConfig& scaling, const Bundle& bundle) {
   return {.num_cpus = scaling.cpus_per_worker,
@@ -29,9 +27,10 @@ ActorOptions options_for(const ScalingConfig& scaling, const Bundle& bundle) {
 
 std::string amount_text(const ScalingConfig& scaling) {
   std::ostringstream text;
-  text << scaling.num_workers << " workers with " << scaling.cpus_per_worker << " CPUs";
+  text << scaling.num_workers << (scaling.num_workers == 1 ? " worker" : " workers") << " with "
+       << scaling.cpus_per_worker << (scaling.cpus_per_worker == 1 ? " CPU" : " CPUs");
   if (scaling.use_gpu) text << " and a GPU";
-  text << " each";
+  if (scaling.num_workers > 1) text << " each";
   return text.str();
 }
 
@@ -58,19 +57,11 @@ Reservation::Reservation(const ScalingConfig& scaling) : what_(amount_text(scali
 
 bool Reservation::await(const std::function<bool()>& interrupted) const {
   if (!group_) return true;
+  // The core says what is lacking, and which processes hold it.
   std::vector<Ref<void>> ready{group_->ready()};
-  const auto began = std::chrono::steady_clock::now();
-  auto next_line = began + kFirstLine;
+  manta::detail::set_label(ready.front().entry(), "training on " + what_);
   while (manta::wait(ready, {.count = 1, .timeout = kStopPoll}) == 0) {
     if (interrupted()) return false;
-    const auto now = std::chrono::steady_clock::now();
-    if (now < next_line) continue;
-    next_line = now + kFurtherLines;
-    std::fprintf(stderr,
-                 "manta: Trainer waits until one host has room for %s (%lld s); other work holds CPUs or GPUs. "
-                 "Next: end that work, or ask for less.\n",
-                 what_.c_str(),
-                 static_cast<long long>(std::chrono::duration_cast<std::chrono::seconds>(now - began).count()));
   }
   manta::get(ready.front());
   return true;

@@ -71,6 +71,7 @@ std::uint64_t Crew::token(const Slot& slot, Kind kind) const {
 void Crew::start(Slot& slot) {
   slot = Slot{.life = slot.life + 1};
   slot.worker = program_.start(setup_, options_);
+  slot.worker.set_label("worker " + std::to_string(&slot - slots_.data()) + " for trials");
   queue_.add(slot.worker.ready, token(slot, kReady));
 }
 

@@ -165,6 +165,31 @@ TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoRoomFailsInTheEnd) {
   EXPECT_EQ(content(*argument), "extent 4096") << "nothing is lost";
 }
 
+// UNMET
+TEST(OwnerSpilling, WhatFindsNoRoomIsADemandForSoMuchOfTheStore) {
+  RecordedOwner o;
+  Entry* argument = o.put(1, block(64));
+  o.call([&] { (void)o.owner().export_ref(*argument); });
+  spill(o, argument);
+  NewTask task = o.task(2);
+  task.references = {argument};
+  task.ref_mask = 1;
+  Entry* result = o.submit(std::move(task));
+  o.room = false;
+  o.grant(1);
+  o.tick();
+  ASSERT_EQ(o.owner().unmet().size(), 1U);
+  EXPECT_EQ(o.owner().unmet().front().room_bytes, 64U);
+  EXPECT_EQ(o.owner().obstacle(*result).room_bytes, 64U);
+  o.receive(kOther, Fetch{argument->id});
+  ASSERT_EQ(o.owner().unmet().size(), 2U) << "another process waits for the value";
+  EXPECT_EQ(o.owner().unmet().back().room_bytes, 64U);
+  EXPECT_EQ(o.owner().label_of(o.owner().unmet().back().index), "object " + argument->id.to_string());
+  o.room = true;
+  o.tick();
+  EXPECT_TRUE(o.owner().unmet().empty());
+}
+
 TEST(OwnerSpilling, AnActorWhoseArgumentsFindNoRoomFailsInTheEnd) {
   RecordedOwner o({.restore_ticks = 5});
   Entry* argument = o.put(1, block(64));

@@ -1,4 +1,5 @@
-// Where an actor is in its life, as the process that made it knows. For Manta's libraries: not for programs.
+// Where an actor is in its life, as the process that made it knows, and what messages call it. For Manta's libraries: not
+// for programs.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@ struct ActorStatus {
     dead,      // for good
   };
   State state = State::starting;
+  bool has_process = false;  // in which its constructor runs, or has run
   std::uint32_t restarts = 0;  // so far
   std::string reason;          // dead: why; else how its last process ended, where one has
 };
@@ -23,6 +25,12 @@ struct ActorStatus {
 //
 // Threading: any. Errors: throws Error: unavailable without a runtime, or where the node process is gone.
 ActorStatus actor_status(EntryHead* actor, bool with_reason);
+
+// What messages about waits and failures call this actor, or the result of this task or call, instead of "actor CLASS":
+// "replica of deployment 'digits'". For entries that this process made. One lock, no message.
+//
+// Threading: any. Errors: throws Error(unavailable) without a runtime.
+void set_label(EntryHead& entry, std::string label);
 
 template <class T>
 ActorStatus status_of(const Actor<T>& actor, bool with_reason) {

@@ -105,7 +105,11 @@ namespace detail {
 template <class D>
 Deployable erased(const Deployment<D>& deployment, std::shared_ptr<Targets<D>> targets) {
   return {deployment.options,
-          [start = deployment.start](const Lifeline& line) { return std::make_unique<TypedLink<D>>(start(line)); },
+          [start = deployment.start, name = deployment.options.name](const Lifeline& line) {
+            auto link = std::make_unique<TypedLink<D>>(start(line));
+            manta::detail::set_label(link->replica.entry(), "replica of deployment '" + name + "'");
+            return link;
+          },
           [targets](const std::vector<const ReplicaLink*>& links) {
             std::vector<Actor<Replica<D>>> replicas;
             for (const ReplicaLink* link : links) replicas.push_back(static_cast<const TypedLink<D>&>(*link).replica);

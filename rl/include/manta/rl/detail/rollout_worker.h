@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/detail/actor_status.h>
 #include <manta/detail/label.h>
 #include <manta/rl/batch_env.h>
 #include <manta/rl/network_options.h>
@@ -95,6 +96,8 @@ struct StartedWorker {
   std::function<Ref<Collected>(const Ref<Round>&)> collect;
   std::function<Ref<std::string>()> save_state;
   std::function<Ref<void>(const std::string&)> load_state;
+  std::function<void(const std::string&)> set_label;
+  std::function<bool()> is_placed;  // it has a process
 };
 
 template <class W, class File, class... As>
@@ -102,7 +105,12 @@ StartedWorker start_worker(const ActorOptions& options, const As&... arguments) 
   const Actor<W> handle = actor<W, File>.options(options)(arguments...);
   return {[handle](const Ref<Round>& round) { return handle.template call<&RolloutWorker::collect, File>(round); },
           [handle] { return handle.template call<&RolloutWorker::save_state, File>(); },
-          [handle](const std::string& state) { return handle.template call<&RolloutWorker::load_state, File>(state); }};
+          [handle](const std::string& state) { return handle.template call<&RolloutWorker::load_state, File>(state); },
+          [handle](const std::string& label) { manta::detail::set_label(handle.entry(), label); },
+          [handle] {
+            const auto status = manta::detail::status_of(handle, false);
+            return status.state != manta::detail::ActorStatus::State::starting || status.has_process;
+          }};
 }
 
 }  // namespace manta::rl::detail

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/detail/actor_status.h>
 #include <manta/detail/label.h>
 #include <manta/train/checkpoint_store.h>
 #include <manta/train/context.h>
@@ -116,6 +117,7 @@ using StartWorker = std::function<StartedWorker(const WorkerSetup&, const ActorO
 template <class W, class File, class... As>
 StartedWorker start_worker(const WorkerSetup& setup, const ActorOptions& options, const As&... arguments) {
   const Actor<W> handle = actor<W, File>.options(options)(setup);
+  manta::detail::set_label(handle.entry(), "training worker of rank " + std::to_string(setup.rank));
   return {handle.template call<&W::run, File>(arguments...),
           [handle] { return handle.template call<&Worker::take_reports, File>(); },
           [handle] { (void)handle.template call<&Worker::request_stop, File>(); }, [handle] { manta::kill(handle); }};

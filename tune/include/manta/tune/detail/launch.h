@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/detail/actor_status.h>
 #include <manta/detail/label.h>
 #include <manta/serialize.h>
 #include <manta/tune/results.h>
@@ -199,6 +200,7 @@ struct StartedWorker {
   std::function<Ref<Update>(const Question&)> ask;
   std::function<void()> leave;
   std::function<void()> kill;
+  std::function<void(const std::string&)> set_label;  // what messages call it, before " of OBJECTIVE"
 };
 
 // The types of the program, erased.
@@ -223,6 +225,9 @@ StartedWorker start_worker(const WorkerSetup& setup, const ActorOptions& options
   worker.ask = [handle](const Question& question) { return handle.template call<&Worker::ask, File>(question); };
   worker.leave = [handle] { (void)handle.template call<&Worker::leave, File>(); };
   worker.kill = [handle] { manta::kill(handle); };
+  worker.set_label = [handle](const std::string& label) {
+    manta::detail::set_label(handle.entry(), label + " of " + std::string(W::manta_label()));
+  };
   return worker;
 }
 

@@ -1,0 +1,6 @@
+// Rows of tests/support/waits.h: deployments whose replicas find no place.
+#pragma once
+
+#include "tests/support/waits.h"
+
+extern const std::vector<manta::e2e::WaitRow> serve_wait_rows;
