@@ -55,7 +55,7 @@ ActorStatus actor_status(EntryHead* actor, bool with_reason) {
   Retired::check_present(actor);
   return client.actor_status(entry_of(actor), with_reason);
 }
-void set_label(EntryHead& entry, std::string label) { Client::require().set_label(*entry_of(&entry), std::move(label)); }
+void set_label(EntryHead& entry, std::string label) { Client::require().set_label(entry_of(&entry), std::move(label)); }
 
 EntryHead* find_actor(std::string_view name, std::string_view type) {
   return Client::require().find_actor(std::string(name), std::string(type));

@@ -120,7 +120,7 @@ void Owner::lease_granted(LeaseId id, ClientId worker, ShapeIndex index, Channel
   lease->channel = &channel;
   Shape& shape = *shapes_[index];
   shape.leases.push_back(lease.get());
-  ++shape.started;
+  if (shape.starved_ticks == 0) ++shape.started;  // else it waits for room in the store, whatever leases come and go
   leases_.emplace(id, std::move(lease));
   dispatch(shape);
   rebalance(shape);

@@ -127,7 +127,7 @@ Owner::Obstacle Owner::obstacle(const Entry& first) const {
   const auto of_actor = [&](const Actor& actor) -> Obstacle {
     if (!actor.owned && actor.state != Actor::State::alive)
       return {"", "another process has yet to place the actor", {}, 0};
-    if (const Entry* first = starved(actor)) return {label_of(*first), "", actor.index, room_for(*first)};
+    if (const Entry* blocked = starved(actor)) return {label_of(*blocked), "", actor.index, room_for(*blocked)};
     if (actor.state == Actor::State::starting) return {label_of(*actor.handle), "its constructor runs", {}, 0};
     if (actor.state != Actor::State::pending)
       return {label_of(*entry), "the actor runs it, or earlier calls", {}, 0};

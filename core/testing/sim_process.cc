@@ -142,6 +142,7 @@ void SimProcess::deliver(Message message) {
 }
 
 void SimProcess::on_granted(const message::Granted& granted) {
+  if (granted.shape >= owner::kFirstActor) wanted_[granted.shape] = 0;  // SCHED-9
   world_.trace.record("%c: granted %l on %c, shape %u", id_, granted.lease, granted.worker, granted.shape);
   granted.ring->submitter_edge = this;
   rings_out_[granted.lease] = granted.ring;

@@ -356,6 +356,7 @@ class World {
     if (!std::exchange(worker.alive, false)) return;
     deaths_ += worker.constructed || running(worker) != 0 ? 1 : 0;
     lease_.erase(worker.lease.value);
+    demanded_ = false;  // SCHED-9
     for (Process* p : {&owner_, &borrower_}) {
       p->inbox.emplace_back([this, p, &worker] {
         while (take_result(*p, worker.rings[p->id])) {

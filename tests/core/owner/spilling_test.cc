@@ -179,11 +179,11 @@ TEST(OwnerSpilling, WhatFindsNoRoomIsADemandForSoMuchOfTheStore) {
   o.grant(1);
   o.tick();
   ASSERT_EQ(o.owner().unmet().size(), 1U);
-  EXPECT_EQ(o.owner().unmet().front().room_bytes, 64U);
-  EXPECT_EQ(o.owner().obstacle(*result).room_bytes, 64U);
+  EXPECT_EQ(o.owner().unmet().front().room_bytes, 100'000U);
+  EXPECT_EQ(o.owner().obstacle(*result).room_bytes, 100'000U);
   o.receive(kOther, Fetch{argument->id});
   ASSERT_EQ(o.owner().unmet().size(), 2U) << "another process waits for the value";
-  EXPECT_EQ(o.owner().unmet().back().room_bytes, 64U);
+  EXPECT_EQ(o.owner().unmet().back().room_bytes, 100'000U);
   EXPECT_EQ(o.owner().label_of(o.owner().unmet().back().index), "object " + argument->id.to_string());
   o.room = true;
   o.tick();
