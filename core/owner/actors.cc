@@ -273,8 +273,7 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
                        (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
     if (retry) {
       ++call.attempt;
-      effects_.tried_again(label_of(call), call.attempt + 1u,
-                           about_end("the actor's process ", first_line(status)));
+      effects_.tried_again(label_of(call), call.attempt + 1u, about_end("the actor's process ", first_line(status)));
       enqueue(call, !planted_bug(11));
     } else {
       call.phase = Phase::here;  // in no queue and no ring
@@ -302,8 +301,8 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
             ? "; ActorOptions::max_restarts lets it start again"
             : "; its restarts are used up, ActorOptions::max_restarts is " + std::to_string(actor.limits.max_restarts);
     const std::string when = constructing ? " while its constructor ran" : "";
-    actor_dead(actor, Error(ErrorCode::actor_died,
-                            about_end(label_of(handle) + ": its process ", status, when + advice)));
+    actor_dead(actor,
+               Error(ErrorCode::actor_died, about_end(label_of(handle) + ": its process ", status, when + advice)));
   }
   if (constructing) unhold(handle);
   if (const auto next = std::exchange(actor.next_place, {})) located(handle, *next);
@@ -315,8 +314,7 @@ void Owner::restart(Actor& actor, const std::string& status, bool never_made, bo
   Entry& handle = *actor.handle;
   actor.state = State::pending;
   if (never_made) {
-    effects_.tried_again(label_of(handle), handle.attempt + 1u,
-                         about_end("its process ", first_line(status)));
+    effects_.tried_again(label_of(handle), handle.attempt + 1u, about_end("its process ", first_line(status)));
     return demand_worker(actor);
   }
   if (actor.restarts_left > 0) --actor.restarts_left;

@@ -19,9 +19,10 @@ Result<void> Owner::cancel(Entry& entry, const Cancellation& how) {
     return {};
   }
   if (how.force && entry.kind == Kind::call) {
-    return manta::fail(ErrorCode::invalid_argument, label_of(entry) +
-                                                        " cannot be cancelled by force, which would end its actor: cancel "
-                                                        "it without force, or end the actor with manta::kill");
+    return manta::fail(ErrorCode::invalid_argument,
+                       label_of(entry) +
+                           " cannot be cancelled by force, which would end its actor: cancel "
+                           "it without force, or end the actor with manta::kill");
   }
   if (cancelled(entry)) {
     Cancellation& before = *entry.extra->cancelled;
@@ -62,8 +63,7 @@ void Owner::cancel_children(const TaskId& parent, std::uint64_t count, const Can
 
 Error Owner::cancelled_error(const Entry& entry, const std::string& state) const {
   if (entry.extra->over_limit) return limit_error(entry, state);
-  return Error(ErrorCode::cancelled, label_of(entry) +
-                                         " was cancelled by " + entry.extra->cancelled->by + " " + state);
+  return Error(ErrorCode::cancelled, label_of(entry) + " was cancelled by " + entry.extra->cancelled->by + " " + state);
 }
 
 // A value counts: the task was asked to stop, and finished. Unless it is over its time limit (OWN-15).

@@ -70,9 +70,8 @@ Error Owner::limit_error(const Entry& entry, const std::string& state) const {
   if (!call && entry.max_retries >= 0) attempt += " of " + std::to_string(entry.max_retries + 1);
   return Error(
       ErrorCode::deadline,
-      label_of(entry) + " (attempt " + attempt +
-          ") took longer than its time limit of " + to_text(entry.extra->limit) + ": it was cancelled " + state +
-          "\nGive it more by " + (call ? "CallOptions" : "TaskOptions") +
+      label_of(entry) + " (attempt " + attempt + ") took longer than its time limit of " + to_text(entry.extra->limit) +
+          ": it was cancelled " + state + "\nGive it more by " + (call ? "CallOptions" : "TaskOptions") +
           "::timeout, or look at its stack while it runs: gdb -p PID, of its worker process (docs/debugging.md)");
 }
 

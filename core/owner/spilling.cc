@@ -102,8 +102,7 @@ void Owner::tick_spilled(std::uint32_t ticks) {
   const auto no_room = [this](const std::string& whose) {
     std::string text = whose + " was spilled, and there is no room in the node's store to bring it back; ";
     if (const std::string why = effects_.not_spilled(); !why.empty()) text += why + "; ";
-    return Error(ErrorCode::exhausted,
-                 text + "drop references to objects, or raise InitOptions::store_capacity_bytes");
+    return Error(ErrorCode::exhausted, text + "drop references to objects, or raise InitOptions::store_capacity_bytes");
   };
   if (pressed_ticks_ > 0) --pressed_ticks_;
   for (const auto& shape : shapes_) {

@@ -20,9 +20,8 @@ std::vector<UnmetDemand::Line> UnmetDemand::look(const std::vector<Unmet>& unmet
     Seen& seen = it->second;
     seen.now = true;
     if (!fresh && seen.progress != demand.progress) seen = {demand.progress, now, true};
-    const auto [kind, first] =
-        kinds.try_emplace({demand.actor, demand.room_bytes > 0, *demand.request, demand.where},
-                          Due{{demand.index, 0, demand.room_bytes}, seen.since});
+    const auto [kind, first] = kinds.try_emplace({demand.actor, demand.room_bytes > 0, *demand.request, demand.where},
+                                                 Due{{demand.index, 0, demand.room_bytes}, seen.since});
     Due& due = kind->second;
     due.line.waiting += demand.waiting;
     due.stalled = due.stalled || now - seen.since >= kFirstLine;
@@ -129,8 +128,7 @@ Owner::Obstacle Owner::obstacle(const Entry& first) const {
       return {"", "another process has yet to place the actor", {}, 0};
     if (const Entry* blocked = starved(actor)) return {label_of(*blocked), "", actor.index, room_for(*blocked)};
     if (actor.state == Actor::State::starting) return {label_of(*actor.handle), "its constructor runs", {}, 0};
-    if (actor.state != Actor::State::pending)
-      return {label_of(*entry), "the actor runs it, or earlier calls", {}, 0};
+    if (actor.state != Actor::State::pending) return {label_of(*entry), "the actor runs it, or earlier calls", {}, 0};
     return {label_of(*actor.handle), "", actor.index, 0};
   };
   const auto of_shape = [&]() -> Obstacle {

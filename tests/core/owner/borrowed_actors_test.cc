@@ -225,7 +225,8 @@ TEST(OwnerLentActors, WhoAsksIsToldWhenItIsThereAndWheneverItMoves) {
   o.worker_died(1);
   o.grant_actor(2);
   o.finish(o.start(2));
-  EXPECT_THAT(o.log(), ElementsAre("restart 1 in 0 ms", "demand 1 for actor 0", "to 5: 1 is at 102")) << "the dead are told nothing";
+  EXPECT_THAT(o.log(), ElementsAre("restart 1 in 0 ms", "demand 1 for actor 0", "to 5: 1 is at 102"))
+      << "the dead are told nothing";
   o.worker_died(2);
   EXPECT_THAT(o.log(), Contains("to 5: 1 is gone"));
   o.receive(kBob, FindActor{object(1)});
