@@ -21,6 +21,7 @@ constexpr int kRefs = 10'000;
 
 constexpr std::string_view kGetSmall = "single client get calls (Plasma Store)";
 constexpr std::string_view kPutSmall = "single client put calls (Plasma Store)";
+constexpr std::string_view kGetBorrowed = "get of 10k refs that another process owns";
 constexpr std::string_view kGetRefs = "single client get object containing 10k refs";
 constexpr std::string_view kPutLarge = "put 1 GB numpy array";
 constexpr std::string_view kPutCold = "put 1 GB, the first of the process";
@@ -57,6 +58,19 @@ void refs_in_an_object(Harness& harness) {
   const Runtime runtime = harness.start();
   const Ref<std::vector<Ref<int>>> object = remote<many_refs>();
   harness.rate(kGetRefs, [&] { check(get(object).size() == kRefs, "an object of references"); });
+}
+
+// That the process which made them owns, and that nothing has read before.
+void borrowed_refs(Harness& harness) {
+  const Runtime runtime = harness.start();
+  std::vector<Run> runs;
+  for (int i = 0; i < Harness::kRuns; ++i) {
+    const std::vector<Ref<int>> refs = get(remote<many_refs>());
+    const Stopwatch watch;
+    check(get(refs).size() == kRefs, "values of borrowed references");
+    runs.push_back(watch.stop(watch.seconds(), false));
+  }
+  harness.emit(kGetBorrowed, "s", runs);
 }
 
 std::shared_ptr<std::vector<std::byte>> gigabyte() {
@@ -179,6 +193,7 @@ std::vector<Case> object_cases() {
       {{kGetSmall}, small_objects_get},
       {{kPutSmall}, small_objects_put},
       {{kGetRefs}, refs_in_an_object},
+      {{kGetBorrowed}, borrowed_refs},
       {{kPutLarge, kPutCold, kPutInPlace, kGetLarge, kTouch, kGetOwn}, large_objects},
       {{kVectorTasks, kArrayTasks, kArrayGet}, vectors_in_place},
       {{kCopyCold, kCopy}, copies},

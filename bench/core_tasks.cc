@@ -21,6 +21,7 @@ constexpr int kLeaves = 1024;
 
 constexpr std::string_view kSync = "single client tasks sync";
 constexpr std::string_view kAsync = "single client tasks async";
+constexpr std::string_view kLimited = "single client tasks async, each with a time limit";
 constexpr std::string_view kMultiClient = "multi client tasks async";
 constexpr std::string_view kGetBatch = "single client tasks and get batch";
 constexpr std::string_view kWait = "single client wait 1k refs";
@@ -42,6 +43,20 @@ void tasks_async(Harness& harness) {
   const Runtime runtime = harness.start();
   harness.rate(
       kAsync, [] { submit_and_get(kBatch); }, kBatch);
+}
+
+void tasks_with_limit(Harness& harness) {
+  const Runtime runtime = harness.start();
+  const auto limited = remote<inc>.options({.timeout = std::chrono::seconds(30)});
+  std::vector<Ref<int>> refs;
+  harness.rate(
+      kLimited,
+      [&] {
+        refs.clear();
+        for (int i = 0; i < kBatch; ++i) refs.push_back(limited(i));
+        (void)get(refs);
+      },
+      kBatch);
 }
 
 void tasks_and_get_batch(Harness& harness) {
@@ -130,6 +145,7 @@ std::vector<Case> task_cases() {
   return {
       {{kSync}, tasks_sync, true},
       {{kAsync}, tasks_async, true},
+      {{kLimited}, tasks_with_limit},
       {{kMultiClient}, multi_client, true},
       {{kGetBatch}, tasks_and_get_batch, true},
       {{kWait}, wait_refs, true},
