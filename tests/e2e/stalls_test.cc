@@ -163,7 +163,9 @@ const std::vector<WaitRow> rows{
    }, "placement group waits: a bundle asks for CPU: 1, of CPU: 2 here . is free; " + kHeldByHolder},
   {"descriptors", {.num_cpus = 2}, [] { limit(RLIMIT_NOFILE, 64); }, make_40_actors, "Too many open files.*ulimit -n"},
   {"processes", {.num_cpus = 2}, [] {
-     if (::getuid() == 0 && ::setgid(54321) == 0) (void)!::setuid(54321);  // root has no such limit
+     // Root has no such limit, and a second run at the same time must not be counted.
+     const auto user = static_cast<uid_t>(100'000 + ::getpid());
+     if (::getuid() == 0 && ::setgid(user) == 0) (void)!::setuid(user);
      ::prctl(PR_SET_DUMPABLE, 1);  // or /proc/self is not its own any more
      limit(RLIMIT_NPROC, 24);
    }, make_40_actors, "Resource temporarily unavailable.*ulimit -u"},
