@@ -15,7 +15,7 @@ namespace manta::bench {
 namespace {
 
 constexpr int kBatch = 1000;
-constexpr int kActors = 2;   // as many as CPUs
+constexpr int kActors = 2;  // as many as CPUs
 constexpr int kClients = 4;
 constexpr int kCallsOfClient = 5000;
 

@@ -60,7 +60,7 @@ void refs_in_an_object(Harness& harness) {
   harness.rate(kGetRefs, [&] { check(get(object).size() == kRefs, "an object of references"); });
 }
 
-// That the process which made them owns, and that nothing has read before.
+// The values of references whose owner is another process; no process here has read them before.
 void borrowed_refs(Harness& harness) {
   const Runtime runtime = harness.start();
   std::vector<Run> runs;
@@ -171,7 +171,8 @@ void copies(Harness& harness) {
   const auto bytes = gigabyte();
   std::vector<Run> cold, warm;
   for (int i = 0; i < Harness::kRuns; ++i) {
-    void* memory = ::mmap(nullptr, kGigabyte, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* memory =
+        ::mmap(nullptr, kGigabyte, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     check(memory != MAP_FAILED, "a gigabyte of shared memory");
     auto* target = static_cast<std::byte*>(memory);
     for (std::vector<Run>* runs : {&cold, &warm}) {

@@ -25,7 +25,7 @@ std::span<EntryHead* const> ReadAhead::next(std::size_t from, std::size_t count)
   if (all_) {
     try {
       entries_ = all_();
-    } catch (const Error&) {  // an empty Ref is among them, which is told in its turn
+    } catch (const Error&) {  // a Ref is empty: get() throws when it comes to that one
     }
     all_ = nullptr;
   }

@@ -19,8 +19,9 @@ void pause_before(int attempt) {
   if (attempt > 2) std::this_thread::sleep_for(std::chrono::milliseconds(std::min(1 << (attempt - 3), 50)));
 }
 [[noreturn]] void throw_always_ending(const std::string& name) {
-  throw Error(ErrorCode::unavailable, "the actors named \"" + name + "\" ended one after the other before a handle was "
-                                      "had; let a process keep a handle for as long as the actor is used");
+  throw Error(ErrorCode::unavailable, "the actors named \"" + name +
+                                          "\" ended one after the other before a handle was "
+                                          "had; let a process keep a handle for as long as the actor is used");
 }
 
 owner::ActorLimits limits_of(const ActorOptions& options) {
@@ -29,8 +30,7 @@ owner::ActorLimits limits_of(const ActorOptions& options) {
         ErrorCode::invalid_argument,
         "ActorOptions::max_concurrency is " + std::to_string(options.max_concurrency) + "; it must be from 1 to 4096");
   }
-  return {options.max_restarts, options.max_task_retries,
-          static_cast<std::uint32_t>(options.max_concurrency)};
+  return {options.max_restarts, options.max_task_retries, static_cast<std::uint32_t>(options.max_concurrency)};
 }
 
 }  // namespace
@@ -74,9 +74,9 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
         return entry;
       }
       if (!call.options.get_if_exists) {
-        throw Error(ErrorCode::invalid_argument,
-                    "an actor named \"" + name + "\" exists already: choose another name, or set "
-                    "ActorOptions::get_if_exists");
+        throw Error(ErrorCode::invalid_argument, "an actor named \"" + name +
+                                                     "\" exists already: choose another name, or set "
+                                                     "ActorOptions::get_if_exists");
       }
       if (owner::Entry* existing = adopt_named(answer, name, std::string(call.type))) {
         detail::release(entry);
@@ -125,9 +125,9 @@ detail::ActorStatus Client::actor_status(const owner::Entry& entry, bool with_re
   }
   const owner::Actor& actor = *entry.actor;
   detail::ActorStatus status;
-  status.state = actor.state == Known::dead                      ? State::dead
+  status.state = actor.state == Known::dead                     ? State::dead
                  : actor.state == Known::alive && !actor.killed ? State::alive
-                                                                 : State::starting;
+                                                                : State::starting;
   status.has_process = actor.lease || actor.state == Known::alive;
   status.restarts = entry.attempt;
   if (with_reason) status.reason = status.state == State::dead ? actor.error.message() : actor.last_end;
@@ -192,14 +192,13 @@ std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std:
 // The owner enters this process in its books and says so, or the actor ends: null. Its name is free by then.
 owner::Entry* Client::adopt_named(const net::Named& named, const std::string& name, const std::string& type) {
   if (named.type != type) {
-    throw Error(ErrorCode::invalid_argument,
-                "the actor named \"" + name + "\" is a " + detail::label_in(named.type) + ", not a " +
-                    detail::label_in(type));
+    throw Error(ErrorCode::invalid_argument, "the actor named \"" + name + "\" is a " + detail::label_in(named.type) +
+                                                 ", not a " + detail::label_in(type));
   }
   std::unique_lock lock(mutex_);
   if (named.owner == self()) return owner_->adopt_actor(named.actor);
-  const bool on_live_node = std::any_of(nodes_.begin(), nodes_.end(),
-                                        [&](const auto& node) { return node.node == node_of(named.owner); });
+  const bool on_live_node =
+      std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node.node == node_of(named.owner); });
   if (!on_live_node) return nullptr;
   const std::uint64_t request = adoptions_.ask(named.owner);
   send(named.owner, owner::AdoptActor{named.actor, request});

@@ -44,9 +44,9 @@ bool names_nothing(const TaskOptions& options) {
 }
 
 bool same_shape(const TaskOptions& a, const TaskOptions& b) {
-  return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft && a.bundle == b.bundle &&
-         a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus && a.memory_bytes == b.memory_bytes &&
-         names_nothing(a) && names_nothing(b);
+  return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft &&
+         a.bundle == b.bundle && a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus &&
+         a.memory_bytes == b.memory_bytes && names_nothing(a) && names_nothing(b);
 }
 
 TaskId random_id() {
@@ -75,7 +75,9 @@ Client::Client(net::ControlSocket node, WorkerHooks* hooks)
     : node_(std::move(node)),
       hooks_(hooks),
       arenas_([this](ClientId arena) { send(net::RequestArena{arena}); }),
-      remote_blocks_([this](std::uint64_t id, const owner::StoredLocation& at) { send(net::PullBlock{id, at}); }),
+      remote_blocks_([this](std::uint64_t id, const owner::StoredLocation& at) {
+        send(net::PullBlock{id, at});
+      }),
       stalls_({[this](const net::WhyWaits& question) { send(question); },
                [](std::uint64_t function) { return function_name(detail::FunctionId{function}); }}) {}
 

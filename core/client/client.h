@@ -175,7 +175,8 @@ class Client final : owner::OwnerEffects {
   HostedActor& hosted_actor() { return hosted_actor_; }  // written while no other thread runs user code
   std::vector<net::NodeOfCluster> nodes();
   // Bytes of a stored value, wherever it lies; keepalive: of the memory. Blocks. Errors: object_lost.
-  [[nodiscard]] Result<const std::byte*> stored_bytes(const owner::StoredLocation& location, std::shared_ptr<const void>& keepalive);
+  [[nodiscard]] Result<const std::byte*> stored_bytes(const owner::StoredLocation& location,
+                                                      std::shared_ptr<const void>& keepalive);
   // In the order of the calls, without blocking. To a node that is gone: dropped, and end_ says so.
   void send(const net::ClientMessage& message);
   void send_to_peer(ClientId to, const net::PeerPacket& packet);
@@ -196,9 +197,9 @@ class Client final : owner::OwnerEffects {
 
   // --- for the executor and the channels; the caller holds lock() where it says so
   std::mutex& lock() { return mutex_; }
-  store::Arena& arena();             // locked
-  owner::Owner& owner() { return *owner_; }  // locked
-  void activate(OutChannel& channel);  // locked
+  store::Arena& arena();                                                               // locked
+  owner::Owner& owner() { return *owner_; }                                            // locked
+  void activate(OutChannel& channel);                                                  // locked
   detail::WireRef wire_ref(owner::Entry& entry) { return owner_->export_ref(entry); }  // locked
   // A view of a stored value that holds `entry` (one reference of it passes over) while it is used.
   detail::ValueView view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry);
@@ -207,7 +208,9 @@ class Client final : owner::OwnerEffects {
   // thread that reads the node's messages.
   [[nodiscard]] Result<store::Block> allocate(std::uint64_t size_bytes);
   // The same without waiting, for a task that is being pushed. Locked.
-  [[nodiscard]] Result<store::Block> allocate_to_push(std::uint64_t size_bytes) { return allocate_now(size_bytes, Press::no); }
+  [[nodiscard]] Result<store::Block> allocate_to_push(std::uint64_t size_bytes) {
+    return allocate_now(size_bytes, Press::no);
+  }
   // Of a block that was just allocated, before it is written; without the lock.
   void prepare(const store::Block& block) { arena_->prepare(block); }
   // Encodes a value for the store or the heap. Takes the lock itself.
@@ -257,11 +260,11 @@ class Client final : owner::OwnerEffects {
   bool moved_on(const owner::Entry& entry, const owner::StoredLocation& from);
   RemoteChannel& remote_channel(ClientId worker);  // locked
   void on_granted_elsewhere(const net::Granted& granted);
-  void on_task_done(ClientId worker, const net::TaskDone& done);            // locked
+  void on_task_done(ClientId worker, const net::TaskDone& done);             // locked
   void on_tasks_returned(ClientId worker, const net::TasksReturned& tasks);  // locked
-  void on_worker_blocked(ClientId worker, bool blocked);                    // locked
-  void remote_lease_ended(LeaseId lease, const std::string& status);        // locked
-  void remote_worker_died(ClientId worker, const std::string& status);      // locked
+  void on_worker_blocked(ClientId worker, bool blocked);                     // locked
+  void remote_lease_ended(LeaseId lease, const std::string& status);         // locked
+  void remote_worker_died(ClientId worker, const std::string& status);       // locked
   owner::ShapeIndex shape_of(const TaskOptions& options);
   TaskContext& context();
   void background();
@@ -281,8 +284,8 @@ class Client final : owner::OwnerEffects {
   void await_timelines();
   // spilling.cc
   bool spills() const;
-  std::uint64_t spill(std::uint64_t bytes, Press press);  // locked
-  void spill_failed(const Error& error);  // locked
+  std::uint64_t spill(std::uint64_t bytes, Press press);                                   // locked
+  void spill_failed(const Error& error);                                                   // locked
   [[nodiscard]] Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press);  // locked
   std::uint64_t ask_for_room(std::uint64_t bytes);
   void on_room_made(const net::RoomMade& made);
@@ -291,9 +294,9 @@ class Client final : owner::OwnerEffects {
   void read_back(owner::Entry& entry, const store::Block& block);  // locked
   void restore_to_read(owner::Entry& entry, std::uint64_t size_bytes);
   // waiting.cc
-  bool drain();                 // locked; true: there were results
-  bool prepare_sleep();         // locked
-  bool waits_for_this_cpu();    // locked
+  bool drain();               // locked; true: there were results
+  bool prepare_sleep();       // locked
+  bool waits_for_this_cpu();  // locked
   template <class Predicate>
   bool wait_until(Predicate done, detail::Deadline deadline);
   template <class Predicate>
@@ -320,7 +323,7 @@ class Client final : owner::OwnerEffects {
   SharedValues shared_values_;
   Spilling spilling_;
   Stalls stalls_;
-  UnreadFailures unread_;           // under mutex_
+  UnreadFailures unread_;  // under mutex_
 
   std::mutex mutex_;
   std::unique_ptr<owner::Owner> owner_;
@@ -331,23 +334,23 @@ class Client final : owner::OwnerEffects {
   std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_;
   std::unordered_map<owner::Entry*, std::vector<std::pair<ReadyList*, std::size_t>>> ready_watchers_;  // never walked
   Awaits awaits_;
-  TaskContext root_;                // of threads that run no task
+  TaskContext root_;  // of threads that run no task
   RunningTasks running_tasks_;
   TaskOptions last_options_;
   owner::ShapeIndex last_shape_ = 0;
   bool have_last_shape_ = false;
   std::atomic<std::uint32_t> waiters_{0};  // threads that wait, polling or asleep
   bool node_gone_ = false;
-  std::optional<Error> end_;        // why nothing can be submitted any more
-  std::map<std::uint64_t, std::optional<net::Named>> names_asked_;  // by request
+  std::optional<Error> end_;                                             // why nothing can be submitted any more
+  std::map<std::uint64_t, std::optional<net::Named>> names_asked_;       // by request
   std::map<std::uint64_t, std::optional<net::GroupMade>> groups_asked_;  // by request
   Adoptions adoptions_;
   std::condition_variable names_answered_;  // of the three
   std::uint64_t next_request_ = 1;
 
-  HostedActor hosted_actor_;                 // of a worker
-  OutputSource output_source_;               // of a worker
-  std::unique_ptr<OutputPrinter> printer_;   // of the driver, if workers' output comes here
+  HostedActor hosted_actor_;                // of a worker
+  OutputSource output_source_;              // of a worker
+  std::unique_ptr<OutputPrinter> printer_;  // of the driver, if workers' output comes here
 
   std::thread reader_;
   std::thread background_;

@@ -28,7 +28,8 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::CannotStart&) {},
                  [&](const net::Granted& m) { on_granted(m, descriptors); },
                  [&](const net::LeaseEnded& m) {
-                   if (Timeline* timeline = Timeline::current()) timeline->happened(about_end("a worker ", first_line(m.status)));
+                   if (Timeline* timeline = Timeline::current())
+                     timeline->happened(about_end("a worker ", first_line(m.status)));
                    const std::lock_guard guard(mutex_);
                    drain();
                    if (node_of(m.lease) != node_of(self())) return remote_lease_ended(m.lease, m.status);
@@ -145,8 +146,9 @@ void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptor
   if (granted.new_channel) (void)open_channel(granted.worker, granted.worker_slot, descriptors);
   const auto it = channels_.find(granted.worker);
   if (it == channels_.end()) {
-    owner_->infeasible(granted.shape, "this process cannot map the memory that it shares with a worker; raise ulimit -v "
-                                      "or ulimit -n");
+    owner_->infeasible(granted.shape,
+                       "this process cannot map the memory that it shares with a worker; raise ulimit -v "
+                       "or ulimit -n");
     return send(net::ReturnLease{granted.lease});
   }
   it->second->lease = granted.lease;

@@ -13,7 +13,9 @@ using net::PayloadKind;
 using net::Record;
 
 OutChannel::OutChannel(Client& client, ClientId worker, net::RingMemory& memory, net::ClientSlot& worker_slot)
-    : client_(client), worker_(worker), memory_(&memory),
+    : client_(client),
+      worker_(worker),
+      memory_(&memory),
       ring_(memory, worker_slot.tasks, net::group_of(client.self())) {}
 
 OutChannel::~OutChannel() {

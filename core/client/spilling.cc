@@ -11,11 +11,11 @@ namespace manta::client {
 
 namespace {
 
-constexpr std::chrono::seconds kRoomWithin{20};     // one allocation, all in all
-constexpr std::chrono::seconds kAnswerWithin{5};    // of the node
+constexpr std::chrono::seconds kRoomWithin{20};        // one allocation, all in all
+constexpr std::chrono::seconds kAnswerWithin{5};       // of the node
 constexpr std::chrono::milliseconds kFreeWithin{200};  // what others have spilled is free by then
 constexpr std::chrono::milliseconds kAskAgainAfter{20};
-constexpr int kDryRounds = 3;                       // without anything that could be spilled, before it is an error
+constexpr int kDryRounds = 3;  // without anything that could be spilled, before it is an error
 // At least so much at once: each time all objects are looked at.
 std::uint64_t portion(std::uint64_t bytes, std::uint64_t capacity_bytes) {
   return std::max(bytes, std::min<std::uint64_t>(capacity_bytes / 16, 64 << 20));
@@ -124,7 +124,8 @@ Result<store::Block> Client::allocate(std::uint64_t size_bytes) {
   const std::uint64_t wanted = portion(size_bytes, page_->store_capacity_bytes);
   const Clock::time_point begin = Clock::now(), deadline = begin + kRoomWithin;
   bool said = false;
-  spilling_.again_at = Clock::now();  // a thread asks: the program may have freed some of the file since the last attempt
+  spilling_.again_at =
+      Clock::now();  // a thread asks: the program may have freed some of the file since the last attempt
   for (int dry = 0; dry < kDryRounds && Clock::now() < deadline;) {
     std::uint64_t made = spill(wanted, Press::yes);
     if (made == 0 && node_gone_) break;

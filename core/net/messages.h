@@ -121,7 +121,7 @@ struct DrainOutput {  // driver: of workers of the node; answered by OutputDrain
   NodeId node;
 };
 
-struct WhyWaits {  // a demand of the sender is not met; answered by Waits
+struct WhyWaits {             // a demand of the sender is not met; answered by Waits
   std::uint64_t request = 0;  // the sender's number of it
   std::uint32_t shape = 0;
   sched::Where where;

@@ -1,6 +1,6 @@
 // Deaths of clients, on their way to the clients that live: at once, but where many die one after the other together.
-// Thousands of processes that end at a time would else be told of thousands of deaths by a message each. The more
-// processes are told, the longer it takes until they are told again.
+// Thousands of processes that end at a time would else get a message for each of thousands of deaths. The more
+// clients a notice goes to, the longer the pause before the next one.
 //
 // Threading: one loop. Ownership: refers to the loop and to what `send` refers to.
 #pragma once
@@ -53,7 +53,7 @@ class DeathNotices {
 
  private:
   static constexpr std::chrono::milliseconds kBetween{20};
-  static constexpr std::chrono::microseconds kForEach{50};  // that is told
+  static constexpr std::chrono::microseconds kForEach{50};  // of the clients that a notice goes to
   static constexpr std::size_t kMost = 1'000;               // in a message
 
   boost::asio::steady_timer timer_;

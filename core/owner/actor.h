@@ -35,20 +35,20 @@ struct Actor {
     dead,      // for good; `error` says why
   };
 
-  std::uint32_t index = 0;   // this process' number of it: demands of owned ones are stated under it
-  Entry* handle = nullptr;   // null while ending
+  std::uint32_t index = 0;  // this process' number of it: demands of owned ones are stated under it
+  Entry* handle = nullptr;  // null while ending
   bool owned = false;
   State state = State::locating;
   ActorLimits limits;
   std::int32_t restarts_left = 0;  // -1: for ever
-  ClientId worker;           // where it is, or is being made; none: nowhere yet
+  ClientId worker;                 // where it is, or is being made; none: nowhere yet
   Channel* channel = nullptr;
-  TaskQueue calls;           // not pushed, in order; a call that waits for its arguments holds up those behind it
+  TaskQueue calls;               // not pushed, in order; a call that waits for its arguments holds up those behind it
   std::uint64_t open_calls = 0;  // not resolved; together they hold the handle
   std::uint32_t in_flight = 0;   // records in the ring
-  bool killed = false;       // its process is about to end: nothing more goes into its ring
-  bool full = false;         // the ring had no room; until a call ends or the next tick
-  bool starved = false;      // no room for spilled arguments of the next call, until the next tick
+  bool killed = false;           // its process is about to end: nothing more goes into its ring
+  bool full = false;             // the ring had no room; until a call ends or the next tick
+  bool starved = false;          // no room for spilled arguments of the next call, until the next tick
   std::uint32_t starved_ticks = 0;
   Error error{ErrorCode::actor_died, ""};
 
@@ -57,7 +57,7 @@ struct Actor {
   sched::Where where;
   LeaseId lease;
   bool constructing = false;  // a worker has been granted, its constructor has not ended; holds the handle
-  bool not_made = false;  // dead because its constructor failed, or could not run
+  bool not_made = false;      // dead because its constructor failed, or could not run
   detail::RestartBackoff backoff;
   std::optional<std::chrono::nanoseconds> starts_at;  // pending: no worker is demanded before
   bool held_back = false;                             // until start_actor: its name is being registered

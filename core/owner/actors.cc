@@ -115,7 +115,7 @@ void Owner::start_if_due(Actor& actor) {
 void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Channel& channel) {
   Actor* actor = find_actor(index);
   if (actor == nullptr || actor->state != State::pending || !actor->demanded) return effects_.return_lease(lease);
-  actor->demanded = false;  // the demand ends with the lease, whoever ends that (SCHED-9)
+  actor->demanded = false;  // the node ends the demand when the lease ends (SCHED-9)
   actor->lease = lease;
   actor->worker = worker;
   actor->channel = &channel;

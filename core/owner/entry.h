@@ -56,13 +56,13 @@ struct EntryExtra {
     std::vector<Entry*> contained;
   };
   std::unique_ptr<Lineage> lineage;
-  std::unique_ptr<IncomingStream> stream;  // of a generator's task, while somebody reads it
-  std::vector<Entry*> references;  // arguments given as references, in order; held
-  std::vector<Entry*> contained;   // references inside the value (of the arguments, later of the result); held
-  std::vector<Entry*> dependents;  // tasks of this owner that wait for this object
-  std::uint32_t unresolved = 0;    // of references
-  std::string name;                // TaskOptions::name
-  std::string label;               // what messages call it, whole; empty: by its kind and name
+  std::unique_ptr<IncomingStream> stream;   // of a generator's task, while somebody reads it
+  std::vector<Entry*> references;           // arguments given as references, in order; held
+  std::vector<Entry*> contained;            // references inside the value (of the arguments, later of the result); held
+  std::vector<Entry*> dependents;           // tasks of this owner that wait for this object
+  std::uint32_t unresolved = 0;             // of references
+  std::string name;                         // TaskOptions::name
+  std::string label;                        // what messages call it, whole; empty: by its kind and name
   std::unique_ptr<Cancellation> cancelled;  // null: nobody asked for it (OWN-14)
   std::chrono::nanoseconds limit{};         // of the run of an attempt (TaskOptions::timeout); zero: none
   bool over_limit = false;                  // which is why it is cancelled
@@ -85,34 +85,34 @@ struct EntryExtra {
 struct Entry : detail::EntryHead {
   Phase phase = Phase::unused;
   bool owned = false;
-  bool indexed = false;        // findable by id
-  bool watched = false;        // effects.resolved() is wanted
+  bool indexed = false;  // findable by id
+  bool watched = false;  // effects.resolved() is wanted
   bool retry_exceptions = false;
-  bool wanted = false;         // somebody waits: run it before others
-  bool seen = false;           // its error was read, or is another entry's now
+  bool wanted = false;  // somebody waits: run it before others
+  bool seen = false;    // its error was read, or is another entry's now
   Kind kind = Kind::task;
-  std::uint16_t attempt = 0;   // attempts that have started and failed
+  std::uint16_t attempt = 0;  // attempts that have started and failed
   std::int16_t max_retries = 0;
   std::uint16_t shape = 0;
   // A thread that brought refs to 0 but has yet to tell: see ENTRY rule OWN-7.
   std::uint16_t late_goodbyes = 0;
   ObjectId id;
   union {
-    ClientId owner;            // of a borrowed entry
+    ClientId owner;               // of a borrowed entry
     detail::FunctionId function;  // of an owned one
   };
-  Entry* previous = nullptr;   // in its queue
-  Entry* next = nullptr;       // in its queue, or in the free list
+  Entry* previous = nullptr;  // in its queue
+  Entry* next = nullptr;      // in its queue, or in the free list
   std::unique_ptr<EntryExtra> extra;
   union {
-    Lease* lease;              // of a task, while pushed
-    Actor* actor;              // of an actor, and of a call until it is resolved
+    Lease* lease;  // of a task, while pushed
+    Actor* actor;  // of an actor, and of a call until it is resolved
   };
   // While pushed: in the lease's ring, modulo 2^32. Of a resolved one with a stored value: when it was used last, by
   // the owner's count of uses.
   std::uint32_t position = 0;
   std::uint32_t ref_mask = 0;
-  Value value;                 // the arguments until resolved, then the result
+  Value value;  // the arguments until resolved, then the result
 
   Entry() : owner{}, lease(nullptr) {}
   EntryExtra& more() {

@@ -412,7 +412,8 @@ std::string Owner::check_invariants() const {
   if (open != unfinished_) return "OWN-1: unfinished count differs from the table";
   for (const auto& [id, lease] : leases_) {
     const auto it = pushed.find(lease.get());
-    if ((it == pushed.end() ? 0 : it->second) != lease->in_flight) return "OWN-4: tasks in flight differ from the table";
+    if ((it == pushed.end() ? 0 : it->second) != lease->in_flight)
+      return "OWN-4: tasks in flight differ from the table";
   }
   for (const auto& shape : shapes_) {
     std::uint64_t n = 0;

@@ -161,12 +161,12 @@ struct NewActor {
 
 // How one attempt of a task ended.
 struct Outcome {
-  Value value;                        // or error
-  bool user_exception = false;        // error comes from user code (retry_exceptions applies)
+  Value value;                             // or error
+  bool user_exception = false;             // error comes from user code (retry_exceptions applies)
   std::vector<detail::WireRef> contained;  // references inside the value; already lent to this process
-  std::vector<Entry*> held;           // the same, already entries of this process; one hold of each passes over
-  std::vector<detail::WireRef> kept;  // references from the arguments that the worker's process still holds
-  std::optional<std::uint64_t> items;  // of a generator: how many it has made
+  std::vector<Entry*> held;                // the same, already entries of this process; one hold of each passes over
+  std::vector<detail::WireRef> kept;       // references from the arguments that the worker's process still holds
+  std::optional<std::uint64_t> items;      // of a generator: how many it has made
 };
 
 struct Lease {
@@ -175,9 +175,9 @@ struct Lease {
   ShapeIndex shape = 0;
   Channel* channel = nullptr;
   std::uint32_t in_flight = 0;
-  bool blocked = false;    // its running task waits in get: nothing is pushed
-  bool yielding = false;   // asked back: ends with its running task
-  bool full = false;       // the ring had no room; until a task of it ends or the next tick
+  bool blocked = false;   // its running task waits in get: nothing is pushed
+  bool yielding = false;  // asked back: ends with its running task
+  bool full = false;      // the ring had no room; until a task of it ends or the next tick
   std::uint32_t idle_ticks = 0;
   std::uint64_t finished = 0;
   std::uint64_t finished_at_tick = 0;
@@ -336,10 +336,10 @@ class Owner {
     sched::ResourceSet request;
     sched::Where where;
     TaskQueue queue;
-    std::uint32_t wanted = 0;      // as last told to the node
-    std::uint64_t started = 0;     // tasks that went into a ring, or were claimed; and leases granted
-    std::uint32_t low_ticks = 0;   // ticks for which less was needed than wanted
-    bool starved = false;          // no room for arguments that were spilled, until the next tick
+    std::uint32_t wanted = 0;     // as last told to the node
+    std::uint64_t started = 0;    // tasks that went into a ring, or were claimed; and leases granted
+    std::uint32_t low_ticks = 0;  // ticks for which less was needed than wanted
+    bool starved = false;         // no room for arguments that were spilled, until the next tick
     std::uint32_t starved_ticks = 0;
     std::vector<Lease*> leases;
   };
@@ -452,8 +452,8 @@ class Owner {
   std::vector<std::unique_ptr<Shape>> shapes_;
   std::map<LeaseId, std::unique_ptr<Lease>> leases_;
   std::map<ClientId, std::string> dead_;  // and how they died; looked up, never walked
-  std::set<ClientId> inherited_;  // owners that are dead, whose heirs we deal with; looked up, never walked
-  std::set<NodeId> dead_nodes_;  // looked up, never walked
+  std::set<ClientId> inherited_;          // owners that are dead, whose heirs we deal with; looked up, never walked
+  std::set<NodeId> dead_nodes_;           // looked up, never walked
   std::map<ClientId, std::uint64_t> stored_in_;  // values of resolved entries by arena, our own excepted; never walked
   std::uint64_t unfinished_ = 0;
   std::map<DemandIndex, std::unique_ptr<Actor>> actors_;

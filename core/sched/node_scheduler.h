@@ -12,8 +12,8 @@
 //            among demands of one priority, for higher ones go before, and leases of lower ones are asked back for them
 //   SCHED-7  started + idle + leased + dying workers <= max_workers
 //   SCHED-8  a living submitter hears of the end of every lease that it has not returned itself
-//   SCHED-9  an actor's demand (own_worker) ends with its lease, whoever ends that: the worker of an actor that is no more
-//            is not replaced, in whatever order the submitter's messages and the worker's death are noticed
+//   SCHED-9  an actor's demand (own_worker) ends when its lease ends. So no worker is started for an actor that has
+//            ended, in whatever order the submitter's messages and the worker's death are noticed
 //
 // Threading: one thread (the daemon's loop). Ownership: none of the outside; effects must outlive it.
 #pragma once

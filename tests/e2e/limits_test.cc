@@ -32,7 +32,7 @@ constexpr auto kShort = 50ms * slowness();
 // From the limit to the end of a task that does not end by itself; and what a busy machine adds.
 constexpr auto kEnds = 1s + 10s * slowness();
 
-// Until it is told to stop; then it returns or throws.
+// Runs until its stop token is set; then returns or throws.
 int looks(bool throws, std::stop_token stop) {
   outside()[kProcess] = ::getpid();
   ++outside()[kStarted];
@@ -110,6 +110,16 @@ void expect_deadline(const Ref<T>& ref) {
   const Error error = error_of(ref);
   EXPECT_EQ(error.code(), ErrorCode::deadline) << error.message();
   EXPECT_THAT(error.message(), HasSubstr("its time limit of")) << error.message();
+}
+void expect_three_and_deadline(Stream<int>& items) {
+  int next = 0;
+  try {
+    while (const std::optional<int> item = items.next()) ASSERT_EQ(*item, next++);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::deadline) << error.message();
+  }
+  EXPECT_GE(next, 3);
 }
 bool ends(std::int64_t process) {
   const auto deadline = Clock::now() + 20s;
@@ -192,14 +202,7 @@ TEST_F(TimeLimit, EachAttemptHasTheWholeTime) {
 TEST_F(TimeLimit, AStreamGivesWhatItHasAndThenTheError) {
   for (const bool hang : {false, true}) {
     Stream<int> items = remote<counts>.options({.timeout = kShort, .stream_buffer = hang ? 8U : 0U})(3, hang);
-    int next = 0;
-    try {
-      while (const std::optional<int> item = items.next()) ASSERT_EQ(*item, next++);
-      FAIL() << "no error";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::deadline) << error.message();
-    }
-    EXPECT_GE(next, 3);
+    expect_three_and_deadline(items);
   }
 }
 
@@ -289,14 +292,7 @@ TEST_F(TimeLimit, AStreamOfACall) {
   for (const bool hang : {false, true}) {
     outside()[kOpen] = 0;
     Stream<int> items = worker.options({.stream_buffer = 8, .timeout = kShort}).call<&Worker::count>(3, hang);
-    int next = 0;
-    try {
-      while (const std::optional<int> item = items.next()) ASSERT_EQ(*item, next++);
-      FAIL() << "no error";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::deadline) << error.message();
-    }
-    EXPECT_GE(next, 3);
+    expect_three_and_deadline(items);
     outside()[kOpen] = 1;
     EXPECT_EQ(get(worker.call<&Worker::quick>(4)), 4) << "the method has ended at its next item";
   }

@@ -47,8 +47,8 @@ struct TaskOptions {
   double num_gpus = 0;             // below 1: a share of one GPU; above: whole GPUs only
   std::uint64_t memory_bytes = 0;  // booked, not enforced
   std::array<CustomResource, 4> resources{};
-  int max_retries = 3;             // attempts after the first, counted only when the task had started; -1: for ever
-  bool retry_exceptions = false;   // whether an exception of user code counts as a reason to retry
+  int max_retries = 3;            // attempts after the first, counted only when the task had started; -1: for ever
+  bool retry_exceptions = false;  // whether an exception of user code counts as a reason to retry
   // How long one attempt may run, from when its worker begins it: what it waits for before (resources, arguments, other
   // tasks of its worker) does not count, what it waits for itself does. When the time is over, it is cancelled as by
   // manta::cancel, with what it has submitted: its std::stop_token says so and its waits end. If it runs for another
@@ -57,15 +57,15 @@ struct TaskOptions {
   // time anew. Kept to a few milliseconds; never cut short. Such a task does not run on the stack of the one that waits
   // for it, so a recursion of them takes a process for each level. More than 0; max(): no limit, at no cost.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
-  std::string_view name = {};      // its label in errors, printed lines and timelines, instead of the function's name
+  std::string_view name = {};  // its label in errors, printed lines and timelines, instead of the function's name
   // Higher goes first, from -1000 to 1000, where tasks compete for a node's resources, whoever submitted them: strictly,
   // so those of low priority wait for as long as there is higher work that could use what they need. What runs is not
   // interrupted; what has not started gives way.
   int priority = 0;
   Placement placement = Placement::pack;
-  NodeId node = {};                // only there: one of Runtime::nodes()
-  bool node_soft = false;          // elsewhere if that node is dead or can never run it
-  Bundle bundle = {};              // out of what it has reserved, where that is; placement and node then stay unset
+  NodeId node = {};        // only there: one of Runtime::nodes()
+  bool node_soft = false;  // elsewhere if that node is dead or can never run it
+  Bundle bundle = {};      // out of what it has reserved, where that is; placement and node then stay unset
   // In addition to what the program was started with: the task runs in a worker process that has exactly these, set
   // before any user code of a task (a forked worker has loaded its libraries before; with MANTA_ZYGOTE=exec even those
   // see them). Tasks that it submits do not inherit them. {{{"NAME", "value"}, ...}}; values up to 4096 bytes.
@@ -86,17 +86,17 @@ struct CallOptions {
 
 // How an actor is placed, called and started again. Trivially destructible, like TaskOptions.
 struct ActorOptions {
-  double num_cpus = 0;               // held for its whole life; 0: an actor that does not compute much needs none
-  double num_gpus = 0;               // below 1: a share of one GPU; above: whole GPUs only
-  std::uint64_t memory_bytes = 0;    // booked, not enforced
+  double num_cpus = 0;             // held for its whole life; 0: an actor that does not compute much needs none
+  double num_gpus = 0;             // below 1: a share of one GPU; above: whole GPUs only
+  std::uint64_t memory_bytes = 0;  // booked, not enforced
   std::array<CustomResource, 4> resources{};
-  int max_restarts = 0;              // how often its constructor runs again after its process died; -1: for ever
-  int max_task_retries = 0;          // how often a call that had started then is repeated; -1: for ever
+  int max_restarts = 0;      // how often its constructor runs again after its process died; -1: for ever
+  int max_task_retries = 0;  // how often a call that had started then is repeated; -1: for ever
   // Methods under way at a time. Above 1 each in a thread of its own, in no order; but where the class has methods that
   // return manta::Task all in one thread. 0: 1, or where there are such methods kDefaultCoroutines.
   int max_concurrency = 0;
   static constexpr int kDefaultCoroutines = 1000;
-  std::string_view name = {};        // find_actor<T>(name) finds it while it lives; its label in printed lines
+  std::string_view name = {};  // find_actor<T>(name) finds it while it lives; its label in printed lines
   Placement placement = Placement::pack;
   NodeId node = {};                  // only there: one of Runtime::nodes()
   bool node_soft = false;            // elsewhere if that node is dead or can never run it
@@ -109,7 +109,7 @@ struct ActorOptions {
 struct InitOptions {
   double num_cpus = -1;  // what the node offers; -1: MANTA_NUM_CPUS, else as many as this process may use
   double num_gpus = -1;  // -1: MANTA_NUM_GPUS, else those that the machine has and CUDA_VISIBLE_DEVICES allows
-  std::int64_t memory_bytes = -1;        // -1: 70 % of the machine's memory, for TaskOptions::memory_bytes
+  std::int64_t memory_bytes = -1;          // -1: 70 % of the machine's memory, for TaskOptions::memory_bytes
   std::int64_t store_capacity_bytes = -1;  // -1: 30 % of the machine's memory, taken only as it is used
   // Where objects go while the store is full: files without a name, one for each process that has some. "none": nowhere,
   // a full store refuses. Empty: MANTA_SPILL_DIR, else TMPDIR, else /var/tmp.

@@ -14,6 +14,13 @@ using ::testing::IsEmpty;
 constexpr ClientId kOther{5};
 constexpr std::uint64_t kAll = ~std::uint64_t{0};
 
+Entry* submit_with(RecordedOwner& o, std::uint64_t number, Entry* argument) {
+  NewTask task = o.task(number);
+  task.references = {argument};
+  task.ref_mask = 1;
+  return o.submit(std::move(task));
+}
+
 Value block(std::uint64_t offset, ClientId arena = kSelf) { return Value::at({arena, offset, 100'000}, false); }
 bool nobody_reads(const StoredLocation&) { return false; }
 
@@ -89,10 +96,7 @@ TEST(OwnerSpilling, ArgumentsComeBackBeforeTheTaskIsPushed) {
   RecordedOwner o;
   Entry* argument = o.put(1, block(64));
   spill(o, argument);
-  NewTask task = o.task(2);
-  task.references = {argument};
-  task.ref_mask = 1;
-  Entry* result = o.submit(std::move(task));
+  Entry* result = submit_with(o, 2, argument);
   o.room = false;
   o.log();
   FakeRing& ring = o.grant(1);
@@ -138,10 +142,7 @@ TEST(OwnerSpilling, TheLimitIsOfTimeHoweverLongATickTakes) {
   RecordedOwner o({.restore_ticks = 1000});
   Entry* argument = o.put(1, block(64));
   spill(o, argument);
-  NewTask task = o.task(2);
-  task.references = {argument};
-  task.ref_mask = 1;
-  Entry* result = o.submit(std::move(task));
+  Entry* result = submit_with(o, 2, argument);
   o.room = false;
   o.grant(1);
   o.call([&] { o.owner().tick(false, 999); });
@@ -154,10 +155,7 @@ TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoRoomFailsInTheEnd) {
   RecordedOwner o({.restore_ticks = 5});
   Entry* argument = o.put(1, block(64));
   spill(o, argument);
-  NewTask task = o.task(2);
-  task.references = {argument};
-  task.ref_mask = 1;
-  Entry* result = o.submit(std::move(task));
+  Entry* result = submit_with(o, 2, argument);
   o.room = false;
   o.grant(1);
   o.tick(10);
@@ -171,15 +169,15 @@ TEST(OwnerSpilling, WhatFindsNoRoomIsADemandForSoMuchOfTheStore) {
   Entry* argument = o.put(1, block(64));
   o.call([&] { (void)o.owner().export_ref(*argument); });
   spill(o, argument);
-  NewTask task = o.task(2);
-  task.references = {argument};
-  task.ref_mask = 1;
-  Entry* result = o.submit(std::move(task));
+  Entry* result = submit_with(o, 2, argument);
   o.room = false;
   o.grant(1);
   o.tick();
   ASSERT_EQ(o.owner().unmet().size(), 1U);
   EXPECT_EQ(o.owner().unmet().front().room_bytes, 100'000U);
+  const std::uint64_t progress = o.owner().unmet().front().progress;
+  o.grant(2);
+  EXPECT_EQ(o.owner().unmet().front().progress, progress) << "another lease brings no room";
   EXPECT_EQ(o.owner().obstacle(*result).room_bytes, 100'000U);
   o.receive(kOther, Fetch{argument->id});
   ASSERT_EQ(o.owner().unmet().size(), 2U) << "another process waits for the value";

@@ -180,7 +180,7 @@ TEST(OwnerStreams, ACancelledOneGivesWhatHasArrived) {
   drop_stream(o, stream);
 }
 
-// OWN-15: its method goes on, and is told that nothing reads.
+// OWN-15: its method goes on, and gets a message that the stream is not read any more.
 TEST(OwnerStreams, ACallOverItsTimeLimitEndsAfterWhatHasArrived) {
   RecordedOwner o({.limit_grace = std::chrono::milliseconds(20)});
   Entry* handle = o.create(1);

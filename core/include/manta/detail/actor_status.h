@@ -16,7 +16,7 @@ struct ActorStatus {
     dead,      // for good
   };
   State state = State::starting;
-  bool has_process = false;  // in which its constructor runs, or has run
+  bool has_process = false;    // in which its constructor runs, or has run
   std::uint32_t restarts = 0;  // so far
   std::string reason;          // dead: why; else how its last process ended, where one has
 };
