@@ -71,7 +71,10 @@ Runtime Harness::start() const {
 }
 
 std::string Harness::full_name(std::string_view name) const {
-  return std::string(name) + (settings_.spin_us == 0 ? ", spin off" : "");
+  std::string full(name);
+  if (settings_.spin_us == 0) full += ", spin off";
+  if (settings_.beside > 0) full += ", beside " + std::to_string(settings_.beside) + " busy";
+  return full;
 }
 
 void Harness::emit(std::string_view name, std::string_view unit, const std::vector<Run>& runs,

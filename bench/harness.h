@@ -21,6 +21,7 @@ struct Settings {
   double seconds = 1;          // length of one run of a rate
   std::optional<int> spin_us;  // none: Manta's default
   double cpus = 2;             // what the runtime offers
+  int beside = 0;              // processes that only use a CPU run meanwhile
   int argc = 0;
   char** argv = nullptr;
 };
@@ -73,7 +74,7 @@ class Harness {
   bool wanted(std::string_view name) const;
   // The runtime. Also the first thing that a program executed again as a worker must reach.
   Runtime start() const;
-  // The name that the line carries: with ", spin off" where it is.
+  // The name that the line carries: with ", spin off" and ", beside N busy" where it is so.
   std::string full_name(std::string_view name) const;
   void emit(std::string_view name, std::string_view unit, const std::vector<Run>& runs, const Fields& more = {}) const;
   void emit_failure(std::string_view name, std::string_view why) const;

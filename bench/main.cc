@@ -1,9 +1,14 @@
 // manta_bench AREA: runs the cases of an area, each in a process of its own, and prints one JSON line per figure.
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <memory>
 
 #include <CLI/CLI.hpp>
 
@@ -36,6 +41,7 @@ bool run_apart(const Area& area, const Case& which, const Settings& settings) {
   std::vector<std::string> arguments{
       program_path(), std::string(area.name), "--case",    std::string(which.names.front()),
       "--only",       settings.only,          "--seconds", std::to_string(settings.seconds)};
+  if (settings.beside > 0) arguments.insert(arguments.end(), {"--beside", std::to_string(settings.beside)});
   if (settings.spin_us) arguments.insert(arguments.end(), {"--spin", std::to_string(*settings.spin_us)});
   Child child(arguments, Child::Output::inherited);
   const std::string ended = child.wait();
@@ -43,10 +49,19 @@ bool run_apart(const Area& area, const Case& which, const Settings& settings) {
   return ended.empty();
 }
 
+int keep_a_cpu_busy() {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (std::atomic<std::uint64_t> turns = 0;;) turns.fetch_add(1, std::memory_order_relaxed);
+}
+
 int run_area(const Area& area, const Command& command) {
   const Harness harness(command.settings);
   bool good = true;
   bool any = false;
+  std::vector<std::unique_ptr<Child>> busy;
+  for (int i = 0; i < command.settings.beside && !command.list; ++i) {
+    busy.push_back(std::make_unique<Child>(std::vector<std::string>{program_path(), "busy"}));
+  }
   for (const Case& candidate : area.cases) {
     if (!wanted(harness, candidate)) continue;
     any = true;
@@ -95,9 +110,11 @@ int main(int argc, char** argv) {
     sub->add_option("--only", command.settings.only, "only names that contain this; several: a|b");
     sub->add_option("--seconds", command.settings.seconds, "length of one run of a rate")->check(CLI::PositiveNumber);
     sub->add_option("--spin", command.settings.spin_us, "microseconds; without it: the default, and off");
+    sub->add_option("--beside", command.settings.beside, "run so many processes that only use a CPU meanwhile");
     sub->add_flag("--list", command.list, "print the names of the cases");
     sub->add_option("--case", command.one_case, "run this case in this process")->group("");
   }
+  CLI::App* busy = app.add_subcommand("busy", "uses a CPU until it is killed");
   CLI::App* probe = app.add_subcommand("probe", "a fixed amount of work, for profilers");
   probe->add_option("name", command.probe, "sync, async, wait, clients, growth")->required();
   probe->add_option("count", command.count, "how many tasks");
@@ -105,6 +122,7 @@ int main(int argc, char** argv) {
   probe->add_option("--cpus", command.settings.cpus, "what the runtime offers");
   CLI11_PARSE(app, argc, argv);
   try {
+    if (*busy) return keep_a_cpu_busy();
     if (*probe) {
       Harness harness(command.settings);
       run_probe(harness, command.probe, command.count);

@@ -9,6 +9,7 @@
 
 #include "core/client/client.h"
 #include "core/client/run_task.h"
+#include "core/net/spin.h"
 
 namespace manta::client {
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kExplained{10};  // a deadline after a shorter wait says nothing of the reason
 thread_local bool last_wait_was_long = false;
+thread_local net::Spin spin{true};  // the submitter of a pair moves: a worker may have been put on its CPU
 
 constexpr std::chrono::microseconds kToldInTimeline{20};  // shorter waits are not in it
 
@@ -114,6 +116,7 @@ template <class Predicate>
 bool Client::poll(Predicate done, detail::Deadline deadline) {
   const auto spin_for = std::chrono::nanoseconds(welcome_.spin_ns);
   Clock::time_point last = Clock::now();
+  spin.begin(last, spin_for);
   bool news = false;
   for (std::uint32_t n = 0;; ++n) {
     bool shares_cpu = false;
@@ -123,13 +126,13 @@ bool Client::poll(Predicate done, detail::Deadline deadline) {
       if (!news) shares_cpu = waits_for_this_cpu();
     }
     if (done()) return true;
-    if (shares_cpu) ::sched_yield();
+    if (shares_cpu) spin.give_way();
     if ((n & 7) == 7 || spin_for.count() == 0) {
       const auto now = Clock::now();
       if (news) last = now, n = 0;
       news = false;
-      if (now - last >= spin_for || now >= deadline) return false;
-      if (n > 64) ::sched_yield();  // the worker may be waiting for this very processor
+      if (spin.over(now - last) || now >= deadline) return false;
+      if (n > 64) spin.perhaps_give_way();  // the worker may be waiting for this very processor
     }
     pause();
   }

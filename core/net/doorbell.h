@@ -10,16 +10,11 @@
 // read-modify-writes, not fences, so that ThreadSanitizer can follow.
 #pragma once
 
-#include <sched.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 
 namespace manta::net {
-
-// The CPU that this thread runs on: a read of memory where the C library has restartable sequences (glibc 2.35).
-inline std::uint32_t this_cpu() noexcept { return static_cast<std::uint32_t>(::sched_getcpu()); }
 
 struct alignas(64) Doorbell {
   static constexpr std::uint32_t kNoCpu = ~std::uint32_t{0};

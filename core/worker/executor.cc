@@ -13,6 +13,7 @@
 #include <manta/detail/threads.h>
 
 #include "core/base/log.h"
+#include "core/net/spin.h"
 
 namespace manta::worker {
 
@@ -126,20 +127,22 @@ void Executor::erase(Channel& channel) {
 void Executor::loop() {
   this_thread() = &client_->add_thread();
   net::Doorbell& bell = client_->slot().tasks;
-  const auto spin = std::chrono::nanoseconds(client_->welcome().spin_ns);
+  const auto spin_for = std::chrono::nanoseconds(client_->welcome().spin_ns);
+  net::Spin spin{false};
   for (;;) {
     if (have_news_.load(std::memory_order_acquire)) apply_news();
     if (run_ready()) continue;
     if (client::Timeline* timeline = client::Timeline::current()) timeline->flush();
     const auto start = Client::Clock::now();
+    spin.begin(start, spin_for);
     bool found = false;
-    for (std::uint32_t n = 0; spin.count() > 0 && !found; ++n) {
+    for (std::uint32_t n = 0; spin_for.count() > 0 && !found; ++n) {
       if (hosts_coroutines_ && client_->awaits().any()) client_->drain_awaited();
       found = run_ready();
-      if (!found && submitter_waits_for_this_cpu()) ::sched_yield();
+      if (n > 1 && !found && submitter_waits_for_this_cpu()) spin.give_way();
       if ((n & 15) == 15) {
-        if (Client::Clock::now() - start >= spin) break;
-        if (n > 64) ::sched_yield();  // the submitter may be waiting for this very processor
+        if (spin.over(Client::Clock::now() - start)) break;
+        if (n > 64) spin.perhaps_give_way();  // the submitter may be waiting for this very processor
       }
 #if defined(__x86_64__)
       __builtin_ia32_pause();
@@ -171,6 +174,7 @@ bool Executor::next(Work& work) {
   if (full()) return false;
   this_thread()->looking();
   const auto lock = lock_rings();
+  const std::size_t first = turn_;
   for (std::size_t tried = 0; tried <= channels_.size() && !channels_.empty(); ++tried) {
     if (turn_ >= channels_.size()) turn_ = 0;
     Channel& channel = *channels_[turn_];
@@ -187,6 +191,7 @@ bool Executor::next(Work& work) {
     ++turn_;
     served_ = 0;
   }
+  turn_ = first;  // the one served last, see submitter_waits_for_this_cpu
   this_thread()->idle();
   return false;
 }
