@@ -28,3 +28,15 @@ else
   grep -q '_GLIBCXX_DEBUG_must_be_the_same_in_program_and_manta' "$work/out" ||
     fails "-D_GLIBCXX_DEBUG does not link, without a reason"
 fi
+
+# Whole-program optimisation of the program alone: lld must not lose what program and library both define.
+for clang in clang++ clang++-14; do
+  command -v "$clang" >"$work/out" && command -v "ld.lld${clang#clang++}" >"$work/out" || continue
+  nm "${libraries[0]}" >"$work/symbols" 2>"$work/out"
+  ! grep -q '__asan_init\|__tsan_init' "$work/symbols" || continue
+  for lto in full thin; do
+    "$clang" -std=c++20 -O2 -flto=$lto "-fuse-ld=lld${clang#clang++}" "${includes[@]}" "$program" "${libraries[@]}" \
+      "${link[@]}" -o "$work/lto" >"$work/out" 2>&1 || fails "does not link with $clang -flto=$lto"
+    "$work/lto" >"$work/out" 2>&1 || fails "fails with $clang -flto=$lto"
+  done
+done

@@ -108,6 +108,10 @@ concept SimpleWithUnion = !HasOwnFunctions<T> && SimpleAggregate<T> && !is_std_a
 template <class T>
 concept SimpleWithBitField = !HasOwnFunctions<T> && SimpleAggregate<T> && !is_std_array<T> && has_bit_field<T>;
 
+template <class T>
+concept PointerOfCereal = (is_a<T, std::unique_ptr> ||
+                           is_a<T, std::shared_ptr>)&&!PlainPointee<typename T::element_type>;
+
 // Where an aggregate's field lies, for the compiler to name: "Config::weights".
 template <class T>
 struct Example {
@@ -181,6 +185,10 @@ consteval void explain() {
     static_assert(!sizeof(T*),
                   "manta: maps, blocks and expressions of Eigen own no data and cannot be serialised: use an "
                   "Eigen::Matrix or Eigen::Array; expression.eval() makes one");
+  } else if constexpr (PointerOfCereal<T> && !HasOwnFunctions<T>) {
+    static_assert(!sizeof(T*),
+                  "manta: pointers to polymorphic types and to types with load_and_construct are cereal's: include "
+                  "<cereal/types/polymorphic.hpp> or <cereal/types/memory.hpp> before the first use");
   } else if constexpr (HandledStd<T> || HasCodec<T>) {
     static_assert(!sizeof(T*),
                   "manta: a part of this type cannot be serialised (a raw pointer, a view, a class without "

@@ -27,12 +27,17 @@
 
 #include <cereal/cereal.hpp>
 #include <cereal/types/base_class.hpp>
-#include <cereal/types/memory.hpp>
 
 #include <manta/serial/fields.h>
 #include <manta/serial/std_codecs.h>
 
 namespace cereal {
+// Of <cereal/types/memory.hpp>, which is for those who point to polymorphic types: its static objects cost each file of
+// code a tenth of its compile time, and lld 14 loses them where only some files are compiled with -flto=full.
+namespace memory_detail {
+template <class T>
+struct PtrWrapper;
+}
 // Bases of our archives, in this namespace so that the functions of cereal's headers (queue.hpp, ...) are found.
 struct MantaOutputArchive : detail::OutputArchiveBase {};
 struct MantaInputArchive : detail::InputArchiveBase {};
