@@ -8,7 +8,7 @@ namespace manta::bench {
 Area core_area();
 Area train_area();
 Area serve_area();
-Area rl_area();  // where rl is built
+Area rl_area();    // where rl is built
 Area tune_area();  // where manta::tune was built
 Area examples_area();
 

@@ -92,8 +92,8 @@ void one_to_n(Harness& harness) {
   const auto caller = actor<AsyncCaller>(servers(kActors));
   constexpr int kCalls = kCallsOfClient * kActors;
   harness.rate(
-      kOneToN,
-      [&] { check(get(caller.call<&AsyncCaller::small_value_batch>(kCallsOfClient)) == kCalls, "replies"); }, kCalls);
+      kOneToN, [&] { check(get(caller.call<&AsyncCaller::small_value_batch>(kCallsOfClient)) == kCalls, "replies"); },
+      kCalls);
 }
 
 void n_to_n(Harness& harness) {

@@ -51,10 +51,12 @@ class Mlp {
   }
   std::vector<manta::Result<Output>> operator()(const serve::Batch<Input>& batch) {
     const c10::InferenceMode inference;
-    std::vector<manta::Result<Output>> answers(batch.size(), manta::fail(manta::ErrorCode::invalid_argument, "x must have 64 numbers"));
+    std::vector<manta::Result<Output>> answers(
+        batch.size(), manta::fail(manta::ErrorCode::invalid_argument, "x must have 64 numbers"));
     torch::Tensor inputs = torch::zeros({static_cast<std::int64_t>(batch.size()), 64});
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (batch[i].x.size() == 64) std::copy(batch[i].x.begin(), batch[i].x.end(), inputs.mutable_data_ptr<float>() + 64 * i);
+      if (batch[i].x.size() == 64)
+        std::copy(batch[i].x.begin(), batch[i].x.end(), inputs.mutable_data_ptr<float>() + 64 * i);
     }
     const torch::Tensor classes = network_->forward(inputs).argmax(1);
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -74,9 +76,10 @@ class Bare : public std::enable_shared_from_this<Bare> {
   explicit Bare(boost::asio::ip::tcp::socket socket) : stream_(std::move(socket)) {}
   void read() {
     request_ = {};
-    boost::beast::http::async_read(stream_, buffer_, request_, [self = shared_from_this()](boost::beast::error_code error, std::size_t) {
-      if (!error) self->write();
-    });
+    boost::beast::http::async_read(stream_, buffer_, request_,
+                                   [self = shared_from_this()](boost::beast::error_code error, std::size_t) {
+                                     if (!error) self->write();
+                                   });
   }
 
  private:
@@ -86,9 +89,10 @@ class Bare : public std::enable_shared_from_this<Bare> {
     response_.set(boost::beast::http::field::content_type, "text/plain");
     response_.body() = "ok";
     response_.prepare_payload();
-    boost::beast::http::async_write(stream_, response_, [self = shared_from_this()](boost::beast::error_code error, std::size_t) {
-      if (!error) self->read();
-    });
+    boost::beast::http::async_write(stream_, response_,
+                                    [self = shared_from_this()](boost::beast::error_code error, std::size_t) {
+                                      if (!error) self->read();
+                                    });
   }
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;

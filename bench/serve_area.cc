@@ -32,7 +32,8 @@ double in_ms(const std::string& number, const std::string& unit) {
 
 Load wrk(const std::string& url, int connections, double seconds, const std::string& script) {
   const std::string time = std::to_string(std::max(1, static_cast<int>(seconds + 0.5))) + "s";
-  Child child({"/usr/bin/env", "wrk", "-t1", "-c" + std::to_string(connections), "-d" + time, "--timeout", "10s", "--latency", "-s", script, url});
+  Child child({"/usr/bin/env", "wrk", "-t1", "-c" + std::to_string(connections), "-d" + time, "--timeout", "10s",
+               "--latency", "-s", script, url});
   const std::string printed = child.read_all();
   const std::string ended = child.wait();
   check(ended.empty(), "wrk (Debian's package wrk; cmake/deps.sh installs it): " + ended);
@@ -50,7 +51,8 @@ Load wrk(const std::string& url, int connections, double seconds, const std::str
 std::string write_script(const std::string& body, const std::string& answer) {
   const std::string file = "/tmp/manta_bench." + std::to_string(::getpid()) + ".lua";
   std::ofstream out(file);
-  if (!body.empty()) out << "wrk.method='POST'\nwrk.body='" << body << "'\nwrk.headers['Content-Type']='application/json'\n";
+  if (!body.empty())
+    out << "wrk.method='POST'\nwrk.body='" << body << "'\nwrk.headers['Content-Type']='application/json'\n";
   out << "bad = 0\nfunction response(status, headers, body) if body ~= '" << answer << "' then bad = bad + 1 end end\n"
       << "function setup(thread) t = thread end\nfunction done() print('wrong bodies: ' .. t:get('bad')) end\n";
   return file;
@@ -66,8 +68,8 @@ std::string mlp_body() {
   return body + "]}";
 }
 
-void http(Harness& harness, const std::vector<std::string_view>& names, const std::string& mode, const std::string& path,
-          const std::string& body, const std::string& answer) {
+void http(Harness& harness, const std::vector<std::string_view>& names, const std::string& mode,
+          const std::string& path, const std::string& body, const std::string& answer) {
   Child server({program(), mode});
   std::string address = server.read_line();
   address.erase(address.find_last_not_of('\n') + 1);
@@ -91,8 +93,10 @@ void http(Harness& harness, const std::vector<std::string_view>& names, const st
   server.wait();
 }
 
-constexpr std::string_view kEcho[] = {"http echo, manta, 1 connections", "http echo, manta, 16 connections", "http echo, manta, 64 connections"};
-constexpr std::string_view kMlp[] = {"http mlp, manta, 1 connections", "http mlp, manta, 16 connections", "http mlp, manta, 64 connections"};
+constexpr std::string_view kEcho[] = {"http echo, manta, 1 connections", "http echo, manta, 16 connections",
+                                      "http echo, manta, 64 connections"};
+constexpr std::string_view kMlp[] = {"http mlp, manta, 1 connections", "http mlp, manta, 16 connections",
+                                     "http mlp, manta, 64 connections"};
 constexpr std::string_view kBare[] = {"http echo, bare beast, 1 connections", "http echo, bare beast, 16 connections",
                                       "http echo, bare beast, 64 connections"};
 constexpr std::string_view kHandle = "serve: handle call sync, manta";
@@ -139,10 +143,18 @@ void start(Harness& harness) {
 Area serve_area() {
   if (::access(program().c_str(), X_OK) != 0) return {"serve", {}};  // built without LibTorch
   return {"serve",
-          {{{kEcho[0], kEcho[1], kEcho[2]}, [](Harness& h) { http(h, {kEcho[0], kEcho[1], kEcho[2]}, "both", "/echo", "", "ok"); }},
-           {{kBare[0], kBare[1], kBare[2]}, [](Harness& h) { http(h, {kBare[0], kBare[1], kBare[2]}, "bare", "/echo", "", "ok"); }},
+          {{{kEcho[0], kEcho[1], kEcho[2]},
+            [](Harness& h) {
+              http(h, {kEcho[0], kEcho[1], kEcho[2]}, "both", "/echo", "", "ok");
+            }},
+           {{kBare[0], kBare[1], kBare[2]},
+            [](Harness& h) {
+              http(h, {kBare[0], kBare[1], kBare[2]}, "bare", "/echo", "", "ok");
+            }},
            {{kMlp[0], kMlp[1], kMlp[2]},
-            [](Harness& h) { http(h, {kMlp[0], kMlp[1], kMlp[2]}, "both", "/mlp", mlp_body(), "{\"y\":9}"); }},
+            [](Harness& h) {
+              http(h, {kMlp[0], kMlp[1], kMlp[2]}, "both", "/mlp", mlp_body(), "{\"y\":9}");
+            }},
            {{kHandle}, handle_calls},
            {{kLaunch, kMemory}, start}}};
 }

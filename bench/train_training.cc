@@ -31,7 +31,8 @@ void train_digits(Harness& harness, const std::string& network, std::string_view
     check(ended.empty(), program() + " " + network + ": " + ended);
     whole.cpu_s = 0;  // of processes that have ended
     Run rate = whole, start = whole;
-    check(static_cast<bool>(printed >> rate.value >> start.value >> accuracy >> loss), "what " + program() + " printed");
+    check(static_cast<bool>(printed >> rate.value >> start.value >> accuracy >> loss),
+          "what " + program() + " printed");
     check(accuracy > 0.97, network + " has learnt");
     if (i == 0) continue;  // the warm-up
     rates.push_back(rate);

@@ -38,9 +38,7 @@ class BlockingResumer final : public Resumer {
     objects_.push_back(&await);
     return true;
   }
-  void wait_until(Await& await, Deadline time) override {
-    times_.emplace(time, &await);
-  }
+  void wait_until(Await& await, Deadline time) override { times_.emplace(time, &await); }
   void forget(Await& await) noexcept override {
     std::erase(objects_, &await);
     std::erase(ready_, &await);
@@ -99,9 +97,10 @@ void run_to_end(CoroutineCall& call) {
 }
 
 void throw_not_a_new_task(bool empty) {
-  throw Error(ErrorCode::invalid_argument, empty ? "an empty Task was awaited: it was default-constructed, moved from, or "
-                                                   "awaited before"
-                                                 : "a Task was awaited twice: its coroutine runs once");
+  throw Error(ErrorCode::invalid_argument,
+              empty ? "an empty Task was awaited: it was default-constructed, moved from, or "
+                      "awaited before"
+                    : "a Task was awaited twice: its coroutine runs once");
 }
 
 }  // namespace manta::detail

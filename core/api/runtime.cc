@@ -172,8 +172,9 @@ std::string spill_directory_of(const InitOptions& options) {
   for (const std::string directory : {temporary != nullptr ? temporary : "", "/var/tmp", "/tmp"}) {
     if (!directory.empty() && store::SpillFile::open(directory)) return directory;
   }
-  log::warn("no file can be made in TMPDIR, /var/tmp or /tmp: a full object store refuses objects; name a folder by "
-            "InitOptions::spill_directory or MANTA_SPILL_DIR");
+  log::warn(
+      "no file can be made in TMPDIR, /var/tmp or /tmp: a full object store refuses objects; name a folder by "
+      "InitOptions::spill_directory or MANTA_SPILL_DIR");
   return "none";
 }
 

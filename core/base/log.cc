@@ -63,8 +63,8 @@ void name_process(const char* name) {
 void read_level() {
   const auto level = level_named(wanted());
   if (!level) {
-    throw Error(ErrorCode::invalid_argument, "MANTA_LOG is \"" + std::string(wanted()) +
-                                                 "\", but must be trace, debug, info, warn, error or off");
+    throw Error(ErrorCode::invalid_argument,
+                "MANTA_LOG is \"" + std::string(wanted()) + "\", but must be trace, debug, info, warn, error or off");
   }
   detail::least = *level;
 }

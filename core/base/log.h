@@ -38,10 +38,8 @@ void add(std::string& line, T value) {
   line += std::to_string(value);
 }
 template <class Id>
-  requires requires(const Id& id) { id.value; }
-void add(std::string& line, const Id& id) {
-  line += std::to_string(id.value);
-}
+requires requires(const Id& id) { id.value; }
+void add(std::string& line, const Id& id) { line += std::to_string(id.value); }
 
 template <class... Parts>
 void log(Level level, const Parts&... parts) {
@@ -54,14 +52,24 @@ void log(Level level, const Parts&... parts) {
 }  // namespace detail
 
 template <class... Parts>
-void trace(const Parts&... parts) { detail::log(Level::trace, parts...); }
+void trace(const Parts&... parts) {
+  detail::log(Level::trace, parts...);
+}
 template <class... Parts>
-void debug(const Parts&... parts) { detail::log(Level::debug, parts...); }
+void debug(const Parts&... parts) {
+  detail::log(Level::debug, parts...);
+}
 template <class... Parts>
-void info(const Parts&... parts) { detail::log(Level::info, parts...); }
+void info(const Parts&... parts) {
+  detail::log(Level::info, parts...);
+}
 template <class... Parts>
-void warn(const Parts&... parts) { detail::log(Level::warn, parts...); }
+void warn(const Parts&... parts) {
+  detail::log(Level::warn, parts...);
+}
 template <class... Parts>
-void error(const Parts&... parts) { detail::log(Level::error, parts...); }
+void error(const Parts&... parts) {
+  detail::log(Level::error, parts...);
+}
 
 }  // namespace manta::log

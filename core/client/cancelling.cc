@@ -19,7 +19,8 @@ void RunningTask::await_claim() const {
 std::uint64_t RunningTask::run_of(const TaskId& id, ClientId submitter) const {
   const std::uint64_t run = run_.load(std::memory_order_acquire);
   if (run % kStates != kRunning) return 0;
-  const bool same = high_.load(std::memory_order_acquire) == id.high && low_.load(std::memory_order_acquire) == id.low &&
+  const bool same = high_.load(std::memory_order_acquire) == id.high &&
+                    low_.load(std::memory_order_acquire) == id.low &&
                     submitter_.load(std::memory_order_acquire) == submitter.value;
   return same && still(run) ? run : 0;  // STOP-2: what was read is that run's
 }
@@ -104,7 +105,7 @@ void Client::cancel(owner::Entry& entry, bool force, bool recursive) {
   how.by = (current_task() != nullptr ? "a task in " : "") + how.by;
   {
     const std::lock_guard guard(mutex_);
-    drain();  // what has finished counts
+    drain();                                                                  // what has finished counts
     if (waiters_.load(std::memory_order_relaxed) > 0) slot().replies.wake();  // CLIENT-2
     const auto done = owner_->cancel(entry, how);
     if (!done) throw_error(done.error());

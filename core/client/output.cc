@@ -28,10 +28,11 @@ void Client::start_output() {
   if (!welcome_.output_captured) return;
   if (hooks_ != nullptr) return output_source_.start(slot());
   const char* fold = std::getenv("MANTA_FOLD_OUTPUT");
-  printer_ = std::make_unique<OutputPrinter>(
-      node_of(self()), fold == nullptr || std::string_view(fold) != "0",
-      OutputPrinter::Edge{[this](NodeId node, std::uint64_t bytes) { send(net::OutputTaken{node, bytes}); },
-                          &printed_name});
+  printer_ = std::make_unique<OutputPrinter>(node_of(self()), fold == nullptr || std::string_view(fold) != "0",
+                                             OutputPrinter::Edge{[this](NodeId node, std::uint64_t bytes) {
+                                                                   send(net::OutputTaken{node, bytes});
+                                                                 },
+                                                                 &printed_name});
 }
 
 // What was printed before the results that the program has seen is shown before its end.

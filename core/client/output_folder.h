@@ -35,8 +35,8 @@ class OutputFolder {
   struct Line {
     ClientId worker;
     bool error = false;
-    std::string who;   // "square pid=1234"
-    std::string text;  // without its end
+    std::string who;      // "square pid=1234"
+    std::string text;     // without its end
     bool update = false;  // ends with "\r": what comes next is shown in its place
     friend bool operator==(const Line&, const Line&) = default;
   };

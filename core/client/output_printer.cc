@@ -89,7 +89,7 @@ void OutputPrinter::run() {
 }
 
 void OutputPrinter::print(net::OutputText text, std::vector<OutputFolder::Line>& shown) {
-  std::string who = !text.label.empty() ? text.label
+  std::string who = !text.label.empty()  ? text.label
                     : text.function != 0 ? edge_.function_name(text.function)
                                          : "worker";
   if (text.process != 0) who += " pid=" + std::to_string(text.process);

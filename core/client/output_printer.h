@@ -30,7 +30,7 @@ namespace manta::client {
 class OutputPrinter {
  public:
   struct Edge {
-    std::function<void(NodeId, std::uint64_t)> taken;        // so many bytes of the node are written
+    std::function<void(NodeId, std::uint64_t)> taken;         // so many bytes of the node are written
     std::function<std::string(std::uint64_t)> function_name;  // for people
   };
 

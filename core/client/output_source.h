@@ -41,10 +41,10 @@ class OutputSource {
   net::ClientSlot* slot_ = nullptr;  // null: it stays as it is
   net::ClientSlot* own_slot_ = nullptr;
   std::uint64_t function_ = 0;
-  std::uint64_t next_look_ = 0;   // in ticks, for marks
+  std::uint64_t next_look_ = 0;  // in ticks, for marks
   std::uint64_t talks_until_ = 0;
   std::deque<std::uint64_t> named_;  // labels that the node knows of, the latest last
-  std::array<ino_t, 2> pipes_{};  // user code may put something else in their place
+  std::array<ino_t, 2> pipes_{};     // user code may put something else in their place
 };
 
 }  // namespace manta::client

@@ -11,7 +11,7 @@ namespace manta::client {
 namespace {
 
 struct Registry {
-  std::mutex mutex;  // taken before a client's lock
+  std::mutex mutex;                                     // taken before a client's lock
   std::map<const detail::EntryHead*, Client*> entries;  // a retired client makes no new ones
   std::map<Client*, std::unique_ptr<Client>> clients;
 };

@@ -40,9 +40,7 @@ class RunningTask {
     set(kRunning);
   }
   void idle() { set(kIdle); }
-  bool stopped() const {
-    return stopped_.load(std::memory_order_acquire) == run_.load(std::memory_order_relaxed);
-  }
+  bool stopped() const { return stopped_.load(std::memory_order_acquire) == run_.load(std::memory_order_relaxed); }
   void has_children(std::uint64_t count) { children_.store(count, std::memory_order_relaxed); }
   bool has_source() const { return has_source_; }
 

@@ -17,8 +17,8 @@ namespace manta::client {
 
 struct Spilling {
   // Under the client's lock.
-  std::unique_ptr<store::SpillFile> file;  // made when first needed
-  std::optional<Error> failed;             // why the last attempt to spill failed
+  std::unique_ptr<store::SpillFile> file;          // made when first needed
+  std::optional<Error> failed;                     // why the last attempt to spill failed
   std::chrono::steady_clock::time_point again_at;  // after a failure, not before
   std::chrono::milliseconds pause{0};              // before that
   std::chrono::steady_clock::time_point asked_at;  // the node, without waiting

@@ -30,10 +30,10 @@ inline constexpr std::size_t kStoredFromBytes = 64 * 1024;
 struct RequestPart {
   bool stored = false;
   bool framed = false;
-  bool label = false;                 // no argument: the bytes are the label that the task was given
-  std::span<const std::byte> bytes;   // not stored
-  owner::StoredLocation location;     // stored
-  detail::WireRef object;             // stored: who reads it in place holds the object
+  bool label = false;                // no argument: the bytes are the label that the task was given
+  std::span<const std::byte> bytes;  // not stored
+  owner::StoredLocation location;    // stored
+  detail::WireRef object;            // stored: who reads it in place holds the object
 };
 RequestPart part_of(const owner::Value& value);
 // What the task or actor was named by its options, as the last part; empty bytes: nothing.
@@ -61,8 +61,8 @@ struct ReplyParts {
   net::WireError error;
   std::vector<detail::WireRef> contained;
   std::vector<detail::WireRef> kept;
-  bool streamed = false;     // a generator's:
-  std::uint64_t items = 0;   // how many it has made
+  bool streamed = false;    // a generator's:
+  std::uint64_t items = 0;  // how many it has made
 };
 ReplyValue reply_value(const owner::Value& value);
 owner::Value value_of(const ReplyValue& value);

@@ -13,7 +13,7 @@
 namespace manta::detail {
 struct ActorInstance;
 class ItemSink;
-}
+}  // namespace manta::detail
 
 namespace manta::client {
 
@@ -21,14 +21,14 @@ struct TaskContext {
   TaskId id;
   std::uint64_t children = 0;  // tasks submitted so far
   std::uint64_t puts = 0;
-  std::uint32_t cpus = 0;      // ten-thousandths that its lease holds
-  std::uint64_t function = 0;  // its id
-  std::uint16_t attempt = 0;   // those before it that had started and failed
+  std::uint32_t cpus = 0;                  // ten-thousandths that its lease holds
+  std::uint64_t function = 0;              // its id
+  std::uint16_t attempt = 0;               // those before it that had started and failed
   detail::ActorInstance* actor = nullptr;  // of which a method, or the constructor, runs
   detail::ItemSink* items = nullptr;       // where a generator's items go
-  TaskContext* outer = nullptr;  // the task on whose stack it runs, having been waited for there
-  detail::CoroutineSlot coroutine;  // where it is left if it waits
-  RunningTask* running = nullptr;  // how others reach it; null: nobody does
+  TaskContext* outer = nullptr;            // the task on whose stack it runs, having been waited for there
+  detail::CoroutineSlot coroutine;         // where it is left if it waits
+  RunningTask* running = nullptr;          // how others reach it; null: nobody does
   // Whether it was asked to stop: its waits end.
   bool stopped() const { return running != nullptr && running->stopped(); }
   // The name of the next task that it submits. Under the client's lock.

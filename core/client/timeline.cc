@@ -39,9 +39,9 @@ std::int64_t nanoseconds(Timeline::Time time) {
 
 // What all events have. The phase is one of the format's letters.
 std::string event(char phase, std::string_view name, Timeline::Time at) {
-  return std::string("{\"ph\":\"") + phase + "\",\"name\":\"" + json_escaped(name) + "\",\"pid\":" +
-         std::to_string(::getpid()) + ",\"tid\":" + std::to_string(::gettid()) + ",\"ts\":" +
-         microseconds(nanoseconds(at));
+  return std::string("{\"ph\":\"") + phase + "\",\"name\":\"" + json_escaped(name) +
+         "\",\"pid\":" + std::to_string(::getpid()) + ",\"tid\":" + std::to_string(::gettid()) +
+         ",\"ts\":" + microseconds(nanoseconds(at));
 }
 
 std::string member(std::string_view key, std::string_view text) {
@@ -118,9 +118,10 @@ void Timeline::ran(std::string_view function, const TaskId& task, unsigned attem
                    std::string_view outcome) {
   const std::string id = task.to_string();
   std::string arrow = event('f', "submitted", begin) + ",\"cat\":\"task\",\"bp\":\"e\"" + member("id", id) + "},\n";
-  add(std::move(arrow) + event('X', function, begin) + ",\"dur\":" +
-      microseconds(nanoseconds(Clock::now()) - nanoseconds(begin)) + ",\"cat\":\"task\",\"args\":{\"attempt\":" +
-      std::to_string(attempt) + member("task", id) + member("outcome", outcome) + "}}");
+  add(std::move(arrow) + event('X', function, begin) +
+      ",\"dur\":" + microseconds(nanoseconds(Clock::now()) - nanoseconds(begin)) +
+      ",\"cat\":\"task\",\"args\":{\"attempt\":" + std::to_string(attempt) + member("task", id) +
+      member("outcome", outcome) + "}}");
 }
 
 void Timeline::suspended(std::string_view function, const TaskId& task, Time begin) {
@@ -144,7 +145,9 @@ void Timeline::did(std::string_view what, Time begin) {
       ",\"cat\":\"manta\"}");
 }
 
-void Timeline::happened(std::string_view what) { add(event('i', what, Clock::now()) + ",\"cat\":\"manta\",\"s\":\"p\"}"); }
+void Timeline::happened(std::string_view what) {
+  add(event('i', what, Clock::now()) + ",\"cat\":\"manta\",\"s\":\"p\"}");
+}
 
 void Timeline::flush() {
   const std::lock_guard guard(mutex_);

@@ -215,8 +215,8 @@ void Group::scatter(Inputs inputs, std::span<std::byte> output, int root) {
   const auto drain = [&](std::size_t i, std::uint64_t step) {
     const Stretch part = stretch(i, share, output.size());
     const auto me = static_cast<std::size_t>(rank());
-    const std::byte* from = root == rank() ? inputs[me].data() + part.begin
-                                           : member_->slot(root, step).data + me * share;
+    const std::byte* from =
+        root == rank() ? inputs[me].data() + part.begin : member_->slot(root, step).data + me * share;
     if (from != output.data() + part.begin) copy_bytes(output.data() + part.begin, from, part.bytes);
   };
   member_->run(announce(Operation::scatter, output.size(), root), steps_for(output.size(), share), fill, drain);
@@ -289,8 +289,8 @@ void Group::all_to_all(Inputs inputs, Outputs outputs) {
   const auto drain = [&](std::size_t i, std::uint64_t step) {
     for (std::size_t from = 0; from < n; ++from) {
       const Stretch part = stretch(i, share, outputs[from].size());
-      const std::byte* source = from == me ? inputs[me].data() + part.begin
-                                           : member_->slot(static_cast<int>(from), step).data + me * share;
+      const std::byte* source =
+          from == me ? inputs[me].data() + part.begin : member_->slot(static_cast<int>(from), step).data + me * share;
       copy_bytes(outputs[from].data() + part.begin, source, part.bytes);
     }
   };
@@ -299,7 +299,8 @@ void Group::all_to_all(Inputs inputs, Outputs outputs) {
 }
 
 void Group::barrier() {
-  member_->run(announce(Operation::barrier, 0), 1, [](std::size_t, std::byte*) {}, [](std::size_t, std::uint64_t) {});
+  member_->run(
+      announce(Operation::barrier, 0), 1, [](std::size_t, std::byte*) {}, [](std::size_t, std::uint64_t) {});
 }
 
 void Group::send(std::span<const std::byte> data, int to, int tag) {

@@ -140,9 +140,9 @@ void Member::compare(std::uint64_t step) {
     const Announcement& other = slot(peer, step).announcement;
     if (other == first) continue;
     ++next_;
-    throw Error(ErrorCode::invalid_argument,
-                "collective group: rank 0 calls " + describe(first) + ", but rank " + std::to_string(peer) +
-                    " calls " + describe(other) + "; all members must make the same calls in the same order");
+    throw Error(ErrorCode::invalid_argument, "collective group: rank 0 calls " + describe(first) + ", but rank " +
+                                                 std::to_string(peer) + " calls " + describe(other) +
+                                                 "; all members must make the same calls in the same order");
   }
 }
 
@@ -194,9 +194,9 @@ std::optional<Error> Member::trouble_with(int peer) {
 }
 
 Error Member::late_error(const std::string& ranks) const {
-  return Error(ErrorCode::deadline,
-               (ranks.find(',') == std::string::npos ? "rank " : "ranks ") + ranks + " of " + std::to_string(size_) +
-                   " did not come within " + std::to_string(timeout_.count()) + " ms");
+  return Error(ErrorCode::deadline, (ranks.find(',') == std::string::npos ? "rank " : "ranks ") + ranks + " of " +
+                                        std::to_string(size_) + " did not come within " +
+                                        std::to_string(timeout_.count()) + " ms");
 }
 
 void Member::give_up(Error error) {
@@ -225,14 +225,14 @@ void Member::throw_broken() const {
   const RankPage& mine = block_->rank(rank_);
   const bool told = mine.presence.load(std::memory_order_seq_cst) == Presence::gave_up;
   throw Error(told ? mine.code : ErrorCode::cancelled,
-              "collective group: " + (told ? std::string(mine.reason, ::strnlen(mine.reason, kReasonBytes))
-                                           : std::string("aborted")));
+              "collective group: " +
+                  (told ? std::string(mine.reason, ::strnlen(mine.reason, kReasonBytes)) : std::string("aborted")));
 }
 
 std::string describe(const Announcement& announcement) {
-  static constexpr std::string_view kNames[] = {"join",    "all_reduce",     "reduce",     "broadcast",
-                                                "all_gather", "gather",         "scatter",    "reduce_scatter",
-                                                "all_to_all", "barrier",        "send",       "receive"};
+  static constexpr std::string_view kNames[] = {"join",       "all_reduce", "reduce",  "broadcast",
+                                                "all_gather", "gather",     "scatter", "reduce_scatter",
+                                                "all_to_all", "barrier",    "send",    "receive"};
   const auto operation = static_cast<std::size_t>(announcement.operation);
   if (operation >= std::size(kNames)) return "an unknown operation";
   std::string text(kNames[operation]);

@@ -55,8 +55,8 @@ struct Address {
 Address address_of(const std::string& name) {
   Address address;
   address.place.sun_family = AF_UNIX;
-  const std::string text = "manta-group-" + std::to_string(::geteuid()) + "-" + std::to_string(hash_of(name)) + "-" +
-                           name.substr(0, 40);
+  const std::string text =
+      "manta-group-" + std::to_string(::geteuid()) + "-" + std::to_string(hash_of(name)) + "-" + name.substr(0, 40);
   std::memcpy(address.place.sun_path + 1, text.data(), text.size());  // the leading zero: abstract
   address.bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
   return address;
@@ -144,8 +144,7 @@ std::unique_ptr<SharedBlock> visit(const Rendezvous& rendezvous, Clock::time_poi
   const Address address = address_of(rendezvous.name);
   net::ControlSocket socket(new_socket(0));
   // The kernel does not tell when the name comes into being.
-  for (auto pause = std::chrono::microseconds(100);;
-       pause = std::min(2 * pause, std::chrono::microseconds(10'000))) {
+  for (auto pause = std::chrono::microseconds(100);; pause = std::min(2 * pause, std::chrono::microseconds(10'000))) {
     if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address.place), address.bytes) == 0) break;
     if (errno != ECONNREFUSED && errno != EINTR && errno != EAGAIN) throw failed_errno("connect");
     if (Clock::now() >= deadline) {
@@ -181,8 +180,7 @@ std::string new_name() {
 }
 
 std::unique_ptr<SharedBlock> meet_at(const Rendezvous& rendezvous) {
-  if (rendezvous.size < 1 || rendezvous.size > kMaxRanks || rendezvous.rank < 0 ||
-      rendezvous.rank >= rendezvous.size) {
+  if (rendezvous.size < 1 || rendezvous.size > kMaxRanks || rendezvous.rank < 0 || rendezvous.rank >= rendezvous.size) {
     throw failed(ErrorCode::invalid_argument, "rank " + std::to_string(rendezvous.rank) + " of " +
                                                   std::to_string(rendezvous.size) + "; a group has 1 to " +
                                                   std::to_string(kMaxRanks) + " members, ranks start at 0");

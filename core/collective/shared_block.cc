@@ -25,9 +25,9 @@ SharedBlock::SharedBlock(int fd, int size) : size_(size) {
   const auto found = net::fixed_size_of(fd);
   if (!found) throw_error(found.error().with_context("collective group"));
   if (*found != bytes_for(size)) {
-    throw Error(ErrorCode::invalid_argument,
-                "collective group: the memory of rank 0 is of " + std::to_string(*found) + " bytes, not " +
-                    std::to_string(bytes_for(size)) + ": all members must be built from the same version of Manta");
+    throw Error(ErrorCode::invalid_argument, "collective group: the memory of rank 0 is of " + std::to_string(*found) +
+                                                 " bytes, not " + std::to_string(bytes_for(size)) +
+                                                 ": all members must be built from the same version of Manta");
   }
   const auto base = net::map_memory(fd, bytes_for(size), net::Mapping::shared);
   if (!base) throw_error(base.error().with_context("collective group"));

@@ -15,8 +15,8 @@
 namespace manta::collective {
 
 inline constexpr int kMaxRanks = 128;
-inline constexpr int kSlots = 4;                           // see STEP-2 in member.h
-inline constexpr std::size_t kSlotBytes = 256 * 1024;      // measured: 64 KiB to 512 KiB are alike, see core/DESIGN.md
+inline constexpr int kSlots = 4;                       // see STEP-2 in member.h
+inline constexpr std::size_t kSlotBytes = 256 * 1024;  // measured: 64 KiB to 512 KiB are alike, see core/DESIGN.md
 inline constexpr int kFragments = 4;
 inline constexpr std::size_t kFragmentBytes = 32 * 1024;
 inline constexpr std::size_t kReasonBytes = 240;
@@ -66,7 +66,7 @@ struct RankPage {
   alignas(64) Bell bell;
   alignas(64) std::atomic<Presence> presence;
   std::atomic<std::int32_t> process;
-  ErrorCode code;              // this and the text below: why, once it gave up
+  ErrorCode code;  // this and the text below: why, once it gave up
   char reason[kReasonBytes];
   Slot slots[kSlots];
 };
@@ -76,7 +76,7 @@ struct Channel {
   struct Fragment {
     std::uint64_t message_bytes;  // of the whole message
     std::int32_t tag;
-    std::uint32_t bytes;          // of this fragment
+    std::uint32_t bytes;  // of this fragment
     alignas(64) std::byte data[kFragmentBytes];
   };
   alignas(64) std::atomic<std::uint64_t> pushed;  // the sender's

@@ -32,10 +32,11 @@ Error file_error(const std::filesystem::path& path, std::string_view what, int e
       code = ErrorCode::unavailable;
       next = "see whether the disk works";
       break;
-    default: break;
+    default:
+      break;
   }
-  return {code, path.string() + ": " + std::string(what) + ": " + std::generic_category().message(error) + ". Next: " +
-                    next + "."};
+  return {code, path.string() + ": " + std::string(what) + ": " + std::generic_category().message(error) +
+                    ". Next: " + next + "."};
 }
 
 OutputFile::OutputFile(std::filesystem::path path)

@@ -58,7 +58,8 @@ class Head {
   Head(HeadConfig config, HeadEffects& effects);
 
   // invalid_argument if the id was used before (HEAD-1).
-  [[nodiscard]] Result<void> node_joined(NodeId node, const sched::ResourceSet& total, const std::string& host, Time now);
+  [[nodiscard]] Result<void> node_joined(NodeId node, const sched::ResourceSet& total, const std::string& host,
+                                         Time now);
   // Orderly, or its connection broke. Its clients are dead with it. Unknown and dead nodes are ignored.
   void node_left(NodeId node, const std::string& status, Time now);
   void heartbeat(NodeId node, Time now);
@@ -73,7 +74,7 @@ class Head {
 
   // Who has the name already; null: nobody had, now this actor has. The pointer is valid until the next event.
   const Named* register_name(const std::string& name, Named actor);
-  const Named* find_name(const std::string& name) const;  // null: nobody
+  const Named* find_name(const std::string& name) const;           // null: nobody
   void drop_name(const std::string& name, const ObjectId& actor);  // of another actor: ignored
 
   NodeId node_of(ClientId client) const;  // none: unknown or dead
@@ -100,7 +101,7 @@ class Head {
 
   HeadConfig config_;
   HeadEffects& effects_;
-  std::map<NodeId, Node> nodes_;        // alive
+  std::map<NodeId, Node> nodes_;  // alive
   std::map<std::string, Named> names_;
   std::map<ClientId, Client> clients_;  // alive, each on a live node
   std::set<std::pair<Time, NodeId>> by_heartbeat_;

@@ -47,9 +47,9 @@ Result<std::string> read_secret(const std::string& path) {
   text.erase(text.find_last_not_of(kSpace) + 1);
   text.erase(0, text.find_first_not_of(kSpace));
   if (text.size() < kLeastBytes || text.size() > kMostBytes) {
-    return fail(ErrorCode::invalid_argument, what + "has " + std::to_string(text.size()) + " bytes, but must have from " +
-                                                 std::to_string(kLeastBytes) + " to " + std::to_string(kMostBytes) +
-                                                 how_to_make(path));
+    return fail(ErrorCode::invalid_argument, what + "has " + std::to_string(text.size()) +
+                                                 " bytes, but must have from " + std::to_string(kLeastBytes) + " to " +
+                                                 std::to_string(kMostBytes) + how_to_make(path));
   }
   return text;
 }
@@ -60,7 +60,7 @@ LinkKey derive_key(std::string_view secret, std::string_view role) {
   made.identity = "manta/1 " + std::string(role);
   const auto bytes = [](std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); };
   const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> hkdf(EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, nullptr),
-                                                                        &EVP_PKEY_CTX_free);
+                                                                         &EVP_PKEY_CTX_free);
   std::size_t size = made.key.size();
   if (!hkdf || EVP_PKEY_derive_init(hkdf.get()) <= 0 || EVP_PKEY_CTX_set_hkdf_md(hkdf.get(), EVP_sha256()) <= 0 ||
       EVP_PKEY_CTX_set1_hkdf_salt(hkdf.get(), bytes(kSalt), static_cast<int>(kSalt.size())) <= 0 ||

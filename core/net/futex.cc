@@ -27,8 +27,7 @@ int futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
     until.tv_sec = seconds.count();
     until.tv_nsec = std::chrono::nanoseconds(since_boot - seconds).count();
   }
-  const long rc =
-      ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
+  const long rc = ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
   return rc == 0 ? 0 : errno;
 }
 

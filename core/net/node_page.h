@@ -24,8 +24,8 @@ struct StoreCounters {
 
 // One client's place.
 struct ClientSlot {
-  Doorbell replies;  // news for it as a submitter: results of its tasks
-  Doorbell tasks;    // news for it as a worker: tasks to run
+  Doorbell replies;                 // news for it as a submitter: results of its tasks
+  Doorbell tasks;                   // news for it as a worker: tasks to run
   alignas(64) StoreCounters store;  // of its own arena
   // Of a worker: the function whose output it is that it writes from now on (net/output_mark.h).
   std::atomic<std::uint64_t> function{0};

@@ -89,7 +89,8 @@ struct OutputLabel {
     return bytes;
   }
   static std::optional<OutputLabel> decode(std::string_view bytes) {
-    if (bytes.size() < kBytes || !bytes.starts_with(kHead) || bytes[kBytes - 1] != OutputMark::kTail) return std::nullopt;
+    if (bytes.size() < kBytes || !bytes.starts_with(kHead) || bytes[kBytes - 1] != OutputMark::kTail)
+      return std::nullopt;
     return of(bytes.substr(kHead.size(), kLongest));
   }
 };

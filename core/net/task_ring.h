@@ -35,11 +35,11 @@ namespace manta::net {
 enum class RecordState : std::uint32_t { free, ready, claimed, done, taken };
 
 enum class PayloadKind : std::uint8_t {
-  none,    // no bytes
-  bytes,   // `size` bytes in the record
-  block,   // BlockRef in the record: bytes in the writer's arena, to be copied or read before the record is freed
-  stored,  // BlockRef in the record: an object of the store, which outlives the record
-  error,   // reply only: encoded Error in the record
+  none,         // no bytes
+  bytes,        // `size` bytes in the record
+  block,        // BlockRef in the record: bytes in the writer's arena, to be copied or read before the record is freed
+  stored,       // BlockRef in the record: an object of the store, which outlives the record
+  error,        // reply only: encoded Error in the record
   error_block,  // reply only: encoded Error in a block
 };
 
@@ -61,8 +61,8 @@ struct alignas(128) Record {
   static constexpr std::size_t kPayloadBytes = 88;
   std::byte payload[kPayloadBytes];
 
-  static constexpr std::uint8_t kFramed = 1;    // the value starts with a frame
-  static constexpr std::uint8_t kHasRefs = 2;   // reply: the payload ends with reports on references
+  static constexpr std::uint8_t kFramed = 1;     // the value starts with a frame
+  static constexpr std::uint8_t kHasRefs = 2;    // reply: the payload ends with reports on references
   static constexpr std::uint8_t kConstruct = 4;  // request: makes the worker's actor
   static constexpr std::uint8_t kMethod = 8;     // request: a call of it
   static constexpr std::uint8_t kEnd = 16;       // request: end it, and the process
@@ -96,7 +96,7 @@ struct RingMemory {
   alignas(64) std::array<std::atomic<std::uint32_t>, kRingRecords / 32> left_out;
   alignas(128) Record ring[kRingRecords];
 
-  static constexpr std::size_t bytes();   // size of the mapping
+  static constexpr std::size_t bytes();  // size of the mapping
   // Sizes and seals a memfd (empty, or made by create_shared_memory with bytes()), maps it and writes the header.
   [[nodiscard]] static Result<RingMemory*> create(int fd);
   // Maps what a peer created. invalid_argument: not a ring of this version, or its size is not sealed.

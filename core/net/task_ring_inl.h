@@ -43,7 +43,8 @@ inline RingSubmitter::RingSubmitter(RingMemory& memory, Doorbell& worker_bell, s
     : memory_(&memory), worker_bell_(&worker_bell), worker_group_(worker_group) {}
 
 inline Record* RingSubmitter::reserve() noexcept {
-  if (straggler_count_ != 0) [[unlikely]] leave_out_stragglers();
+  if (straggler_count_ != 0) [[unlikely]]
+    leave_out_stragglers();
   if (!room()) [[unlikely]] {
     full_ = true;
     return nullptr;
@@ -54,8 +55,8 @@ inline Record* RingSubmitter::reserve() noexcept {
 // The first condition is ours alone: a hostile worker cannot make us write over an outstanding record. The last one: the
 // worker has not come by since the place was left out, and would take the record before its turn.
 inline bool RingSubmitter::room() const noexcept {
-  return tail_ - head_ < kRingRecords && memory_->at(tail_).state.load(std::memory_order_seq_cst) == RecordState::free &&
-         !still_left_out(tail_);
+  return tail_ - head_ < kRingRecords &&
+         memory_->at(tail_).state.load(std::memory_order_seq_cst) == RecordState::free && !still_left_out(tail_);
 }
 
 inline void RingSubmitter::leave_out_stragglers() noexcept {
@@ -134,8 +135,7 @@ inline RecordState RingSubmitter::state(std::uint64_t position) const noexcept {
 inline bool RingSubmitter::stop_looking() noexcept {
   if (front_done() != nullptr) return false;
   memory_->submitter_idle.exchange(1, std::memory_order_seq_cst);
-  const bool done =
-      head_ != tail_ && memory_->at(head_).state.load(std::memory_order_seq_cst) == RecordState::done;
+  const bool done = head_ != tail_ && memory_->at(head_).state.load(std::memory_order_seq_cst) == RecordState::done;
   if (full_ && straggler_count_ != 0) leave_out_stragglers();
   const bool has_room = full_ && room();
   if (has_room) full_ = false;

@@ -23,11 +23,11 @@ struct Daemon::Client {
   std::vector<sched::GpuShare> gpus;  // of a worker
   std::string env;                    // of a worker
   std::uint32_t zygotes = 0;          // how many there had been when it was asked for
-  std::string start_error;  // of a worker that could not start
+  std::string start_error;            // of a worker that could not start
   bool greeted = false;
-  bool closed = false;  // its socket ended; the process has yet to
-  bool killed = false;  // by this process
-  bool ended = false;   // its process, whose stack is being looked up
+  bool closed = false;              // its socket ended; the process has yet to
+  bool killed = false;              // by this process
+  bool ended = false;               // its process, whose stack is being looked up
   boost::asio::steady_timer pause;  // before the queue is tried again
   boost::asio::steady_timer stuck;  // NODE-3
 };

@@ -123,8 +123,8 @@ struct GroupAt {  // to all: where its bundles are; none: not placed
 struct GroupGone {
   std::uint64_t group = 0;
 };
-using Message = std::variant<FromClient, ForClient, Peer, ArenaUnused, Pull, Chunk, PullMore, PullFailed, Settle, Settled,
-                             ReserveBundle, ReleaseBundle, BundleReserved, GroupAt, GroupGone>;
+using Message = std::variant<FromClient, ForClient, Peer, ArenaUnused, Pull, Chunk, PullMore, PullFailed, Settle,
+                             Settled, ReserveBundle, ReleaseBundle, BundleReserved, GroupAt, GroupGone>;
 
 struct Relayed {
   NodeId from, to;
@@ -133,8 +133,8 @@ struct Relayed {
 
 std::vector<std::byte> encode(const Membership& message);
 [[nodiscard]] Result<Membership> decode_membership(std::span<const std::byte> bytes);
-std::vector<std::byte> encode(NodeId from, NodeId to, const Message& message);  // a relayed frame's payload
-[[nodiscard]] Result<Relayed> decode_relayed(std::span<const std::byte> bytes);               // its ends alone
+std::vector<std::byte> encode(NodeId from, NodeId to, const Message& message);   // a relayed frame's payload
+[[nodiscard]] Result<Relayed> decode_relayed(std::span<const std::byte> bytes);  // its ends alone
 [[nodiscard]] Result<Message> decode_message(std::span<const std::byte> bytes);
 
 }  // namespace manta::node::link

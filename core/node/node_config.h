@@ -18,7 +18,7 @@ struct NodeConfig {
   bool exec_workers = false;
   bool log_to_driver = true;  // what workers print goes to the driver; else where the node process prints
   std::string spill_directory;
-  double memory_threshold = 0.95;  // of the memory in use: above it workers are ended; 0: never
+  double memory_threshold = 0.95;        // of the memory in use: above it workers are ended; 0: never
   std::uint64_t memory_limit_bytes = 0;  // of workers and the store together; 0: the memory of the machine counts
   // Device i of the node, as CUDA_VISIBLE_DEVICES names it ("3", "GPU-8f2c...").
   std::vector<std::string> gpu_names;

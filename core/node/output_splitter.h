@@ -44,8 +44,8 @@ class OutputSplitter {
   std::string mark_;  // start of a mark whose rest has yet to come
   std::string rest_;  // a line without end
   std::uint64_t rest_function_ = 0;
-  bool returned_ = false;  // a carriage return came last, before rest_
-  std::string update_;     // what was before it
+  bool returned_ = false;                // a carriage return came last, before rest_
+  std::string update_;                   // what was before it
   std::deque<net::OutputLabel> labels_;  // the latest last
 };
 

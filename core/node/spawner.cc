@@ -77,7 +77,8 @@ pid_t fork_or_say_why(const std::vector<Fd>& descriptors) {
   const int error = errno;
   std::string why = std::string("fork failed: ") + std::strerror(error) + limit_advice(error);
   net::ControlSocket worker{Fd(::fcntl(descriptors[0].get(), F_DUPFD_CLOEXEC, 0))};
-  (void)worker.send(net::encode(net::ClientMessage(net::WorkerCannotStart{std::move(why)})));  // else its end tells less
+  (void)worker.send(
+      net::encode(net::ClientMessage(net::WorkerCannotStart{std::move(why)})));  // else its end tells less
   return child;
 }
 

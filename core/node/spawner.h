@@ -49,7 +49,8 @@ class Spawner {
   [[nodiscard]] Result<void> start();
   // The control socket's other end goes to the worker, which announces itself by Hello. output: its stdout and stderr;
   // empty: those of this process. The worker's pid, 0 where only the Hello will tell.
-  [[nodiscard]] Result<pid_t> spawn(const WorkerStart& start, const net::ControlSocket& control, const std::array<Fd, 2>& output);
+  [[nodiscard]] Result<pid_t> spawn(const WorkerStart& start, const net::ControlSocket& control,
+                                    const std::array<Fd, 2>& output);
   // A child of this process ended; true: it was a zygote. If the present one, there is a new one now.
   bool child_ended(pid_t pid);
   // How many zygotes there have been. One that is dead is replaced first, also before SIGCHLD tells: what was asked of
@@ -62,7 +63,7 @@ class Spawner {
   SpawnMode mode_;
   WorkerMain worker_main_;
   std::vector<int> keep_;
-  pid_t zygote_ = 0;  // 0: none
+  pid_t zygote_ = 0;          // 0: none
   std::set<pid_t> replaced_;  // before they were reaped
   std::uint32_t zygotes_ = 0;
   net::ControlSocket to_zygote_;
@@ -75,7 +76,7 @@ inline constexpr const char* kRoleVariable = "MANTA_ROLE";
 // `keep`), default signal handling and its own process group. worker: of a worker, null: as it is here. output: its
 // stdout and stderr; empty: those of this process.
 [[nodiscard]] Result<pid_t> execute_again(const std::string& role, int descriptor, const std::vector<int>& keep,
-                            const WorkerStart* worker, const std::array<Fd, 2>& output);
+                                          const WorkerStart* worker, const std::array<Fd, 2>& output);
 
 // Descriptors open in this process, for `keep`.
 std::vector<int> open_descriptors();

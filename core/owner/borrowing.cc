@@ -5,7 +5,6 @@
 #include "core/base/end_of_process.h"
 #include "core/base/overloaded.h"
 #include "core/base/planted_bug.h"
-#include "core/base/overloaded.h"
 #include "core/owner/owner.h"
 
 namespace manta::owner {
@@ -86,7 +85,7 @@ std::vector<detail::WireRef> Owner::lend_to(const std::vector<Entry*>& entries, 
 std::vector<detail::WireRef> Owner::kept_after_task(const std::vector<Entry*>& imported) {
   std::vector<detail::WireRef> kept;
   for (Entry* entry : imported) {
-    if (entry->owned || entry->owner == self_) continue;  // or was ours, and is lost
+    if (entry->owned || entry->owner == self_) continue;                // or was ours, and is lost
     const bool held = entry->refs.load(std::memory_order_acquire) > 1;  // one reference is the caller's own
     if (!held && !(entry->extra && entry->extra->passed_on)) continue;
     EntryExtra& extra = entry->more();
@@ -155,11 +154,11 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
             if (entry == nullptr && is_heir(self_)) {
               effects_.send(from, NotInherited{fetch.object});
             } else if (entry == nullptr) {
-              effects_.send(from, Fetched{fetch.object,
-                                          Value::of(Error(ErrorCode::object_lost,
-                                                          "object " + fetch.object.to_string() +
-                                                              " is not known to its owner any more")),
-                                          {}});
+              effects_.send(from,
+                            Fetched{fetch.object,
+                                    Value::of(Error(ErrorCode::object_lost, "object " + fetch.object.to_string() +
+                                                                                " is not known to its owner any more")),
+                                    {}});
             } else if (entry->phase == Phase::resolved) {
               answer(*entry, from);
             } else {
@@ -196,7 +195,8 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
               return;
             }
             auto& subscribers = entry->actor->subscribers;
-            if (std::find(subscribers.begin(), subscribers.end(), from) == subscribers.end()) subscribers.push_back(from);
+            if (std::find(subscribers.begin(), subscribers.end(), from) == subscribers.end())
+              subscribers.push_back(from);
             tell(*entry->actor, from);
           },
           [&](const ActorAt& at) {
@@ -279,9 +279,10 @@ void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& s
   lose_actors(gone, status);
   std::vector<Entry*> touched;
   table_.for_each([&](Entry& entry) {
-    const bool orphan = !entry.owned && entry.phase == Phase::borrowed && gone(entry.owner) &&
-                        (entry.kind == Kind::actor || !heirs);
-    if (orphan || (entry.owned && entry.extra && (!entry.extra->borrowers.empty() || !entry.extra->subscribers.empty()))) {
+    const bool orphan =
+        !entry.owned && entry.phase == Phase::borrowed && gone(entry.owner) && (entry.kind == Kind::actor || !heirs);
+    if (orphan ||
+        (entry.owned && entry.extra && (!entry.extra->borrowers.empty() || !entry.extra->subscribers.empty()))) {
       hold(entry);
       touched.push_back(&entry);
     }

@@ -200,7 +200,8 @@ std::string Estates::why_open() const {
       why += " " + entry.id.to_string() + (entry.owned ? "" : " (borrowed)");
       if (!entry.extra) return;
       for (const auto& borrower : entry.extra->borrowers) {
-        why += " for client " + std::to_string(borrower.client.value) + ", " + std::to_string(borrower.count) + " times;";
+        why +=
+            " for client " + std::to_string(borrower.client.value) + ", " + std::to_string(borrower.count) + " times;";
       }
     });
     return why;

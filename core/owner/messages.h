@@ -115,9 +115,9 @@ struct Adopted {
   bool alive = false;  // false: the name is free by now
 };
 
-using PeerMessage = std::variant<Fetch, Fetched, Lent, GivenBack, FindActor, ActorAt, ActorGone, KillActor, OwnerDied,
-                                 Passed, NotInherited, CancelTask, StreamItems, StreamCredit, StreamStop,
-                                 AdoptActor, Adopted>;
+using PeerMessage =
+    std::variant<Fetch, Fetched, Lent, GivenBack, FindActor, ActorAt, ActorGone, KillActor, OwnerDied, Passed,
+                 NotInherited, CancelTask, StreamItems, StreamCredit, StreamStop, AdoptActor, Adopted>;
 
 // An owner to its node: what its heir has to know of an object. References inside that others own are lent to the heir.
 struct Bequest {

@@ -27,7 +27,8 @@ class RoundCall {
   explicit RoundCall(RoundCallEdge edge) : edge_(std::move(edge)) {}
 
   // For an heir of this node.
-  void start(ClientId heir, std::uint32_t round, const std::vector<ClientId>& clients, const std::vector<NodeId>& others);
+  void start(ClientId heir, std::uint32_t round, const std::vector<ClientId>& clients,
+             const std::vector<NodeId>& others);
   // By the heir's node.
   void asked(NodeId by, ClientId heir, std::uint32_t round, const std::vector<ClientId>& clients);
   void client_answered(ClientId client, ClientId heir, std::uint32_t round);
@@ -38,7 +39,7 @@ class RoundCall {
  private:
   struct Call {
     std::uint32_t round = 0;
-    NodeId by;  // none: this one
+    NodeId by;                   // none: this one
     std::set<ClientId> clients;  // that have yet to answer
     std::set<NodeId> nodes;
   };

@@ -34,10 +34,10 @@ struct IncomingStream {
   ClientId producer;          // none: no item has arrived
   std::uint64_t received = 0;
   std::uint64_t taken = 0;
-  std::uint64_t limit = 0;    // as the producer knows it
+  std::uint64_t limit = 0;             // as the producer knows it
   std::optional<std::uint64_t> total;  // that the attempt made which ended the task; none: it ended otherwise
-  std::deque<Item> items;     // [taken, received)
-  std::atomic<bool> ready{false};  // an item, the end or an error is there
+  std::deque<Item> items;              // [taken, received)
+  std::atomic<bool> ready{false};      // an item, the end or an error is there
 
   // A higher limit is worth a message.
   bool owes_credit() const { return buffer != 0 && taken + buffer - limit >= (buffer + 1) / 2; }

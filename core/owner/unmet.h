@@ -26,8 +26,8 @@ struct Unmet {
   bool actor = false;
   const sched::ResourceSet* request = nullptr;
   sched::Where where;
-  std::uint64_t waiting = 0;   // tasks that wait for a lease, or for another task to end
-  std::uint64_t progress = 0;  // another value whenever some of it was met
+  std::uint64_t waiting = 0;     // tasks that wait for a lease, or for another task to end
+  std::uint64_t progress = 0;    // another value whenever some of it was met
   std::uint64_t room_bytes = 0;  // above 0: of the object store, for spilled values that it needs; not for a lease
 };
 

@@ -106,10 +106,14 @@ class Value {
   // A copy; heap bytes are copied, a stored location is copied as a location. Not of spilled ones.
   Value clone() const {
     switch (kind_) {
-      case Kind::none: return {};
-      case Kind::stored: return at(stored_, framed_);
-      case Kind::error: return of(*error_);
-      default: return copy_of(bytes(), framed_);
+      case Kind::none:
+        return {};
+      case Kind::stored:
+        return at(stored_, framed_);
+      case Kind::error:
+        return of(*error_);
+      default:
+        return copy_of(bytes(), framed_);
     }
   }
 

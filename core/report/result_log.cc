@@ -72,9 +72,11 @@ struct ResultLog::Files {
     std::size_t count = 0;
     while (kept < lines.size()) {
       const std::size_t end = lines.find('\n', kept) + 1;
-      const auto line = nlohmann::json::parse(with_quoted_nan(std::string_view(lines).substr(kept, end - kept)), nullptr, false);
+      const auto line =
+          nlohmann::json::parse(with_quoted_nan(std::string_view(lines).substr(kept, end - kept)), nullptr, false);
       const auto iteration = line.is_object() ? line.find("training_iteration") : line.end();
-      if (iteration != line.end() && iteration->is_number() && iteration->get<double>() > static_cast<double>(keep)) break;
+      if (iteration != line.end() && iteration->is_number() && iteration->get<double>() > static_cast<double>(keep))
+        break;
       kept = end;
       ++count;
     }

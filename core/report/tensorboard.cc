@@ -146,8 +146,7 @@ void TensorBoardWriter::add_scalars(const Metrics& metrics, std::int64_t step, s
 
 void TensorBoardWriter::add_text(std::string_view tag, std::string_view text, std::int64_t step) {
   const Message one = Message().number(1, 1);  // the size of the only dimension
-  const Message tensor =
-      Message().number(1, kStringType).message(2, Message().message(2, one)).bytes(8, as_utf8(text));
+  const Message tensor = Message().number(1, kStringType).message(2, Message().message(2, one)).bytes(8, as_utf8(text));
   const Message metadata = Message().message(1, Message().bytes(1, "text"));
   const Message value = Message().bytes(1, as_utf8(tag)).message(8, tensor).message(9, metadata);
   file_->add(event_at(step).message(5, Message().message(1, value)));

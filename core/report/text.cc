@@ -48,7 +48,8 @@ std::string as_number(double value, const char* nan, const char* infinity) {
 
 std::string csv_cell(std::string_view content) {
   std::string text = as_utf8(content);
-  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
   if (text.find_first_of(",\"") == std::string::npos) return text;
   for (std::size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2) text.insert(at, 1, '"');
   return '"' + text + '"';

@@ -58,7 +58,7 @@ class DemandQueue {
   std::map<Rank, Demand*> fronts_;
   std::vector<std::map<std::pair<ClientId, ShapeIndex>, Demand*>> surplus_;  // by dimension
   std::vector<std::map<std::int64_t, std::int32_t>> smallest_;  // by dimension: units needed, by how many shapes
-  std::map<std::int32_t, std::uint32_t> priorities_;  // how many shapes have it
+  std::map<std::int32_t, std::uint32_t> priorities_;            // how many shapes have it
   std::uint64_t last_arrival_ = 0;
 };
 

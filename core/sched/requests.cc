@@ -158,8 +158,7 @@ Result<ResourceSet> request_of_actor(const ActorOptions& options) {
 Result<ResourceSet> request_of_bundle(const BundleOptions& options) { return request_from(options, "BundleOptions"); }
 
 void refuse_count(int count, const std::string& field) {
-  throw Error(ErrorCode::invalid_argument,
-              field + " is " + std::to_string(count) + "; give 0 or more, or -1 for ever");
+  throw Error(ErrorCode::invalid_argument, field + " is " + std::to_string(count) + "; give 0 or more, or -1 for ever");
 }
 
 Result<std::vector<NamedAmount>> offer_of(const InitOptions& options) {

@@ -58,10 +58,11 @@ struct Arena::State {
         own(part),
         warm_limit_bytes(warm_limit),
         huge(size / kHugePageBytes / 64 + 1),
-        blocks(size, [this](std::uint64_t pages) { return keep_warm(pages * kPageBytes) / kPageBytes; },
-               [this](std::uint64_t first_page, std::uint64_t pages) {
-                 return release(first_page * kPageBytes, pages * kPageBytes);
-               }) {}
+        blocks(
+            size, [this](std::uint64_t pages) { return keep_warm(pages * kPageBytes) / kPageBytes; },
+            [this](std::uint64_t first_page, std::uint64_t pages) {
+              return release(first_page * kPageBytes, pages * kPageBytes);
+            }) {}
 
   Fd memory;
   std::byte* base;
@@ -158,8 +159,8 @@ Result<std::unique_ptr<Arena>> Arena::open(Fd memory, std::uint64_t capacity_byt
   *size_bytes = *size_bytes / kPageBytes * kPageBytes;
   auto base = net::map_memory(memory.get(), *size_bytes, net::Mapping::shared);
   if (!base) return tl::make_unexpected(base.error().with_context("store"));
-  return std::unique_ptr<Arena>(new Arena(
-      std::make_unique<State>(std::move(memory), *base, *size_bytes, capacity_bytes, node, own, warm_bytes)));
+  return std::unique_ptr<Arena>(
+      new Arena(std::make_unique<State>(std::move(memory), *base, *size_bytes, capacity_bytes, node, own, warm_bytes)));
 }
 
 Arena::Arena(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -167,8 +168,7 @@ Arena::Arena(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Arena::~Arena() { net::unmap_memory(state_->base, state_->size_bytes); }
 
 Result<Block> Arena::allocate(std::uint64_t size_bytes) {
-  const std::uint64_t rounded =
-      size_bytes <= state_->capacity_bytes ? BlockAllocator::rounded(size_bytes) : size_bytes;
+  const std::uint64_t rounded = size_bytes <= state_->capacity_bytes ? BlockAllocator::rounded(size_bytes) : size_bytes;
   if (size_bytes > kMaxBytes || !state_->book(rounded)) [[unlikely]] {
     return fail(ErrorCode::exhausted,
                 "object of " + for_people(size_bytes) + " does not fit the store: capacity " +
@@ -179,11 +179,10 @@ Result<Block> Arena::allocate(std::uint64_t size_bytes) {
   const auto offset = state_->blocks.allocate(size_bytes);
   if (!offset) [[unlikely]] {
     state_->unbook(rounded);
-    return fail(ErrorCode::exhausted,
-                "object of " + for_people(size_bytes) +
-                    " does not fit the store in one piece: the longest free one has " +
-                    for_people(state_->blocks.pages().longest_run_pages() * kPageBytes) +
-                    "; drop references to objects, or raise InitOptions::store_capacity_bytes");
+    return fail(ErrorCode::exhausted, "object of " + for_people(size_bytes) +
+                                          " does not fit the store in one piece: the longest free one has " +
+                                          for_people(state_->blocks.pages().longest_run_pages() * kPageBytes) +
+                                          "; drop references to objects, or raise InitOptions::store_capacity_bytes");
   }
   return Block{*offset, size_bytes, state_->base + *offset};
 }

@@ -58,10 +58,11 @@ class Arena {
  public:
   // Maps the memory. All clients of the node share the counters `node`; `own` holds this client's part of them, so that
   // the daemon can take it off when the client dies. warm_bytes: the bound of STORE-4.
-  [[nodiscard]] static Result<std::unique_ptr<Arena>> open(Fd memory, std::uint64_t capacity_bytes, net::StoreCounters& node,
-                                             net::StoreCounters& own, std::uint64_t warm_bytes);
-  [[nodiscard]] static Result<std::unique_ptr<Arena>> open(Fd memory, std::uint64_t capacity_bytes, net::StoreCounters& node,
-                                             net::StoreCounters& own) {
+  [[nodiscard]] static Result<std::unique_ptr<Arena>> open(Fd memory, std::uint64_t capacity_bytes,
+                                                           net::StoreCounters& node, net::StoreCounters& own,
+                                                           std::uint64_t warm_bytes);
+  [[nodiscard]] static Result<std::unique_ptr<Arena>> open(Fd memory, std::uint64_t capacity_bytes,
+                                                           net::StoreCounters& node, net::StoreCounters& own) {
     return open(std::move(memory), capacity_bytes, node, own, warm_limit_bytes(capacity_bytes));
   }
   ~Arena();
@@ -73,7 +74,7 @@ class Arena {
   // Before a large block is written: its huge pages (STORE-5). Any thread, without the owner's lock: it may take 0.1 ms
   // for each MiB. What the block held is lost.
   void prepare(const Block& block);
-  void free(std::uint64_t offset);  // of a live block; an unknown offset is our bug: aborts in debug, ignored else
+  void free(std::uint64_t offset);   // of a live block; an unknown offset is our bug: aborts in debug, ignored else
   std::uint64_t used_bytes() const;  // of live blocks, by rounded sizes
   std::byte* at(std::uint64_t offset) const;
   std::uint64_t size_of(std::uint64_t offset) const;  // rounded; 0 where no live block starts

@@ -20,9 +20,9 @@ ArenaView::~ArenaView() { net::unmap_memory(base_, capacity_bytes_); }
 
 Result<const std::byte*> ArenaView::at(std::uint64_t offset, std::uint64_t size_bytes) const {
   if (offset > capacity_bytes_ || size_bytes > capacity_bytes_ - offset) {
-    return fail(ErrorCode::invalid_argument,
-                "reference to " + std::to_string(size_bytes) + " bytes at " + std::to_string(offset) +
-                    " of a peer's store, which has " + std::to_string(capacity_bytes_));
+    return fail(ErrorCode::invalid_argument, "reference to " + std::to_string(size_bytes) + " bytes at " +
+                                                 std::to_string(offset) + " of a peer's store, which has " +
+                                                 std::to_string(capacity_bytes_));
   }
   return base_ + offset;
 }

@@ -83,7 +83,7 @@ class PageHeap {
   std::uint64_t warm_pages_ = 0;
   std::uint64_t free_pages_ = 0;
   Runs runs_;
-  BySize warm_by_size_;    // (pages, first) of runs with a warm page
+  BySize warm_by_size_;  // (pages, first) of runs with a warm page
   BySize cold_by_size_;
   BySize by_warmth_;  // (warm pages, first)
 };

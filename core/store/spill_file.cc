@@ -54,7 +54,8 @@ Result<std::unique_ptr<SpillFile>> SpillFile::open(const std::string& directory)
     if (fd) ::unlink(name.c_str());
   }
   if (!fd) {
-    return fail(ErrorCode::unavailable, "no file for spilled objects can be made in " + directory + ": " + reason(errno) +
+    return fail(ErrorCode::unavailable, "no file for spilled objects can be made in " + directory + ": " +
+                                            reason(errno) +
                                             "; choose another directory with InitOptions::spill_directory or "
                                             "MANTA_SPILL_DIR");
   }

@@ -211,7 +211,8 @@ void SimCluster::supervise() {
       stage_ = Stage::over;
       if (std::string broken = final_checks(); !broken.empty()) world_.oracle.fail(broken);
       return;
-    case Stage::over: return;
+    case Stage::over:
+      return;
   }
   if (!why.empty() && world_.now() > stage_deadline_) {
     return world_.oracle.fail(why + ", and nothing comes of it");
@@ -229,7 +230,8 @@ std::string SimCluster::final_checks() {
   for (const auto& [id, process] : world_.processes) {
     if (!process->alive() || process->role() != SimProcess::Role::worker) continue;
     if (!world_.oracle.reachable(id)) continue;
-    if (process->kept_alive() && !world_.oracle.tolerates_leaks()) return "OWN-3: a worker without objects is still kept alive";
+    if (process->kept_alive() && !world_.oracle.tolerates_leaks())
+      return "OWN-3: a worker without objects is still kept alive";
   }
   return {};
 }

@@ -23,14 +23,14 @@
 namespace manta::sim {
 
 struct SimResult {
-  std::string failure;   // "", or "seed N: " and the first broken rule
-  std::string trace;     // the last lines before it
+  std::string failure;  // "", or "seed N: " and the first broken rule
+  std::string trace;    // the last lines before it
   std::uint64_t hash = 0;
   std::uint64_t events = 0;
   std::uint64_t tasks = 0;
   std::uint64_t runs = 0;
   std::uint64_t cancels = 0;  // that ended a task or a call
-  std::uint64_t calls = 0;  // of actors' methods that returned a value to their caller
+  std::uint64_t calls = 0;    // of actors' methods that returned a value to their caller
   Time virtual_time{0};
 };
 

@@ -32,7 +32,9 @@ const std::vector<Variable>& SimExecutor::imported() const {
 std::string SimExecutor::what_runs() const {
   std::string out;
   for (const auto& frame : stack_) {
-    const TaskId id = frame->record != nullptr ? frame->record->id : frame->entry != nullptr ? frame->entry->id : TaskId{};
+    const TaskId id = frame->record != nullptr  ? frame->record->id
+                      : frame->entry != nullptr ? frame->entry->id
+                                                : TaskId{};
     out += (out.empty() ? "" : ", ") + (id ? id.to_string() : "main") + (frame->waits ? " (waits for" : " (");
     if (frame->waits) {
       for (const owner::Entry* e : frame->program->awaited()) {
@@ -91,9 +93,15 @@ void SimExecutor::step() {
     set_blocked(false);
   }
   switch (frame.program->step()) {
-    case Program::Step::pause: schedule(frame.program->pause_time()); break;
-    case Program::Step::wait: wait(frame); break;
-    case Program::Step::end: end_frame(); break;
+    case Program::Step::pause:
+      schedule(frame.program->pause_time());
+      break;
+    case Program::Step::wait:
+      wait(frame);
+      break;
+    case Program::Step::end:
+      end_frame();
+      break;
   }
   process_.after_event();
 }

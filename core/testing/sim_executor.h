@@ -35,8 +35,8 @@ class SimExecutor {
   bool hosts_actor() const { return actor_ != 0; }
   bool hosts_actor_of(ClientId owner) const { return actor_ != 0 && actor_owner_ == owner; }
   std::uint64_t actor() const { return actor_; }  // the Oracle's number
-  void end_actor();  // after the method that runs
-  ClientId submitter() const;  // of the leased task that runs; none: no task does
+  void end_actor();                               // after the method that runs
+  ClientId submitter() const;                     // of the leased task that runs; none: no task does
   std::string what_runs() const;
   // Everything that the programs on the stack hold, and what was imported for them.
   void for_each_variable(const std::function<void(Variable&)>& f);
@@ -50,10 +50,10 @@ class SimExecutor {
     std::uint64_t run = 0;          // of the Oracle; 0: a driver's main
     std::shared_ptr<SimRing> ring;  // of a leased task
     RingRecord* record = nullptr;
-    owner::Entry* entry = nullptr;  // of a task that runs in its submitter
-    std::vector<Variable> imported; // the edge's own references while it runs
+    owner::Entry* entry = nullptr;   // of a task that runs in its submitter
+    std::vector<Variable> imported;  // the edge's own references while it runs
     bool waits = false;
-    std::uint64_t wait = 0;         // number of the wait
+    std::uint64_t wait = 0;  // number of the wait
   };
   void schedule(Time delay);
   void step();
@@ -82,7 +82,7 @@ class SimExecutor {
   bool blocked_ = false;
   std::uint64_t actor_ = 0;
   ClientId actor_owner_;
-  bool ends_ = false;     // the process, as soon as nothing runs
+  bool ends_ = false;  // the process, as soon as nothing runs
   bool leaving_ = false;
   std::uint64_t waits_ = 0;
 };

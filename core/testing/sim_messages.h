@@ -151,15 +151,13 @@ struct EndJob {
 
 }  // namespace message
 
-using Message =
-    std::variant<message::Joined, message::SetDemand, message::ReturnLease, message::Blocked, message::KeepAlive,
-                 message::ChannelClosed, message::KillWorker, message::RequestChannel, message::ChannelTo,
-                 message::Exited, message::Granted, message::LeaseEnded, message::Infeasible,
-                 message::AskBack, message::OpenChannel, message::DropChannel, message::CloseChannel,
-                 message::ClientDied, message::NodeDied, message::Undeliverable, message::Peer, message::Mail,
-                 message::StopTask, message::NodeJoined,
-                 message::Heartbeat, message::ClientJoined, message::ClientLeft, message::ClientDeath,
-                 message::NodeDeath, message::EndJob, message::Bequeath, message::Withdraw, message::Settle,
-                 message::Settled>;
+using Message = std::variant<message::Joined, message::SetDemand, message::ReturnLease, message::Blocked,
+                             message::KeepAlive, message::ChannelClosed, message::KillWorker, message::RequestChannel,
+                             message::ChannelTo, message::Exited, message::Granted, message::LeaseEnded,
+                             message::Infeasible, message::AskBack, message::OpenChannel, message::DropChannel,
+                             message::CloseChannel, message::ClientDied, message::NodeDied, message::Undeliverable,
+                             message::Peer, message::Mail, message::StopTask, message::NodeJoined, message::Heartbeat,
+                             message::ClientJoined, message::ClientLeft, message::ClientDeath, message::NodeDeath,
+                             message::EndJob, message::Bequeath, message::Withdraw, message::Settle, message::Settled>;
 
 }  // namespace manta::sim

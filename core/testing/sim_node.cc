@@ -86,13 +86,15 @@ void SimNode::deliver(Address from, Message message) {
                    [&](message::Peer& m) { route(m.from, m.to, std::move(m)); },
                    [&](message::Mail& m) { route(m.from, m.to, std::move(m)); },
                    [&](message::StopTask& m) { route(m.from, m.to, std::move(m)); },
-                   [&](const message::Undeliverable& m) { send(m.to, message::ClientDied{m.client, "is gone"}); },
+                   [&](const message::Undeliverable& m) {
+                     send(m.to, message::ClientDied{m.client, "is gone"});
+                   },
                    [&](const message::ClientDeath& m) { on_client_death(m); },
                    [&](const message::NodeDeath& m) {
                      dead_nodes_.insert(m.node);
                      estates_->node_died(m.node, "was on a machine that stopped");
-                   round_call_.node_gone(m.node);
-                   for (const ClientId client : clients_) send(client, message::NodeDied{m.node});
+                     round_call_.node_gone(m.node);
+                     for (const ClientId client : clients_) send(client, message::NodeDied{m.node});
                    },
                    [&](const message::Settle& m) {
                      round_call_.asked(node_of(from), m.heir, m.round, {clients_.begin(), clients_.end()});
@@ -108,70 +110,70 @@ void SimNode::deliver(Address from, Message message) {
 
 void SimNode::from_client(ClientId client, Message& message) {
   const Time now = world_.now();
-  std::visit(
-      Overloaded{
-          [&](const message::Joined&) {
-            clients_.insert(client);
-            for (const NodeId node : dead_nodes_) send(client, message::NodeDied{node});
-            const bool driver = world_.find(client)->role() == SimProcess::Role::driver;
-            driver ? scheduler_->driver_joined(client, now) : scheduler_->worker_started(client, now);
-            world_.network.send(address_of(id_), kHead,
-                                message::ClientJoined{client, driver ? head::ClientKind::driver : head::ClientKind::worker});
-          },
-          [&](const message::SetDemand& m) {
-            requests_[{client, m.shape}] = m.request;
-            scheduler_->set_demand(client, m.shape, m.request, m.wanted, now);
-          },
-          [&](const message::ReturnLease& m) {
-            for (auto it = leases_.begin(); it != leases_.end(); ++it) {
-              if (it->second->lease != m.lease || it->second->submitter != client) continue;
-              send(it->second->worker, message::DropChannel{m.lease});
-              leases_.erase(it);
-              break;
-            }
-            scheduler_->return_lease(client, m.lease, now);
-          },
-          [&](const message::Blocked& m) {
-            m.blocked ? scheduler_->blocked(client, now) : scheduler_->unblocked(client, now);
-          },
-          [&](const message::KeepAlive& m) { scheduler_->keep_alive(client, m.keep, now); },
-          [&](const message::ChannelClosed& m) {
-            const auto it = leases_.find(client);
-            if (it != leases_.end() && it->second->submitter == m.submitter) leases_.erase(it);
-            scheduler_->channel_closed(client, m.submitter, now);
-          },
-          [&](const message::KillWorker& m) {
-            if (const ClientId worker = scheduler_->worker_of(client, m.lease)) kill_worker(worker);
-          },
-          [&](const message::RequestChannel& m) { open_channel(client, m.worker); },
-          [&](const message::Exited& m) {
-            world_.trace.record("%c sees that %c has ended", address_of(id_), client);
-            const auto lease = leases_.find(client);
-            const std::shared_ptr<SimRing> ring = lease == leases_.end() ? nullptr : lease->second;
-            leases_.erase(client);
-            gpus_.erase(client);
-            envs_.erase(client);
-            estates_->open(client, m.status);
-            const bool had_joined = clients_.erase(client) == 1;
-            round_call_.client_gone(client);
-            if (had_joined) {
-              world_.network.send(address_of(id_), kHead, message::ClientLeft{client, m.status});
-            }
-            scheduler_->client_left(client, m.status, now);
-            if (ring && clients_.contains(ring->submitter) && last_ended_ != ring->lease) {
-              world_.oracle.fail("SCHED-8: nobody tells " + name_of_client(ring->submitter.value) +
-                                 " that its lease ended with " + name_of_client(client.value));
-            }
-          },
-          [&](message::Bequeath& m) { estates_->bequeath(client, std::move(m.bequests)); },
-          [&](const message::Withdraw& m) { estates_->withdraw(client, m.objects); },
-          [&](const message::Settled& m) { round_call_.client_answered(client, m.heir, m.round); },
-          [&](message::Peer& m) { route(client, m.to, std::move(m)); },
-          [&](message::Mail& m) { route(client, m.to, std::move(m)); },
-          [&](message::StopTask& m) { route(client, m.to, std::move(m)); },
-          [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
-      },
-      message);
+  std::visit(Overloaded{
+                 [&](const message::Joined&) {
+                   clients_.insert(client);
+                   for (const NodeId node : dead_nodes_) send(client, message::NodeDied{node});
+                   const bool driver = world_.find(client)->role() == SimProcess::Role::driver;
+                   driver ? scheduler_->driver_joined(client, now) : scheduler_->worker_started(client, now);
+                   world_.network.send(
+                       address_of(id_), kHead,
+                       message::ClientJoined{client, driver ? head::ClientKind::driver : head::ClientKind::worker});
+                 },
+                 [&](const message::SetDemand& m) {
+                   requests_[{client, m.shape}] = m.request;
+                   scheduler_->set_demand(client, m.shape, m.request, m.wanted, now);
+                 },
+                 [&](const message::ReturnLease& m) {
+                   for (auto it = leases_.begin(); it != leases_.end(); ++it) {
+                     if (it->second->lease != m.lease || it->second->submitter != client) continue;
+                     send(it->second->worker, message::DropChannel{m.lease});
+                     leases_.erase(it);
+                     break;
+                   }
+                   scheduler_->return_lease(client, m.lease, now);
+                 },
+                 [&](const message::Blocked& m) {
+                   m.blocked ? scheduler_->blocked(client, now) : scheduler_->unblocked(client, now);
+                 },
+                 [&](const message::KeepAlive& m) { scheduler_->keep_alive(client, m.keep, now); },
+                 [&](const message::ChannelClosed& m) {
+                   const auto it = leases_.find(client);
+                   if (it != leases_.end() && it->second->submitter == m.submitter) leases_.erase(it);
+                   scheduler_->channel_closed(client, m.submitter, now);
+                 },
+                 [&](const message::KillWorker& m) {
+                   if (const ClientId worker = scheduler_->worker_of(client, m.lease)) kill_worker(worker);
+                 },
+                 [&](const message::RequestChannel& m) { open_channel(client, m.worker); },
+                 [&](const message::Exited& m) {
+                   world_.trace.record("%c sees that %c has ended", address_of(id_), client);
+                   const auto lease = leases_.find(client);
+                   const std::shared_ptr<SimRing> ring = lease == leases_.end() ? nullptr : lease->second;
+                   leases_.erase(client);
+                   gpus_.erase(client);
+                   envs_.erase(client);
+                   estates_->open(client, m.status);
+                   const bool had_joined = clients_.erase(client) == 1;
+                   round_call_.client_gone(client);
+                   if (had_joined) {
+                     world_.network.send(address_of(id_), kHead, message::ClientLeft{client, m.status});
+                   }
+                   scheduler_->client_left(client, m.status, now);
+                   if (ring && clients_.contains(ring->submitter) && last_ended_ != ring->lease) {
+                     world_.oracle.fail("SCHED-8: nobody tells " + name_of_client(ring->submitter.value) +
+                                        " that its lease ended with " + name_of_client(client.value));
+                   }
+                 },
+                 [&](message::Bequeath& m) { estates_->bequeath(client, std::move(m.bequests)); },
+                 [&](const message::Withdraw& m) { estates_->withdraw(client, m.objects); },
+                 [&](const message::Settled& m) { round_call_.client_answered(client, m.heir, m.round); },
+                 [&](message::Peer& m) { route(client, m.to, std::move(m)); },
+                 [&](message::Mail& m) { route(client, m.to, std::move(m)); },
+                 [&](message::StopTask& m) { route(client, m.to, std::move(m)); },
+                 [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
+             },
+             message);
 }
 
 // By way of the receiver's node. Who writes to the dead is told so: it may have joined after the death was announced.
@@ -181,7 +183,8 @@ void SimNode::route(ClientId from, ClientId to, Message message) {
   if (node != id_ && !dead_nodes_.contains(node)) {
     return world_.network.send(address_of(id_), address_of(node), std::move(message));
   }
-  if (node == id_ && world_.oracle.alive(to)) return send(to, std::move(message));  // starting, or its news is under way
+  if (node == id_ && world_.oracle.alive(to))
+    return send(to, std::move(message));  // starting, or its news is under way
   if (auto* peer = std::get_if<message::Peer>(&message); peer != nullptr && node == id_) {
     return estates_->receive(from, to, std::move(peer->message));
   }
@@ -210,7 +213,9 @@ void SimNode::on_client_death(const message::ClientDeath& death) {
 // --- what the dead left
 
 owner::RoundCallEdge SimNode::round_call_edge() {
-  return {[this](ClientId client, ClientId heir, std::uint32_t round) { send(client, message::Settle{heir, round}); },
+  return {[this](ClientId client, ClientId heir, std::uint32_t round) {
+            send(client, message::Settle{heir, round});
+          },
           [this](NodeId node, ClientId heir, std::uint32_t round) {
             world_.network.send(address_of(id_), address_of(node), message::Settle{heir, round});
           },
@@ -226,14 +231,16 @@ owner::RoundCallEdge SimNode::round_call_edge() {
 
 void SimNode::send_as(ClientId from, ClientId to, owner::PeerMessage message) {
   if (const auto* fetched = std::get_if<owner::Fetched>(&message)) {
-    world_.trace.record("%c: the heir of %c has %o for %c", address_of(id_), owner::deceased_of(from), fetched->object, to);
+    world_.trace.record("%c: the heir of %c has %o for %c", address_of(id_), owner::deceased_of(from), fetched->object,
+                        to);
   }
   route(from, to, message::Peer{from, to, std::move(message), {}});
 }
 
 void SimNode::free_block(const owner::StoredLocation& location) {
   // What lies with the dead may be in their arena no more: they tell their heirs of that late.
-  if (!world_.store.free(location) && world_.oracle.alive(location.arena)) world_.oracle.fail("OWN-3: a block of the store is freed twice, by an heir");
+  if (!world_.store.free(location) && world_.oracle.alive(location.arena))
+    world_.oracle.fail("OWN-3: a block of the store is freed twice, by an heir");
 }
 
 void SimNode::ask_all(ClientId heir, std::uint32_t round) {
@@ -332,7 +339,8 @@ std::string SimNode::why_not_quiet() const {
     if (ring->of_actor && world_.oracle.tolerates_leaks()) continue;  // its handle leaks
     return "OWN-5: " + who + ": " + name_of_client(worker.value) + " is still leased";
   }
-  if (left != scheduler_->ledger().total()) return "SCHED-1: " + who + ": not all resources came back, only " + left.to_string();
+  if (left != scheduler_->ledger().total())
+    return "SCHED-1: " + who + ": not all resources came back, only " + left.to_string();
   for (const ClientId client : clients_) {
     const std::string why = scheduler_->why_waiting(client);
     if (!why.empty()) return "OWN-5: " + who + ": " + name_of_client(client.value) + " still waits: " + why;

@@ -70,12 +70,12 @@ class SimNode final : public sched::NodeSchedulerEffects, public owner::EstateEf
   owner::RoundCall round_call_;
   std::set<NodeId> dead_nodes_;
   std::map<std::pair<ClientId, sched::ShapeIndex>, sched::ResourceSet> requests_;
-  std::map<ClientId, std::shared_ptr<SimRing>> leases_;  // by worker
+  std::map<ClientId, std::shared_ptr<SimRing>> leases_;    // by worker
   std::map<ClientId, std::vector<sched::GpuShare>> gpus_;  // that a worker was started with
   std::map<ClientId, std::string> envs_;
-  std::set<ClientId> used_;  // workers that have had a lease
+  std::set<ClientId> used_;                           // workers that have had a lease
   std::set<std::pair<ClientId, ClientId>> channels_;  // callers of actors, and the workers
-  LeaseId last_ended_;  // as its submitter was told
+  LeaseId last_ended_;                                // as its submitter was told
   Time tick_at_ = Time::max();
 };
 

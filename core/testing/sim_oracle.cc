@@ -123,7 +123,8 @@ void Oracle::resolved(std::uint64_t task, const owner::Entry& entry, bool excuse
   Payload payload;
   if (decode(entry.value, store_, payload)) record.value_run = payload.run;
   check_value(record, entry.value, record.key.owner);
-  if (record.value_run != 0 && record.value_run <= runs_.size()) record.contained = runs_[record.value_run - 1].contained;
+  if (record.value_run != 0 && record.value_run <= runs_.size())
+    record.contained = runs_[record.value_run - 1].contained;
 }
 
 void Oracle::check_task_error(const Record& record, ErrorCode code, bool excused) {
@@ -132,7 +133,8 @@ void Oracle::check_task_error(const Record& record, ErrorCode code, bool excused
     return;
   }
   if (excused) return;
-  if (record.cancelled) return fail("OWN-14: cancelled " + describe(record) + " failed with " + std::string(to_string(code)));
+  if (record.cancelled)
+    return fail("OWN-14: cancelled " + describe(record) + " failed with " + std::string(to_string(code)));
   if (record.actor != 0) return check_call_error(record, code);
   const std::string what = describe(record) + " failed with " + std::string(to_string(code));
   if (record.last_run == 0) return fail("OWN-1: " + what + " without having started");

@@ -157,7 +157,7 @@ class Oracle {
     std::vector<ObjectKey> contained;
   };
   struct ActorLife {
-    ClientId host;             // where it was constructed last
+    ClientId host;  // where it was constructed last
     bool has_references = false;
     std::int32_t max_task_retries = 0;
     std::uint32_t deaths = 0;  // of hosts

@@ -178,7 +178,8 @@ void SimProcess::on_peer(message::Peer& peer) {
     world_.trace.record("%c: actor %o is to be killed for %c, restart %u", id_, kill->actor, peer.from, kill->restart);
   }
   if (const auto* cancel = std::get_if<owner::CancelTask>(&peer.message)) {
-    world_.trace.record("%c: %o is cancelled by %c, recursive %u", id_, cancel->object, peer.from, cancel->how.recursive);
+    world_.trace.record("%c: %o is cancelled by %c, recursive %u", id_, cancel->object, peer.from,
+                        cancel->how.recursive);
     world_.oracle.cancelled(ObjectKey{id_, cancel->object}, cancel->how.recursive);
   }
   owner_->receive(peer.from, peer.message);
@@ -304,7 +305,9 @@ void SimProcess::free_stored(const owner::StoredLocation& location) {
   if (!world_.store.free(location)) world_.oracle.fail("OWN-3: a block of the store is freed twice");
 }
 
-void SimProcess::bequeath(std::vector<owner::Bequest> bequests) { send_to_node(message::Bequeath{std::move(bequests)}); }
+void SimProcess::bequeath(std::vector<owner::Bequest> bequests) {
+  send_to_node(message::Bequeath{std::move(bequests)});
+}
 
 void SimProcess::withdraw(std::vector<ObjectId> objects) { send_to_node(message::Withdraw{std::move(objects)}); }
 
@@ -386,9 +389,9 @@ std::string SimProcess::what_is_left() const {
   owner_->table().for_each([&](const owner::Entry& entry) {
     const ObjectKey key{entry.owned ? id_ : original(entry.owner), entry.id};
     if (tolerated.contains(key) || !left.empty()) return;
-    left = "OWN-3: " + name_of_client(id_.value) + " keeps " + (entry.owned ? "its own " : "borrowed ") + entry.id.to_string() +
-           ", references: " + std::to_string(entry.refs.load()) + ", goodbyes to come: " +
-           std::to_string(entry.late_goodbyes);
+    left = "OWN-3: " + name_of_client(id_.value) + " keeps " + (entry.owned ? "its own " : "borrowed ") +
+           entry.id.to_string() + ", references: " + std::to_string(entry.refs.load()) +
+           ", goodbyes to come: " + std::to_string(entry.late_goodbyes);
     if (!entry.extra) return;
     for (const auto& borrower : entry.extra->borrowers) {
       left += ", borrower " + name_of_client(borrower.client.value) + ": " + std::to_string(borrower.count);

@@ -35,10 +35,10 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   ~SimProcess() override;
 
   // --- its life
-  void start();                                 // joins its node; a driver's program begins
+  void start();                                                // joins its node; a driver's program begins
   void end(const std::string& status, bool tell_node = true);  // by whatever death; nothing runs on
-  void orphan();                                // its node's daemon is gone, it goes on
-  void wind_down();                             // drops what programs kept
+  void orphan();                                               // its node's daemon is gone, it goes on
+  void wind_down();                                            // drops what programs kept
   void deliver(Message message);
 
   ClientId id() const { return id_; }
@@ -127,14 +127,14 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   std::map<ClientId, std::shared_ptr<SimRing>> channels_;  // to actors of others, by worker
   std::vector<std::shared_ptr<SimRing>> rings_in_;
   std::vector<Variable> kept_;
-  std::vector<sched::ResourceSet> requests_;     // by the owner's shape
+  std::vector<sched::ResourceSet> requests_;            // by the owner's shape
   std::map<owner::DemandIndex, std::uint32_t> wanted_;  // as last told to the node
   std::map<owner::ShapeIndex, bool> infeasible_;
-  boost::unordered_flat_map<const owner::Entry*, std::uint64_t> tasks_;  // looked up, never walked
+  boost::unordered_flat_map<const owner::Entry*, std::uint64_t> tasks_;         // looked up, never walked
   boost::unordered_flat_map<std::uint64_t, std::vector<ObjectId>> references_;  // of tasks, by the Oracle's number
   std::pair<TaskId, std::uint64_t> submitting_;
-  std::map<ObjectId, ErrorCode> failed_;         // what was seen to resolve with an error
-  std::uint32_t goodbyes_ = 0;                   // under way
+  std::map<ObjectId, ErrorCode> failed_;  // what was seen to resolve with an error
+  std::uint32_t goodbyes_ = 0;            // under way
   std::uint32_t events_ = 0;
   bool poked_ = false;
   bool ticking_ = false;

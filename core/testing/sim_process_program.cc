@@ -10,7 +10,8 @@ namespace manta::sim {
 Variable SimProcess::adopt(owner::Entry* entry) {
   if (entry->resolved.load() && entry->value.failed()) failed_[entry->id] = entry->value.error().code();
   entry->watched = true;
-  Variable variable{entry, {entry->owned ? id_ : original(entry->owner), entry->id}, entry->owned ? task_of(*entry) : 0};
+  Variable variable{
+      entry, {entry->owned ? id_ : original(entry->owner), entry->id}, entry->owned ? task_of(*entry) : 0};
   variable.actor = world_.oracle.is_actor(variable.name());
   return variable;
 }
@@ -113,7 +114,8 @@ void SimProcess::cancel(const Variable& variable, bool recursive) {
   world_.trace.record("%c cancels %o, recursive %u", id_, variable.key.id, recursive);
   drain({});
   if (variable.entry->owned) world_.oracle.cancelled(variable.name(), recursive);
-  if (!owner_->cancel(*variable.entry, {false, recursive, "a program"})) world_.oracle.fail("OWN-14: a cancel is refused");
+  if (!owner_->cancel(*variable.entry, {false, recursive, "a program"}))
+    world_.oracle.fail("OWN-14: a cancel is refused");
 }
 
 void SimProcess::keep(const Variable& variable) {
@@ -162,7 +164,8 @@ void SimProcess::sweep() {
   for (const Variable& variable : kept_) check(variable);
   executor_.for_each_variable(check);
   owner_->table().for_each([&](const owner::Entry& entry) {
-    if (entry.refs.load() > 0 && !entry.owned) world_.oracle.check_reachable(id_, ObjectKey{original(entry.owner), entry.id});
+    if (entry.refs.load() > 0 && !entry.owned)
+      world_.oracle.check_reachable(id_, ObjectKey{original(entry.owner), entry.id});
   });
 }
 

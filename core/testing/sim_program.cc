@@ -45,15 +45,24 @@ Program::Step Program::step() {
     default:  // work
       pause_ = Time(1000 + static_cast<Time::rep>(random_.skewed(world_.options.longest_task.count())));
       return Step::pause;
-    case 5: case 6: case 7: case 8: case 9:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+    case 9:
       if (may_submit) submit_some();
       return Step::pause;
     case 10:
       put_one();
       return Step::pause;
-    case 11: case 12: case 13: case 14: case 15:
+    case 11:
+    case 12:
+    case 13:
+    case 14:
+    case 15:
       return wait_some();
-    case 16: case 17:
+    case 16:
+    case 17:
       drop_one();
       return Step::pause;
     case 18:
@@ -101,8 +110,8 @@ void Program::submit_some() {
 void Program::submit_one() {
   --world_.tasks_left;
   const std::size_t shape = random_.chance(70) ? 0 : random_.below(world_.shapes.size());
-  const ProgramKind kind{static_cast<std::uint8_t>(kind_.depth + 1), world_.shapes[shape].cpu_only && random_.chance(80),
-                         false};
+  const ProgramKind kind{static_cast<std::uint8_t>(kind_.depth + 1),
+                         world_.shapes[shape].cpu_only && random_.chance(80), false};
   owner::NewTask task;
   task.id = id_.child(children_++);
   task.function = kind.function();
@@ -145,7 +154,8 @@ void Program::drop_variables() {
 Program::Step Program::wait_some() {
   std::vector<owner::Entry*> open;
   const std::size_t most = random_.chance(50) ? 1 : kMostVariables;
-  for (std::size_t n = std::min(most, variables_.size()), at = variables_.empty() ? 0 : random_.below(variables_.size());
+  for (std::size_t n = std::min(most, variables_.size()),
+                   at = variables_.empty() ? 0 : random_.below(variables_.size());
        n > 0; --n, ++at) {
     const Variable& variable = variables_[at % variables_.size()];
     if (variable.actor || (!variable.entry->resolved.load() && !kind_.may_wait)) continue;
@@ -165,7 +175,8 @@ Program::Step Program::wait_some() {
 bool Program::wait_is_over() const { return stopped_ || world_.now() >= deadline_ || enough_is_there(); }
 
 bool Program::enough_is_there() const {
-  const auto done = std::count_if(awaited_.begin(), awaited_.end(), [](const owner::Entry* e) { return e->resolved.load(); });
+  const auto done =
+      std::count_if(awaited_.begin(), awaited_.end(), [](const owner::Entry* e) { return e->resolved.load(); });
   return static_cast<std::size_t>(done) >= awaited_count_;
 }
 

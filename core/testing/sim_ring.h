@@ -15,18 +15,18 @@ struct RingRecord {
   enum class State : std::uint8_t { ready, claimed, done, taken };
   State state = State::ready;
   owner::Kind kind = owner::Kind::task;  // actor: its constructor
-  bool end = false;               // of the worker's actor; the rest is empty
-  owner::Entry* entry = nullptr;  // the submitter's business
-  std::uint64_t task = 0;         // of the Oracle
+  bool end = false;                      // of the worker's actor; the rest is empty
+  owner::Entry* entry = nullptr;         // the submitter's business
+  std::uint64_t task = 0;                // of the Oracle
   TaskId id;
   detail::FunctionId function;
   std::uint16_t attempt = 0;
   owner::Value arguments;
   std::vector<owner::Value> references;
   std::vector<detail::WireRef> stored;  // those references whose values are in the store
-  owner::Outcome outcome;         // once done
-  std::vector<detail::WireRef> kept;  // outcome.kept, with their owners
-  std::vector<ObjectId> unsure;   // references inside the outcome that the worker cannot vouch for
+  owner::Outcome outcome;               // once done
+  std::vector<detail::WireRef> kept;    // outcome.kept, with their owners
+  std::vector<ObjectId> unsure;         // references inside the outcome that the worker cannot vouch for
 };
 
 // The state machine of every record is RING-1 and RING-2. Space comes back as in the real ring: in order, a done record
@@ -77,8 +77,8 @@ class SimRing final : public owner::Channel {
   const ClientId worker;
   const sched::ResourceSet request;  // what the lease was granted for
   bool worker_blocked = false;
-  bool closed = false;          // the submitter is gone: the worker skips the rest
-  bool of_actor = false;        // the lease is an actor's, or there is none: another caller's
+  bool closed = false;    // the submitter is gone: the worker skips the rest
+  bool of_actor = false;  // the lease is an actor's, or there is none: another caller's
   bool submitter_sees_blocked = false;
 
  private:
@@ -86,7 +86,7 @@ class SimRing final : public owner::Channel {
 
   std::size_t capacity_;
   std::deque<RingRecord> records_;
-  std::uint64_t head_ = 0;      // position of records_.front()
+  std::uint64_t head_ = 0;  // position of records_.front()
   std::uint64_t next_claim_ = 0;
 };
 

@@ -148,9 +148,8 @@ void SimCluster::end_some_machine(bool whole) {
   if (!id) return;
   world_.find(id)->die(whole);
   if (world_.random.chance(50)) return;  // the head finds out by itself
-  world_.schedule.after(world_.random_time(std::chrono::milliseconds(5)), [this, id] {
-    head_->node_left(id, "its connection broke", world_.now());
-  });
+  world_.schedule.after(world_.random_time(std::chrono::milliseconds(5)),
+                        [this, id] { head_->node_left(id, "its connection broke", world_.now()); });
 }
 
 // Cut off from the others: too briefly to be noticed, or for so long that the head gives it up. Then it ends itself: a

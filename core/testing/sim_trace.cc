@@ -28,13 +28,18 @@ std::string Trace::format(const Line& line) {
     }
     const std::uint64_t number = line.numbers[next++];
     switch (*++c) {
-      case 'c': out += name_of_client(number); break;
+      case 'c':
+        out += name_of_client(number);
+        break;
       case 'o':
         std::snprintf(buffer, sizeof buffer, "o%05x", static_cast<unsigned>(number & 0xfffff));
         out += buffer;
         break;
-      case 'l': out += "lease " + std::to_string(number & 0xffffffff); break;
-      default: out += std::to_string(number);
+      case 'l':
+        out += "lease " + std::to_string(number & 0xffffffff);
+        break;
+      default:
+        out += std::to_string(number);
     }
   }
   return out;

@@ -53,7 +53,9 @@ class Trace {
   static std::uint64_t number(std::uint64_t n) { return n; }
   static std::uint64_t number(const ObjectId& id) { return id.low; }
   template <class Tag>
-  static std::uint64_t number(const detail::Id64<Tag>& id) { return id.value; }
+  static std::uint64_t number(const detail::Id64<Tag>& id) {
+    return id.value;
+  }
   static std::string format(const Line& line);
   static void print(const Line& line);
 

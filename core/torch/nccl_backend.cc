@@ -171,8 +171,7 @@ NcclBackend::WorkPtr NcclBackend::reduce(Tensors& tensors, const c10d::ReduceOpt
 NcclBackend::WorkPtr NcclBackend::send(Tensors& tensors, int to, int) {
   const at::Tensor& tensor = only_tensor(tensors, "send");
   return post({c10d::OpType::SEND, "nccl:send"}, tensors, tensors, [&](const NcclCalls& calls) {
-    calls.require(
-        calls.nccl.send(tensor.data_ptr(), tensor.nbytes(), ncclInt8, to, calls.communicator, calls.stream));
+    calls.require(calls.nccl.send(tensor.data_ptr(), tensor.nbytes(), ncclInt8, to, calls.communicator, calls.stream));
   });
 }
 

@@ -43,8 +43,8 @@ Tensors joined(const Tensors& some, const Tensors& others) {
 }
 
 void gather_whole(const NcclCalls& calls, const at::Tensor& output, const at::Tensor& input) {
-  calls.require(calls.nccl.all_gather(input.data_ptr(), output.data_ptr(), input.nbytes(), ncclInt8,
-                                      calls.communicator, calls.stream));
+  calls.require(calls.nccl.all_gather(input.data_ptr(), output.data_ptr(), input.nbytes(), ncclInt8, calls.communicator,
+                                      calls.stream));
 }
 void reduce_whole(const NcclCalls& calls, const at::Tensor& output, const at::Tensor& input, NcclReduction reduction) {
   calls.require(calls.nccl.reduce_scatter(input.data_ptr(), output.data_ptr(), count_of(output), reduction.type,

@@ -16,8 +16,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::milliseconds;
 
-constexpr Milliseconds kLook{100};                 // how often the watcher does
-constexpr std::chrono::microseconds kPoll{20};     // how often a thread that waits itself does
+constexpr Milliseconds kLook{100};              // how often the watcher does
+constexpr std::chrono::microseconds kPoll{20};  // how often a thread that waits itself does
 
 c10::impl::VirtualGuardImpl cuda() { return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA); }
 
@@ -81,8 +81,9 @@ void NcclCommunicator::connect(const Rendezvous& rendezvous) {
   if (without) throw *without;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     if (all[rank].ready) continue;
-    throw Error(ErrorCode::unavailable, "NCCL, connecting: rank " + std::to_string(rank) + " could not load it, and "
-                                        "its own error says why. Next: mend that, then start the group again.");
+    throw Error(ErrorCode::unavailable, "NCCL, connecting: rank " + std::to_string(rank) +
+                                            " could not load it, and "
+                                            "its own error says why. Next: mend that, then start the group again.");
   }
   ncclComm_t made = nullptr;
   const ncclResult_t result = nccl_->comm_init_rank(&made, rendezvous.size, all[0].id, rank_);
@@ -184,8 +185,8 @@ void NcclCommunicator::watch() {
       const c10::DeviceGuard on_device(device_);
       look();
     } catch (const std::exception& error) {  // CUDA's own: the device is of no more use
-      fail(Error(ErrorCode::unavailable, "NCCL, rank " + std::to_string(rank_) + " on " + device_.str() + ": " +
-                                             error.what()));
+      fail(Error(ErrorCode::unavailable,
+                 "NCCL, rank " + std::to_string(rank_) + " on " + device_.str() + ": " + error.what()));
     }
   }
 }
@@ -198,8 +199,8 @@ void NcclCommunicator::look() {  // NCCL-3; mutex_ is held
   ncclResult_t result = ncclSuccess;
   if (nccl_->comm_get_async_error(communicator_, &result) == ncclSuccess && result != ncclSuccess &&
       result != ncclInProgress) {
-    fail(Error(ErrorCode::unavailable, where + nccl_->get_error_string(result) + ": " +
-                                           nccl_->get_last_error(communicator_)));
+    fail(Error(ErrorCode::unavailable,
+               where + nccl_->get_error_string(result) + ": " + nccl_->get_last_error(communicator_)));
   } else if (Clock::now() > first.deadline) {
     fail(Error(ErrorCode::deadline, where + "not done in time: another rank died, or has not called it"));
   }

@@ -45,8 +45,8 @@ void require_whole(const at::Tensor& whole, const at::Tensor& part, int size, co
   require_dense_cpu(whole, operation);
   require_dense_cpu(part, operation);
   if (whole.scalar_type() != part.scalar_type() || whole.numel() != part.numel() * size) {
-    refuse(operation, "the larger tensor must have the smaller one's type and " + std::to_string(size) +
-                          " times its elements");
+    refuse(operation,
+           "the larger tensor must have the smaller one's type and " + std::to_string(size) + " times its elements");
   }
 }
 
@@ -96,8 +96,7 @@ void require_split(const at::Tensor& tensor, const std::vector<int64_t>& sizes, 
   int64_t sum = 0;
   for (const int64_t rows : sizes) sum += rows >= 0 ? rows : tensor.numel() + 1;
   const int64_t rows = tensor.dim() == 0 ? 1 : tensor.size(0);
-  const bool right =
-      sizes.empty() ? rows % size == 0 : sum == rows && sizes.size() == static_cast<std::size_t>(size);
+  const bool right = sizes.empty() ? rows % size == 0 : sum == rows && sizes.size() == static_cast<std::size_t>(size);
   if (tensor.dim() == 0 || !right) {
     refuse("alltoall_base", "the first dimension, of " + std::to_string(rows) + ", is not split into " +
                                 std::to_string(size) + " parts by these sizes");

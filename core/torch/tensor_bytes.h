@@ -80,7 +80,10 @@ class Dense {
  public:
   // input: whether the elements are read.
   Dense(const at::Tensor& tensor, bool input)
-      : original_(tensor), dense_(tensor.is_contiguous() ? tensor : input ? tensor.contiguous() : room_for(tensor)) {}
+      : original_(tensor),
+        dense_(tensor.is_contiguous() ? tensor
+               : input                ? tensor.contiguous()
+                                      : room_for(tensor)) {}
   std::span<std::byte> bytes() const {
     return {static_cast<std::byte*>(dense_.data_ptr()), static_cast<std::size_t>(dense_.nbytes())};
   }

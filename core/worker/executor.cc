@@ -104,9 +104,11 @@ void Executor::open(const News& news) {
 
 void Executor::close(ClientId submitter) {
   if (actor_.object != nullptr && submitter == actor_owner_) {
-    end_with_actor(hosts_coroutines_ || std::all_of(channels_.begin(), channels_.end(), [](const auto& c) { return c->running == 0; }));
+    end_with_actor(hosts_coroutines_ ||
+                   std::all_of(channels_.begin(), channels_.end(), [](const auto& c) { return c->running == 0; }));
   }
-  const auto it = std::find_if(channels_.begin(), channels_.end(), [&](const auto& c) { return c->submitter == submitter; });
+  const auto it =
+      std::find_if(channels_.begin(), channels_.end(), [&](const auto& c) { return c->submitter == submitter; });
   if (it == channels_.end()) return;
   (*it)->closing = true;
   if ((*it)->running == 0) erase(**it);
@@ -212,7 +214,7 @@ bool Executor::run_ready() {
     this_thread()->idle();
     if (task) lending_.runs_nothing();
     if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
-    if (hosts_coroutines_) run_coroutines();  // CORO-2
+    if (hosts_coroutines_) run_coroutines();             // CORO-2
   }
   if (remote_.waiting()) ran = run_remote() || ran;
   return ran;
@@ -319,7 +321,8 @@ void Executor::settle(Work& work, client::TaskContext& context, client::TaskInpu
       parts.value = client::reply_value(client_->make_value(ended.result, client::kStoredFromBytes));
       {
         const std::lock_guard guard(client_->lock());
-        parts.contained = client_->owner().lend_to(client::entries_of(ended.result.refs()), work.channel->submitter);  // EXEC-2
+        parts.contained =
+            client_->owner().lend_to(client::entries_of(ended.result.refs()), work.channel->submitter);  // EXEC-2
       }
       write_parts(work, std::move(parts));
     }
@@ -373,8 +376,10 @@ void Executor::read_parts(std::span<const std::byte> bytes, client::TaskContext&
   while (!bytes.empty()) {
     const client::RequestPart part = client::take_part(bytes);
     if (!part.stored) {
-      if (part.label) input.label.assign(reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size());
-      else input.references.push_back({part.bytes, part.framed, nullptr});
+      if (part.label)
+        input.label.assign(reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size());
+      else
+        input.references.push_back({part.bytes, part.framed, nullptr});
       continue;
     }
     owner::Entry* entry = nullptr;
@@ -398,7 +403,8 @@ std::span<const std::byte> Executor::read_block(ClientId arena, std::uint64_t of
   auto data = client_->stored_bytes({arena, offset, size}, memory);
   if (!data) throw_error(data.error());
   // The arguments may lie in one block, and name another that holds the values.
-  input.keepalive = input.keepalive ? std::make_shared<std::pair<Keepalive, Keepalive>>(input.keepalive, memory) : memory;
+  input.keepalive =
+      input.keepalive ? std::make_shared<std::pair<Keepalive, Keepalive>>(input.keepalive, memory) : memory;
   return {*data, size};
 }
 
@@ -432,7 +438,8 @@ void Executor::write_value(Work& work, const serial::Writer& result) {
     result.encode_into(record.payload);
   } else if (size <= client::kStoredFromBytes) {
     if (!write_block(work, size, [&](std::byte* to) { result.encode_into(to); })) {
-      throw Error(ErrorCode::exhausted, "no room in the node's store for a result of " + std::to_string(size) + " bytes");
+      throw Error(ErrorCode::exhausted,
+                  "no room in the node's store for a result of " + std::to_string(size) + " bytes");
     }
   } else {
     const owner::Value value = client_->make_value(result, 0);

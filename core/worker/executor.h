@@ -20,9 +20,9 @@
 
 #include <atomic>
 #include <deque>
-#include <memory>
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -65,8 +65,8 @@ class Executor final : public client::WorkerHooks, LendingEffects {
     net::RingMemory* memory = nullptr;
     net::RingWorker ring;
     std::deque<std::pair<const net::Record*, std::uint64_t>> blocks;  // of results not yet taken, oldest first
-    std::uint32_t running = 0;  // records claimed
-    bool closing = false;       // as soon as nothing runs
+    std::uint32_t running = 0;                                        // records claimed
+    bool closing = false;                                             // as soon as nothing runs
   };
   struct News {
     enum class Kind : std::uint8_t { open, close, died } kind;
@@ -94,7 +94,7 @@ class Executor final : public client::WorkerHooks, LendingEffects {
     Work work;
     ClientId submitter;  // elsewhere
     std::uint64_t position = 0;
-    client::TaskInput input;        // what arguments may refer to
+    client::TaskInput input;  // what arguments may refer to
     client::TaskContext context;
     client::RunningTask running{client::RunningTask::Place::coroutine};
     std::list<Suspended>::iterator self;
@@ -161,7 +161,7 @@ class Executor final : public client::WorkerHooks, LendingEffects {
   RemoteTasks remote_;
   Lending lending_;
   OutgoingStreams streams_;
-  std::size_t turn_ = 0;      // the channel that is served, and how many records of it in a row
+  std::size_t turn_ = 0;  // the channel that is served, and how many records of it in a row
   std::uint32_t served_ = 0;
   detail::ActorInstance actor_;  // none: object is null
   ClientId actor_owner_;

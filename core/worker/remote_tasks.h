@@ -56,9 +56,8 @@ class RemoteTasks {
   // The same for one of them; none: it is not here.
   std::optional<std::uint64_t> take(ClientId submitter, const TaskId& id) {
     const std::lock_guard guard(mutex_);
-    const auto it = std::find_if(tasks_.begin(), tasks_.end(), [&](const Task& task) {
-      return task.submitter == submitter && task.run.task == id;
-    });
+    const auto it = std::find_if(tasks_.begin(), tasks_.end(),
+                                 [&](const Task& task) { return task.submitter == submitter && task.run.task == id; });
     if (it == tasks_.end()) return std::nullopt;
     const std::uint64_t position = it->run.position;
     tasks_.erase(it);

@@ -42,8 +42,8 @@ class OutgoingStreams {
   struct Stream {
     std::atomic<std::uint64_t> limit{0};  // items at or beyond it may not be made; ~0: none
     std::atomic<bool> stopped{false};
-    std::mutex mutex;           // of what follows
-    owner::StreamItems batch;   // not sent
+    std::mutex mutex;          // of what follows
+    owner::StreamItems batch;  // not sent
     ClientId reader;
     std::uint64_t made = 0;
     Clock::time_point sent_at;

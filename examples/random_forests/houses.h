@@ -15,7 +15,9 @@ class Houses {
   Houses() = default;
   explicit Houses(manta::Buffer table) : table_(std::move(table)) {}
   std::size_t size() const { return table_.size_bytes / (kColumns * sizeof(float)); }
-  const float* features(std::size_t house) const { return reinterpret_cast<const float*>(table_.data) + house * kColumns; }
+  const float* features(std::size_t house) const {
+    return reinterpret_cast<const float*>(table_.data) + house * kColumns;
+  }
   float price(std::size_t house) const { return features(house)[kFeatures]; }
 
   template <class Archive>

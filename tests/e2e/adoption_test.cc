@@ -60,7 +60,8 @@ struct Owner {
   }
   // Only the outermost is known to others.
   Ref<std::vector<Ref<Ints>>> nests(int n, int value) {
-    return manta::put(std::vector<Ref<Ints>>{manta::put(many(n, value)), manta::put(many(3, value)), submits(n, value)});
+    return manta::put(
+        std::vector<Ref<Ints>>{manta::put(many(n, value)), manta::put(many(3, value)), submits(n, value)});
   }
   Ref<std::vector<Ref<Ints>>> wraps(const std::vector<Ref<Ints>>& refs) { return manta::put(refs); }
 };

@@ -43,8 +43,10 @@ TEST_F(ClusterKills, AtRandomMoments) {
     Session& session = join(name, 2);
     std::vector<Ref<int>> refs;
     for (int i = 0; i < 120; ++i) {
-      refs.push_back(remote<takes_a_while>.options(
-          {.max_retries = -1, .placement = Placement::spread, .node = i % 2 == 0 ? id_of(name) : NodeId{}, .node_soft = true})(i));
+      refs.push_back(remote<takes_a_while>.options({.max_retries = -1,
+                                                    .placement = Placement::spread,
+                                                    .node = i % 2 == 0 ? id_of(name) : NodeId{},
+                                                    .node_soft = true})(i));
     }
     for (int kills = 0; kills < 4; ++kills) {
       ::usleep(static_cast<useconds_t>(random() % 20'000));

@@ -45,7 +45,8 @@ constexpr const char* kName = "MANTA_TEST_NODE_NAME";
 
 std::vector<std::string> member_arguments(const std::string& address, const std::string& name, double cpus,
                                           const std::string& resource) {
-  std::vector<std::string> arguments{kMember + name, "--manta-join=" + address, "--manta-num-cpus=" + std::to_string(cpus)};
+  std::vector<std::string> arguments{kMember + name, "--manta-join=" + address,
+                                     "--manta-num-cpus=" + std::to_string(cpus)};
   if (!resource.empty()) arguments.push_back("--resource=" + resource);
   return arguments;
 }

@@ -87,8 +87,8 @@ class ClusterTasks : public ClusterTest {
     const std::size_t before = static_cast<std::size_t>(outside()[200]);
     std::vector<Ref<int>> refs;
     for (int i = 0; i < cpus; ++i) {
-      refs.push_back(remote<meet>.options({.node = name == "head" ? NodeId{1} : id_of(name)})(
-          static_cast<int>(before) + cpus));
+      refs.push_back(
+          remote<meet>.options({.node = name == "head" ? NodeId{1} : id_of(name)})(static_cast<int>(before) + cpus));
     }
     for (auto& ref : refs) (void)get(ref);
   }
@@ -173,7 +173,7 @@ TEST_F(ClusterTasks, ValuesOfAllSizesBothWays) {
     EXPECT_EQ(get(remote<sum>.options(there())(numbers(n, 7))), expected_sum(count, 7)) << n;
     auto result = remote<numbers>.options(there())(n, 3);
     EXPECT_EQ(get(result), numbers(n, 3)) << n;
-    EXPECT_EQ(get(remote<sum>(result)), expected_sum(count, 3)) << n;               // read by another process here
+    EXPECT_EQ(get(remote<sum>(result)), expected_sum(count, 3)) << n;              // read by another process here
     EXPECT_EQ(get(remote<sum>.options(there())(result)), expected_sum(count, 3));  // and where it lies
     auto mine = put(numbers(n, 11));
     EXPECT_EQ(get(remote<sum>.options(there())(mine)), expected_sum(count, 11)) << n;
@@ -269,7 +269,8 @@ TEST_F(ClusterTasks, NoTaskWaitsBehindAnotherForEver) {
     // Its reference is inside a value, so it does not wait to be submitted.
     totals.push_back(remote<sum_inside>.options(there())(std::vector{late[0]}));
   }
-  for (int round = 0; round < 20; ++round) EXPECT_EQ(get(totals[static_cast<std::size_t>(round)]), expected_sum(10, round));
+  for (int round = 0; round < 20; ++round)
+    EXPECT_EQ(get(totals[static_cast<std::size_t>(round)]), expected_sum(10, round));
 }
 
 TEST_F(ClusterTasks, PackThenSpread) {
@@ -307,7 +308,8 @@ TEST_F(ClusterTasks, ResourcesThatOnlyAnotherNodeHas) {
   auto nowhere = remote<where>.options({.num_cpus = 3})(0);
   const Error error = error_of(nowhere);
   EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
-  EXPECT_NE(error.message().find("no live node can ever run a task that needs CPU: 3"), std::string::npos) << error.what();
+  EXPECT_NE(error.message().find("no live node can ever run a task that needs CPU: 3"), std::string::npos)
+      << error.what();
 }
 
 TEST_F(ClusterTasks, Affinity) {
@@ -334,7 +336,8 @@ TEST_F(ClusterTasks, WorkerThereDies) {
   // Those that had not started cost no attempt, and run once.
   auto first = remote<dies>.options(there())(22);
   std::vector<Ref<int>> behind;
-  for (int i = 0; i < 10; ++i) behind.push_back(remote<counts>.options({.max_retries = 0, .node = id_of("second")})(23));
+  for (int i = 0; i < 10; ++i)
+    behind.push_back(remote<counts>.options({.max_retries = 0, .node = id_of("second")})(23));
   EXPECT_EQ(get(first), 2);
   for (auto& ref : behind) EXPECT_GT(get(ref), 0);
   EXPECT_EQ(outside()[23], 10);

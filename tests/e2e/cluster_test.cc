@@ -71,7 +71,8 @@ TEST_F(Cluster, AnotherSecretIsRefused) {
   ::chmod(file.c_str(), 0600);
   MemberProcess member(member_arguments(runtime_->address(), "second", 1), {"MANTA_SECRET_FILE=" + file});
   EXPECT_EQ(member.status(kLimit), 1);
-  EXPECT_NE(member.errors().find("cannot join the cluster at " + runtime_->address()), std::string::npos) << member.errors();
+  EXPECT_NE(member.errors().find("cannot join the cluster at " + runtime_->address()), std::string::npos)
+      << member.errors();
   EXPECT_NE(member.errors().find("another cluster secret"), std::string::npos) << member.errors();
   EXPECT_EQ(runtime_->nodes().size(), 1U);
   ::chmod(file.c_str(), 0644);
@@ -139,9 +140,15 @@ TEST_P(NodeDies, TasksRunElsewhere) {
   ASSERT_EQ(session.named("sleep").size(), 1U);
   const auto start = std::chrono::steady_clock::now();
   switch (GetParam()) {
-    case Death::node_process: ::kill(session.named("manta-node").at(0), SIGKILL); break;
-    case Death::guard: ::kill(session.named("manta-guard").at(0), SIGKILL); break;
-    case Death::program: ::kill(session.driver(), SIGKILL); break;
+    case Death::node_process:
+      ::kill(session.named("manta-node").at(0), SIGKILL);
+      break;
+    case Death::guard:
+      ::kill(session.named("manta-guard").at(0), SIGKILL);
+      break;
+    case Death::program:
+      ::kill(session.driver(), SIGKILL);
+      break;
     case Death::all_stopped:
       for (const char* name : {"manta-guard", "manta-node", "manta-zygote", "manta-worker"}) {
         for (const pid_t process : session.named(name)) ::kill(process, SIGSTOP);

@@ -29,8 +29,18 @@ struct Seen {
 };
 Seen seen() {
   const manta::RuntimeContext c = runtime_context();
-  return {c.job.value, c.node.value, c.worker.value, c.process, c.driver, static_cast<bool>(c.task),
-          static_cast<bool>(c.actor), c.actor_restarted, std::string(c.task_name), c.attempt, c.num_cpus, c.gpus.size()};
+  return {c.job.value,
+          c.node.value,
+          c.worker.value,
+          c.process,
+          c.driver,
+          static_cast<bool>(c.task),
+          static_cast<bool>(c.actor),
+          c.actor_restarted,
+          std::string(c.task_name),
+          c.attempt,
+          c.num_cpus,
+          c.gpus.size()};
 }
 Seen look(int) { return seen(); }
 int third_time(int cell) {

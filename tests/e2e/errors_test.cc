@@ -27,17 +27,22 @@ struct TooHot : std::runtime_error {
 int boom(int kind) {
   ++outside()[0];
   switch (kind) {
-    case 0: throw std::out_of_range("index 7");
-    case 1: throw TooHot("99 degrees");
-    case 2: throw 42;
-    case 3: throw std::string("text");
+    case 0:
+      throw std::out_of_range("index 7");
+    case 1:
+      throw TooHot("99 degrees");
+    case 2:
+      throw 42;
+    case 3:
+      throw std::string("text");
     case 5:
       try {
         throw std::out_of_range("index 7");
       } catch (...) {
         std::throw_with_nested(std::runtime_error("cannot fit"));
       }
-    default: return kind;
+    default:
+      return kind;
   }
 }
 int passes(int value) { return value; }
@@ -49,11 +54,17 @@ int at_last(int cell, int times, int how) {
   const auto started = ++outside()[static_cast<std::size_t>(cell)];
   if (started >= times) return static_cast<int>(started);
   switch (how) {
-    case 0: throw std::runtime_error("not yet: " + std::to_string(started));
-    case 1: ::_exit(3);
-    case 2: ::raise(SIGKILL); break;
-    case 3: std::abort();
-    default: *static_cast<volatile int*>(nullptr) = 1;
+    case 0:
+      throw std::runtime_error("not yet: " + std::to_string(started));
+    case 1:
+      ::_exit(3);
+    case 2:
+      ::raise(SIGKILL);
+      break;
+    case 3:
+      std::abort();
+    default:
+      *static_cast<volatile int*>(nullptr) = 1;
   }
   return -1;
 }
@@ -265,8 +276,7 @@ TEST_F(Errors, OwnerOfTheObjectDied) {
   ::kill(owner, SIGKILL);
   const Error error = error_of(child);
   EXPECT_EQ(error.code(), ErrorCode::object_lost) << error.what();
-  EXPECT_THAT(error.what(),
-              testing::HasSubstr("is lost: the process that owned it was killed by signal 9 (SIGKILL)"));
+  EXPECT_THAT(error.what(), testing::HasSubstr("is lost: the process that owned it was killed by signal 9 (SIGKILL)"));
   outside()[5] = 1;
   EXPECT_EQ(manta::get(manta::remote<passes>(1)), 1);
 }
@@ -288,7 +298,8 @@ Unwilling unwilling(int value) { return {value}; }
 int reads(Unwilling value) { return value.value; }
 
 TEST_F(Errors, OfSerialisation) {
-  EXPECT_THROW((void)manta::remote<reads>(Unwilling{-1}), std::invalid_argument) << "at the call: nothing was submitted";
+  EXPECT_THROW((void)manta::remote<reads>(Unwilling{-1}), std::invalid_argument)
+      << "at the call: nothing was submitted";
   EXPECT_THROW((void)manta::put(Unwilling{-1}), std::invalid_argument);
   const Error result = error_of(manta::remote<unwilling>(-1));
   EXPECT_NE(std::string(result.what()).find("negative"), std::string::npos) << result.what();
@@ -302,6 +313,8 @@ int parent_of_mortal(int cell) {
   return 1 + manta::get(manta::remote<at_last>.options({.num_cpus = 2, .max_retries = 3})(cell, 3, 2));
 }
 
-TEST_F(Errors, WorkerDiesWhileAnotherWaitsForItsResult) { EXPECT_EQ(manta::get(manta::remote<parent_of_mortal>(7)), 4); }
+TEST_F(Errors, WorkerDiesWhileAnotherWaitsForItsResult) {
+  EXPECT_EQ(manta::get(manta::remote<parent_of_mortal>(7)), 4);
+}
 
 }  // namespace

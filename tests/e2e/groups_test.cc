@@ -20,10 +20,10 @@ using namespace std::chrono_literals;
 using manta::Bundle;
 using manta::Error;
 using manta::ErrorCode;
+using manta::get;
 using manta::GroupStrategy;
 using manta::PlacementGroup;
 using manta::Ref;
-using manta::get;
 using manta::remote;
 using manta::wait;
 using manta::e2e::await_cell;
@@ -154,9 +154,8 @@ TEST_F(Groups, RemovalKillsWhatRunsAndFailsWhatWaits) {
   EXPECT_NE(why.find("placement group"), std::string::npos) << why;
   EXPECT_THROW((void)get(runs), Error);
   EXPECT_THROW((void)get(counter.call<&Counter::add>(1)), Error);
-  const std::string late = message_of(ErrorCode::invalid_argument, [&] {
-    (void)get(remote<square>.options({.bundle = bundle})(5));
-  });
+  const std::string late =
+      message_of(ErrorCode::invalid_argument, [&] { (void)get(remote<square>.options({.bundle = bundle})(5)); });
   EXPECT_NE(late.find("was removed"), std::string::npos) << late;
   EXPECT_EQ(get(remote<square>.options({.num_cpus = 2})(3)), 9);  // all CPUs are free again
 }

@@ -7,12 +7,12 @@ namespace manta::e2e {
 
 // Cells of the page that the victim and its observer share (outside.h).
 enum Cell : std::size_t {
-  kReady,   // victim: everything is there
-  kGo,      // observer: go on to the end
-  kDone,    // victim: all results were right (1), or one was not (2)
-  kError,   // victim: code of the error that get() threw, and 1
-  kBusy,    // pid of the worker that runs the long task
-  kStarts,  // how often the long task was started
+  kReady,     // victim: everything is there
+  kGo,        // observer: go on to the end
+  kDone,      // victim: all results were right (1), or one was not (2)
+  kError,     // victim: code of the error that get() threw, and 1
+  kBusy,      // pid of the worker that runs the long task
+  kStarts,    // how often the long task was started
   kChildren,  // processes that user code started
   kOwnChild,  // pid of a child of the driver, which is none of Manta's business
 };

@@ -246,7 +246,9 @@ TEST_F(Lifecycle, RefsOfAnEarlierRuntime) {
 // Where threads exist nothing can be forked: node and workers are the program, executed again.
 TEST_F(Lifecycle, ThreadsBeforeInit) {
   std::atomic<bool> stop{false};
-  std::thread early([&] { while (!stop) std::this_thread::sleep_for(1ms); });
+  std::thread early([&] {
+    while (!stop) std::this_thread::sleep_for(1ms);
+  });
   {
     auto runtime = start();
     std::vector<Ref<int>> refs;

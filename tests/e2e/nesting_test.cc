@@ -96,7 +96,8 @@ TEST_F(Nesting, EveryLeftHasStartedBeforeTheFirstRight) {
   // The gate needs no CPU: it only waits.
   auto opened = manta::remote<gate>.options({.num_cpus = 0})(5001);
   std::vector<Ref<int>> lefts;
-  for (int i = 0; i < pairs; ++i) lefts.push_back(manta::remote<counted_left>(std::vector{manta::remote<right>(i, opened)}));
+  for (int i = 0; i < pairs; ++i)
+    lefts.push_back(manta::remote<counted_left>(std::vector{manta::remote<right>(i, opened)}));
   EXPECT_TRUE(await_cell(0, pairs, std::chrono::seconds(60))) << outside()[0] << " have started";
   outside()[5001] = 1;
   for (int i = 0; i < pairs; ++i) ASSERT_EQ(manta::get(lefts[static_cast<std::size_t>(i)]), i);
@@ -159,7 +160,9 @@ Ref<long> tree_sum(int low, int high) {
   return manta::remote<join>(manta::get(a), manta::get(b));
 }
 
-TEST_F(Nesting, RefsHandedUpATree) { EXPECT_EQ(manta::get(manta::get(manta::remote<tree_sum>(0, 256))), 255 * 256 / 2); }
+TEST_F(Nesting, RefsHandedUpATree) {
+  EXPECT_EQ(manta::get(manta::get(manta::remote<tree_sum>(0, 256))), 255 * 256 / 2);
+}
 
 int waits_with_limit() {
   auto slow = manta::remote<gate>(7000);

@@ -136,9 +136,8 @@ void labels() {
 }
 
 const std::map<std::string, std::function<void()>> programs{
-    {"progress", progress},   {"labels", labels},
-    {"print_all", print_all}, {"alternate", alternate}, {"nest", nest},           {"die", die},
-    {"greet", greet},         {"flood", flood},         {"long_line", long_line}};
+    {"progress", progress}, {"labels", labels}, {"print_all", print_all}, {"alternate", alternate}, {"nest", nest},
+    {"die", die},           {"greet", greet},   {"flood", flood},         {"long_line", long_line}};
 
 ProgramRun run(const std::string& program, const std::vector<std::string>& environment = {}) {
   ProgramRun result = run_program({"--program=" + program}, environment);
@@ -151,9 +150,8 @@ ProgramRun run(const std::string& program, const std::vector<std::string>& envir
 
 TEST(Output, OfEveryKindReachesTheDriverWithAPrefix) {
   const ProgramRun result = run("print_all");
-  EXPECT_THAT(lines_of(result.out),
-              ElementsAre("(square pid=#) child", "(square pid=#) cout 3", "(square pid=#) printf 3",
-                          "(square pid=#) write"));
+  EXPECT_THAT(lines_of(result.out), ElementsAre("(square pid=#) child", "(square pid=#) cout 3",
+                                                "(square pid=#) printf 3", "(square pid=#) write"));
   EXPECT_THAT(lines_of(result.err), ElementsAre("(square pid=#) cerr 3", "(square pid=#) child failed"));
 }
 

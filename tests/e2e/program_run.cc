@@ -39,7 +39,8 @@ ProgramRun run_program(const std::vector<std::string>& arguments, const std::vec
   pollfd streams[2] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
   std::vector<char> buffer(1 << 16);
   while (streams[0].fd >= 0 || streams[1].fd >= 0) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0 || ::poll(streams, 2, static_cast<int>(left.count())) <= 0) {
       run.in_time = false;
       ::kill(child, SIGKILL);

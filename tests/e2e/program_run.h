@@ -10,9 +10,9 @@
 namespace manta::e2e {
 
 struct ProgramRun {
-  std::string out;      // of its stdout
-  std::string err;      // of its stderr
-  int status = 0;       // exit status; below 0: the signal that ended it
+  std::string out;  // of its stdout
+  std::string err;  // of its stderr
+  int status = 0;   // exit status; below 0: the signal that ended it
   pid_t process = 0;
   bool in_time = true;  // both streams ended within the limit
 };

@@ -255,7 +255,9 @@ TEST(Refs, PassedBetweenThreads) {
 
 // --- parts of one result
 
-std::tuple<int, std::string, Ints> three(int n) { return {n, std::string(static_cast<std::size_t>(n), 'x'), many(n, 7)}; }
+std::tuple<int, std::string, Ints> three(int n) {
+  return {n, std::string(static_cast<std::size_t>(n), 'x'), many(n, 7)};
+}
 std::pair<Ints, Ref<int>> pair_of(int n) { return {many(n, 3), manta::put(n)}; }
 std::pair<int, int> no_pair() { throw std::runtime_error("there is none"); }
 

@@ -179,7 +179,8 @@ TEST_F(Resources, InfeasibleRequestsSayWhyAtOnce) {
     std::vector<const char*> words;
   };
   const std::vector<Case> cases = {
-      {{.num_cpus = 2.5}, {"visible_gpus cannot run: ", "needs CPU: 2.5, the node has CPU: 2", "ask for less, or add a node"}},
+      {{.num_cpus = 2.5},
+       {"visible_gpus cannot run: ", "needs CPU: 2.5, the node has CPU: 2", "ask for less, or add a node"}},
       {{.num_gpus = 5}, {"GPU: 5", "the node has"}},
       {{.memory_bytes = 1001}, {"needs", "memory: 1001", "1000"}},
       {{.resources = {{{"license", 2.0001}}}}, {"license: 2.0001"}},
@@ -307,6 +308,6 @@ TEST_F(Resources, WaitingTasksLendTheirCpus) {
 
 int main(int argc, char** argv) {
   if (manta::e2e::prepare_outside()) ::unsetenv("CUDA_VISIBLE_DEVICES");  // a worker's was set by its node
-  return manta::testing::main(
-      argc, argv, {.num_cpus = 2, .num_gpus = 4, .memory_bytes = 1000, .resources = {{{"license", 2}}}});
+  return manta::testing::main(argc, argv,
+                              {.num_cpus = 2, .num_gpus = 4, .memory_bytes = 1000, .resources = {{{"license", 2}}}});
 }

@@ -28,7 +28,8 @@ std::string content_of(const std::string& path) {
   std::string content;
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   char chunk[16384];
-  for (ssize_t n; fd >= 0 && (n = ::read(fd, chunk, sizeof chunk)) > 0;) content.append(chunk, static_cast<std::size_t>(n));
+  for (ssize_t n; fd >= 0 && (n = ::read(fd, chunk, sizeof chunk)) > 0;)
+    content.append(chunk, static_cast<std::size_t>(n));
   if (fd >= 0) ::close(fd);
   return content;
 }
@@ -76,7 +77,7 @@ struct Session::Seen {
   char state = '?';
   std::uint64_t started = 0;
   std::string name;
-  bool marked = false;  // has the variable or the pipe
+  bool marked = false;                                            // has the variable or the pipe
   std::map<std::pair<std::string, ino_t>, std::string> memories;  // and whether by descriptor or mapping
   std::set<std::string> sockets;
 };

@@ -49,12 +49,12 @@ class Session {
   std::string belongs(const Seen& process) const;
   std::vector<std::string> left_now() const;
 
-  std::string marker_;   // NAME=value in the environment
-  int pipe_ = -1;        // its read end: ends when all write ends are gone
+  std::string marker_;  // NAME=value in the environment
+  int pipe_ = -1;       // its read end: ends when all write ends are gone
   ino_t pipe_inode_ = 0;
   pid_t driver_ = 0;
   int driver_pidfd_ = -1;
-  std::string folder_;   // TMPDIR of the session
+  std::string folder_;  // TMPDIR of the session
   std::set<std::string> shm_before_;
   std::map<pid_t, Process> processes_;
   std::map<std::pair<std::string, ino_t>, pid_t> memories_;  // (name, inode) of memfds, and who had it

@@ -181,7 +181,8 @@ TEST(Spill, ViewsOfEverythingLeaveNothingToSpill) {
   });
   EXPECT_EQ(error.code(), ErrorCode::exhausted);
   EXPECT_NE(std::string(error.what()).find("object of 4.0 MiB does not fit the store: capacity 64.0 MiB"),
-            std::string::npos) << error.what();
+            std::string::npos)
+      << error.what();
   EXPECT_NE(std::string(error.what()).find("cannot be spilled"), std::string::npos) << error.what();
   EXPECT_EQ(views.size(), 15U);
   for (int i = 0; i < 15; ++i) EXPECT_TRUE(all_are(views[static_cast<std::size_t>(i)], i));
@@ -196,7 +197,8 @@ TEST(Spill, AnObjectLargerThanTheStoreIsRefusedAtOnce) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, 2s * manta::e2e::slowness());
   EXPECT_EQ(error.code(), ErrorCode::exhausted) << error.what();
   EXPECT_NE(std::string(error.what()).find("object of 65.0 MiB does not fit the store: capacity 64.0 MiB"),
-            std::string::npos) << error.what();
+            std::string::npos)
+      << error.what();
   expect_intact(refs, in_order(12));
 }
 
@@ -217,10 +219,9 @@ TEST(Spill, AFullDiskIsAClearErrorAndNothingIsLost) {
   });
   EXPECT_EQ(error.code(), ErrorCode::exhausted) << error.what();
   const std::string what = error.what();
-  EXPECT_NE(what.find("objects cannot be spilled to " + directory),
-            std::string::npos) << what;
-  EXPECT_NE(what.find("File too large; choose another directory with InitOptions::spill_directory"),
-            std::string::npos) << what;
+  EXPECT_NE(what.find("objects cannot be spilled to " + directory), std::string::npos) << what;
+  EXPECT_NE(what.find("File too large; choose another directory with InitOptions::spill_directory"), std::string::npos)
+      << what;
   EXPECT_EQ(refs.size(), 18U) << "15 in the store and 3 in the file: each is a little larger than 4 MiB";
   refs.pop_back();
   refs.erase(refs.begin() + 6);

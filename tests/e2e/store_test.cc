@@ -78,7 +78,8 @@ TEST(Store, FullOfWhatIsStillReferredTo) {
   });
   EXPECT_EQ(error.code(), ErrorCode::exhausted) << error.what();
   EXPECT_EQ(kept.size(), 6U);
-  EXPECT_NE(std::string(error.what()).find("object of 5.0 MiB does not fit the store"), std::string::npos) << error.what();
+  EXPECT_NE(std::string(error.what()).find("object of 5.0 MiB does not fit the store"), std::string::npos)
+      << error.what();
   for (int i = 0; i < 6; ++i) EXPECT_EQ(manta::get(kept[static_cast<std::size_t>(i)])[7], i) << "what is there stays";
   kept.pop_back();
   kept.push_back(manta::put(make(5 * kMiB, 77)));
@@ -223,5 +224,6 @@ TEST(Store, ReadersCannotChangeAnObject) {
 
 int main(int argc, char** argv) {
   manta::e2e::prepare_outside();
-  return manta::testing::main(argc, argv, {.num_cpus = 2, .num_gpus = 0, .store_capacity_bytes = 32 << 20, .spill_directory = "none"});
+  return manta::testing::main(
+      argc, argv, {.num_cpus = 2, .num_gpus = 0, .store_capacity_bytes = 32 << 20, .spill_directory = "none"});
 }

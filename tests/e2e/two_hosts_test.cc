@@ -36,7 +36,8 @@ constexpr const char* kThere = "10.77.0.2";
 bool ip(const std::string& arguments) { return std::system(("ip " + arguments + " 2>/dev/null").c_str()) == 0; }
 
 bool own_host(const char* name) {
-  return ::unshare(CLONE_NEWNET | CLONE_NEWUTS) == 0 && ::sethostname(name, std::strlen(name)) == 0 && ip("link set lo up");
+  return ::unshare(CLONE_NEWNET | CLONE_NEWUTS) == 0 && ::sethostname(name, std::strlen(name)) == 0 &&
+         ip("link set lo up");
 }
 
 // The other host: a process that takes part in nothing but makes the namespace, then becomes a node.
@@ -142,8 +143,7 @@ class TwoHosts : public testing::Test {
     outside().clear();
     other_.emplace();
     if (!other_->ok()) GTEST_SKIP() << "no cable between network namespaces can be made here (veth, iproute2)";
-    runtime_.emplace(init(argc_of_main, argv_of_main,
-                          {.num_cpus = 1, .num_gpus = 0, .listen = "10.77.0.1:0"}));
+    runtime_.emplace(init(argc_of_main, argv_of_main, {.num_cpus = 1, .num_gpus = 0, .listen = "10.77.0.1:0"}));
     other_->join(runtime_->address());
     ASSERT_TRUE(await_nodes(*runtime_, 2));
   }
@@ -191,8 +191,8 @@ TEST_F(TwoHosts, Speed) {
   start = Clock::now();
   EXPECT_EQ(get(theirs).size(), kNumbers);  // its copy is here: what decoding costs
   const double decoding = std::chrono::duration<double>(Clock::now() - start).count();
-  std::printf("round trip of a task %.0f us; %.0f tasks/s ahead; objects %.0f MB/s (with decoding %.0f)\n", round_trip, rate,
-              8e-6 * kNumbers / (rest - decoding), 8e-6 * kNumbers / rest);
+  std::printf("round trip of a task %.0f us; %.0f tasks/s ahead; objects %.0f MB/s (with decoding %.0f)\n", round_trip,
+              rate, 8e-6 * kNumbers / (rest - decoding), 8e-6 * kNumbers / rest);
 }
 
 // Nothing says that the host is gone: packets just do not arrive any more.
@@ -209,8 +209,8 @@ TEST_F(TwoHosts, CableIsCut) {
 
 TEST_F(TwoHosts, AnActorIsCalledAndMovesWhenItsHostIsKilled) {
   const auto bound = actor<Tally>.options({.node = NodeId{2}})();
-  const auto moves = actor<Tally>.options(
-      {.max_restarts = 1, .max_task_retries = 1, .node = NodeId{2}, .node_soft = true})();
+  const auto moves =
+      actor<Tally>.options({.max_restarts = 1, .max_task_retries = 1, .node = NodeId{2}, .node_soft = true})();
   for (int i = 1; i <= 100; ++i) ASSERT_EQ(get(bound.call<&Tally::add>(1)), i);
   EXPECT_EQ(get(moves.call<&Tally::host>()), "other on other-host");
   ::kill(other_->pid(), SIGKILL);

@@ -80,7 +80,9 @@ std::vector<std::uint8_t> pattern(std::size_t size, std::uint8_t seed) {
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(seed + i * 31 + (i >> 12));
   return bytes;
 }
-bool is_pattern(const std::vector<std::uint8_t>& bytes, std::uint8_t seed) { return bytes == pattern(bytes.size(), seed); }
+bool is_pattern(const std::vector<std::uint8_t>& bytes, std::uint8_t seed) {
+  return bytes == pattern(bytes.size(), seed);
+}
 std::vector<std::uint8_t> reversed(std::vector<std::uint8_t> bytes) {
   std::reverse(bytes.begin(), bytes.end());
   return bytes;
@@ -96,8 +98,9 @@ TEST(Values, PlainTypes) {
 }
 
 TEST(Values, TenParameters) {
-  EXPECT_EQ(manta::get(manta::remote<sum_of_ten>(1, 2, 3, 4, 5.0, 6.0F, true, "8", std::vector<int>{9, 10}, Point{11, 12})),
-            1 + 2 + 3 + 4 + 5 + 6 + 1 + 8 + 9 + 10 + 11 + 12);
+  EXPECT_EQ(
+      manta::get(manta::remote<sum_of_ten>(1, 2, 3, 4, 5.0, 6.0F, true, "8", std::vector<int>{9, 10}, Point{11, 12})),
+      1 + 2 + 3 + 4 + 5 + 6 + 1 + 8 + 9 + 10 + 11 + 12);
 }
 
 TEST(Values, NestedStandardTypes) {
@@ -164,7 +167,8 @@ TEST_P(Sizes, ManyInFlight) {
   const std::size_t size = GetParam();
   const std::size_t count = size > 1'000'000 ? 4 : 100;
   std::vector<manta::Ref<std::vector<std::uint8_t>>> refs;
-  for (std::size_t i = 0; i < count; ++i) refs.push_back(manta::remote<reversed>(pattern(size, static_cast<std::uint8_t>(i))));
+  for (std::size_t i = 0; i < count; ++i)
+    refs.push_back(manta::remote<reversed>(pattern(size, static_cast<std::uint8_t>(i))));
   for (std::size_t i = 0; i < count; ++i) {
     auto value = manta::get(refs[i]);
     std::reverse(value.begin(), value.end());

@@ -46,7 +46,8 @@ TEST_F(Waiting, GetGivesUpInTimeAndCanBeRepeated) {
   } catch (const manta::Error& error) {
     EXPECT_EQ(error.code(), manta::ErrorCode::deadline);
     EXPECT_STREQ(error.what(),
-                 "the time given to get() was over before the value was there: task when_open: it runs; the work goes on, and get() may be called "
+                 "the time given to get() was over before the value was there: task when_open: it runs; the work goes "
+                 "on, and get() may be called "
                  "again");
   }
   const auto took = std::chrono::steady_clock::now() - start;
@@ -67,7 +68,8 @@ TEST_F(Waiting, GetOfManySaysHowManyWereThere) {
     FAIL() << "no deadline";
   } catch (const manta::Error& error) {
     EXPECT_STREQ(error.what(),
-                 "the time given to get() was over before the value was there (1 of 2 were): task when_open: it runs; the work goes on, and get() "
+                 "the time given to get() was over before the value was there (1 of 2 were): task when_open: it runs; "
+                 "the work goes on, and get() "
                  "may be called again");
   }
   open(1);

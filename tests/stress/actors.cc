@@ -57,7 +57,9 @@ struct Target {
 enum Result : std::uint8_t { kRight, kWrong, kDied };
 
 // With its process, which another one replaces.
-bool lost(const Error& error) { return error.code() == ErrorCode::actor_died || error.code() == ErrorCode::unavailable; }
+bool lost(const Error& error) {
+  return error.code() == ErrorCode::actor_died || error.code() == ErrorCode::unavailable;
+}
 
 std::vector<std::uint8_t> make_calls(const manta::Actor<Target>& target, CallNumber first, int count,
                                      std::uint32_t series, int us) {
@@ -189,9 +191,10 @@ int main(int argc, char** argv) {
   stop = true;
   for (std::thread& lane : lanes) lane.join();
   if (Effects::mark(kOutOfOrder) != 0) complain(std::to_string(Effects::mark(kOutOfOrder)) + " calls out of order");
-  std::printf("%d kills, %ld calls with a result, %ld actor_died, %ld repeated, %ld series of dead callers, %ld objects "
-              "read, %ld wrong\n", Killer::kills(), calls.load(), died.load(), repeated.load(), unseen.load(),
-              adopted.load(), wrong.load());
+  std::printf(
+      "%d kills, %ld calls with a result, %ld actor_died, %ld repeated, %ld series of dead callers, %ld objects "
+      "read, %ld wrong\n",
+      Killer::kills(), calls.load(), died.load(), repeated.load(), unseen.load(), adopted.load(), wrong.load());
   runtime.shutdown();
   if (Family::mappings(::getpid()) != 0) complain("mappings are left after the end");
   if (Family::count(::getpid()) != 0) complain("processes are left after the end");

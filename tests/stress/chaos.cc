@@ -36,13 +36,19 @@ void Killer::kill_at_random(std::uint64_t seed, Pauses pauses, std::optional<std
 }
 
 Holdings Holdings::now(int node) {
-  return {Family::descriptors(::getpid()), Family::descriptors(node), Family::mappings(::getpid()),
-          Family::mappings(node), client::Client::current()->page().store.used_bytes.load(), Family::count(node)};
+  return {Family::descriptors(::getpid()),
+          Family::descriptors(node),
+          Family::mappings(::getpid()),
+          Family::mappings(node),
+          client::Client::current()->page().store.used_bytes.load(),
+          Family::count(node)};
 }
 
 void Holdings::print(const char* when) const {
-  std::printf("%s: driver %zu descriptors, %zu mappings; node process %zu descriptors, %zu mappings, %d children; store "
-              "%zu bytes\n", when, descriptors, mappings, node_descriptors, node_mappings, children, store_bytes);
+  std::printf(
+      "%s: driver %zu descriptors, %zu mappings; node process %zu descriptors, %zu mappings, %d children; store "
+      "%zu bytes\n",
+      when, descriptors, mappings, node_descriptors, node_mappings, children, store_bytes);
 }
 
 bool Holdings::within(const Holdings& before) const {

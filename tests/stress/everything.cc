@@ -287,7 +287,8 @@ void Lane::parameter_server() {
     if (step) continue;
     // What the trainer's own get() threw arrives as a task's failure; its cause is the shard's death.
     const std::string why = step.error().what();
-    if (!by_death(step.error()) && why.find("was killed by signal 9") == std::string::npos) complain("parameter server: " + why);
+    if (!by_death(step.error()) && why.find("was killed by signal 9") == std::string::npos)
+      complain("parameter server: " + why);
     throw Error(ErrorCode::actor_died, why);
   }
   for (const auto& shard : shards) {

@@ -223,12 +223,14 @@ class Lane {
     }
     std::size_t seen = 0;
     for (const auto& ref : manta::as_completed(refs)) seen += ref.ready();
-    if (seen != refs.size()) complain("as_completed gave " + std::to_string(seen) + " of " + std::to_string(refs.size()));
+    if (seen != refs.size())
+      complain("as_completed gave " + std::to_string(seen) + " of " + std::to_string(refs.size()));
   }
 
   void check(Item& item) {
-    const std::string name = "task " + std::to_string(item.task) + " (kind " + std::to_string(item.kind) + ", retries " +
-                             std::to_string(item.retries) + ", started " + std::to_string(Effects::starts(item.task)) + ")";
+    const std::string name = "task " + std::to_string(item.task) + " (kind " + std::to_string(item.kind) +
+                             ", retries " + std::to_string(item.retries) + ", started " +
+                             std::to_string(Effects::starts(item.task)) + ")";
     ErrorCode code{};
     try {
       Number value = 0;
@@ -253,7 +255,8 @@ class Lane {
   Number check_lent(const Ref<Number>& inner, const Item& item) {
     const auto value = manta::try_get(inner);
     if (value) return *value;
-    if (value.error().code() != ErrorCode::object_lost) complain(std::string("lent reference: ") + value.error().what());
+    if (value.error().code() != ErrorCode::object_lost)
+      complain(std::string("lent reference: ") + value.error().what());
     ++lost;
     return item.expected;
   }
@@ -265,7 +268,8 @@ class Lane {
     if (std::any_of(item.needs.begin(), item.needs.end(), failed_need)) {
       if (ok || starts != 0) complain(name + " ran although an argument of it had failed");
       const auto same = [&](std::size_t need) { return items_[need].error == item.error; };
-      if (std::none_of(item.needs.begin(), item.needs.end(), same)) complain(name + ": not an argument's: " + item.error);
+      if (std::none_of(item.needs.begin(), item.needs.end(), same))
+        complain(name + ": not an argument's: " + item.error);
       return;
     }
     if (item.retries >= 0 && starts > static_cast<std::uint32_t>(item.retries) + 1) complain(name + " ran too often");
@@ -273,7 +277,8 @@ class Lane {
       if (starts == 0 || ends == 0) complain(name + " has a result, but did not run to its end");
       if (item.kind == Item::kThrows && item.retries >= 0) complain(name + " did not throw");
     } else if (code == ErrorCode::task_failed) {
-      const bool right = item.kind == Item::kThrows && item.error.find("E" + std::to_string(item.task)) != std::string::npos;
+      const bool right =
+          item.kind == Item::kThrows && item.error.find("E" + std::to_string(item.task)) != std::string::npos;
       if (!right) complain(name + ": " + item.error);
     } else {
       ++failed;
@@ -284,7 +289,8 @@ class Lane {
     for (int i = 1; ok && item.kind == Item::kParent && i <= item.children; ++i) {
       const TaskNumber child = item.task + static_cast<TaskNumber>(i);
       if (Effects::ends(child) == 0) complain(name + " ended before its child");
-      if (Effects::starts(child) > starts + static_cast<std::uint32_t>(Killer::kills())) complain(name + ": a child ran too often");
+      if (Effects::starts(child) > starts + static_cast<std::uint32_t>(Killer::kills()))
+        complain(name + ": a child ran too often");
     }
   }
 
@@ -326,8 +332,9 @@ int main(int argc, char** argv) {
   for (double report = 10; elapsed() < seconds || Killer::kills() < enough;) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     if (elapsed() < report) continue;
-    std::printf("%.0f s: %d kills, %ld resolved, %ld worker_died, %ld object_lost, %ld repeated, %ld wrong\n", elapsed(),
-                Killer::kills(), resolved.load(), failed.load(), lost.load(), extra_starts.load(), wrong.load());
+    std::printf("%.0f s: %d kills, %ld resolved, %ld worker_died, %ld object_lost, %ld repeated, %ld wrong\n",
+                elapsed(), Killer::kills(), resolved.load(), failed.load(), lost.load(), extra_starts.load(),
+                wrong.load());
     std::fflush(stdout);
     report += 10;
   }
@@ -347,9 +354,11 @@ int main(int argc, char** argv) {
     after.print("after");
     if (!after.within(before)) complain("more is held than before");
   }
-  std::printf("%.1f s: %d kills, %ld resolved, %ld worker_died, %ld object_lost, %ld repeated, %ld wrong; driver's memory "
-              "%zu -> %zu KiB\n", elapsed(), Killer::kills(), resolved.load(), failed.load(), lost.load(), extra_starts.load(),
-              wrong.load(), resident, Family::resident_kib(::getpid()));
+  std::printf(
+      "%.1f s: %d kills, %ld resolved, %ld worker_died, %ld object_lost, %ld repeated, %ld wrong; driver's memory "
+      "%zu -> %zu KiB\n",
+      elapsed(), Killer::kills(), resolved.load(), failed.load(), lost.load(), extra_starts.load(), wrong.load(),
+      resident, Family::resident_kib(::getpid()));
   runtime.shutdown();
   if (Family::mappings(::getpid()) != 0) complain("mappings are left after the end");
   if (Family::count(::getpid()) != 0) complain("processes are left after the end");

@@ -39,7 +39,8 @@ int main(int argc, char** argv) {
   long rounds = 0, wrong = 0;
   for (; std::chrono::steady_clock::now() < end; ++rounds) {
     watchdog.progress();
-    constexpr std::size_t kSizes[] = {1, 20, 1'000, 30'000, 120'000};  // inline, in the record, in a block, in the store
+    constexpr std::size_t kSizes[] = {1, 20, 1'000, 30'000,
+                                      120'000};  // inline, in the record, in a block, in the store
     const auto value = static_cast<float>(rounds % 1000);
     const manta::Ref<Vector> parameters = manta::put(Vector(kSizes[random() % 5], value));
     std::vector<manta::Ref<Vector>> parts;

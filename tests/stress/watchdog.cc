@@ -52,12 +52,18 @@ void print_processes(pid_t pid, int depth) {
 
 const char* name_of(owner::Phase phase) {
   switch (phase) {
-    case owner::Phase::waiting: return "waiting for arguments";
-    case owner::Phase::queued: return "queued";
-    case owner::Phase::pushed: return "in a worker's ring";
-    case owner::Phase::here: return "running here";
-    case owner::Phase::borrowed: return "borrowed";
-    default: return nullptr;
+    case owner::Phase::waiting:
+      return "waiting for arguments";
+    case owner::Phase::queued:
+      return "queued";
+    case owner::Phase::pushed:
+      return "in a worker's ring";
+    case owner::Phase::here:
+      return "running here";
+    case owner::Phase::borrowed:
+      return "borrowed";
+    default:
+      return nullptr;
   }
 }
 
@@ -76,12 +82,14 @@ void print_open_tasks() {
   owner.table().for_each([&](const owner::Entry& entry) {
     const char* phase = name_of(entry.phase);
     if (phase == nullptr || ++printed > 40) return;
-    std::fprintf(stderr, "  %s: %s, attempt %u, shape %u", entry.id.to_string().c_str(), phase, entry.attempt, entry.shape);
+    std::fprintf(stderr, "  %s: %s, attempt %u, shape %u", entry.id.to_string().c_str(), phase, entry.attempt,
+                 entry.shape);
     if (entry.extra) std::fprintf(stderr, ", %u arguments missing", entry.extra->unresolved);
     if (const owner::Lease* lease = entry.lease) {
-      std::fprintf(stderr, ", lease %llu on worker %llu: %u in flight%s%s%s", static_cast<unsigned long long>(lease->id.value),
-                   static_cast<unsigned long long>(lease->worker.value), lease->in_flight, lease->blocked ? ", blocked" : "",
-                   lease->yielding ? ", yielding" : "", lease->full ? ", full" : "");
+      std::fprintf(stderr, ", lease %llu on worker %llu: %u in flight%s%s%s",
+                   static_cast<unsigned long long>(lease->id.value),
+                   static_cast<unsigned long long>(lease->worker.value), lease->in_flight,
+                   lease->blocked ? ", blocked" : "", lease->yielding ? ", yielding" : "", lease->full ? ", full" : "");
     }
     std::fprintf(stderr, "\n");
   });

@@ -61,10 +61,10 @@ bool same(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 TEST(TensorCodec, EveryTypeBelowAndAboveTheOutOfBandSize) {
-  for (const auto type : {torch::kBool, torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32, torch::kInt64,
-                          torch::kHalf, torch::kBFloat16, torch::kFloat, torch::kDouble, torch::kComplexHalf,
-                          torch::kComplexFloat, torch::kComplexDouble, torch::kUInt16, torch::kUInt32, torch::kUInt64,
-                          torch::kFloat8_e4m3fn}) {
+  for (const auto type :
+       {torch::kBool, torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32, torch::kInt64, torch::kHalf,
+        torch::kBFloat16, torch::kFloat, torch::kDouble, torch::kComplexHalf, torch::kComplexFloat,
+        torch::kComplexDouble, torch::kUInt16, torch::kUInt32, torch::kUInt64, torch::kFloat8_e4m3fn}) {
     for (const std::int64_t n : {5, 5000}) {
       const torch::Tensor bytes =
           torch::randint(0, 2, {n * static_cast<std::int64_t>(c10::elementSize(type))}, torch::kUInt8);
@@ -103,8 +103,8 @@ TEST(TensorCodec, ViewsBringTheirElementsOnly) {
   const torch::Tensor row = base[3];
   EXPECT_LT(encode(row).bytes.size(), 500u);
   EXPECT_TRUE(same(round_trip(row), row));
-  for (const torch::Tensor& tensor : {base.slice(1, 5, 60), base.slice(0, 1, 100, 7), torch::randn({50, 1}).expand({50, 80}),
-                                      base.diagonal(), base.unfold(0, 10, 3)}) {
+  for (const torch::Tensor& tensor : {base.slice(1, 5, 60), base.slice(0, 1, 100, 7),
+                                      torch::randn({50, 1}).expand({50, 80}), base.diagonal(), base.unfold(0, 10, 3)}) {
     const torch::Tensor back = round_trip(tensor);
     EXPECT_TRUE(same(back, tensor));
     EXPECT_TRUE(back.is_contiguous());
@@ -137,8 +137,11 @@ struct Batch {
 };
 
 TEST(TensorCodec, InsideStructsAndContainers) {
-  const Batch batch{torch::randn({30, 50}), {torch::randn({3}), {}, torch::randn({2000})}, {{"w", torch::ones({9})}},
-                    torch::tensor(7), 3};
+  const Batch batch{torch::randn({30, 50}),
+                    {torch::randn({3}), {}, torch::randn({2000})},
+                    {{"w", torch::ones({9})}},
+                    torch::tensor(7),
+                    3};
   const Batch back = round_trip(batch);
   EXPECT_TRUE(same(back.images, batch.images));
   ASSERT_EQ(back.parts.size(), 3u);

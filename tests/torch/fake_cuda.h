@@ -70,7 +70,8 @@ struct Guard : c10::impl::DeviceGuardImplInterface {
 inline at::Tensor tensor(std::vector<float> values) {
   const auto bytes = static_cast<std::int64_t>(values.size() * sizeof(float));
   auto* held = new std::vector<float>(std::move(values));
-  c10::DataPtr data(held->data(), held, [](void* of) { delete static_cast<std::vector<float>*>(of); }, Guard::device());
+  c10::DataPtr data(
+      held->data(), held, [](void* of) { delete static_cast<std::vector<float>*>(of); }, Guard::device());
   auto made = at::detail::make_tensor<c10::TensorImpl>(
       c10::Storage(c10::Storage::use_byte_size_t(), static_cast<std::size_t>(bytes), std::move(data)),
       c10::DispatchKeySet(c10::DispatchKey::CUDA), caffe2::TypeMeta::Make<float>());

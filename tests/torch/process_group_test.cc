@@ -43,8 +43,8 @@ TEST_P(ProcessGroupTest, AllReduce) {
 TEST_P(ProcessGroupTest, AllReduceOfTypesReductionsAndStrides) {
   run([](c10d::ProcessGroup& group) {
     const int n = group.getSize(), rank = group.getRank();
-    for (const auto type : {at::kByte, at::kChar, at::kShort, at::kInt, at::kLong, at::kHalf, at::kBFloat16, at::kFloat,
-                            at::kDouble}) {
+    for (const auto type :
+         {at::kByte, at::kChar, at::kShort, at::kInt, at::kLong, at::kHalf, at::kBFloat16, at::kFloat, at::kDouble}) {
       Tensors tensors{at::full({4, 5}, rank + 1, type).t()};  // not contiguous
       tensors[0] = tensors[0].slice(0, 0, 5, 2);
       c10d::AllreduceOptions options;

@@ -31,9 +31,7 @@ std::string mapped_file(const void* address) {
   return {};
 }
 
-bool in_store(const torch::Tensor& tensor) {
-  return mapped_file(tensor.const_data_ptr()).starts_with("/memfd:manta-");
-}
+bool in_store(const torch::Tensor& tensor) { return mapped_file(tensor.const_data_ptr()).starts_with("/memfd:manta-"); }
 
 bool argument_in_store(const torch::Tensor& x) { return in_store(x); }
 torch::Tensor ones(std::int64_t n) { return torch::ones({n}); }

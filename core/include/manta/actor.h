@@ -46,8 +46,8 @@ class Actor {
   /// The handle of an actor whose class derives from T (publicly, not ambiguously): calls of T's methods run on its
   /// object, virtual ones as its class overrides them. It is the same handle: it compares equal, and keeps the actor alive.
   template <class Derived>
-  requires(!std::is_same_v<Derived, T> && std::is_convertible_v<Derived*, T*>)
-  Actor(const Actor<Derived>& other) noexcept {
+  requires(!std::is_same_v<Derived, T> && std::is_convertible_v<Derived*, T*>) Actor(const Actor<Derived>& other)
+  noexcept {
     if (other.entry_or_null() == nullptr) return;
     (void)detail::BaseHandle<Derived, T>::registered;
     detail::retain(other.entry_or_null());
@@ -144,9 +144,9 @@ class ActorClass {
     if constexpr (detail::check_constructor<T, As...>()) {
       using Parameters = typename detail::ConstructorOf<T, As...>::Parameters;
       const ActorOptions complete = detail::with_concurrency(options, detail::has_coroutine_methods<T>());
-      return Actor<T>::adopt(detail::create_actor_with(detail::Registered<detail::ConstructorCallee<T, File, Parameters>>::id,
-                                                       complete, detail::class_identity<T>(), Parameters(),
-                                                       std::forward<As>(arguments)...));
+      return Actor<T>::adopt(
+          detail::create_actor_with(detail::Registered<detail::ConstructorCallee<T, File, Parameters>>::id, complete,
+                                    detail::class_identity<T>(), Parameters(), std::forward<As>(arguments)...));
     } else {
       return {};
     }

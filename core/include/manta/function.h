@@ -41,8 +41,9 @@ struct ActorInstance {
   void* object = nullptr;
   const void* type = nullptr;               // ClassTag of its class
   void (*destroy)(void* object) = nullptr;  // may throw
-  void (*throw_pointer)(void* object) = nullptr;  // as a pointer to its class, which a handler of a base's pointer catches
-  bool coroutines = false;                  // the program calls methods of it that return Task
+  void (*throw_pointer)(void* object) =
+      nullptr;              // as a pointer to its class, which a handler of a base's pointer catches
+  bool coroutines = false;  // the program calls methods of it that return Task
 };
 
 // The arguments of one execution. Parameter i (injected ones not counted) is decoded from values, or, if bit i of
@@ -51,9 +52,9 @@ struct Arguments {
   serial::Reader* values = nullptr;
   std::uint32_t ref_mask = 0;
   serial::Reader* references = nullptr;
-  const ValueView* views = nullptr;  // the same as references
-  ActorInstance* actor = nullptr;  // constructors fill it, methods run on it
-  ItemSink* items = nullptr;       // of a generator
+  const ValueView* views = nullptr;    // the same as references
+  ActorInstance* actor = nullptr;      // constructors fill it, methods run on it
+  ItemSink* items = nullptr;           // of a generator
   CoroutineSlot* coroutine = nullptr;  // null: coroutines run to their end
 };
 

@@ -100,9 +100,7 @@ class [[nodiscard]] Generator {
 template <class T>
 class Generator<T>::promise_type {
  public:
-  Generator get_return_object() noexcept {
-    return Generator(std::coroutine_handle<promise_type>::from_promise(*this));
-  }
+  Generator get_return_object() noexcept { return Generator(std::coroutine_handle<promise_type>::from_promise(*this)); }
   std::suspend_always initial_suspend() const noexcept { return {}; }
   std::suspend_always final_suspend() const noexcept { return {}; }
   template <class U = T>

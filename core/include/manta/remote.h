@@ -65,8 +65,8 @@ EntryHead* submit_sent(FunctionId function, const TaskOptions& options, Types<Ps
   if constexpr (Streams) call.values(options.stream_buffer);
   std::size_t index = 0;
   (call.template add<Ps>(index++, arguments), ...);
-  return submit({function, options, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count),
-                 Streams});
+  return submit(
+      {function, options, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count), Streams});
 }
 
 template <bool Streams, class... Ps, class... As>
@@ -135,10 +135,9 @@ class RemoteFunction {
     if constexpr (detail::check_call<decltype(F), As...>()) {
       using Signature = detail::SignatureOf<decltype(F)>;
       using Result = std::remove_cvref_t<typename Signature::Result>;
-      return detail::CallResult<detail::ValueOf<Result>>::type::adopt(
-          detail::submit_call<detail::is_generator<Result>>(
-              detail::Registration<F, File, detail::Sent<typename Signature::Parameters, As...>>::id, options,
-              detail::Given<typename Signature::Parameters>(), std::forward<As>(arguments)...));
+      return detail::CallResult<detail::ValueOf<Result>>::type::adopt(detail::submit_call<detail::is_generator<Result>>(
+          detail::Registration<F, File, detail::Sent<typename Signature::Parameters, As...>>::id, options,
+          detail::Given<typename Signature::Parameters>(), std::forward<As>(arguments)...));
     }
   }
 };

@@ -65,8 +65,7 @@ class [[nodiscard]] Stream {
     return next_by(detail::deadline_after(timeout));
   }
   // As next(timeout), but returns the error. A timeout of 0 asks without waiting.
-  [[nodiscard]] Result<std::optional<T>> try_next(
-      std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
+  [[nodiscard]] Result<std::optional<T>> try_next(std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
     try {
       return next_by(detail::deadline_after(timeout));
     } catch (const Error& error) {

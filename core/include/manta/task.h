@@ -68,7 +68,7 @@ class [[nodiscard("a Task does nothing until it is awaited")]] Task {
   using promise_type = detail::TaskPromise<T>;
 
   Task() noexcept = default;
-  Task(Task&& other) noexcept : promise_(std::exchange(other.promise_, nullptr)) {}
+  Task(Task && other) noexcept : promise_(std::exchange(other.promise_, nullptr)) {}
   Task& operator=(Task&& other) noexcept {
     Task old(std::move(*this));
     promise_ = std::exchange(other.promise_, nullptr);
@@ -90,7 +90,7 @@ class [[nodiscard("a Task does nothing until it is awaited")]] Task {
   template <class U>
   friend class detail::TaskRun;
 
-  explicit Task(promise_type* promise) noexcept : promise_(promise) {}
+  explicit Task(promise_type * promise) noexcept : promise_(promise) {}
   promise_type& unstarted() const;
   T take();
 
@@ -127,7 +127,8 @@ class Suspension {
   Suspension(const Suspension&) = delete;
   Suspension& operator=(const Suspension&) = delete;
   ~Suspension() {
-    if (await_.waiting) [[unlikely]] await_.resumer->forget(await_);
+    if (await_.waiting) [[unlikely]]
+      await_.resumer->forget(await_);
   }
 
  protected:
@@ -299,9 +300,10 @@ struct TaskPromiseBase : CoroutineState {
     using Awaited = std::remove_cvref_t<A>;
     constexpr bool named = std::is_lvalue_reference_v<A>;
     if constexpr (is_ref<Awaited> || is_task<Awaited>) {
-      static_assert(named,
-                    "manta: co_await takes a Ref or Task that has a name, because g++ 12 destroys temporaries of such an "
-                    "expression twice: auto ref = manta::remote<f>(x); auto value = co_await ref;");
+      static_assert(
+          named,
+          "manta: co_await takes a Ref or Task that has a name, because g++ 12 destroys temporaries of such an "
+          "expression twice: auto ref = manta::remote<f>(x); auto value = co_await ref;");
       if constexpr (!named) {
         return std::suspend_never();
       } else if constexpr (is_ref<Awaited>) {

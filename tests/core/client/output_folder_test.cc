@@ -20,7 +20,8 @@ class Folding : public ::testing::Test {
   }
   std::vector<std::string> shown() {
     std::vector<std::string> texts;
-    for (const OutputFolder::Line& line : lines_) texts.push_back((line.error ? "!" : "") + line.who + ": " + line.text);
+    for (const OutputFolder::Line& line : lines_)
+      texts.push_back((line.error ? "!" : "") + line.who + ": " + line.text);
     lines_.clear();
     return texts;
   }

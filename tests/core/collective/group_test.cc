@@ -12,8 +12,8 @@ namespace manta::collective {
 namespace {
 
 // Around what a slot takes, and around the limit below which everybody reduces everything.
-const std::size_t kSizes[] = {0,     1,     7,          64,          1000,           65'535, 65'536, 65'537,
-                              kSlotBytes - 1, kSlotBytes, kSlotBytes + 1, 3 * kSlotBytes + 77};
+const std::size_t kSizes[] = {
+    0, 1, 7, 64, 1000, 65'535, 65'536, 65'537, kSlotBytes - 1, kSlotBytes, kSlotBytes + 1, 3 * kSlotBytes + 77};
 
 struct GroupTest : ::testing::TestWithParam<std::tuple<Kind, int>> {
   void run(const Body& body) { run_group(std::get<0>(GetParam()), std::get<1>(GetParam()), body); }

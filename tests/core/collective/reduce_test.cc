@@ -171,9 +171,9 @@ TEST(Reduce, TheSameBitsOnAllProcessors) {
         for (auto& input : inputs) {
           // Numbers of moderate size whatever the type: no NaN, whose payload is anybody's.
           for (std::size_t i = 0; i < bytes; ++i) {
-            input[i] = type == DataType::boolean                      ? std::byte(random() & 1)
+            input[i] = type == DataType::boolean                           ? std::byte(random() & 1)
                        : (i + 1) % size_of(type) == 0 && size_of(type) > 1 ? std::byte(0x3f)
-                                                                      : std::byte(random());
+                                                                           : std::byte(random());
           }
           places.push_back(input.data());
         }

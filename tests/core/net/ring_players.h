@@ -29,11 +29,11 @@ inline std::uint64_t test_seed() {
 
 struct Play {
   std::uint64_t seed = 1;
-  std::uint64_t records = 0;       // the submitter publishes so many, then one that stops the worker
+  std::uint64_t records = 0;  // the submitter publishes so many, then one that stops the worker
   std::uint32_t most_in_flight = kRingRecords;
-  std::uint32_t spin = 100;        // looks at most so often before it sleeps
-  double take_back = 0.01;         // how likely, at each step
-  double notify = 0.5;             // how likely a worker tells of a result at once
+  std::uint32_t spin = 100;  // looks at most so often before it sleeps
+  double take_back = 0.01;   // how likely, at each step
+  double notify = 0.5;       // how likely a worker tells of a result at once
   std::chrono::seconds patience{30};
   const std::atomic<bool>* peer_died = nullptr;  // set by a death notice, which also wakes the doorbell
 };
@@ -168,8 +168,8 @@ class SubmittingPlayer : public Player {
   Content content(const Task& task) const { return {play_.seed, task.number}; }
 
   void publish_some() {
-    const std::uint64_t room = std::min<std::uint64_t>(play_.records - published_,
-                                                       play_.most_in_flight - outstanding_.size());
+    const std::uint64_t room =
+        std::min<std::uint64_t>(play_.records - published_, play_.most_in_flight - outstanding_.size());
     for (std::uint64_t burst = 1 + below(std::min<std::uint64_t>(room, 40)); burst > 0; --burst) {
       Record* record = end_.reserve();
       if (record == nullptr) return;

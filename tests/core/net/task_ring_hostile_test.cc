@@ -22,12 +22,24 @@ void scribble(SharedRing& ring, std::mt19937_64& random) {
   record.kind = static_cast<PayloadKind>(random());
   record.state = any_state(random);
   switch (random() % 6) {
-    case 0: memory.worker_idle = static_cast<std::uint32_t>(random()); break;
-    case 1: memory.submitter_idle = static_cast<std::uint32_t>(random()); break;
-    case 2: memory.worker_blocked = static_cast<std::uint32_t>(random()); break;
-    case 3: ring.submitter_bell().ready = random(); break;
-    case 4: ring.worker_bell().rings = static_cast<std::uint32_t>(random()); break;
-    case 5: memory.magic = random(); break;
+    case 0:
+      memory.worker_idle = static_cast<std::uint32_t>(random());
+      break;
+    case 1:
+      memory.submitter_idle = static_cast<std::uint32_t>(random());
+      break;
+    case 2:
+      memory.worker_blocked = static_cast<std::uint32_t>(random());
+      break;
+    case 3:
+      ring.submitter_bell().ready = random();
+      break;
+    case 4:
+      ring.worker_bell().rings = static_cast<std::uint32_t>(random());
+      break;
+    case 5:
+      memory.magic = random();
+      break;
   }
 }
 
@@ -67,7 +79,9 @@ void use_submitter(RingSubmitter& submitter, const RingMemory& memory, std::mt19
       ASSERT_LE(state, RecordState::taken);
       break;
     }
-    case 4: submitter.stop_looking(); break;
+    case 4:
+      submitter.stop_looking();
+      break;
   }
   ASSERT_LE(submitter.outstanding(), kRingRecords);
 }

@@ -31,7 +31,9 @@ class TransfersTest : public testing::Test {
     return {kHolder, made.offset, size};
   }
   Transfers::Edge edge(NodeId self) {
-    return {[this, self](NodeId to, const link::Message& m) { wire_.push_back({self, to, m}); },
+    return {[this, self](NodeId to, const link::Message& m) {
+              wire_.push_back({self, to, m});
+            },
             [this](ClientId arena) { return arena == kHolder ? memory_.get() : -1; },
             [this](ClientId, std::uint64_t id, const std::string& why, int memory) {
               std::string text = why;

@@ -29,7 +29,8 @@ TEST(OwnerCancel, QueuedTaskNeverStarts) {
   Entry* second = o.submit(2);
   cancel(o, first);
   EXPECT_EQ(content(*first), "error cancelled");
-  EXPECT_THAT(first->value.error().message(), AllOf(HasSubstr("was cancelled by the test"), HasSubstr("before it started")));
+  EXPECT_THAT(first->value.error().message(),
+              AllOf(HasSubstr("was cancelled by the test"), HasSubstr("before it started")));
   EXPECT_THAT(o.grant(1).unstarted(), ElementsAre(2));
   cancel(o, first);  // again
   o.drop(first);

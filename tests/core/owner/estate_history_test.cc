@@ -282,7 +282,9 @@ class Node final : public EstateEffects {
               Process& p = process(client.value - 1);
               if (p.owner) p.to_process.push_back(Question{heir, round});
             },
-            {}, {}, [this](ClientId heir, std::uint32_t round) { estates_.settled(heir, round); }};
+            {},
+            {},
+            [this](ClientId heir, std::uint32_t round) { estates_.settled(heir, round); }};
   }
 
   std::vector<std::unique_ptr<Process>> processes_;

@@ -29,9 +29,7 @@ struct Words {
     return number(lent.object.low) + " lent to " + number(lent.client.value);
   }
   std::string operator()(const FindActor& find) const { return "where is " + number(find.actor.low); }
-  std::string operator()(const ActorAt& at) const {
-    return number(at.actor.low) + " is at " + number(at.worker.value);
-  }
+  std::string operator()(const ActorAt& at) const { return number(at.actor.low) + " is at " + number(at.worker.value); }
   std::string operator()(const ActorGone& gone) const { return number(gone.actor.low) + " is gone"; }
   std::string operator()(const KillActor& kill) const {
     return "kill " + number(kill.actor.low) + (kill.restart ? ", restart" : "");
@@ -184,9 +182,7 @@ FakeRing& RecordedOwner::grant_actor(std::uint64_t lease, std::uint32_t index, s
   return ring;
 }
 
-FakeRing& RecordedOwner::connect(ClientId worker) {
-  return *(channels_[worker] = std::make_unique<FakeRing>(1024));
-}
+FakeRing& RecordedOwner::connect(ClientId worker) { return *(channels_[worker] = std::make_unique<FakeRing>(1024)); }
 
 FakeRing& RecordedOwner::grant(std::uint64_t lease, std::size_t capacity, ShapeIndex shape) {
   FakeRing& ring = *(rings_[lease] = std::make_unique<FakeRing>(capacity));

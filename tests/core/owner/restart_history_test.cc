@@ -61,16 +61,16 @@ struct Worker {
   LeaseId lease;
   bool alive = true;
   bool constructed = false;
-  std::map<ClientId, Ring> rings;  // of those who call it
+  std::map<ClientId, Ring> rings;            // of those who call it
   std::map<ClientId, std::uint64_t> newest;  // call that it started, for each caller
 };
 
 struct Call {
-  Entry* entry = nullptr;     // with a reference, until it is let go
+  Entry* entry = nullptr;  // with a reference, until it is let go
   ClientId caller;
   Entry* argument = nullptr;  // has failed: it need not start
   int starts = 0;
-  bool returned = false;      // its last start did
+  bool returned = false;  // its last start did
 };
 
 struct Limits {
@@ -114,8 +114,7 @@ class World {
     Entry& handle = *owner_.handles.front();
     const detail::WireRef ref = owner_.owner.export_ref(handle);
     owner_.owner.lend(handle, kBorrower);
-    borrower_.inbox.emplace_back(
-        [this, ref] { borrower_.handles.push_back(borrower_.owner.import(ref, true)); });
+    borrower_.inbox.emplace_back([this, ref] { borrower_.handles.push_back(borrower_.owner.import(ref, true)); });
   }
   void drop_handle(bool borrower) {
     Process& p = process(borrower);
@@ -143,9 +142,8 @@ class World {
     lease_.insert(made->lease.value);
     Worker& worker = *made;
     workers_.push_back(std::move(made));
-    owner_.inbox.emplace_back([this, &worker] {
-      owner_.owner.actor_granted(demand_index_, worker.lease, worker.id, worker.rings[kOwner]);
-    });
+    owner_.inbox.emplace_back(
+        [this, &worker] { owner_.owner.actor_granted(demand_index_, worker.lease, worker.id, worker.rings[kOwner]); });
     return true;
   }
   bool start(std::size_t choice) {
@@ -387,14 +385,21 @@ void step(World& world, std::uint32_t what) {
   const bool borrower = what / 32 % 2 == 1;
   const std::size_t choice = what / 64;
   switch (what % 32) {
-    case 0: return world.pass_handle_on();
-    case 1: return world.kill_worker(choice);
-    case 2: return choice % 8 == 0 ? world.kill_actor(borrower, choice % 16 == 0) : world.tick();
-    case 3: return world.drop_call(borrower, choice);
-    case 4: return choice % 8 == 0 ? world.drop_handle(borrower) : world.tick();
+    case 0:
+      return world.pass_handle_on();
+    case 1:
+      return world.kill_worker(choice);
+    case 2:
+      return choice % 8 == 0 ? world.kill_actor(borrower, choice % 16 == 0) : world.tick();
+    case 3:
+      return world.drop_call(borrower, choice);
+    case 4:
+      return choice % 8 == 0 ? world.drop_handle(borrower) : world.tick();
     case 5:
-    case 6: return (void)world.grant();
-    default: break;
+    case 6:
+      return (void)world.grant();
+    default:
+      break;
   }
   if (what % 32 < 14) return world.call(borrower, choice);
   if (what % 32 < 19) return (void)world.start(choice);

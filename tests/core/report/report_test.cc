@@ -11,10 +11,10 @@
 #include <manta/report/result_log.h>
 #include <manta/report/tensorboard.h>
 
+#include "core/report/crc32c.h"
 #include "tests/support/file_limit.h"
 #include "tests/support/folder.h"
 #include "tests/support/message.h"
-#include "core/report/crc32c.h"
 
 namespace manta::report {
 namespace {
@@ -93,10 +93,13 @@ TEST_F(TensorBoardTest, WritesHyperparameters) {
   ASSERT_EQ(all.size(), 4U);
   EXPECT_THAT(all[1], AllOf(HasSubstr("_hparams_/session_start_info"), HasSubstr("hparams"), HasSubstr("\x04rate"),
                             HasSubstr(std::string("\x11\0\0\0\0\0\0\xe0\x3f", 9)), HasSubstr("\x1a\x03rbf"),
-                            HasSubstr("\x08" "balanced\x12\x02\x20\x01"), HasSubstr("\x22\x05group")));
+                            HasSubstr("\x08"
+                                      "balanced\x12\x02\x20\x01"),
+                            HasSubstr("\x22\x05group")));
   EXPECT_THAT(all[2], AllOf(HasSubstr("_hparams_/session_end_info"), HasSubstr("\x08\x02\x11")));
-  EXPECT_THAT(all[3], AllOf(HasSubstr("_hparams_/experiment"), HasSubstr("\x0a\x04rate\x20\x03"),
-                            HasSubstr("\x0a\x06kernel\x20\x01"), HasSubstr("\x12\x04loss"), HasSubstr("\x32\x05study")));
+  EXPECT_THAT(all[3],
+              AllOf(HasSubstr("_hparams_/experiment"), HasSubstr("\x0a\x04rate\x20\x03"),
+                    HasSubstr("\x0a\x06kernel\x20\x01"), HasSubstr("\x12\x04loss"), HasSubstr("\x32\x05study")));
 }
 
 TEST_F(TensorBoardTest, TwoWritersHaveTwoFiles) {
@@ -261,8 +264,9 @@ TEST_F(ProgressTest, LossIsSmoothedAndTimeThatDoesNotCountLeftOut) {
   line.leave_out(std::chrono::seconds(10));
   line.print("checkpoint saved");
   line.show(100, {{"train/loss", 3}, {"step", 4}});
-  EXPECT_EQ(printed(), "step 3  train/loss 1.0000       0 tokens/s\ncheckpoint saved\n"
-                       "step 4  train/loss 1.1000      10 tokens/s  4 min 50 s left\n");
+  EXPECT_EQ(printed(),
+            "step 3  train/loss 1.0000       0 tokens/s\ncheckpoint saved\n"
+            "step 4  train/loss 1.1000      10 tokens/s  4 min 50 s left\n");
 }
 
 }  // namespace

@@ -204,7 +204,12 @@ TEST(StdTypes, ErrorsAndResults) {
   EXPECT_EQ(plain.code(), ErrorCode::not_found);
   EXPECT_EQ(plain.message(), "fold 7: no such fold");
   EXPECT_EQ(plain.task(), nullptr);
-  const Error failed(TaskFailure{.type = "int", .what = "42", .function = "f", .node = "n", .process = 7, .attempt = 2,
+  const Error failed(TaskFailure{.type = "int",
+                                 .what = "42",
+                                 .function = "f",
+                                 .node = "n",
+                                 .process = 7,
+                                 .attempt = 2,
                                  .trace = "passed through g"});
   const Error again = round_trip(failed.with_context("here"));
   EXPECT_EQ(again.message(), "here: " + failed.message());

@@ -56,7 +56,8 @@ INSTANTIATE_TEST_SUITE_P(All, PlantedBug,
                          ::testing::Values(Planted{1, "SCHED-1"}, Planted{2, "SCHED-2"}, Planted{3, "SCHED-8"},
                                            Planted{4, "OWN-1"}, Planted{5, "OWN-2"}, Planted{6, "OWN-"},
                                            Planted{7, "OWN-3"}, Planted{8, "OWN-3"}, Planted{9, "OWN-"},
-                                           Planted{10, "OWN-5"}, Planted{11, "OWN-10"}, Planted{12, "OWN-1"}, Planted{13, "OWN-14"}),
+                                           Planted{10, "OWN-5"}, Planted{11, "OWN-10"}, Planted{12, "OWN-1"},
+                                           Planted{13, "OWN-14"}),
                          [](const auto& bug) { return std::to_string(bug.param.number); });
 
 }  // namespace

@@ -53,7 +53,8 @@ TEST(Simulator, CancelsAnything) {
     SimOptions options = SimOptions::from_seed(seed);
     options.cancels = 1 + static_cast<std::uint32_t>(seed % 15);
     const SimResult result = SimCluster(options).run();
-    ASSERT_EQ(result.failure, "") << "to see it: sim_run --trace --cancels " << options.cancels << " --seed " << seed << "\n"
+    ASSERT_EQ(result.failure, "") << "to see it: sim_run --trace --cancels " << options.cancels << " --seed " << seed
+                                  << "\n"
                                   << result.trace;
     cancels += result.cancels;
   }

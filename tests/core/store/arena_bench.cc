@@ -25,9 +25,10 @@ void measure(const char* name, std::uint64_t size_bytes, std::uint64_t count, co
     if (i > 0) nanoseconds.push_back(took.count() / static_cast<double>(count));
   }
   std::sort(nanoseconds.begin(), nanoseconds.end());
-  std::printf("{\"bench\": \"%s\", \"bytes\": %lu, \"ns\": %.1f, \"min\": %.1f, \"max\": %.1f, \"GB_per_second\": %.2f}\n",
-              name, size_bytes, nanoseconds[2], nanoseconds.front(), nanoseconds.back(),
-              static_cast<double>(size_bytes) / nanoseconds[2]);
+  std::printf(
+      "{\"bench\": \"%s\", \"bytes\": %lu, \"ns\": %.1f, \"min\": %.1f, \"max\": %.1f, \"GB_per_second\": %.2f}\n",
+      name, size_bytes, nanoseconds[2], nanoseconds.front(), nanoseconds.back(),
+      static_cast<double>(size_bytes) / nanoseconds[2]);
 }
 
 void measure_blocks(Arena& arena, std::uint64_t size_bytes) {

@@ -130,8 +130,9 @@ TEST(Arena, Store2AFullStoreSaysHowMuchIsInUse) {
   const auto refused = node.arena->allocate(kMiB);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code(), ErrorCode::exhausted);
-  EXPECT_NE(refused.error().message().find("object of 1.0 MiB does not fit the store: capacity 2.0 MiB, 1.5 MiB in use"),
-            std::string::npos)
+  EXPECT_NE(
+      refused.error().message().find("object of 1.0 MiB does not fit the store: capacity 2.0 MiB, 1.5 MiB in use"),
+      std::string::npos)
       << refused.error().message();
   EXPECT_EQ(node.arena->allocate(~std::uint64_t{0}).error().code(), ErrorCode::exhausted);
   EXPECT_TRUE(node.arena->allocate(kMiB / 2)) << "to the last byte";
@@ -191,8 +192,8 @@ RC_GTEST_PROP(ArenaModel, Store2Store3BlocksKeepTheirBytesAndTheBudgetIsExact, (
   std::uint64_t booked = 0;
   for (int step = *rc::gen::inRange(0, 120); step > 0; --step) {
     if (live.empty() || *rc::gen::inRange(0, 100) < 60) {
-      const auto size = *rc::gen::oneOf(rc::gen::inRange<std::uint64_t>(0, 5000),
-                                        rc::gen::inRange<std::uint64_t>(0, 400'000));
+      const auto size =
+          *rc::gen::oneOf(rc::gen::inRange<std::uint64_t>(0, 5000), rc::gen::inRange<std::uint64_t>(0, 400'000));
       const auto block = node.arena->allocate(size);
       RC_ASSERT(block.has_value() || booked + size * 3 / 2 + 4096 > kCapacity);
       if (!block) continue;

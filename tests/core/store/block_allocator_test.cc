@@ -37,7 +37,8 @@ rc::Gen<std::uint64_t> any_size() {
 }
 
 RC_GTEST_PROP(BlockAllocatorModel, Store3BlocksAreAlignedApartAndFreeRestoresAll, ()) {
-  BlockAllocator blocks(kSize, [](std::uint64_t pages) { return pages; }, [](auto, auto) { return true; });
+  BlockAllocator blocks(
+      kSize, [](std::uint64_t pages) { return pages; }, [](auto, auto) { return true; });
   std::map<std::uint64_t, std::uint64_t> live;  // offset: rounded size
   for (int step = *rc::gen::inRange(0, 300); step > 0; --step) {
     if (live.empty() || *rc::gen::inRange(0, 100) < 60) {
@@ -68,7 +69,8 @@ RC_GTEST_PROP(BlockAllocatorModel, Store3BlocksAreAlignedApartAndFreeRestoresAll
 }
 
 TEST(BlockAllocator, SlabsGoBackToThePagesWhenTheyAreEmpty) {
-  BlockAllocator blocks(kSize, [](std::uint64_t pages) { return pages; }, [](auto, auto) { return true; });
+  BlockAllocator blocks(
+      kSize, [](std::uint64_t pages) { return pages; }, [](auto, auto) { return true; });
   std::vector<std::uint64_t> offsets;
   while (const auto offset = blocks.allocate(100)) offsets.push_back(*offset);
   EXPECT_EQ(offsets.size(), kSize / 128);
@@ -79,7 +81,8 @@ TEST(BlockAllocator, SlabsGoBackToThePagesWhenTheyAreEmpty) {
 }
 
 TEST(BlockAllocator, TheLastPagesServeSmallBlocksToo) {
-  BlockAllocator blocks(3 * kPageBytes, [](auto) { return 0; }, [](auto, auto) { return true; });
+  BlockAllocator blocks(
+      3 * kPageBytes, [](auto) { return 0; }, [](auto, auto) { return true; });
   std::map<std::uint64_t, int> offsets;
   while (const auto offset = blocks.allocate(100)) ++offsets[*offset];
   EXPECT_EQ(offsets.size(), 3u) << "no slab fits, so each takes a page";

@@ -20,7 +20,8 @@ struct Model {
   enum class Page { cold, warm, used };
 
   explicit Model(std::uint64_t warm_limit, bool can_release = true)
-      : pages(kPages, Page::cold), heap(kPages, at_most(warm_limit), [this, can_release](std::uint64_t first, std::uint64_t count) {
+      : pages(kPages, Page::cold),
+        heap(kPages, at_most(warm_limit), [this, can_release](std::uint64_t first, std::uint64_t count) {
           if (!can_release) return false;
           for (std::uint64_t page = first; page < first + count; ++page) {
             RC_ASSERT(pages.at(page) == Page::warm);

@@ -98,7 +98,8 @@ TEST(SpillFile, Spill3AWriteThatFailsChangesNothing) {
   ::setrlimit(RLIMIT_FSIZE, &before);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code(), ErrorCode::exhausted);
-  EXPECT_NE(std::string(refused.error().what()).find("spilled to " + directory() + ": File too large"), std::string::npos)
+  EXPECT_NE(std::string(refused.error().what()).find("spilled to " + directory() + ": File too large"),
+            std::string::npos)
       << refused.error().what();
   EXPECT_EQ(file->used_bytes(), 2u << 20);
   EXPECT_EQ(read(*file, kept), filled(1 << 20, 1));

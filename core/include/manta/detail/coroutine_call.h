@@ -29,9 +29,9 @@ class Resumer;
 // The part of a promise that does not depend on the result's type.
 struct CoroutineState {
   std::coroutine_handle<> handle;
-  CoroutineCall* call = nullptr;        // as part of which it runs; null: not started
+  CoroutineCall* call = nullptr;         // as part of which it runs; null: not started
   CoroutineState* awaited_by = nullptr;  // goes on when this one has ended
-  std::size_t* all_of = nullptr;        // counts those that awaited_by awaits together
+  std::size_t* all_of = nullptr;         // counts those that awaited_by awaits together
   std::exception_ptr exception;
 };
 

@@ -34,13 +34,13 @@ struct MethodOf<T, R (C::*)(Ps...)> : MethodSignature<std::is_base_of_v<C, T>, R
 template <class T, class C, class R, class... Ps>
 struct MethodOf<T, R (C::*)(Ps...) const> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
 template <class T, class C, class R, class... Ps>
-struct MethodOf<T, R (C::*)(Ps...) &> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+struct MethodOf<T, R (C::*)(Ps...)&> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
 template <class T, class C, class R, class... Ps>
 struct MethodOf<T, R (C::*)(Ps...) const&> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
 template <class T, class C, class R, class... Ps>
-struct MethodOf<T, R (C::*)(Ps...) & noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+struct MethodOf<T, R (C::*)(Ps...)& noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
 template <class T, class C, class R, class... Ps>
-struct MethodOf<T, R (C::*)(Ps...) const & noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
+struct MethodOf<T, R (C::*)(Ps...) const& noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
 template <class T, class C, class R, class... Ps>
 struct MethodOf<T, R (C::*)(Ps...) noexcept> : MethodSignature<std::is_base_of_v<C, T>, R, Ps...> {};
 template <class T, class C, class R, class... Ps>
@@ -53,8 +53,9 @@ template <class T, class Result, class Self, class... Ps>
 struct MethodOfFunction<T, Result, Types<Self, Ps...>>
     : MethodSignature<std::is_lvalue_reference_v<Self> && std::is_convertible_v<T&, Self>, Result, Ps...> {};
 template <class T, class M>
-requires(!std::is_member_pointer_v<M> && SignatureOf<M>::valid)
-struct MethodOf<T, M> : MethodOfFunction<T, typename SignatureOf<M>::Result, typename SignatureOf<M>::Parameters> {};
+requires(!std::is_member_pointer_v<M> && SignatureOf<M>::valid) struct MethodOf<T, M>
+    : MethodOfFunction<T, typename SignatureOf<M>::Result, typename SignatureOf<M>::Parameters> {
+};
 
 // Whether the program calls methods of T that return Task: known before main, as registration is.
 template <class T>
@@ -129,9 +130,10 @@ struct MethodCallee {
 template <class T, class M, class... As>
 consteval bool check_method() {
   using Method = MethodOf<T, M>;
-  static_assert(Method::valid,
-                "manta: call<&T::method> takes a method of the actor's class (cast overloads to the one you mean), or a "
-                "lambda without captures that takes the actor as T& first");
+  static_assert(
+      Method::valid,
+      "manta: call<&T::method> takes a method of the actor's class (cast overloads to the one you mean), or a "
+      "lambda without captures that takes the actor as T& first");
   if constexpr (Method::valid) {
     using Parameters = Given<typename Method::Parameters>;
     static_assert(Parameters::size <= 32, "manta: a remote method takes at most 32 parameters: use a struct");
@@ -152,8 +154,8 @@ EntryHead* call_method_sent(EntryHead* actor, FunctionId method, const CallOptio
   if constexpr (Streams) call.values(options.stream_buffer);
   std::size_t index = 0;
   (call.template add<Ps>(index++, arguments), ...);
-  return call_actor({actor, method, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count), options,
-                     Streams});
+  return call_actor(
+      {actor, method, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count), options, Streams});
 }
 
 template <bool Streams, class... Ps, class... As>
@@ -181,8 +183,8 @@ auto call_with(EntryHead* actor, const CallOptions& options, As&&... arguments) 
 // The type in which an argument of type A travels: text as std::string, a Ref<X> as X, all else as itself.
 template <class A>
 struct Travelling {
-  using type = std::conditional_t<!std::is_same_v<A, std::string> && std::is_convertible_v<A, std::string_view>,
-                                  std::string, A>;
+  using type =
+      std::conditional_t<!std::is_same_v<A, std::string> && std::is_convertible_v<A, std::string_view>, std::string, A>;
 };
 template <class X>
 struct Travelling<Ref<X>> {
@@ -190,13 +192,15 @@ struct Travelling<Ref<X>> {
 };
 
 template <class T, class... Ps>
-inline constexpr bool constructible = std::is_constructible_v<T, Ps...> || requires { T{std::declval<Ps>()...}; };
+inline constexpr bool constructible = std::is_constructible_v<T, Ps...> || requires {
+  T{std::declval<Ps>()...};
+};
 
 template <class T, class... As>
 struct ConstructorOf {
   using Awaited = Types<typename Travelling<std::decay_t<As>>::type...>;
-  using AsGiven = Types<std::conditional_t<is_ref<std::decay_t<As>>, std::decay_t<As>,
-                                           typename Travelling<std::decay_t<As>>::type>...>;
+  using AsGiven = Types<
+      std::conditional_t<is_ref<std::decay_t<As>>, std::decay_t<As>, typename Travelling<std::decay_t<As>>::type>...>;
   template <class Parameters>
   struct Fits;
   template <class... Ps>
@@ -229,9 +233,10 @@ struct ConstructorCallee<T, File, Types<Ps...>> {
 template <class T, class... As>
 consteval bool check_constructor() {
   static_assert(std::is_class_v<T>, "manta: actor<T> takes a class");
-  static_assert(!std::is_abstract_v<T>,
-                "manta: actor<T>: T is abstract (it has a pure virtual method): make an actor of a class that implements "
-                "it; manta::Actor<T> then holds its handle");
+  static_assert(
+      !std::is_abstract_v<T>,
+      "manta: actor<T>: T is abstract (it has a pure virtual method): make an actor of a class that implements "
+      "it; manta::Actor<T> then holds its handle");
   static_assert(std::is_abstract_v<T> || !std::is_class_v<T> || std::is_destructible_v<T>,
                 "manta: actor<T>: T's destructor is private or deleted: Manta has to destroy the object");
   if constexpr (!std::is_class_v<T> || std::is_abstract_v<T> || !std::is_destructible_v<T>) {
@@ -259,8 +264,8 @@ EntryHead* create_actor_sent(FunctionId constructor, const ActorOptions& options
   CallArguments<sizeof...(Ps)> call;
   std::size_t index = 0;
   (call.template add<Ps>(index++, arguments), ...);
-  return create_actor({constructor, options, type, call.values, call.ref_mask,
-                       std::span(call.references.data(), call.ref_count)});
+  return create_actor(
+      {constructor, options, type, call.values, call.ref_mask, std::span(call.references.data(), call.ref_count)});
 }
 
 template <class... Ps, class... As>

@@ -56,7 +56,7 @@ struct CallOperator<R (C::*)(Ps...)> : SignatureOf<R(Ps...)> {};
 template <class C, class R, class... Ps>
 struct CallOperator<R (C::*)(Ps...) const> : SignatureOf<R(Ps...)> {};
 template <class C, class R, class... Ps>
-struct CallOperator<R (C::*)(Ps...) &> : SignatureOf<R(Ps...)> {};
+struct CallOperator<R (C::*)(Ps...)&> : SignatureOf<R(Ps...)> {};
 template <class C, class R, class... Ps>
 struct CallOperator<R (C::*)(Ps...) const&> : SignatureOf<R(Ps...)> {};
 template <class C, class R, class... Ps>
@@ -64,9 +64,9 @@ struct CallOperator<R (C::*)(Ps...) noexcept> : SignatureOf<R(Ps...)> {};
 template <class C, class R, class... Ps>
 struct CallOperator<R (C::*)(Ps...) const noexcept> : SignatureOf<R(Ps...)> {};
 template <class C, class R, class... Ps>
-struct CallOperator<R (C::*)(Ps...) & noexcept> : SignatureOf<R(Ps...)> {};
+struct CallOperator<R (C::*)(Ps...)& noexcept> : SignatureOf<R(Ps...)> {};
 template <class C, class R, class... Ps>
-struct CallOperator<R (C::*)(Ps...) const & noexcept> : SignatureOf<R(Ps...)> {};
+struct CallOperator<R (C::*)(Ps...) const& noexcept> : SignatureOf<R(Ps...)> {};
 template <class F>
 requires requires { &F::operator(); }
 struct SignatureOf<F> : CallOperator<decltype(&F::operator())> {};

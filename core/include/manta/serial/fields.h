@@ -128,8 +128,7 @@ using FieldRefs = decltype(fields_of(std::declval<T&>()));
 template <class T>
 inline constexpr bool has_bit_field = std::is_same_v<FieldRefs<T>, BitFields>;
 template <class T>
-requires(std::is_empty_v<T> || has_union_field<T>)
-inline constexpr bool has_bit_field<T> = false;
+requires(std::is_empty_v<T> || has_union_field<T>) inline constexpr bool has_bit_field<T> = false;
 
 // A class that can be taken apart into its fields.
 template <class T>

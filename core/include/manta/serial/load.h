@@ -288,7 +288,7 @@ MANTA_CATCHES_FORCED_UNWIND T decode(Reader& reader) {
   } catch (const std::bad_alloc&) {
     throw manta::Error(manta::ErrorCode::exhausted, "no memory is left to read a value into");
   } catch (abi::__forced_unwind&) {
-    throw;  // the thread is being cancelled
+    throw;         // the thread is being cancelled
   } catch (...) {  // of cereal's code, the standard library's, the user's load function
     reader.fail(manta::detail::thrown_text());
   }

@@ -173,9 +173,10 @@ consteval void explain() {
                   "manta: a union, with a name or without, among the fields of this type cannot be serialised: use "
                   "std::variant, or give the type a serialize function");
   } else if constexpr (SimpleWithBitField<T>) {
-    static_assert(!sizeof(T),
-                  "manta: this type has a bit-field, which no reference can refer to: give the type a serialize function, "
-                  "or make it a field of its own (bool, std::uint8_t)");
+    static_assert(
+        !sizeof(T),
+        "manta: this type has a bit-field, which no reference can refer to: give the type a serialize function, "
+        "or make it a field of its own (bool, std::uint8_t)");
   } else if constexpr (PlainAggregate<T>) {
 #ifdef __clang__
     static_assert(!sizeof(T*), "manta: a field of this struct cannot be serialised");

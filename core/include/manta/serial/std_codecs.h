@@ -60,11 +60,11 @@ concept EigenSparse = EigenExpression<T> && requires(const T& m, T& mutable_m) {
   mutable_m.resizeNonZeros(1);
 };
 template <class T>
-concept EigenDense = EigenExpression<T> && !EigenSparse<T> && std::is_same_v<typename T::PlainObject, T> &&
-                     requires(T& m) {
-                       m.data();
-                       m.resize(1, 1);
-                     };
+concept EigenDense =
+    EigenExpression<T> && !EigenSparse<T> && std::is_same_v<typename T::PlainObject, T> && requires(T & m) {
+  m.data();
+  m.resize(1, 1);
+};
 /// The calendar's types that are default-constructible and have no padding.
 template <class T>
 inline constexpr bool is_calendar = false;
@@ -221,8 +221,8 @@ struct Codec<std::chrono::hh_mm_ss<Duration>> {
 /// manta::Result too.
 template <class T, class E>
 struct Codec<tl::expected<T, E>> {
-  using Parts = std::conditional_t<std::is_void_v<T>, std::tuple<E>,
-                                   std::tuple<std::conditional_t<std::is_void_v<T>, E, T>, E>>;
+  using Parts =
+      std::conditional_t<std::is_void_v<T>, std::tuple<E>, std::tuple<std::conditional_t<std::is_void_v<T>, E, T>, E>>;
   template <class Writer>
   static void save(Writer& writer, const tl::expected<T, E>& expected) {
     writer(expected.has_value());
@@ -294,8 +294,7 @@ struct Codec<T> {
 
 /// Eigen::SparseMatrix: sizes, then the compressed form.
 template <class T>
-requires(detail::EigenSparse<T>&& std::is_same_v<typename T::PlainObject, T>)
-struct Codec<T> {
+requires(detail::EigenSparse<T>&& std::is_same_v<typename T::PlainObject, T>) struct Codec<T> {
   using Parts = std::tuple<typename T::Scalar>;
   using StorageIndex = typename T::StorageIndex;
   template <class Writer>

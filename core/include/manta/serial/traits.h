@@ -160,9 +160,9 @@ requires is_calendar<T>
 inline constexpr bool is_bulk<T> = true;
 // Of fixed size: the elements and nothing else.
 template <EigenDense T>
-requires(T::RowsAtCompileTime > 0 && T::ColsAtCompileTime > 0)
-inline constexpr bool is_bulk<T> = is_bulk<typename T::Scalar> &&
-                                   sizeof(T) == sizeof(typename T::Scalar) * T::RowsAtCompileTime * T::ColsAtCompileTime;
+requires(T::RowsAtCompileTime > 0 && T::ColsAtCompileTime > 0) inline constexpr bool is_bulk<T> =
+    is_bulk<typename T::Scalar> &&
+    sizeof(T) == sizeof(typename T::Scalar) * T::RowsAtCompileTime * T::ColsAtCompileTime;
 template <PlainAggregate T>
 requires(std::is_trivially_copyable_v<T> &&
          !std::is_empty_v<T>) inline constexpr bool is_bulk<T> = fields_are_bulk<T, FieldRefs<T>>;

@@ -152,8 +152,7 @@ struct ParametersOf {
   using Result = typename manta::detail::SignatureOf<decltype(Objective)>::Result;
 };
 template <auto Objective>
-  requires(!manta::detail::SignatureOf<decltype(Objective)>::valid)
-struct ParametersOf<Objective> {
+requires(!manta::detail::SignatureOf<decltype(Objective)>::valid) struct ParametersOf<Objective> {
   using type = void;
   using Result = void;
 };
