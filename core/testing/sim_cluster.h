@@ -6,9 +6,9 @@
 //   EXPECT_EQ(result.failure, "") << result.trace;
 //
 // Random programs run, with tasks and actors; processes and machines die, and an Oracle checks that every task and call
-// resolves exactly once and rightly, that only started attempts count, that calls start in order, that nothing is freed
-// and no actor ended that somebody can reach, that resources are conserved and no worker is leased twice, that all
-// ends and nothing is left behind. The same seed gives the same hash.
+// resolves exactly once and rightly, that only started attempts count, that calls start in order, that no object is
+// freed and no actor ended that a live process can reach, that resources are conserved and no worker is leased twice,
+// that all programs end and nothing is left behind. The same seed gives the same hash.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,7 @@ bool has(const std::vector<Variable>& variables, const ObjectKey& key) {
   return std::any_of(variables.begin(), variables.end(), [&](const Variable& v) { return v.key == key; });
 }
 
-// Those to whom `from` has lent the object in messages that its owner has not seen.
+// Clients to which `from` has lent the object, by messages that have not yet reached the owner.
 std::vector<ClientId> unannounced(const World& world, ClientId from, const ObjectKey& key) {
   std::vector<ClientId> clients;
   world.network.for_each([&](Address, Address, const Message& message) {

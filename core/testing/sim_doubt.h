@@ -1,4 +1,4 @@
-// Which references nobody vouches for any more, when a process dies that should have told their owner.
+// Marks references as unsure when a process dies that had yet to tell their owner of them.
 #pragma once
 
 #include "core/testing/sim_messages.h"
@@ -10,17 +10,17 @@ namespace manta::sim {
 class SimProcess;
 struct World;
 
-// `holder` holds the object, but its owner may not know (any more): whatever it passed on by now is as doubtful.
+// `holder` holds the object, but the owner may not know that: the references that it has passed on are unsure too.
 void doubt(World& world, ClientId holder, const ObjectKey& key);
 
-// A submitter dies: it covered the arguments of its running tasks, and had yet to announce what finished ones kept.
+// A submitter dies. It covered the arguments of running tasks, and had yet to announce what finished tasks kept.
 void doubt_what_it_covered(World& world, const SimProcess& dead);
 
-// A process dies: what it owned may be on its way from one machine to another, where its heir does not learn of it before
-// all seems settled. (Between real machines all goes by way of one, in order.)
+// A process dies. References to its objects may be in flight between two machines, inside values: its standby owner may
+// hear of them too late. (Between real machines all messages go through one, in order.)
 void doubt_what_travels_far(World& world, ClientId dead);
 
-// A message went down with a machine, or came from one that counts as dead.
+// A message was lost with a machine, or came from a machine that counts as dead.
 void doubt_what_was_lost(World& world, const Message& message);
 
 }  // namespace manta::sim

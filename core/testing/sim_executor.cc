@@ -200,7 +200,7 @@ void SimExecutor::begin_leased(std::shared_ptr<SimRing> ring, RingRecord& record
   std::vector<const owner::Value*> references;
   for (const owner::Value& value : record.references) references.push_back(&value);
   std::vector<Variable> variables;
-  // What a dead submitter gave may be gone; a real task would see garbage or an error, and nobody its result.
+  // A dead submitter's arguments may be gone. A real task would read garbage or an error, and no process its result.
   if (submitter->alive()) {
     const bool excused = std::any_of(record.stored.begin(), record.stored.end(), [&](const detail::WireRef& ref) {
       return world_.oracle.unsure(frame->ring->submitter, ref.object);
@@ -316,7 +316,7 @@ owner::Outcome SimExecutor::outcome_of(Frame& frame, std::vector<owner::Entry*>&
   if (frame.record != nullptr && frame.record->kind == owner::Kind::actor) {
     world_.trace.record("%c: actor %o is there", process_.id(), id);
     world_.oracle.returned(frame.run, {});
-    outcome.value = encode(payload, world_.store, {});  // nobody reads it
+    outcome.value = encode(payload, world_.store, {});  // no process reads it
     return outcome;
   }
   for (const std::size_t i : frame.program->results()) {
@@ -360,7 +360,7 @@ void SimExecutor::end_leased(Frame& frame) {
     world_.trace.record("%c keeps %o", process_.id(), v.key.id);
     record.kept.push_back({v.key.id, v.key.owner});
     if (!listening) {
-      process_.owner().lend(*v.entry, process_.id());  // nobody else will say it
+      process_.owner().lend(*v.entry, process_.id());  // the submitter is dead: it cannot report this borrow
     } else if (!submitter->alive()) {
       world_.oracle.make_unsure(process_.id(), v.key.id);
       world_.oracle.tolerate_leak(v.key);

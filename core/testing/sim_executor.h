@@ -16,8 +16,8 @@ namespace manta::sim {
 class SimProcess;
 struct World;
 
-// One program runs; below it on the stack are those that wait for it: a task that waits runs its own unstarted children
-// in its place. Whoever still waits after a while says so to its node and its submitter.
+// One program runs. Below it on the stack are the programs that wait for it: a task that waits runs its own unstarted
+// children in its place. A leased task that still waits after kBlockAfter tells its node and its submitter.
 //
 // Threading: none. Ownership: part of its process, whose Owner it calls.
 class SimExecutor {

@@ -1,4 +1,4 @@
-// Who is who in a simulated cluster: addresses of the head, nodes and clients, and how client ids are made up.
+// Addresses in a simulated cluster: of the head, nodes and clients, and how client ids are made up.
 #pragma once
 
 #include <cstdint>

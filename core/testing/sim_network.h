@@ -14,8 +14,8 @@
 
 namespace manta::sim {
 
-// Nothing is lost but at a machine's death. A dead process' last words still arrive (its node drains its socket before
-// it announces the death), and what is sent to it is delivered to whoever takes mail for the dead: the receiver decides.
+// Messages are lost only when a machine dies. A dead process' last messages still arrive (its node drains its socket
+// before it announces the death). Messages to a dead process are delivered too: Deliver decides what to do with them.
 //
 // Threading: none. Ownership: schedule and random outlive it.
 class SimNetwork {

@@ -176,7 +176,7 @@ void SimNode::from_client(ClientId client, Message& message) {
              message);
 }
 
-// By way of the receiver's node. Who writes to the dead is told so: it may have joined after the death was announced.
+// Goes through the receiver's node. A sender is told of a dead receiver: it may have joined after the announcement.
 void SimNode::route(ClientId from, ClientId to, Message message) {
   const NodeId node = node_of(to);
   if (node == id_ && clients_.contains(to)) return send(to, std::move(message));

@@ -1,8 +1,8 @@
-// What must be true: a second, naive set of books that knows everything and decides nothing.
+// The Oracle: a second, naive model of the whole cluster, which checks what the processes under test do.
 //
-// The processes under test tell it what they did; it says whether that was right. Where production cannot do better it
-// allows for it, by name: a reference is "unsure" in a process whose hold its owner may not know of (the one that should
-// have told it died first), and an object may stay for ever ("tolerated") if a message about it went down with a machine.
+// The processes report what they did; the Oracle says whether that was right. It allows what production cannot avoid: a
+// reference is "unsure" in a process if its owner may not know that this process holds it (the process that had to tell
+// it died first), and an object may stay for ever ("tolerated") if a message about it was lost with a machine.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct ObjectKey {
   ObjectId id;
   friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
 };
-// Which object a process means. In its owner it has a number: a repeated task's children are namesakes until others hear
-// of them.
+// Which object a process means. In its owner it has a number: a repeated task's children have the same ids as before
+// until other processes hear of them.
 struct ObjectName {
   ObjectName(ObjectKey of_others) : key(of_others) {}
   ObjectName(ObjectKey own, std::uint64_t known) : key(own), number(known) {}
@@ -55,11 +55,11 @@ class Oracle {
   void born(ClientId client) { alive_.insert(client); }
   void died(ClientId client);
   bool alive(ClientId client) const { return alive_.contains(client); }
-  // From here on the machine's processes are dead for everybody else, whether they know it or not.
+  // From here on the machine's processes count as unreachable, whether they know it or not.
   void cut_off(NodeId node) { cut_off_.insert(node); }
   bool is_cut_off(NodeId node) const { return cut_off_.contains(node); }
   bool reachable(ClientId client) const;
-  // It is being killed: what it is told and holds no longer counts.
+  // The process is being killed: what it holds and what it is told no longer count.
   void doom(ClientId client);
 
   // --- objects and tasks. Numbers of tasks and puts are one series, from 1; runs another.
@@ -93,7 +93,7 @@ class Oracle {
   void constructed(std::uint64_t actor, bool threw);
   void ended(std::uint64_t actor) { actors_.at(actor).ended = true; }  // its last handle is said to be gone
   void killed(const ObjectName& actor);
-  // It is at rest: nobody has a handle any more.
+  // Whether the actor has to end, given that no process holds a handle any more.
   bool must_end(std::uint64_t actor) const;
   bool unsure_of_actor(ClientId caller, std::uint64_t actor) const {
     return unsure(caller, records_[actor - 1].key.id);
@@ -101,7 +101,7 @@ class Oracle {
   // Some actor of it cannot be made at all.
   void refused(ClientId owner) { refused_.insert(owner); }
 
-  // Nothing that anybody may still wait for: resolved, and so is all that it leads to.
+  // No process can wait for the object: it is resolved or its owner is dead, and so are all objects inside it.
   bool settled(const ObjectName& name) const { return settled(name, 0); }
   // A living process can reach the object: its owner must have it, and all inside it.
   void check_reachable(ClientId holder, const ObjectName& name);

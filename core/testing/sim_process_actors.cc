@@ -87,7 +87,7 @@ void SimProcess::on_death(const message::ClientDied& death) {
     it->second->submitter_edge = nullptr;
     channels_.erase(it);
   }
-  // Callers of the actor that is here; who has a lease on this worker is the node's business.
+  // Only rings of the actor's callers: the node closes the ring of the process that leased this worker.
   for (const auto& ring : rings_in_) {
     if (ring->submitter == death.client && !ring->lease) ring->closed = true;
   }
@@ -112,7 +112,7 @@ void SimProcess::forget_rings() {
 
 // --- what the owner does
 
-// From here on the worker lives on borrowed time: what the constructor was given is no longer covered by anybody.
+// The worker is doomed from here on: no process covers the constructor's references any more.
 void SimProcess::kill_worker(LeaseId lease) {
   const auto it = rings_out_.find(lease);
   if (it == rings_out_.end()) return world_.oracle.fail("OWN-5: the worker of a lease is killed that is not held");

@@ -74,7 +74,7 @@ Program::Step Program::step() {
         return Step::end;
       }
       if (!kind_.driver && random_.chance(25)) {
-        // Some throw (nearly) always, some only at first: whoever asks for retries without end gets its result one day.
+        // Some tasks throw (nearly) always, some only at first. A task with unlimited retries returns in the end.
         threw_ = attempt_ < (random_.chance(50) ? 6 : random_.below(3));
         if (threw_) return Step::end;
       }
@@ -222,7 +222,7 @@ bool Program::cancel_one() {
   return true;
 }
 
-// References that leave the tree of tasks: only to what nobody can wait for in vain.
+// References that leave the tree of tasks. Only settled objects: no process can wait for one of these in vain.
 void Program::hand_out() {
   if (world_.winding_down) return;
   if (random_.chance(40)) {

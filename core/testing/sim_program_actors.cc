@@ -52,7 +52,7 @@ bool Program::create_actor() {
   owner::NewActor actor;
   actor.limits.max_restarts = some_times(random_);
   actor.limits.max_task_retries = some_times(random_);
-  actor.request.own_worker = true;  // and nothing else: who waits may hold the handle for long
+  actor.request.own_worker = true;  // and no resources: a program that waits may hold the handle for long
   owner::NewTask& constructor = actor.constructor;
   constructor.id = id_.child(children_++);
   constructor.function = ProgramKind{static_cast<std::uint8_t>(kind_.depth + 1), false, false}.function();

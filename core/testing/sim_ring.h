@@ -70,7 +70,7 @@ class SimRing final : public owner::Channel {
     }
   }
 
-  bool idle() const;  // nothing ready, claimed or done; an end that nobody took does not count
+  bool idle() const;  // nothing ready, claimed or done; an end that the worker did not take does not count
 
   const LeaseId lease;
   const ClientId submitter;

@@ -21,7 +21,7 @@ struct Label {
   }
 };
 
-// Threading: none. Lines are kept as numbers and formatted only when somebody reads them.
+// Threading: none. Lines are kept as numbers and formatted only when they are read.
 class Trace {
  public:
   void set_time(Time now) { now_ = now; }
@@ -66,7 +66,7 @@ class Trace {
   bool live_ = false;
 };
 
-// "driver 1.1", "worker 2.17", "node 2", "head": how a trace names whom.
+// The name in a trace of a client, a node or the head: "driver 1.1", "worker 2.17", "node 2", "head".
 std::string name_of_client(std::uint64_t id);
 
 }  // namespace manta::sim

@@ -1,4 +1,4 @@
-// What the simulated programs compute: values that say who made them, and carry references.
+// What the simulated programs compute: values that name the run that made them, and carry references.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +25,11 @@ class SimStore {
   // Empty if there is no such block (any more).
   const std::vector<std::byte>* read(const owner::StoredLocation& location) const;
   bool free(const owner::StoredLocation& location);  // false: freed before
-  // Blocks that `owner` answers for: those of values in its table, or on the way to it.
+  // From here on `owner` has to free the block: its value is in the owner's table, or on the way to it.
   void hand_over(const owner::StoredLocation& location, ClientId owner);
-  // It died: its blocks stay readable (its arena does), and nobody has to free them.
+  // The owner died: its blocks stay readable (its arena does), and no process has to free them.
   void forget_owner(ClientId owner);
-  std::vector<ClientId> left() const;  // who has to free a block, for each block
+  std::vector<ClientId> left() const;  // for each block, the client that has to free it
 
  private:
   struct Block {

@@ -87,7 +87,7 @@ class Adoption : public testing::Test {
   }
   void kill_owner() {
     ::kill(process_, SIGKILL);
-    // Its next call comes after the death: everybody here has heard of it.
+    // The next call fails: by then this process has heard of the death.
     EXPECT_THROW((void)manta::get(owner_.call<&Owner::process>()), Error);
   }
   manta::Actor<Owner> owner_ = manta::actor<Owner>();

@@ -1,4 +1,4 @@
-// Streams and coroutines across nodes: items in order from there, flow control, coroutine actors there, a host that dies.
+// Streams and coroutines across nodes: items in order, flow control, remote coroutine actors, a host that dies.
 #include <signal.h>
 #include <unistd.h>
 
@@ -76,7 +76,7 @@ TEST_F(ClusterStreams, LargeItemsToo) {
   for (const Numbers& item : remote<large>.options(there(4))(20)) ASSERT_EQ(item, Numbers(100'000, i++));
   EXPECT_EQ(i, 20);
   auto stream = remote<large>.options(there())(3);
-  std::vector<Ref<int>> sums;  // of items that nobody has looked at, here and there
+  std::vector<Ref<int>> sums;  // of items that the driver has not read, on both nodes
   while (auto item = stream.next_ref()) {
     sums.push_back(remote<sum_of>.options({.node = NodeId{1}})(*item));
     sums.push_back(remote<sum_of>.options(there())(*item));

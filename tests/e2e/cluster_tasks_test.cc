@@ -204,7 +204,7 @@ TEST_F(ClusterTasks, ReferencesTravelAndAreCounted) {
   }
 }
 
-// A freed object's place is used again: nobody may read the old value.
+// The memory of a freed object is used again: no process may read the old value.
 TEST_F(ClusterTasks, PlacesAreUsedAgain) {
   start();
   join("second");
@@ -343,7 +343,7 @@ TEST_F(ClusterTasks, WorkerThereDies) {
   EXPECT_EQ(outside()[23], 10);
 }
 
-// The values stay readable as long as somebody, on whatever node, refers to them.
+// The values stay readable as long as a process on any node refers to them.
 TEST_F(ClusterTasks, ObjectsOfADeadWorkerThere) {
   start();
   join("second");
@@ -386,7 +386,7 @@ Numbers counted(int cell, const Numbers& from) {
 }
 std::int64_t sum_behind(const std::vector<Ref<Numbers>>& refs) { return sum(get(refs.at(0))); }
 
-// Only what somebody wants is made again, with all that it needs.
+// Only objects that a process asks for are made again, with all that they need.
 TEST_F(ClusterTasks, ObjectsOfADeadNodeAreMadeAgain) {
   start();
   Session& session = join("second");

@@ -1,4 +1,4 @@
-// Nodes come together, and go: who may join, who is told, what is left.
+// Nodes join and leave: which nodes may join, which processes are told, and what is left.
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>

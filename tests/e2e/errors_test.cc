@@ -260,7 +260,7 @@ TEST_F(Errors, OnlyStartedTasksLoseAnAttempt) {
     if (i % 20 == 0) killers.push_back(manta::remote<at_last>.options({.max_retries = 1})(2 + i, 2, 2));
     others.push_back(manta::remote<count_me>.options({.max_retries = 0})(1000 + i));
   }
-  // max_retries = 0: whoever lost an attempt fails.
+  // max_retries = 0: a task that had lost an attempt would have failed.
   for (int i = 0; i < kTasks; ++i) EXPECT_EQ(manta::get(others[static_cast<std::size_t>(i)]), 1) << i;
   for (auto& killer : killers) EXPECT_EQ(manta::get(killer), 2);
 }

@@ -113,7 +113,7 @@ TEST_F(Groups, ABundleGrantsNoMoreThanItHas) {
   auto second = remote<square>.options({.bundle = group.bundle(0)})(5);
   ASSERT_TRUE(await_cell(0, 1));
   EXPECT_FALSE(resolved(second, 50ms));
-  EXPECT_EQ(get(remote<square>(6)), 36);  // the other CPU is everybody's
+  EXPECT_EQ(get(remote<square>(6)), 36);  // the other CPU is outside the group
   outside()[1].store(1);
   EXPECT_EQ(get(second), 25);
   const std::string why = message_of(ErrorCode::invalid_argument, [&] {

@@ -17,7 +17,7 @@ struct ProgramRun {
   bool in_time = true;  // both streams ended within the limit
 };
 
-// Arguments of the program, and variables NAME=value of its environment. Ends when nobody has its streams any more.
+// Runs it with these arguments and variables NAME=value of the environment, until no process has its streams open.
 ProgramRun run_program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
                        std::chrono::milliseconds limit = std::chrono::seconds(30));
 

@@ -183,7 +183,7 @@ TEST(Refs, KeptByATaskAfterItsEnd) {
 int count_run(int) { return static_cast<int>(++manta::e2e::outside()[0]); }
 
 TEST(Refs, Dropped) {
-  // Results that nobody wants: the tasks run all the same.
+  // The references to the results are dropped at once: the tasks run all the same.
   manta::e2e::outside()[0] = 0;
   for (int i = 0; i < 500; ++i) (void)manta::remote<count_run>(manta::remote<twice>(i));
   EXPECT_TRUE(manta::e2e::await_cell(0, 500));

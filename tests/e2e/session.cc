@@ -244,7 +244,7 @@ std::vector<std::string> Session::left_now() const {
 
 std::vector<std::string> Session::left(std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
-  pollfd wanted{pipe_, 0, 0};  // POLLHUP: nobody has the other end
+  pollfd wanted{pipe_, 0, 0};  // POLLHUP: no process has the write end
   (void)::poll(&wanted, 1, static_cast<int>(limit.count()));
   // The kernel closes a process' descriptors one after the other, so a moment may pass from here.
   for (;;) {

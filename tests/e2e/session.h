@@ -17,7 +17,7 @@ namespace manta::e2e {
 
 class Session {
  public:
-  // Executes this program again with these arguments, as a child of init (or of whoever adopts orphans here).
+  // Executes this program again with these arguments, as a child of init (or of the nearest subreaper).
   explicit Session(const std::vector<std::string>& arguments);
   // Kills what is left.
   ~Session();
@@ -57,7 +57,7 @@ class Session {
   std::string folder_;  // TMPDIR of the session
   std::set<std::string> shm_before_;
   std::map<pid_t, Process> processes_;
-  std::map<std::pair<std::string, ino_t>, pid_t> memories_;  // (name, inode) of memfds, and who had it
+  std::map<std::pair<std::string, ino_t>, pid_t> memories_;  // (name, inode) of a memfd, and a process that had it
   std::map<std::string, pid_t> sockets_;                     // "socket:[N]"
 };
 

@@ -154,7 +154,7 @@ TEST(Store, ChurnOfManySmallBlocks) {
   }
 }
 
-// A worker that dies leaves the objects that it made to those who refer to them, and their room comes back.
+// A dead worker's objects stay readable for the processes that refer to them; then their memory is free again.
 int die() { std::_Exit(5); }
 
 TEST(Store, DeadWorkersGiveTheirRoomBack) {
@@ -204,7 +204,7 @@ TEST(Store, MadeInPlaceAndNotPut) {
   EXPECT_EQ(error_of([&] { (void)manta::put(manta::UniqueBuffer()); }).code(), ErrorCode::invalid_argument);
 }
 
-// The writer of a private copy harms nobody.
+// Writes to its private copy, which does not change the object.
 long scribble(Bytes bytes) {
   for (auto& b : bytes) b = 9;
   return sum(bytes);

@@ -1,4 +1,4 @@
-// Streams: items as they come, each once and in order, never further ahead than allowed, stopped when nobody reads.
+// Streams: items come once each and in order; a generator stays within its limit, and ends when its stream is dropped.
 #include <gtest/gtest.h>
 
 #include <signal.h>

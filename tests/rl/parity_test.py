@@ -15,7 +15,7 @@ import types
 
 program, *folders = map(os.path.abspath, sys.argv[1:])
 sys.path[:0] = folders
-for name in ("glfw", "imageio"):  # Gymnasium imports them to show MuJoCo's bodies, which nobody does here
+for name in ("glfw", "imageio"):  # Gymnasium imports them to show MuJoCo's bodies, which this test does not
     sys.modules[name] = types.ModuleType(name)
 try:
     import gymnasium

@@ -1,8 +1,8 @@
 // Calls of actors by the driver and by other actors, while the processes of both are killed at random.
 //
-// What each call did is recorded outside of Manta. Checked: calls of one caller to one actor start in the order in which
-// they were made; without retries each starts at most once, and its result says so; with retries for ever each has a
-// result, and ran to its end at least once; objects that a killed actor had put are there for the one who holds them.
+// What each call did is recorded outside of Manta. Checked: calls of one caller to one actor start in the order that
+// they were made in; without retries each starts at most once, and its result says so; with retries for ever each has a
+// result, and ran to its end at least once; objects that a killed actor had put stay readable for their holder.
 //
 //   stress_actors [--seconds=60] [--threads=2] [--seed=N]
 #include <unistd.h>
@@ -156,7 +156,7 @@ class Lane {
     ++adopted;
   }
 
-  // The restarts of an actor that is killed often are delayed up to 10 s: with the same actors the run would mostly wait.
+  // Restarts of an actor that is killed often are delayed up to 10 s: with the same actors the run would mostly wait.
   void renew() {
     once_ = {make_target(0), make_target(0)};
     patient_ = {make_target(-1), make_target(-1)};

@@ -136,7 +136,7 @@ TEST(ProcessGroupFailure, WaitThrowsWhenARankLeavesAndTheGroupEndsAtOnce) {
   EXPECT_TRUE(second.succeeded());
 }
 
-// Nobody ever answers: the destructor cancels the operation that the group's thread is in.
+// The other rank never answers: the destructor cancels the operation that the group's thread is in.
 TEST(ProcessGroupFailure, DestructionCancelsWhatIsUnderWay) {
   const std::string name = new_name();
   const auto run = [&](int rank) {

@@ -1,4 +1,4 @@
-// What goes wrong in trials, and with those who run them.
+// Failures of trials, and of the processes that run them.
 #include <signal.h>
 #include <unistd.h>
 

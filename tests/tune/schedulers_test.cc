@@ -29,7 +29,7 @@ Decision report(Scheduler& scheduler, std::int64_t trial, std::int64_t iteration
 
 TEST(Asha, KeepsTheBestQuarterOfEachRung) {
   Asha asha({.max_t = 16, .grace_period = 1, .reduction_factor = 4});  // rungs 1, 4, 16
-  EXPECT_EQ(report(asha, 0, 1, 10), kGoOn);                            // nobody to compare with
+  EXPECT_EQ(report(asha, 0, 1, 10), kGoOn);                            // no earlier report at this rung
   EXPECT_EQ(report(asha, 1, 1, 20), kGoOn);
   EXPECT_EQ(report(asha, 2, 1, 5), kStop);   // 75 % of {10, 20}: 17.5
   EXPECT_EQ(report(asha, 3, 1, 16), kGoOn);  // of {5, 10, 20}: 15

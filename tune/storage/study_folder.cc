@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEvents = "events.out.tfevents.";
 
-// The study's folder, made if need be; without a name one that nobody else has.
+// The study's folder, made if need be. Without a name the study gets a folder that no other study has.
 fs::path make_folder(const RunConfig& config) {
   const fs::path storage = fs::absolute(config.storage_path);
   if (config.name.empty()) return files::make_dated_folder(storage, "tune");

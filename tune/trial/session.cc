@@ -152,7 +152,7 @@ Update Session::ask(const Question& question) {
   }
   if (question.wait) changed_.wait(lock, [&] { return waiting_ || left_; });
   if (!question.wait) update.ended = std::exchange(ended_, {});  // SESSION-2
-  if (setup_.decisions && !question.wait) return update;         // SESSION-1: who waits for reports takes them
+  if (setup_.decisions && !question.wait) return update;         // SESSION-1: the ask() that waits takes them
   update.reports = std::exchange(reports_, {});
   changed_.notify_all();
   return update;

@@ -1,9 +1,9 @@
 // A worker's side: it runs the trials of a batch, hands their reports over, and waits for decisions.
 //
 // SESSION-1: the tuner gets a trial's reports in order, each once, and before or with its end. With decisions: a report
-//            that holds the metric is taken by ask() and answered by the next; without, reports wait for nobody.
-// SESSION-2: a batch that takes long ends early: what it has not begun goes back to the tuner. Ends of its trials can be
-//            taken before its own.
+//            that holds the metric is taken by ask() and answered by the next; without, no report waits for a decision.
+// SESSION-2: a batch that takes long ends early: trials that have not begun go back to the tuner. ask() can take the
+//            ends of trials before the batch ends.
 #pragma once
 
 #include <condition_variable>

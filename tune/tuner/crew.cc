@@ -34,7 +34,7 @@ Crew::Crew(Study& study, const Program& program, const ActorOptions& options, in
       waker_(waker),
       slots_(static_cast<std::size_t>(size)),
       queue_([this] { waker_.notify(); }) {
-  options_.max_concurrency = 3;  // a batch, who waits for decisions, who looks
+  options_.max_concurrency = 3;  // a batch, an ask() that waits for a report, an ask() that does not
   for (Slot& slot : slots_) start(slot);
 }
 

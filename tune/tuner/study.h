@@ -1,12 +1,12 @@
-// A study: its trials, what they are told, what they said; without workers, which the loop has.
+// A study: its trials, their configurations, reports and decisions. The workers are the Crew's.
 //
-// STUDY-1: what a trial is depends on its number and on trials that ended before it was made, not on who runs it.
+// STUDY-1: a configuration depends on the trial's number and on trials that ended before it was made, not on workers.
 // STUDY-2: a configuration is journalled before its trial's reports and end, these before another trial is made after
 //          them.
 //          Trials of other programs are known before one is made, and none of theirs is made in between.
-// STUDY-3: a trial of which nothing is known but that its process died with others is run again alone: only a death
-//          that
-//          is surely its own counts as its failure.
+// STUDY-3: a worker may die with a batch of several trials: those that had not ended run again, each alone. Only the
+//          death of a worker with one trial
+//          counts as that trial's failure.
 #pragma once
 
 #include <deque>
@@ -57,7 +57,7 @@ class Study {
   bool learns() const { return searcher_->learns(); }
   bool decides() const { return scheduler_ != nullptr; }
   Counts counts() const;
-  // Trials in all, those of other programs that are known so far included; nothing where grids make that unknown so far.
+  // Trials in all, with those of other programs that are known so far; nothing while grids make the number unknown.
   std::optional<std::int64_t> total() const;
   const TrialRecord* best() const { return best_ < 0 ? nullptr : &trials_[static_cast<std::size_t>(best_)]; }
   const TrialRecord& trial(std::int64_t number) const { return trials_[static_cast<std::size_t>(number)]; }

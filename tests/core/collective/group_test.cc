@@ -11,7 +11,7 @@
 namespace manta::collective {
 namespace {
 
-// Around what a slot takes, and around the limit below which everybody reduces everything.
+// Around the capacity of a slot, and around the limit up to which each member reduces the whole buffer.
 const std::size_t kSizes[] = {
     0, 1, 7, 64, 1000, 65'535, 65'536, 65'537, kSlotBytes - 1, kSlotBytes, kSlotBytes + 1, 3 * kSlotBytes + 77};
 

@@ -53,7 +53,7 @@ TEST_P(MailboxTest, TagsAreReceivedInAnyOrder) {
   });
 }
 
-// MAIL-2: nobody receives before it has sent.
+// MAIL-2: each member sends to all others before it receives.
 TEST_P(MailboxTest, AllSendLargeMessagesToEachOtherFirst) {
   run(3, [](Group& group) {
     for (int to = 0; to < 3; ++to) {

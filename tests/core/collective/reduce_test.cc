@@ -169,7 +169,7 @@ TEST(Reduce, TheSameBitsOnAllProcessors) {
         std::vector<std::vector<std::byte>> inputs(static_cast<std::size_t>(ranks), std::vector<std::byte>(bytes));
         std::vector<const void*> places;
         for (auto& input : inputs) {
-          // Numbers of moderate size whatever the type: no NaN, whose payload is anybody's.
+          // Numbers of moderate size whatever the type: no NaN, whose payload depends on the processor.
           for (std::size_t i = 0; i < bytes; ++i) {
             input[i] = type == DataType::boolean                           ? std::byte(random() & 1)
                        : (i + 1) % size_of(type) == 0 && size_of(type) > 1 ? std::byte(0x3f)

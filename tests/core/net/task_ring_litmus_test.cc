@@ -1,5 +1,5 @@
-// RING-4 as a litmus test: again and again one side announces something in the very moment in which the other stops
-// looking. Afterwards the other must either have seen it or been rung. Nobody sleeps, so a million rounds take a second.
+// RING-4 as a litmus test: again and again one thread announces something at the moment when the other stops looking.
+// Afterwards the other must have seen it or been rung. Neither thread sleeps, so a million rounds take a second.
 #include <gtest/gtest.h>
 
 #include <functional>

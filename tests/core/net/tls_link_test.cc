@@ -1,4 +1,4 @@
-// Links between nodes over loopback: who gets in, what arrives, and how each kind of bad peer ends (LINK-1 to LINK-5).
+// Links over loopback: which peers get in, what arrives, and how a link to each kind of bad peer ends (LINK-1 to 5).
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -211,7 +211,7 @@ TEST_F(TlsLinkTest, GarbageAndSilenceBeforeTheHandshakeDoNoHarm) {
   EXPECT_TRUE(connect(key(), address_));  // the place is free again
 }
 
-// LINK-2: those that never speak, renewed for ever, keep nobody out.
+// LINK-2: silent connections, however many follow each other, keep no peer with the key out.
 TEST_F(TlsLinkTest, SilentConnectionsKeepNobodyOut) {
   LinkLimits limits;
   limits.handshake = 60s;

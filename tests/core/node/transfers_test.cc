@@ -129,7 +129,7 @@ TEST_F(TransfersTest, TheReaderDies) {
 TEST_F(TransfersTest, TooMuchIsSent) {
   reader_.pull(kClient, 1, block(100, 1));
   wire_.clear();
-  reader_.chunk(NodeId{3}, 1, std::vector<std::byte>(50));  // not who was asked
+  reader_.chunk(NodeId{3}, 1, std::vector<std::byte>(50));  // not the node that was asked
   reader_.chunk(kSource, 1, std::vector<std::byte>(60));
   reader_.chunk(kSource, 1, std::vector<std::byte>(60));
   EXPECT_EQ(pulled_[1], "its node sent more than it has");

@@ -1,4 +1,4 @@
-// Owner: actors of other processes, and others who call ours.
+// Owner: actors of other processes, and other processes that call this one's actors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +25,7 @@ void dies(RecordedOwner& o, ClientId client) {
   o.call([&] { o.owner().client_died(client, "was killed"); });
 }
 
-// --- where we call
+// --- this process calls an actor of another one
 
 TEST(OwnerBorrowedActors, ItsOwnerIsAskedAtTheFirstCallOnly) {
   RecordedOwner o;
@@ -206,7 +206,7 @@ TEST(OwnerBorrowedActors, CallsKeepTheHandleAndTheLastReferenceIsGivenBack) {
   o.receive(kAnn, at(kSecond));  // OWN-6
 }
 
-// --- who calls ours
+// --- other processes call an actor of this one
 
 TEST(OwnerLentActors, WhoAsksIsToldWhenItIsThereAndWheneverItMoves) {
   RecordedOwner o;

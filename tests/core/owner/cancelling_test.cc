@@ -283,7 +283,7 @@ TEST_F(OwnerCancelCall, NoForce) {
   EXPECT_EQ(content(*calls[0]), "open");
   EXPECT_FALSE(o.call([&] { return o.owner().cancel(*handle, kPlain); }));
   o.call([&] { o.owner().lend(*calls[2], kOther); });
-  o.receive(kOther, CancelTask{object(3), kForce});  // who asked could not know
+  o.receive(kOther, CancelTask{object(3), kForce});  // the borrower could not know that it is a call
   EXPECT_EQ(content(*calls[2]), "error cancelled");
 }
 

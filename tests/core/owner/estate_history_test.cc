@@ -1,5 +1,5 @@
-// Random histories of a node: processes lend each other objects and references inside objects, ask for values, let go and
-// are killed, with messages under way at every moment. A model that sees everything says what has to be true.
+// Random histories of a node: processes lend each other objects and references inside objects, ask for values, release
+// references and are killed, with messages in flight at every moment. A model that sees all says what must be true.
 #include <deque>
 #include <map>
 #include <memory>
@@ -136,7 +136,7 @@ class Node final : public EstateEffects {
     p.owner->table().for_each([&](const Entry& entry) {
       if (entry.owned && entry.extra && entry.extra->will == EntryExtra::Will::done) adopted_.insert(entry.id.low);
     });
-    for (auto it = blocks_.begin(); it != blocks_.end();) {  // what nobody was told of goes with its arena
+    for (auto it = blocks_.begin(); it != blocks_.end();) {  // a block that was not replicated goes with its arena
       const bool lost = it->second == p.id && !adopted_.contains(it->first);
       it = lost ? blocks_.erase(it) : std::next(it);
     }
@@ -168,7 +168,7 @@ class Node final : public EstateEffects {
     while (deliver(0)) {
     }
   }
-  // Whoever lives reads all that it holds.
+  // Each live process reads all objects that it holds.
   void read_everything() {
     for (bool more = true; more;) {
       more = false;

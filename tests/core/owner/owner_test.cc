@@ -103,7 +103,7 @@ TEST(OwnerTasks, OnlyStartedAttemptsCountWhenAWorkerDies) {
   EXPECT_EQ(content(*unstarted), "value done");
 }
 
-// OWN-2, whether somebody waits or not
+// OWN-2, whether a thread waits for the task or not
 TEST(OwnerTasks, FailWhenTheLastAttemptIsLost) {
   RecordedOwner o;
   Entry* task = o.submit(o.task(1, 1));

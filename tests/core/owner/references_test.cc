@@ -115,7 +115,7 @@ TEST(OwnerReferences, AnEntryThatIsHeldAgainOutlivesTheLateGoodbye) {
   EXPECT_THAT(o.log(), ElementsAre("free 64"));
 }
 
-// OWN-7, the other order: the last goodbye frees, whoever says it.
+// OWN-7, the other order: the last release frees the object, whichever thread calls it.
 TEST(OwnerReferences, TheLastOfSeveralGoodbyesFrees) {
   RecordedOwner o;
   Entry* entry = o.put(1, block(64));

@@ -1,6 +1,6 @@
-// Random histories of one actor: its owner and a borrower of its handle call it, pass the handle on, let go and kill it,
-// and its processes die at every moment, with results and messages under way. The workers are played by a model, which
-// sees every start and says what has to be true (OWN-1, OWN-2, OWN-10).
+// Random histories of one actor: the owner and a borrower of its handle call it, pass on or release the handle and kill
+// the actor, and its processes die at every moment, with results and messages in flight. A model plays the workers: it
+// sees every start and says what must be true (OWN-1, OWN-2, OWN-10).
 #include <array>
 #include <deque>
 #include <functional>
@@ -61,7 +61,7 @@ struct Worker {
   LeaseId lease;
   bool alive = true;
   bool constructed = false;
-  std::map<ClientId, Ring> rings;            // of those who call it
+  std::map<ClientId, Ring> rings;            // one for each caller
   std::map<ClientId, std::uint64_t> newest;  // call that it started, for each caller
 };
 
@@ -349,7 +349,7 @@ class World {
     return true;
   }
   void end_of(LeaseId lease) { die(*workers_.at(lease.value - 1)); }
-  // What had ended by then counts, and whoever hears of the death has taken it.
+  // Calls that had ended by then count: each caller takes their results before it hears of the death.
   void die(Worker& worker) {
     if (!std::exchange(worker.alive, false)) return;
     deaths_ += worker.constructed || running(worker) != 0 ? 1 : 0;

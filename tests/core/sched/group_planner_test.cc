@@ -192,7 +192,7 @@ TEST_F(GroupPlannerTest, QueuesBehindWhatRuns) {
   const auto group = create({cpus(2)});
   EXPECT_EQ(asked_.size(), 1U);  // at the node, which grants it in its turn
   pass(100s);
-  EXPECT_EQ(asked_.size(), 1U);  // nobody else wants anything, nothing else is free: it keeps its place
+  EXPECT_EQ(asked_.size(), 1U);  // no other group waits, no other node is free: it keeps its place
   answer_all(group);
   EXPECT_EQ(nodes_of(group), (Nodes{1}));
 }

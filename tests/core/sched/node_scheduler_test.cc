@@ -1,4 +1,4 @@
-// NodeScheduler: grants, returns, deaths, blocking. (sharing_test: who comes first; workers_test: processes.)
+// NodeScheduler: grants, returns, deaths, blocking. (sharing_test: the order of grants; workers_test: processes.)
 #include "core/sched/node_scheduler.h"
 
 #include <algorithm>

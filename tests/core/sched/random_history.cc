@@ -62,7 +62,7 @@ void RandomHistory::check(const std::string& event) {
 
 std::uint64_t RandomHistory::any_process() {
   if (processes_.empty() || random(20) == 0) {
-    return static_cast<std::uint64_t>(random(1040));  // mostly nobody
+    return static_cast<std::uint64_t>(random(1040));  // mostly the id of no process
   }
   return std::next(processes_.begin(), random(static_cast<int>(processes_.size())))->first;
 }
@@ -194,7 +194,7 @@ void RandomHistory::give_back(std::uint64_t lease) {
   check("return_lease");
 }
 
-// Repeated, too late, or from the wrong one.
+// Messages that are repeated, too late, or from the wrong process.
 void RandomHistory::late_message() {
   const ClientId somebody{any_process()};
   switch (random(6)) {

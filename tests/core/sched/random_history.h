@@ -20,7 +20,7 @@ class RandomHistory final : NodeSchedulerEffects {
 
   // Each returns what went wrong, or "".
   std::string run(int steps);     // random events
-  std::string serve_everybody();  // from now on all behave: SCHED-6, everybody is served
+  std::string serve_everybody();  // from now on all processes behave: SCHED-6, each is served
   std::string wind_down();        // all is returned: SCHED-1
 
   std::uint64_t hash() const { return hash_; }

@@ -1,4 +1,4 @@
-// NodeScheduler: who comes first, and who gives back.
+// NodeScheduler: the order of grants, and which clients are asked to give leases back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,7 +40,7 @@ TEST(Sharing, StarvingIsWhoWaitsWithoutAnyLease) {
 }
 
 TEST(Sharing, SCHED6_SmallRequestsPassABigOneButNotForEver) {
-  RecordedScheduler node({.total = cpus(4), .turn = 1'000'000 * kMs});  // by order alone, nobody is asked
+  RecordedScheduler node({.total = cpus(4), .turn = 1'000'000 * kMs});  // by order alone: no lease is asked back
   for (std::uint64_t driver = 1; driver <= 3; ++driver) node.join(driver);
   node.want(1, 3, cpus(1));
   node.want(2, 1, cpus(4));  // does not fit, and is asked for first
@@ -60,7 +60,7 @@ TEST(Sharing, SCHED6_SmallRequestsPassABigOneButNotForEver) {
 }
 
 TEST(Sharing, SCHED6_WhatIsHeldForABigRequestIsGivenAwayAgainAfterAWhile) {
-  // Client 3's task runs for ever and needs nothing back; client 1's is waited for by nobody.
+  // Client 3 keeps its lease, so client 2's request does not fit. Client 1 returns its lease every 10 ms.
   RecordedScheduler node({.total = cpus(2), .turn = 1'000'000 * kMs});
   for (std::uint64_t driver = 1; driver <= 3; ++driver) node.join(driver);
   node.want(3, 1, cpus(1));

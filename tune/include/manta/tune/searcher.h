@@ -1,4 +1,4 @@
-// Who chooses the values of parameters.
+// Search algorithms, which choose the values of parameters.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace manta::tune {
 
-// The interface of a search algorithm; grids are not asked of it.
+// Interface for search algorithms. They do not choose the values of grids.
 //
 // Threading: called by fit(), in its thread.
 class Searcher {

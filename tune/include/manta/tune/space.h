@@ -17,7 +17,7 @@ namespace manta::tune {
 
 namespace detail {
 
-// Who answers the questions of a space function, for one trial.
+// Gives a space function the values that it asks for, for one trial.
 class Draw {
  public:
   virtual ~Draw() = default;

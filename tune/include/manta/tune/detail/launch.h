@@ -90,7 +90,7 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   Update ask(const Question& question);
-  // Nobody will ask any more.
+  // The tuner will not ask any more: a trial that waits for a decision stops.
   void leave();
 
  protected:
