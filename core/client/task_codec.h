@@ -2,7 +2,7 @@
 //
 // The usual small task is its arguments' bytes in the record, the usual small result the value's bytes. What is larger
 // goes into a block of the writer's arena; from kStoredFromBytes on a result stays there as an object of the store.
-// Lists of parts: tasks with references among their arguments or a label, and results with references to announce or an error.
+// Lists of parts: tasks with references as arguments or a label, and results with references to announce or an error.
 //
 // Threading: none of its own. Errors: decoding throws manta::Error (invalid_argument) on bytes that make no sense.
 #pragma once

@@ -2,7 +2,7 @@
 //
 // While a client lives, its standby owner only stores replicated metadata: of what the client owns and other processes
 // may hold. After the client's death the standby owner answers for these objects, as an owner does. References that
-// were in transit at the death are covered until every process has confirmed twice that it has handled what was sent before.
+// were in transit at the death are covered until each process has confirmed twice that it handled all earlier messages.
 //
 //   ESTATE-1  while a client lives, its standby owner frees none of its objects and answers for none
 //   ESTATE-2  replicated objects are freed when, and not before, the estate is settled and no borrower is left

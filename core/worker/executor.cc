@@ -213,7 +213,7 @@ bool Executor::run_ready() {
     execute(work);
     this_thread()->idle();
     if (task) lending_.runs_nothing();
-    if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
+    if (::__fpending(stdout) != 0) std::fflush(stdout);  // workers end by _exit or a signal, without this
     if (hosts_coroutines_) run_coroutines();             // CORO-2
   }
   if (remote_.waiting()) ran = run_remote() || ran;

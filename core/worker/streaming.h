@@ -1,4 +1,4 @@
-// The making end of streams: items of generators that run in this process, on their way to who reads them.
+// The producing end of streams: items of generators that run in this process, on their way to their readers.
 //
 // An item goes out at once if none has for kBatchAfter; those that come faster go together, at the latest kBatchAfter
 // later, by a thread of their own if the generator is still busy with the next.

@@ -117,7 +117,7 @@ struct InitOptions {
   std::array<CustomResource, 8> resources{};
   int max_workers = -1;  // bound on worker processes of the node, blocked ones included; -1: one for each 16 MiB of
                          // memory (the container's, where it has less), at least 64, at most 4096
-  // How long a waiting thread polls before it sleeps. -1: MANTA_SPIN_US, else 50 us. 0 gives the processor away at once.
+  // How long a waiting thread polls before it sleeps. -1: MANTA_SPIN_US, else 50 us. 0: it sleeps at once.
   std::chrono::microseconds spin{-1};
   // "HOST:PORT" at which other nodes may join, port 0: any. Empty: --manta-listen, MANTA_LISTEN, else nowhere. Needs
   // the cluster's secret in the file that MANTA_SECRET_FILE names.
