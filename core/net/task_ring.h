@@ -92,7 +92,7 @@ struct RingMemory {
   // How many methods of the worker's actor run at a time; set by the submitter that has it constructed, told to the
   // others by the worker. Above 1 records are not done in order.
   std::atomic<std::uint32_t> concurrency;
-  // A bit for each record: the worker's next position there is left out (RING-5). Set by the submitter, cleared by the worker.
+  // A bit for each record: the worker leaves out its next position there (RING-5). Set by submitter, cleared by worker.
   alignas(64) std::array<std::atomic<std::uint32_t>, kRingRecords / 32> left_out;
   alignas(128) Record ring[kRingRecords];
 

@@ -27,7 +27,7 @@ struct NcclCalls;
 //
 // Operations run on a stream of the group, in the order they were called, after what the current stream had then.
 // Work::wait() makes the current stream wait and returns at once; with a timeout, and for barrier, it blocks until the
-// GPU is there. The future is complete from the start, as c10d's are for CUDA: a reader of its value waits on the stream.
+// GPU is there. The future is complete from the start, as c10d's are for CUDA: reading its value waits on the stream.
 //
 // Errors (manta::Error), at once or from Work::wait(): invalid_argument for tensors and reductions that are not
 // supported; unavailable, deadline or cancelled (abort) when the group is of no more use. What else the streams wait

@@ -163,7 +163,7 @@ void Executor::loop() {
   }
 }
 
-// Whether the submitter that was served last looked for results on this CPU last: it cannot run while this thread spins.
+// Whether the submitter that was served last looked for results on this CPU last: it cannot run while we spin.
 bool Executor::submitter_waits_for_this_cpu() {
   const std::uint32_t here = net::this_cpu();
   client_->slot().tasks.look_from(here);

@@ -8,7 +8,7 @@
 //          are lent (Client::wait_for)
 //   OUT-3  where the reader is gone or wants no more, a waiting generator is woken, and put() says so
 //
-// Threading: OutgoingStreams any thread; an OutgoingStream the thread that runs the generator. Ownership: the executor's.
+// Threading: OutgoingStreams any thread; an OutgoingStream the generator's thread. Ownership: the executor's.
 #pragma once
 
 #include <atomic>

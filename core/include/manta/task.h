@@ -426,7 +426,7 @@ T Task<T>::take() {
 [[nodiscard]] inline detail::SleepUntil yield() { return {detail::Deadline::min()}; }
 
 // co_await when_all(tasks): starts them all, waits for all, and gives their values in order (std::vector<T>; nothing
-// for Task<void>). Throws the exception of the first that failed, after the last has ended. The vector must live till then.
+// for Task<void>). Throws the exception of the first that failed, after the last has ended. The vector must live on.
 template <class T>
 [[nodiscard]] detail::AllOf<T> when_all(std::vector<Task<T>>& tasks) {
   return {&tasks};
