@@ -5,7 +5,7 @@
 namespace manta {
 namespace {
 
-// For people: who threw what where, then the way it took.
+// For people: which function threw what and where, then the way the error took.
 std::string describe(const TaskFailure& failure) {
   std::string text = failure.function.empty() ? "a task" : failure.function;
   text += " threw ";

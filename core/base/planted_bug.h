@@ -10,7 +10,7 @@
 //   3       sched  no lease_ended for a lease of a shape that was being asked back     tasks resolve exactly once
 //   4       sched  the demand that waited for a worker is forgotten when the worker
 //                  cannot be started                                                   quiescent at the end
-//   5       owner  an attempt lost with its worker is not counted while somebody waits
+//   5       owner  an attempt lost with its worker is not counted while a thread waits
 //                  for the task                                                        OWN-2
 //   6       owner  a task that has started in its ring is claimed all the same         OWN-4
 //   7       owner  a borrower that gave back some of what was lent to it counts as one
@@ -21,7 +21,7 @@
 //                  last task ends                                                      OWN-5
 //   11      owner  calls that had started when their actor's process died go behind
 //                  those that had not                                                  OWN-10
-//   12      owner  who calls an actor is not told where it starts again                OWN-1
+//   12      owner  a caller of an actor is not told where it restarts                  OWN-1
 //   13      owner  a cancelled task that throws is repeated                            OWN-14
 #pragma once
 

@@ -31,7 +31,7 @@ class Arenas {
   std::shared_ptr<const store::ArenaView> known(ClientId arena);
   // A descriptor, or an empty one: the node knows no such arena.
   void arrived(ClientId arena, Fd memory);
-  // The arena's process is dead, and nothing that is known here lies in it. Whoever needs it nevertheless, to read an
+  // The arena's process is dead, and no value known here lies in it. A thread that needs it nevertheless, to read an
   // argument, asks the node again, and it is unmapped after that.
   void forget(ClientId arena);
   // The node is gone: nothing arrives any more.

@@ -1,7 +1,7 @@
 // Coroutines of this process that wait for entries, and those whose entry is there: the executor resumes them.
 //
-//   AWAIT-1  an await is in the table from add() until its entry is resolved, and then ready until it is taken; remove()
-//            ends either. Those of one entry become ready in the order in which they were added
+//   AWAIT-1  an await is in the table from add() until its entry is resolved, and then ready until it is taken;
+//            remove() ends either. Those of one entry become ready in the order in which they were added
 //
 // Threading: under the client's lock, but for ready() and any(). Ownership: the awaits are their coroutines'.
 #pragma once
@@ -18,7 +18,7 @@ class Awaits {
  public:
   void add(detail::Await& await);
   void remove(detail::Await& await);
-  // The entry is resolved; true: somebody waits for it.
+  // The entry is resolved; true: a coroutine waits for it.
   bool resolved(const detail::EntryHead& entry);
   // Those that are ready, linked by next, in order.
   detail::Await* take();

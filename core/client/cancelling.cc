@@ -34,7 +34,7 @@ std::stop_source RunningTask::stop(std::uint64_t run, const owner::Cancellation&
 std::stop_token RunningTask::token() {
   if (!has_source_) source_ = std::stop_source();
   has_source_ = true;
-  if (stopped()) source_.request_stop();  // nobody listens yet
+  if (stopped()) source_.request_stop();  // no callback is registered yet
   return source_.get_token();
 }
 

@@ -155,7 +155,7 @@ void Client::stop(bool shut_down_node) {
   outbox_.flush(Clock::now() + kLastMessagesFor);
   if (reader_.joinable()) {
     ::shutdown(node_.fd(), SHUT_RDWR);
-    reader_.join();  // everything has failed now: whoever still waits in another thread leaves
+    reader_.join();  // everything has failed now: threads that still wait leave
     while (waiters_.load() > 0) {
       slot().replies.wake();
       std::this_thread::yield();
@@ -183,7 +183,7 @@ bool Client::any_live() {
 
 void Client::keep_own_objects() {
   const std::lock_guard guard(mutex_);
-  page_->store.used_bytes = slot().store.used_bytes.load();  // nobody else is left
+  page_->store.used_bytes = slot().store.used_bytes.load();  // the other processes are gone
   keep_own_arena();
 }
 

@@ -1,11 +1,11 @@
 // The edge of a process' Owner: its lock, its channels to workers, its connection to the node, its waiting threads.
 //
-//   CLIENT-1  a thread that waits drains the result rings itself; the background thread does it only when nobody waits
-//   CLIENT-2  while all threads that wait sleep, every channel rings this process' doorbell on a result: it does from its
-//             beginning, who goes to sleep asks it to, and who has drained, which ends that, and goes, wakes the others
+//   CLIENT-1  a thread that waits drains the result rings itself; the background thread does it only while none waits
+//   CLIENT-2  while all waiting threads sleep, every channel rings this process' doorbell on a result: a channel begins
+//             armed, a waiter re-arms all before it sleeps, and one that disarmed some by draining wakes the others
 //   CLIENT-3  a peer's message, its death and the end of a lease on it are delivered after the results it had finished
-//   CLIENT-4  a thread of a worker that waits gives the CPUs of the lease back after kBlockedAfter; one that runs a task
-//             first runs what it waits for itself, if that has not started and fits the CPUs it holds
+//   CLIENT-4  a worker's thread that waits gives the lease's CPUs back after kBlockedAfter; a thread that runs a task
+//             first runs the task it waits for itself, if that has not started and fits the CPUs it holds
 //
 // Threading: public methods from any thread. Two threads of its own: one reads the node's messages, one drains, ticks
 // and returns idle leases while there is work. Ownership: it outlives its runtime if Refs do (see Retired).

@@ -1,4 +1,4 @@
-// From function ids to functions, for those who execute tasks.
+// From function ids to functions, for the processes that execute tasks.
 #pragma once
 
 #include <manta/error.h>

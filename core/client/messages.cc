@@ -105,7 +105,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  },
              },
              message);
-  slot().replies.wake();  // sleepers look again: there may be new channels, or results that somebody else drained
+  slot().replies.wake();  // sleepers look again: there may be new channels, or results that this thread drained
   if (!background_parked_.load(std::memory_order_relaxed)) return;
   std::unique_lock guard(mutex_);
   const bool ticks = owner_->busy();  // an actor waits for its next start

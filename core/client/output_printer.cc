@@ -58,7 +58,7 @@ void OutputPrinter::end() {
 }
 
 void OutputPrinter::run() {
-  sigset_t all;  // the program's handlers are for its own threads; and who reads no more ends nobody by SIGPIPE
+  sigset_t all;  // signal handlers run in the program's threads; a closed output does not end the driver by SIGPIPE
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
   std::vector<OutputFolder::Line> shown;

@@ -1,8 +1,8 @@
 // Shows in the driver what the job's workers print: "(square pid=1234) text", of other nodes with their host, the
-// prefix in colour on a terminal. Lines go through stdio's stdout and stderr, so they do not mix with the program's own.
+// prefix in colour on a terminal. Lines go through stdio's stdout and stderr, so they do not mix with the program's.
 //
-//   PRINT-1  only its own thread writes: where the driver's output is not read, the workers wait in their prints at
-//            some point (OUT-2), nobody else does
+//   PRINT-1  only its own thread writes: where the driver's output is not read, that thread blocks, and at some point
+//            the workers in their prints (OUT-2), but no other thread of the driver
 //   PRINT-2  end() returns when everything that was added before has been written
 //
 // Threading: add, drained, node_lost from the thread that reads the node's messages; the rest from any thread. The

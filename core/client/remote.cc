@@ -77,7 +77,7 @@ Result<const std::byte*> Client::stored_bytes(const owner::StoredLocation& locat
 detail::ValueView Client::view_elsewhere(const owner::StoredLocation& location, bool framed,
                                          std::shared_ptr<owner::Entry> hold) {
   auto copy = remote_blocks_.get(location);
-  // An argument's entry does not know the value's place, so nobody would say that the copy is old (BLOCKS-3).
+  // An argument's entry does not know the value's place, so nothing would report that the copy is old (BLOCKS-3).
   const bool known = hold->resolved.load(std::memory_order_acquire) &&
                      hold->value.kind() == owner::Value::Kind::stored && hold->value.stored() == location;
   if (!known) remote_blocks_.forget(location);

@@ -1,9 +1,9 @@
 // Copies of stored values that lie on other nodes.
 //
-//   BLOCKS-1  a block is brought here once for all who read it meanwhile, and kept until forget()
+//   BLOCKS-1  a block is brought here once for all threads that read it meanwhile, and kept until forget()
 //   BLOCKS-2  where a location turns out to be lost is one place: the error that get() returns
-//   BLOCKS-3  a place is used again after its object was freed: a copy is kept only while an entry of this process, which
-//             holds the object, says that its value lies there
+//   BLOCKS-3  a place is used again after its object was freed: a copy is kept only while an entry of this process,
+//             which holds the object, says that its value lies there
 //
 // Threading: any thread; get() blocks. Ownership: copies live with their readers, and until they are forgotten.
 #pragma once
@@ -40,7 +40,7 @@ class RemoteBlocks {
 
   // object_lost: its node is gone, or knows it no more.
   [[nodiscard]] Result<std::shared_ptr<const BlockCopy>> get(const owner::StoredLocation& location);
-  // Asks for it, and does not wait: a later get() finds it here or under way. While an entry says that its value lies there.
+  // Asks for it, and does not wait: a later get() finds it here or under way. Only while an entry has its value there.
   void ask(const owner::StoredLocation& location);
   void arrived(std::uint64_t id, const std::string& why, Fd memory);
   void forget(const owner::StoredLocation& location);

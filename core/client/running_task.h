@@ -1,12 +1,12 @@
 // Tasks that run in this process, where other threads find them to ask them to stop.
 //
-//   STOP-1  who asks after a task was claimed reaches it, unless it has ended: a thread that is about to claim one is
-//           waited for
+//   STOP-1  a request that comes after a task was claimed reaches it, unless it has ended: the asking thread waits for
+//           each thread that is about to claim one
 //   STOP-2  a request is for one run: it never reaches a later one, whatever its id
 //
-// Each thread that runs tasks has a place, and so has each task that runs on the stack of one that waits for it, and each
-// call of an actor whose coroutine waits. Its thread writes a few words as tasks begin and end, and takes no lock; what
-// is rare takes the client's.
+// Each thread that runs tasks has a place, and so has each task that runs on the stack of one that waits for it, and
+// each call of an actor whose coroutine waits. Its thread writes a few words as tasks begin and end, and takes no lock;
+// what is rare takes the client's.
 //
 // Threading: as said at each method. Ownership: places of threads live as long as the client's process.
 #pragma once

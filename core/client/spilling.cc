@@ -1,6 +1,6 @@
-// Room in a full store: what this process owns goes to its spill file, others are asked to do the same, and back.
+// Space in a full store: this process moves objects to its spill file and back, and has other processes do the same.
 //
-// Reading and writing of the file is done under the client's lock: what nobody uses may not be used meanwhile.
+// The file is read and written under the client's lock, so that no thread begins to use an object that is being moved.
 #include <algorithm>
 #include <thread>
 
@@ -207,7 +207,7 @@ void Client::make_room(const net::MakeRoom& make) {
   std::uint64_t made = 0;
   {
     const std::lock_guard guard(mutex_);
-    drain();  // results that nobody has looked at yet are objects too
+    drain();  // results that no thread has drained yet are objects too
     made = spill(make.bytes, Press::yes);
   }
   send(net::MadeRoom{make.id, made});

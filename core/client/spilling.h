@@ -23,7 +23,7 @@ struct Spilling {
   std::chrono::milliseconds pause{0};              // before that
   std::chrono::steady_clock::time_point asked_at;  // the node, without waiting
 
-  // Requests to the node that somebody waits for, and their answers.
+  // Requests to the node that threads wait for, and their answers.
   std::mutex mutex;
   std::condition_variable arrived;
   std::map<std::uint64_t, std::optional<std::uint64_t>> answers;

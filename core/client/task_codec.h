@@ -1,8 +1,8 @@
 // Tasks and results as ring records.
 //
 // The usual small task is its arguments' bytes in the record, the usual small result the value's bytes. What is larger
-// goes into a block of the writer's arena; from kStoredFromBytes on a result stays there as an object of the store. Tasks
-// with references among their arguments or a label of their own, and results with news of references or an error, are lists of parts.
+// goes into a block of the writer's arena; from kStoredFromBytes on a result stays there as an object of the store.
+// Lists of parts: tasks with references as arguments or a label, and results with references to announce or an error.
 //
 // Threading: none of its own. Errors: decoding throws manta::Error (invalid_argument) on bytes that make no sense.
 #pragma once
@@ -26,14 +26,14 @@ namespace manta::client {
 inline constexpr std::size_t kStoredFromBytes = 64 * 1024;
 
 // One argument of a task with references, as it stands in the record or block. Fixed layout, 8-byte head: u32 size of
-// the bytes, u8 stored, u8 framed, u8 label, u8 0; then the bytes, or the place of a stored value and the object that it is.
+// the bytes, u8 stored, u8 framed, u8 label, u8 0; then the bytes, or the place of a stored value and its object.
 struct RequestPart {
   bool stored = false;
   bool framed = false;
   bool label = false;                // no argument: the bytes are the label that the task was given
   std::span<const std::byte> bytes;  // not stored
   owner::StoredLocation location;    // stored
-  detail::WireRef object;            // stored: who reads it in place holds the object
+  detail::WireRef object;            // stored: the process that reads it in place holds the object
 };
 RequestPart part_of(const owner::Value& value);
 // What the task or actor was named by its options, as the last part; empty bytes: nothing.

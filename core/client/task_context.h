@@ -28,7 +28,7 @@ struct TaskContext {
   detail::ItemSink* items = nullptr;       // where a generator's items go
   TaskContext* outer = nullptr;            // the task on whose stack it runs, having been waited for there
   detail::CoroutineSlot coroutine;         // where it is left if it waits
-  RunningTask* running = nullptr;          // how others reach it; null: nobody does
+  RunningTask* running = nullptr;          // how other threads reach it; null: they cannot
   // Whether it was asked to stop: its waits end.
   bool stopped() const { return running != nullptr && running->stopped(); }
   // The name of the next task that it submits. Under the client's lock.
@@ -47,7 +47,7 @@ struct HostedActor {
   bool restarted = false;
 };
 
-// Null outside of tasks. Set by whoever runs a task in this thread.
+// Null outside of tasks. Set by the code that runs a task in this thread.
 TaskContext*& current_task();
 
 }  // namespace manta::client

@@ -91,7 +91,7 @@ void Timeline::start(std::string_view process, std::atomic<bool>& unwritten) {
     say("cannot write " + timeline->path_ + ": " + std::strerror(errno));
     return delete timeline;
   }
-  // On a host without the driver nobody has made it.
+  // Only the driver's host has the driver's file: elsewhere the first process begins it.
   struct stat status {};
   ::flock(timeline->file_, LOCK_EX);
   if (::fstat(timeline->file_, &status) == 0 && status.st_size == 0) (void)!::write(timeline->file_, "[\n", 2);

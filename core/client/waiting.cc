@@ -279,7 +279,7 @@ void Client::remove_completions(Completions& completions) {
 
 bool Client::fits_here(const owner::Entry& entry) const {
   if (!entry.owned || entry.kind != owner::Kind::task) return false;
-  if (entry.extra && entry.extra->stream) return false;  // it would wait for who waits for it
+  if (entry.extra && entry.extra->stream) return false;  // it would wait for its reader, this thread
   if (owner::has_limit(entry)) return false;             // it may have to end with its process
   const sched::Where where = owner_->where_of(entry.shape);
   if (where.bundle || (where.node && where.node != node_of(self()) && !where.soft)) return false;
@@ -382,7 +382,7 @@ void Client::background() {
     }
     const Clock::time_point next = Clock::now() + kTick;
     if (asleep_on_bell && !background_parked_.load()) {
-      // CLIENT-1: results come in while nobody waits. Ticks stay kTick apart.
+      // CLIENT-1: no thread waits, so this one takes in the results. Ticks stay kTick apart.
       while (Clock::now() < next && bell.sleep(seen, next)) {
         const std::lock_guard guard(mutex_);
         if (waiters_ > 0) break;

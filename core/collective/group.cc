@@ -12,7 +12,7 @@ namespace manta::collective {
 
 namespace {
 
-constexpr std::size_t kFlatBytes = 64 * 1024;  // up to here everybody reduces everything, also with many ranks
+constexpr std::size_t kFlatBytes = 64 * 1024;  // up to here every rank reduces everything, also with many ranks
 constexpr std::size_t kLineBytes = 64;
 
 std::size_t steps_for(std::size_t bytes, std::size_t per_step) { return (bytes + per_step - 1) / per_step; }
@@ -66,7 +66,7 @@ Sources slots_of(Member& member, std::uint64_t step, std::size_t offset) {
   return sources;
 }
 
-// Everybody shows everything and reduces everything that it wants.
+// Every rank publishes all its data; each that wants the result reduces all of it itself.
 void reduce_flat(Member& member, const Announcement& announcement, std::byte* data, bool wanted) {
   const std::size_t value_bytes = size_of(announcement.type);
   const std::size_t bytes = announcement.bytes;
@@ -254,7 +254,7 @@ void Group::all_to_all(Inputs inputs, Outputs outputs) {
   const auto n = static_cast<std::size_t>(size());
   const auto me = static_cast<std::size_t>(rank());
   if (inputs.size() != n || outputs.size() != n) refuse("all_to_all needs one part for each rank");
-  // Everybody sees what everybody sends and expects: all know the number of steps, and all know what does not fit.
+  // Every rank sees what all ranks send and expect: all know the number of steps, and which sizes do not match.
   std::vector<std::uint64_t> sent(n * n), expected(n * n);
   member_->run(
       announce(Operation::all_to_all, 0), 1,

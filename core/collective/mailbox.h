@@ -1,8 +1,8 @@
 // Messages between two members: cut into fragments that pass through the channel of the pair.
 //
 //   MAIL-1  messages of a pair go through the channel one after the other, in the order they were started
-//   MAIL-2  a member that waits takes what comes in, also what nobody asked for yet, so that two that send to each
-//           other at once both go on; beyond kEarlyBytes of it, senders wait
+//   MAIL-2  a member that waits takes in what arrives, even before it is asked for, so that two that send to each other
+//           at once both go on; beyond kEarlyBytes of it, senders wait
 //
 // Threading and ownership: as Member; transfers are the caller's, and must stay until they are complete or the group
 // failed.
@@ -42,7 +42,7 @@ class Mailbox {
   bool progress();
   // Blocks until the transfer is complete; throws its error.
   void finish(Transfer& transfer);
-  // Blocks until something was moved, or until woken() says so, which whoever rings this member's bell has arranged.
+  // Blocks until something was moved, or until woken(): the thread that makes it true then rings this member's bell.
   template <class Woken>
   void await_news(Woken&& woken) {
     member_.wait([&] { return progress() || woken(); }, [&](int peer) { return concerns(peer); });

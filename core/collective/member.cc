@@ -44,7 +44,7 @@ Fd open_process([[maybe_unused]] int process) {
 #endif
 }
 
-// Ended, but nobody has asked for its exit status: kill() still finds it.
+// Ended, but its parent has not read its exit status: kill() still finds it.
 bool is_zombie(int process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string line;

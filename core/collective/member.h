@@ -5,8 +5,8 @@
 // published that number, and reads what it needs from their slots.
 //
 //   STEP-1  all ranks make the same steps: what decides their number is compared in an operation's first step
-//   STEP-2  a rank publishes step j after it has read step j - 2. So who sees j - 2 published knows that step j - 4 was
-//           read, and with four slots a slot is never overwritten while somebody reads it, with no second wait
+//   STEP-2  a rank publishes step j after it has read step j - 2. So a rank that sees j - 2 published knows that j - 4
+//           was read, and with four slots a slot is never overwritten while a rank reads it, with no second wait
 //
 // Threading: one thread at a time; abort(), wake() from any.
 #pragma once
@@ -103,8 +103,8 @@ class Member {
   static constexpr std::chrono::milliseconds kLongestSlice{16};
 
   // Spinning is for peers that run meanwhile. Where one ran last on this very CPU, this thread gives way instead, which
-  // costs a tenth of a sleep and a wake-up. Spins get shorter while they do not help, because then other threads want the
-  // CPUs too.
+  // costs a tenth of a sleep and a wake-up. Spins get shorter while they do not help, because then other threads want
+  // the CPUs too.
   static constexpr std::chrono::nanoseconds kShortestSpin{2'000};
   static constexpr int kMostYields = 64;
 
@@ -145,7 +145,7 @@ class Member {
   void sleep(Ready& ready, Clock::time_point until) {
     Bell& bell = block_->rank(rank_).bell;
     const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
-    bell.sleepers.fetch_add(1, std::memory_order_seq_cst);  // who publishes after ready() below sees this
+    bell.sleepers.fetch_add(1, std::memory_order_seq_cst);  // a rank that publishes after ready() below sees this
     if (!ready()) sleep_on(bell, seen, until);
     bell.sleepers.fetch_sub(1, std::memory_order_seq_cst);
   }

@@ -68,7 +68,7 @@ Fd new_socket(int flags) {
   return fd;
 }
 
-// Whoever is at the other end runs as the same user as we do.
+// The process at the other end runs as the same user as this one.
 bool is_ours(int fd) {
   ucred peer{};
   socklen_t bytes = sizeof peer;

@@ -109,7 +109,7 @@ void Head::announce_end(ClientId id, ClientKind kind, const std::string& status)
   }
 }
 
-// All of them are forgotten before anything is announced: the dead hear of nobody.
+// All of them are forgotten before anything is announced: no announcement goes to a dead node.
 void Head::bury(const std::vector<NodeId>& dead, const std::string& status) {
   struct Dead {
     NodeId node;

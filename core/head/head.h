@@ -1,6 +1,6 @@
 // The cluster's memory: which nodes, jobs and processes there are, and what could run where. Sans-I/O.
 //
-// Never on the path of a task or an object: it hears of processes coming and going, and tells everybody who asked.
+// Never on the path of a task or an object: it hears of processes that come and go, and tells all live nodes.
 //
 //   HEAD-1  a client or node id that was declared dead never comes back to life
 //   HEAD-2  a death is announced exactly once to every live node, and after the announcement of its birth
@@ -72,9 +72,9 @@ class Head {
   // The same; a node that joins may make it earlier.
   Time next_tick() const;
 
-  // Who has the name already; null: nobody had, now this actor has. The pointer is valid until the next event.
+  // The actor that has the name already; null: none had, now this one has. The pointer is valid until the next event.
   const Named* register_name(const std::string& name, Named actor);
-  const Named* find_name(const std::string& name) const;           // null: nobody
+  const Named* find_name(const std::string& name) const;           // null: none
   void drop_name(const std::string& name, const ObjectId& actor);  // of another actor: ignored
 
   NodeId node_of(ClientId client) const;  // none: unknown or dead

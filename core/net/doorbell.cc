@@ -18,7 +18,7 @@ void Doorbell::ring(std::uint32_t group) noexcept {
 }
 
 void Doorbell::wake() noexcept {
-  // Counted even if nobody sleeps: who read `seen` before and is about to sleep finds the count changed.
+  // Counted even if no thread sleeps: one that read `seen` before and is about to sleep finds the count changed.
   rings.fetch_add(1, std::memory_order_seq_cst);
   if (sleepers.load(std::memory_order_seq_cst) != 0) futex_wake_all(rings);
 }

@@ -1,7 +1,7 @@
 // Wakes a process of the same node, but only if it sleeps.
 //
 // Every client has one doorbell in a page that the node shares with all. A peer that published something for it sets a
-// bit (which of 64 groups of channels to look at) and calls the kernel only if somebody sleeps there.
+// bit (which of 64 groups of channels to look at) and calls the kernel only if a thread sleeps there.
 //
 //   BELL-1  no lost wake-up: work published before ring() is seen by a sleeper, or by the check before it sleeps
 //   BELL-2  a spurious ring (hostile or stale peer) costs one look and nothing else
@@ -22,8 +22,8 @@ struct alignas(64) Doorbell {
   std::atomic<std::uint64_t> ready{0};     // groups of channels with news
   std::atomic<std::uint32_t> sleepers{0};  // threads in, or about to enter, the futex
   std::atomic<std::uint32_t> rings{0};     // futex word: counts wake-ups
-  // Where a thread of the owner looked for news last. A peer that waits for it on the same CPU gives way at once instead
-  // of spinning: the owner cannot be running there. Only a hint: it may be old, or a hostile value.
+  // Where a thread of the owner looked for news last. A peer that waits for it on the same CPU gives way at once
+  // instead of spinning: the owner cannot be running there. Only a hint: it may be old, or a hostile value.
   std::atomic<std::uint32_t> cpu{kNoCpu};
 
   // The owner looks from this CPU. A write only where it changes, so that the peers keep the line.
@@ -31,7 +31,7 @@ struct alignas(64) Doorbell {
     if (cpu.load(std::memory_order_relaxed) != here) cpu.store(here, std::memory_order_relaxed);
   }
 
-  // Sets the group's bit and wakes whoever sleeps.
+  // Sets the group's bit and wakes the threads that sleep.
   void ring(std::uint32_t group) noexcept;
   // Wakes sleepers without news of a channel (a thread of the same process has something to tell).
   void wake() noexcept;

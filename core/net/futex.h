@@ -1,4 +1,4 @@
-// Sleeping on a word of memory that processes share, and waking who sleeps there.
+// Sleeping on a word of memory that processes share, and waking the threads that sleep there.
 #pragma once
 
 #include <atomic>

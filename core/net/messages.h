@@ -75,7 +75,7 @@ struct KillWorker {  // of a lease that the sender holds
 struct RequestChannel {  // to the actor that the worker hosts; answered by ChannelTo
   ClientId worker;
 };
-// An actor of the sender is to be found under the name by everybody; answered by Named.
+// From now on every process of the cluster finds the sender's actor under the name; answered by Named.
 struct RegisterName {
   std::uint64_t request = 0;  // the sender's number of it
   std::string name;
@@ -218,7 +218,7 @@ struct ChannelTo {  // descriptors, unless there is no such worker: ring, the wo
   ClientId worker;
   std::uint32_t worker_slot = 0;
 };
-struct Named {  // who has the name; of RegisterName: somebody else had it before
+struct Named {  // the actor that has the name; of RegisterName: another had it before
   std::uint64_t request = 0;
   bool found = false;
   ObjectId actor;
@@ -317,8 +317,8 @@ struct TasksReturned {    // worker: these have not started and will not
 struct WorkerBlocked {  // the running task starts or ends to wait
   bool blocked = false;
 };
-// Of the submitter of a task: it is to stop. One that has not started comes back as TasksReturned; one that runs is told,
-// and, if recursive, what it has submitted is cancelled; if force, the worker ends.
+// Of the submitter of a task: it is to stop. One that has not started comes back as TasksReturned; one that runs is
+// told, and, if recursive, what it has submitted is cancelled; if force, the worker ends.
 struct StopTask {
   TaskId task;
   owner::Cancellation how;

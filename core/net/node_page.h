@@ -3,7 +3,7 @@
 //   PAGE-1  nothing in it is trusted for memory safety: a hostile process can wake others or spoil the count of bytes,
 //           not more
 //
-// Threading: atomics only. Ownership: made by the node process, mapped by everybody from one memfd.
+// Threading: atomics only. Ownership: made by the node process, mapped by all its processes from one memfd.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // Anonymous memory that processes share by passing its descriptor (a memfd).
 //
-// Its size is fixed by seals, because a peer that shrank it would kill everybody else's accesses with SIGBUS. Kernels
+// Its size is fixed by seals, because a peer that shrank it would end the other processes by SIGBUS. Kernels
 // and sandboxes without seals are accepted silently; is_size_sealed() tells.
 #pragma once
 
@@ -18,7 +18,7 @@ namespace manta::net {
 // Zeros, sparse, close-on-exec; the size is sealed. name: for people, seen in /proc/PID/maps.
 [[nodiscard]] Result<Fd> create_shared_memory(const char* name, std::uint64_t size_bytes);
 
-// Seals the size of memory that somebody else made, then reads it. invalid_argument: it can still shrink.
+// Seals the size of memory that another process made, then reads it. invalid_argument: it can still shrink.
 [[nodiscard]] Result<std::uint64_t> fixed_size_of(int fd);
 bool is_size_sealed(int fd);
 

@@ -3,15 +3,15 @@
 // One ring of fixed records. The submitter fills a record, the worker claims it, runs it and writes the result into the
 // same record, the submitter reads it and frees it. Memory is touched only as positions advance.
 //
-//   RING-1  a record's content is written only by who holds it: free -> submitter, claimed -> worker, done -> submitter
+//   RING-1  a record's content is written only by its holder: free -> submitter, claimed -> worker, done -> submitter
 //   RING-2  ready -> claimed (worker) and ready -> taken (submitter takes it back) exclude each other: compare-and-swap
 //   RING-3  after kill -9 of either side at any instruction the other side can still tell for every record which state
 //           it is in; no length or index written by the peer is trusted beyond the record's bounds
 //   RING-4  publishing wakes the worker iff it stopped looking (worker_idle), finishing wakes the submitter likewise;
 //           no wake-up is lost
-//   RING-5  a record that is not done for long holds nobody up, if its submitter passes it (a straggler: actors with
-//           several threads finish out of order): its place is left out in later laps, which the submitter marks and the
-//           worker unmarks as it passes
+//   RING-5  a record that is not done for long holds up no other, if its submitter passes it (a straggler: actors with
+//           several threads finish out of order): its place is left out in later laps, which the submitter marks and
+//           the worker unmarks as it passes
 //
 // Positions count up for ever; position modulo kRecords is the index. Threading: each end is used by one thread at a
 // time (the submitter's under its owner lock, the worker's by its executor).
@@ -92,7 +92,7 @@ struct RingMemory {
   // How many methods of the worker's actor run at a time; set by the submitter that has it constructed, told to the
   // others by the worker. Above 1 records are not done in order.
   std::atomic<std::uint32_t> concurrency;
-  // A bit for each record: the worker's next position there is left out (RING-5). Set by the submitter, cleared by the worker.
+  // A bit for each record: the worker leaves out its next position there (RING-5). Set by submitter, cleared by worker.
   alignas(64) std::array<std::atomic<std::uint32_t>, kRingRecords / 32> left_out;
   alignas(128) Record ring[kRingRecords];
 

@@ -4,12 +4,12 @@
 // link's own: signs of life, the last word, and parts of a long message, whose last part has the message's kind.
 //
 //   LINK-1  nothing is read from or sent to a peer that has not proved that it has the key; no certificate is accepted
-//   LINK-2  a peer that has not finished its handshake costs one socket, for a bounded time, one of a bounded number; of
-//           too many the oldest of their address is dropped, so that new ones get their turn
+//   LINK-2  a peer that has not finished its handshake costs one socket, for a bounded time, one of a bounded number;
+//           of too many the oldest of their address is dropped, so that new ones get their turn
 //   LINK-3  what a peer announces is bounded before memory is taken for it; how much waits for a peer is told to the
 //           link's user, which is to send no more until that has gone (on_queue)
-//   LINK-4  a peer that gives no sign of life for Limits::silence is gone, whatever the network says; time in which this
-//           process itself stood still does not count
+//   LINK-4  a peer that gives no sign of life for Limits::silence is gone, whatever the network says; time in which
+//           this process itself stood still does not count
 //   LINK-5  end is called once, from the loop, and no frame after it
 //   LINK-6  a link that is paused reads nothing, and does not blame its peer for the silence
 //
@@ -67,7 +67,7 @@ class TlsLink : public std::enable_shared_from_this<TlsLink> {
   using OnEnd = std::function<void(const End& end)>;
   using OnQueue = std::function<void(std::size_t queued_bytes)>;
 
-  // Connects and shakes hands, once. made: the link, or unavailable (nobody there, or the deadline) or
+  // Connects and shakes hands, once. made: the link, or unavailable (no peer there, or the deadline) or
   // invalid_argument (another key); the message names the peer. The context must outlive the link.
   static void connect(boost::asio::io_context& io, boost::asio::ssl::context& context, const std::string& host,
                       const std::string& port, LinkLimits limits, Made made);
@@ -131,7 +131,7 @@ class TlsLink : public std::enable_shared_from_this<TlsLink> {
 // Accepts connections and hands out those that have the key.
 class TlsListener {
  public:
-  // refused: somebody came without the key; for the log.
+  // refused: a peer connected without the key; for the log.
   TlsListener(boost::asio::io_context& io, std::unique_ptr<boost::asio::ssl::context> context, LinkLimits limits,
               std::function<void(std::shared_ptr<TlsLink>)> made, std::function<void(const Error&)> refused);
   // "HOST:PORT", port 0: any. The address it listens at, with the port; invalid_argument or unavailable.

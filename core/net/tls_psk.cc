@@ -61,7 +61,7 @@ std::unique_ptr<boost::asio::ssl::context> make_psk_context(LinkKey key) {
   namespace ssl = boost::asio::ssl;
   auto context = std::make_unique<ssl::context>(ssl::context::tls);
   SSL_CTX* native = context->native_handle();
-  // LINK-1: an empty trust store refuses whoever shows a certificate; without verify_peer any would do.
+  // LINK-1: an empty trust store refuses a peer that shows a certificate; without verify_peer any certificate would do.
   context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert);
   SSL_CTX_set_min_proto_version(native, TLS1_3_VERSION);
   SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);

@@ -2,7 +2,7 @@
 // and what two others say to each other passes through it. (Direct links can come later: send() is the seam.)
 //
 //   CLUSTER-1  messages between two nodes arrive in order, and so do announcements relative to them
-//   CLUSTER-2  a node is told of nobody before it has been told of that one's node; nothing after its own death
+//   CLUSTER-2  a node is told of no process before it was told of that process' node; nothing after its own death
 //   CLUSTER-3  a node speaks for itself alone: the head's node drops frames that say otherwise
 //
 // Threading: the daemon's loop. Ownership: owns its links; events must outlive it. Whose fault an end is: a link's own
@@ -73,7 +73,7 @@ class Cluster {
     std::shared_ptr<net::TlsLink> link;
     net::NodeOfCluster node;
     link::View view;
-    boost::asio::steady_timer introduction;  // until it has said who it is
+    boost::asio::steady_timer introduction;  // until its Join has arrived
     explicit Member(boost::asio::io_context& io) : introduction(io) {}
   };
 

@@ -160,7 +160,7 @@ void Daemon::welcome(Client& client) {
   message.output_captured = config_.log_to_driver;
   const int descriptors[] = {page_memory_.get(), client.arena.get()};
   send(client, message, descriptors);
-  client.arena.reset();  // from here on nobody but the client can write to it
+  client.arena.reset();  // from here on only the client can write to it
 }
 
 void Daemon::watch(Client& client) {

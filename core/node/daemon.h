@@ -74,7 +74,7 @@ class Daemon final : sched::BundleEffects,
   struct Client;
   struct DeadArena {
     Fd memory;                 // read-only
-    std::set<ClientId> users;  // who may still know of objects in it (OWN-8)
+    std::set<ClientId> users;  // clients, heirs and nodes that may know of objects in it (OWN-8)
   };
 
   // --- sched::BundleEffects
@@ -204,7 +204,7 @@ class Daemon final : sched::BundleEffects,
   std::string host_;
   NodeId self_;
   BackPressure pressure_;
-  std::unique_ptr<Cluster> cluster_;  // null: nobody may join
+  std::unique_ptr<Cluster> cluster_;  // null: no node may join
   std::unique_ptr<sched::ClusterScheduler> placing_;
   std::unique_ptr<Transfers> transfers_;
   std::unique_ptr<Outputs> outputs_;       // null: workers print where this process does

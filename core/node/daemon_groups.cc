@@ -1,4 +1,4 @@
-// Placement groups: at the head who gets what, at each node what is reserved there, and where groups are.
+// Placement groups: the head chooses the node of each bundle, that node reserves it, and all know where groups are.
 #include <boost/asio/post.hpp>
 
 #include "core/base/overloaded.h"

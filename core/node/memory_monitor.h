@@ -1,4 +1,4 @@
-// What to end when memory runs short, before the kernel ends something that nobody chose. Sans-I/O but for the
+// Which worker to end when memory runs short, before the kernel ends a process of its choice. Sans-I/O but for the
 // readings.
 //
 // The daemon looks at the memory in use now and then. Above the threshold it ends one worker, and the next only when

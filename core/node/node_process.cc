@@ -181,7 +181,7 @@ void Daemon::client_gone(ClientId id, const std::string& how) {
     if (outputs_) outputs_->worker_gone(id);
     net::ClientSlot& slot = page_->slots[client->slot];
     slot.untimed = false;
-    // Its blocks stay readable for whoever refers to them; new objects need not wait for them.
+    // Its blocks stay readable for the processes that refer to them; new objects need not wait for them.
     const std::uint64_t used = slot.store.used_bytes.exchange(0);
     page_->store.used_bytes.fetch_sub(used);
     page_->store.warm_bytes.fetch_sub(slot.store.warm_bytes.exchange(0));

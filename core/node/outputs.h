@@ -3,7 +3,7 @@
 //   OUT-1  what a worker, or a process that it started, had written when it ended (by kill -9 too) is sent: its pipes
 //          are read to their end, which comes when the last process that has them is gone
 //   OUT-2  at most kWindowBytes are under way to the driver, which says what it has printed; then no pipe is read, and
-//          who writes into a full one waits. Nothing is dropped, and no memory grows
+//          a process that writes into a full one waits. Nothing is dropped, and no memory grows
 //   OUT-3  what was in the pipes when drain() was called has been sent when it calls back
 //
 // Threading: the daemon's loop. Ownership: owns the read ends; the edge's functions must work as long as it lives.
@@ -31,8 +31,8 @@
 
 namespace manta::node {
 
-// The last line of a text that is not blank, at most 300 characters; of "terminate called ..." and the "what():" below it
-// both.
+// The last line of a text that is not blank, at most 300 characters; of "terminate called ..." and the "what():" below
+// it both.
 std::string last_line_of(const std::string& text);
 
 class Outputs {
@@ -52,8 +52,8 @@ class Outputs {
   // where this process does.
   std::array<Fd, 2> open(ClientId worker);
   void started(ClientId worker, pid_t process);
-  // The last line that the worker has written to stderr, read or not; what a C++ program says as it ends by an exception
-  // takes two. For a worker that has ended.
+  // The last line that the worker has written to stderr, read or not; what a C++ program says as it ends by an
+  // exception takes two. For a worker that has ended.
   std::string last_error_line(ClientId worker) const;
   // Its slot says nothing any more.
   void worker_gone(ClientId worker);

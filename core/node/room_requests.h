@@ -1,6 +1,6 @@
-// Who needs room in the node's store, and who was asked to make some: one client after the other, until it is enough.
+// Requests of clients for space in the node's store: other clients are asked to make some, one after the other.
 //
-//   ROOM-1  every request is answered once, also if those who are asked die
+//   ROOM-1  every request is answered once, also if the clients that are asked die
 //
 // Threading: none of its own (the daemon's loop). Ownership: ids only.
 #pragma once
@@ -21,7 +21,7 @@ class RoomRequests {
   using Answer = std::function<void(ClientId asker, std::uint64_t number, std::uint64_t bytes)>;
   RoomRequests(Make make, Answer answer) : make_(std::move(make)), answer_(std::move(answer)) {}
 
-  // number: the asker's own. others: whom to ask, in order.
+  // number: the asker's own. others: the clients to ask, in order, until it is enough.
   void need(ClientId asker, std::uint64_t number, std::uint64_t bytes, std::deque<ClientId> others);
   void made(ClientId from, std::uint64_t id, std::uint64_t bytes);
   void client_gone(ClientId client);

@@ -1,10 +1,10 @@
 // Starts worker processes: by asking the zygote to fork, or by executing the program again.
 //
 // The zygote is forked from the node process before it has threads or state, and forks each worker twice, so that the
-// worker becomes a child of the node process (a subreaper): the zygote's death ends no worker, and the node learns every
-// exit status itself.
+// worker becomes a child of the node process (a subreaper): the zygote's death ends no worker, and the node learns
+// every exit status itself.
 //
-//   SPAWN-1  a worker dies with the node process (parent-death signal), whoever forked it
+//   SPAWN-1  a worker dies with the node process (parent-death signal), in either SpawnMode
 //   SPAWN-2  no child holds a descriptor of ours but its own control socket
 //
 // Threading: the daemon's loop. Ownership: owns the zygote; the destructor kills it.

@@ -57,7 +57,7 @@ void Transfers::node_left(NodeId node, const std::string& status) {
 }
 
 void Transfers::chunk(NodeId from, std::uint64_t id, std::span<const std::byte> bytes) {
-  edge_.send(from, link::PullMore{id});  // also for what nobody waits for any more: its place is free
+  edge_.send(from, link::PullMore{id});  // also if no process waits for the block any more: its place is free
   const auto it = incoming_.find(id);
   if (it == incoming_.end() || it->second.from != from) return;
   Incoming& pull = it->second;

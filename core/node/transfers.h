@@ -1,8 +1,8 @@
 // Objects that processes of this node read from other nodes, and the other way around.
 //
 // The reader's daemon asks the daemon that holds the arena; that sends the block in chunks, a window of them at a time,
-// so that a link carries other messages in between. The copy is memory of its own that the reader maps; it counts
-// towards nobody's budget of the store.
+// so that a link carries other messages in between. The copy is memory of its own that the reader maps; it does
+// not count towards the store's budget.
 //
 //   PULL-1  every pull is answered once: with the whole block, or with why it is lost
 //   PULL-2  at most kWindow chunks of a pull are under way, and kAtOnce pulls to a node; the others wait their turn

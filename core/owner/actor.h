@@ -65,7 +65,7 @@ struct Actor {
   bool pushed = false;                                // starting, ending: the record for it is in the ring
   std::string name;                                   // under which others find it; empty: none
   std::string last_end;                               // how its last process ended; empty: it has had one at most
-  std::vector<ClientId> subscribers;                  // who want to know where it is
+  std::vector<ClientId> subscribers;                  // processes that are told where it is
 
   std::optional<ActorAt> next_place;  // of a borrowed one: told before the old process' death
 };

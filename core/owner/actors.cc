@@ -372,7 +372,7 @@ void Owner::lose_actors(const std::function<bool(ClientId)>& gone, const std::st
     actor_lost(*actor, status);
     actor = find_actor(index);
     if (actor == nullptr || actor->state != State::locating || gone(actor->handle->owner)) continue;
-    // It will say so when it moves. But it may have ended, if nobody had entered us in its owner's books.
+    // The owner reports a new place by itself. But the actor may have ended, if the owner did not know this borrower.
     effects_.send(actor->handle->owner, FindActor{actor->handle->id});
   }
 }
@@ -389,8 +389,8 @@ void Owner::tell(const Actor& actor, ClientId subscriber) {
   }
 }
 
-// Whoever asked once is told until it dies: its books say nothing about that, as it may have given one loan back and
-// call by another, before either is announced.
+// A process that asked once is told until it dies, whether it is in the list of borrowers or not: it may have given
+// back one borrow and call through another, before either is announced.
 void Owner::tell_all(const Actor& actor) {
   for (const ClientId& subscriber : actor.subscribers) tell(actor, subscriber);
 }

@@ -1,4 +1,4 @@
-// Objects that cross process borders: who is in whose books.
+// Objects that cross process borders: imports, exports, and the borrowers that an owner knows.
 #include <algorithm>
 #include <utility>
 
@@ -49,8 +49,8 @@ detail::WireRef Owner::export_ref(Entry& entry) {
   return {entry.id, entry.owned ? self_ : entry.owner};
 }
 
-// A task that was repeated in this process has named its children as the first time. If such a namesake is still known,
-// this one takes another name: nobody outside has heard of it yet.
+// A task that runs again in this process gives its children the names of the first run. If a child of that run is still
+// known, the new one takes another name: no other process knows the new one yet.
 void Owner::make_findable(Entry& entry) {
   constexpr std::uint64_t kNamesake = std::uint64_t{1} << 62;
   while (!table_.index(entry)) entry.id = entry.id.put(kNamesake);
@@ -79,9 +79,9 @@ std::vector<detail::WireRef> Owner::lend_to(const std::vector<Entry*>& entries, 
   return refs;
 }
 
-// Announced by the submitter, whatever others announce: their messages may reach the owner after the submitter's last
-// reference is gone. For the same reason what was passed on counts as kept: the owner must hear of the third process
-// while somebody is in its books, and that is us from the reply on until we give it back.
+// The submitter announces these, whatever others announce: their messages may reach the owner after the submitter's
+// last reference is gone. For the same reason an object that was passed on counts as kept: the owner must learn of the
+// third process while it has another borrower. This process is one from the reply on until it gives the object back.
 std::vector<detail::WireRef> Owner::kept_after_task(const std::vector<Entry*>& imported) {
   std::vector<detail::WireRef> kept;
   for (Entry* entry : imported) {
@@ -97,7 +97,7 @@ std::vector<detail::WireRef> Owner::kept_after_task(const std::vector<Entry*>& i
   return kept;
 }
 
-// Before the submitter's own holds on the arguments go: whoever keeps one must be in its owner's books.
+// Before the submitter drops its own holds on the arguments: the owner of each must know the process that keeps it.
 void Owner::announce_kept(const Entry& task, const std::vector<detail::WireRef>& kept, ClientId by) {
   for (const detail::WireRef& ref : kept) {
     Entry* entry = find_argument(task, ref.object);
@@ -174,7 +174,7 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
               if (!inside.empty()) std::swap(entry->more().contained, inside);
               resolve(*entry, fetched.value.clone());
             }
-            drop_holds(inside);  // nobody waits for it any more
+            drop_holds(inside);  // not taken over: the entry is gone, or has its value
           },
           [&](const Lent& lent) {
             Entry* entry = table_.find(lent.object);
@@ -217,7 +217,7 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
             Entry* entry = table_.find(cancelling.object);
             if (entry == nullptr || is_heir(self_)) return;
             Cancellation how = cancelling.how;
-            how.force = how.force && entry->kind == Kind::task;  // who asked could not know
+            how.force = how.force && entry->kind == Kind::task;  // a borrower cannot tell a task from a call
             (void)cancel(*entry, how);
           },
           [&](const AdoptActor& adopt) {
@@ -274,7 +274,7 @@ void Owner::node_died(NodeId node, const std::string& status) {
   lose_values(node, status);
 }
 
-// heirs: who is gone has one.
+// heirs: the dead processes have standby owners.
 void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status, bool heirs) {
   lose_actors(gone, status);
   std::vector<Entry*> touched;

@@ -1,4 +1,4 @@
-// How a task is to end before its time, and who asks.
+// A request to end a task before its time, and the process that makes it.
 #pragma once
 
 #include <string>

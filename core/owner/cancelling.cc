@@ -1,7 +1,7 @@
 // Tasks that end before their time (OWN-14).
 //
-// What has not started is taken back, wherever it waits. What has started is told by its worker, and its outcome, or the
-// worker's death, ends it. A worker on another node may not have started what it was given: it sends that back.
+// What has not started is taken back, wherever it waits. What has started is told by its worker, and its outcome, or
+// the worker's death, ends it. A worker on another node may not have started what it was given: it sends that back.
 #include <algorithm>
 #include <utility>
 
@@ -37,7 +37,7 @@ Result<void> Owner::cancel(Entry& entry, const Cancellation& how) {
     fail(entry, cancelled_error(entry, "before it started"));
   } else if (entry.phase == Phase::pushed) {
     stop_pushed(entry);
-  } else {  // on the stack of one who waits for it, whose process must live
+  } else {  // on the stack of a thread that waits for it: this process must live
     effects_.stop_task(self_, entry.id, {false, how.recursive, how.by});
   }
   unhold(entry);
@@ -77,7 +77,7 @@ void Owner::end_cancelled(Entry& entry, Outcome& outcome) {
   outcome.user_exception = false;
 }
 
-// By force nothing more goes to its worker, and what waits there comes back first, so that only the one attempt is lost.
+// By force: nothing more goes to its worker, and what waits there comes back first, so that only one attempt is lost.
 void Owner::stop_pushed(Entry& entry) {
   Lease* lease = entry.kind == Kind::task ? entry.lease : nullptr;
   Channel* channel = lease != nullptr ? lease->channel : entry.actor->channel;

@@ -327,7 +327,7 @@ bool Owner::claim(Entry& entry) {
 
 namespace {
 
-// A constructor's result has to be fetched, too, if nobody waits for anything.
+// A constructor's result has to be fetched even if no thread of the program waits for anything.
 bool wants_tick(const Actor& actor) {
   return actor.full || actor.state == Actor::State::starting ||
          (actor.state == Actor::State::pending && actor.starts_at) ||

@@ -36,7 +36,7 @@ enum class Phase : std::uint8_t {
   here,      // runs in this process, in the thread that waits for it
   borrowed,  // another process owns it, the value has not come yet
   resolved,  // value or error is there
-  lost,      // its value went with a node; it is made again when somebody wants it. In an heir: not bequeathed
+  lost,      // its value was lost with a node; it is made again when it is wanted. In an heir: not replicated yet
   actor,     // an owned actor whose arguments are there: see Actor::state
 };
 
@@ -56,14 +56,14 @@ struct EntryExtra {
     std::vector<Entry*> contained;
   };
   std::unique_ptr<Lineage> lineage;
-  std::unique_ptr<IncomingStream> stream;   // of a generator's task, while somebody reads it
+  std::unique_ptr<IncomingStream> stream;   // of a generator's task, until its reader drops it
   std::vector<Entry*> references;           // arguments given as references, in order; held
   std::vector<Entry*> contained;            // references inside the value (of the arguments, later of the result); held
   std::vector<Entry*> dependents;           // tasks of this owner that wait for this object
   std::uint32_t unresolved = 0;             // of references
   std::string name;                         // TaskOptions::name
   std::string label;                        // what messages call it, whole; empty: by its kind and name
-  std::unique_ptr<Cancellation> cancelled;  // null: nobody asked for it (OWN-14)
+  std::unique_ptr<Cancellation> cancelled;  // null: not cancelled (OWN-14)
   std::chrono::nanoseconds limit{};         // of the run of an attempt (TaskOptions::timeout); zero: none
   bool over_limit = false;                  // which is why it is cancelled
   // Other processes that hold the object: how often it was lent to each, less what they gave back. Counts may be
@@ -88,7 +88,7 @@ struct Entry : detail::EntryHead {
   bool indexed = false;  // findable by id
   bool watched = false;  // effects.resolved() is wanted
   bool retry_exceptions = false;
-  bool wanted = false;  // somebody waits: run it before others
+  bool wanted = false;  // its value is waited for: it runs before other tasks
   bool seen = false;    // its error was read, or is another entry's now
   Kind kind = Kind::task;
   std::uint16_t attempt = 0;  // attempts that have started and failed

@@ -148,8 +148,8 @@ void Estates::handle(const Letter& letter) {
     return heir->objects.receive(letter.from, letter.message);
   }
   if (lent != nullptr && heir != nullptr && heir->open) {
-    // By one who had not heard of the death. A borrower who announces itself enters itself when it hears, if it still
-    // holds the object by then (OWN-13); another may not have heard either.
+    // The sender did not know of the death. If it announces itself, it registers here once it knows of the death, if it
+    // still holds the object then (OWN-13). If it announces another process, that may not know of the death either.
     if (lent->client == letter.from) return;
     heir->objects.receive(letter.from, *lent);
     effects_.send_as(heir->id, lent->client, Passed{{lent->object, heir->id}});

@@ -1,13 +1,13 @@
-// What the dead of one node leave: their heirs, kept by the node's daemon. Sans-I/O.
+// The objects of a node's dead clients: each client has a standby owner (an Heir) in the node's daemon. Sans-I/O.
 //
-// While a client lives its heir only knows its will: what it owns and others may hold. When it dies the heir answers
-// for that, as an owner does. References that were under way at the death are covered until every process has said
-// twice, in answer to one question after the other, that it has acted on all that was sent to it before.
+// While a client lives, its standby owner only stores replicated metadata: of what the client owns and other processes
+// may hold. After the client's death the standby owner answers for these objects, as an owner does. References that
+// were in transit at the death are covered until each process has confirmed twice that it handled all earlier messages.
 //
-//   ESTATE-1  nothing of the living is freed, and nobody hears from their heirs
-//   ESTATE-2  what was bequeathed is freed when, and not before, the estate is settled and no borrower is left
-//   ESTATE-3  whoever writes to a dead client, or to its heir, is answered, whether there is an estate or not
-//   ESTATE-4  when nothing is left of an estate its heir is gone
+//   ESTATE-1  while a client lives, its standby owner frees none of its objects and answers for none
+//   ESTATE-2  replicated objects are freed when, and not before, the estate is settled and no borrower is left
+//   ESTATE-3  every request to a dead client, or to its standby owner, is answered, whether there is an estate or not
+//   ESTATE-4  when nothing is left of an estate, its standby owner is gone
 //
 // Threading: one thread; effects may call receive(), which is then acted on later. Ownership: owns the heirs; effects
 // must outlive it.

@@ -42,8 +42,8 @@ void Owner::revoke(Entry& entry) {
   if (!entry.owned || entry.extra->will != Will::done || is_heir(self_)) return;
   entry.extra->will = Will::due;
   withdrawals_.push_back(entry.id);
-  // Nobody holds it, so that the heir may be told late: but not after its block is another's, nor when what is inside
-  // it would stay meanwhile.
+  // Withdrawals are batched, because no other process holds the object. Not if its block lies in another process'
+  // arena, which may reuse the block meanwhile, nor if the value contains references, which the heir would keep alive.
   const bool elsewhere = entry.value.kind() == Value::Kind::stored && entry.value.stored().arena != self_;
   if (elsewhere || !entry.extra->contained.empty() || withdrawals_.size() >= kWithdrawnTogether) flush_withdrawals();
 }

@@ -15,8 +15,8 @@
 
 namespace manta::owner {
 
-// A dead client's objects are answered for by its node, under a name of its own: messages to and about the heir are
-// those that were sent by who knew of the death (OWN-12).
+// After a client's death its node answers for its objects as their standby owner, under another id, heir_of(client).
+// Messages to and about that id come from processes that knew of the death when they sent them (OWN-12, OWN-13).
 inline constexpr std::uint64_t kHeirBit = std::uint64_t{1} << (kNodeShift - 1);
 constexpr bool is_heir(ClientId client) { return (client.value & kHeirBit) != 0; }
 constexpr ClientId heir_of(ClientId client) { return {client.value | kHeirBit}; }
@@ -32,7 +32,7 @@ struct Fetched {
   Value value;
   std::vector<detail::WireRef> contained;
 };
-// Anybody who holds the object to its owner: `client` holds it from now on.
+// Borrower to owner: `client`, which may be the borrower itself, holds the object from now on.
 struct Lent {
   ObjectId object;
   ClientId client;
@@ -69,15 +69,15 @@ struct CancelTask {
   Cancellation how;
 };
 
-// From a dead client's node, to whoever writes to that client.
+// From a dead client's node to a process that sent that client a Fetch or a FindActor.
 struct OwnerDied {
   ClientId owner;
 };
-// Who knows of the owner's death to one who may not: this object of its heir's was lent to you.
+// From a process that knows of the owner's death to one that may not: the standby owner has lent you this object.
 struct Passed {
   detail::WireRef ref;
 };
-// From an heir: the object or actor that you asked for ended with its owner.
+// From a standby owner: the object or actor that you asked for ended with its owner.
 struct NotInherited {
   ObjectId object;
 };
@@ -100,12 +100,12 @@ struct StreamCredit {
   ObjectId stream;
   std::uint64_t limit = 0;
 };
-struct StreamStop {  // nobody reads it
+struct StreamStop {  // reader to producer: no more items are read
   ObjectId stream;
 };
 
-// A process that has found the actor by its name to the owner: enter me in your books, if the actor does not end. Answered
-// by Adopted.
+// A process that has found the actor by its name to the owner: enter me in your books, if the actor does not end.
+// Answered by Adopted.
 struct AdoptActor {
   ObjectId actor;
   std::uint64_t request = 0;  // the sender's number of it

@@ -1,4 +1,4 @@
-// Life of entries: made, resolved, retried, freed. Leases and queues are in dispatch.cc, other processes in borrowing.cc.
+// Life of entries: made, resolved, retried, freed. Leases and queues: dispatch.cc; other processes: borrowing.cc.
 #include "core/owner/owner.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ Entry* Owner::launch(NewTask task, Kind kind, Actor* actor) {
   entry.ref_mask = task.ref_mask;
   entry.value = std::move(task.arguments);
   entry.phase = Phase::waiting;
-  // One for the caller, one for the task itself until it resolves (it runs even if nobody keeps its Ref).
+  // One for the caller, one for the task itself until it resolves (it runs even if no Ref to it is left).
   entry.refs.store(kind == Kind::actor ? 1 : 2, std::memory_order_relaxed);
   if (task.limit.count() != 0) entry.more().limit = task.limit;
   if (kind != Kind::actor) count_open(entry, 1);

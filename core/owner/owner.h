@@ -1,32 +1,32 @@
 // Everything a process knows about the objects it owns or borrows and the tasks it submitted. Sans-I/O.
 //
-// As in "Ownership" (Wang et al., NSDI '21): who submits a task owns its result: value, references, retries.
+// As in "Ownership" (Wang et al., NSDI '21): the submitter of a task owns its result: value, references, retries.
 //
 //   OWN-1  every submitted task resolves exactly once, whatever dies
 //   OWN-2  only an attempt that had started counts against max_retries
 //   OWN-3  an entry is freed when, and not before, no Ref, no queued or running task, no value that contains it and no
 //          borrower is left
 //   OWN-4  a task is in at most one ring at a time
-//   OWN-5  every lease is given back, or ends with its worker; nothing is wanted where nothing is left to run
+//   OWN-5  every lease is returned, or ends with its worker; demand drops to zero when nothing is left to run
 //   OWN-6  messages may come late, twice (deaths, ends of leases) or for things long gone
 //   OWN-7  refs may fall to 0 outside the lock while an import finds the entry and holds it again; `late_goodbyes`
 //          counts the release_last calls that are still to come for such an entry
-//   OWN-8  while an entry of this process says that its value lies in another process' arena, that memory is kept, also
-//          when the other is dead; arena_unused() then says that it need not be any more
-//   OWN-9  a value goes to the spill file only while no other process and no view in this one may read its block: nobody
-//          has borrowed it, no task that may run has it among its arguments, or a level deeper
+//   OWN-8  while an entry of this process has its value in another process' arena, that memory is kept, even after the
+//          other's death; arena_unused() reports when it is no longer needed
+//   OWN-9  a value goes to the spill file only while no other process and no view in this one may read its block: no
+//          process has borrowed it, and no task that may run has it among its arguments, or a level deeper
 //   OWN-10  calls of one process to one actor start in the order in which they were made; a call that had started when
 //          the actor's process died starts again at most max_task_retries times
-//   OWN-11  a stored result of another node that dies is made again by its task, with the arguments that it had, when it
-//           is wanted and as often as max_retries allows; whoever borrowed it asks again
-//   OWN-12 what another process may hold, and all inside it that is owned here, is known to the heir before that process
-//          hears of it, or once it is there; spilled values excepted
-//   OWN-13 who knows that an owner is dead holds its objects of the heir, in whose books it enters itself; what is lent
-//          by others under the dead owner's name counts for nothing there
-//   OWN-14 a task that is cancelled before it starts never starts; one that has started does not start again, and ends as
-//          cancelled unless it returned a value
-//   OWN-15 a run that has passed its time limit is cancelled, and ends as `deadline`, whatever it returns; if it goes on
-//          after that, a task's worker ends, and a call is resolved without it (see owner/time_limits.h)
+//   OWN-11  a stored result on another node that dies is made again by its task, with the arguments that it had, when
+//           it is wanted and as often as max_retries allows; its borrowers ask for it again
+//   OWN-12 an object that another process may hold, and all inside it that is owned here, is replicated to the standby
+//          owner before that process sees the reference, or once the value is there; spilled values excepted
+//   OWN-13 a process that knows of an owner's death holds the objects from the standby owner, with which it registers
+//          itself, also for each reference that is lent to it later under the dead owner's id
+//   OWN-14 a task that is cancelled before it starts never starts; one that has started does not start again, and ends
+//          as cancelled unless it returned a value
+//   OWN-15 a run that has passed its time limit is cancelled, and ends as `deadline`, whatever it returns; if it goes
+//          on after that, a task's worker ends, and a call is resolved without it (see owner/time_limits.h)
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
 // effects and channels must outlive it.
@@ -120,8 +120,8 @@ class OwnerEffects {
   virtual void withdraw(std::vector<ObjectId>) {}
   // No entry says any more that its value lies there, in another process' arena.
   virtual void stored_unused(const StoredLocation&) {}
-  // A task that was pushed to the worker, or runs here, was cancelled: it is to stop. Where it waits in the worker, it is
-  // to come back. how.force: the worker is to end.
+  // A task that was pushed to the worker, or runs here, was cancelled: it is to stop. Where it waits in the worker, it
+  // is to come back. how.force: the worker is to end.
   virtual void stop_task(ClientId, const TaskId&, const Cancellation&) {}
   // A task, a call or an actor is tried once more, or the task of a result that was lost.
   virtual void tried_again(const std::string& /*what*/, std::uint32_t /*attempt*/, const std::string& /*why*/) {}
@@ -192,7 +192,7 @@ struct OwnerConfig {
   std::chrono::nanoseconds limit_grace = std::chrono::seconds(1);  // for a task over its time limit to end
   std::uint32_t restore_ticks = 10'000;     // what needs a spilled value fails after so many milliseconds without room
   detail::RestartBackoff::Limits restarts;  // of actors
-  bool leaves_estate = true;                // false: nobody is told what it owns
+  bool leaves_estate = true;                // false: it has no standby owner
   std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
 };
 
@@ -209,7 +209,7 @@ class Owner {
   const sched::ResourceSet& request_of(ShapeIndex shape) const { return shapes_[shape]->request; }
   Entry* submit(NewTask task);
   Entry* put(ObjectId id, Value value, std::vector<Entry*> contained);
-  // An actor of this process; its handle. It lives until nobody has a reference to it.
+  // An actor of this process; its handle. The actor lives until its last handle is gone, in any process.
   Entry* create_actor(NewActor actor);
   void start_actor(Entry& handle);
   // Calls a method: owned or borrowed actor, dead or alive. shape and retries of the task do not count.
@@ -224,7 +224,7 @@ class Owner {
   detail::WireRef export_ref(Entry& entry);
   // refs of the entry fell to 0 (see OWN-7).
   void release_last(Entry& entry);
-  // Somebody waits for it: a borrowed one is fetched, an unstarted one goes to the front.
+  // A thread, a coroutine or a borrower waits for it: a borrowed one is fetched, an unstarted one goes to the front.
   void want(Entry& entry);
   // Takes a task that has not started, and whose arguments are there, away to run it in the caller.
   bool claim(Entry& entry);
@@ -264,8 +264,8 @@ class Owner {
   void receive(ClientId from, const PeerMessage& message);
   // No lease can ever be had again (the node is gone): fails whatever is not resolved.
   void fail_all(const Error& error);
-  // Call every millisecond or so while busy() is true. Idle leases are returned after a few of these, and so is what is
-  // wanted in vain; at once if `others_wait`: somebody on the node wants a lease and has none.
+  // Call every millisecond or so while busy() is true. Idle leases, and demand that is not needed, are given up after
+  // idle_ticks calls; at once if `others_wait`: a client of the node wants a lease and has none.
   // milliseconds: since the last call; limits of time hold however long a call takes.
   void tick(bool others_wait, std::uint32_t milliseconds = 1);
   bool busy() const;
@@ -273,7 +273,7 @@ class Owner {
   // Actors whose worker has yet to run the destructor.
   bool actors_are_ending() const;
 
-  // A value goes to another process: whoever owns the references inside must know. Before it is sent.
+  // Before a value is sent to another process: tells the owners of the references inside.
   void lend_contained(const std::vector<Entry*>& contained, ClientId to);
   // The same, and their names for the receiver, which must hear of the loan before of anything that happens later.
   std::vector<detail::WireRef> lend_to(const std::vector<Entry*>& entries, ClientId to);
@@ -305,7 +305,7 @@ class Owner {
   void withdrawn(const ObjectId& object);
   // What was not bequeathed is lost; from now on it is received from others.
   void open_estate(ClientId owner, const std::string& status);
-  // Whoever holds something has said so: the rest goes.
+  // All borrowers have registered: objects without a borrower are freed.
   void settle_estate();
 
   // --- What is wanted and not had (see owner/unmet.h); looks at all shapes and actors.

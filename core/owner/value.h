@@ -1,9 +1,9 @@
 // The encoded value of an object (or of a task's arguments), wherever it lies.
 //
 // Threading: none of its own; immutable once its entry is resolved, except that the owner moves a stored value to its
-// spill file and back: who finds one of those kinds without the owner's lock must look again with it. Ownership: owns
-// heap bytes and errors. A stored value's block or extent belongs to whoever holds the entry: the owner frees it through
-// its effects, never this class.
+// spill file and back: a thread that finds either kind without the owner's lock must look again with it. Ownership:
+// owns heap bytes and errors. A stored value's block or extent is freed by the owner, through its effects, never by
+// this class.
 #pragma once
 
 #include <atomic>

@@ -1,9 +1,9 @@
-// NodeScheduler: who should return leases, because others wait.
+// NodeScheduler: which clients should return leases, because others wait.
 //
 // By share, at once: leases beyond what a client wants, then those beyond its fair share of what is scarce, for a
 // client below its own. Donors never fall below the share and receivers never rise above it, so nothing goes
 // back and forth.
-// By priority, at once: leases of those below.
+// By priority, at once: leases of lower priorities.
 // By loan, on the tick: CPUs were lent while a task waited, and it has gone on for a turn while others still have them.
 // By turn, on the tick: a demand without any lease takes over leases that others have held for a turn, oldest first,
 // whatever the shares are: more clients than CPUs, or one big request among many small leases.

@@ -34,7 +34,7 @@ class BundleEffects : public NodeSchedulerEffects {
 
 class BundledScheduler final : NodeSchedulerEffects {
  public:
-  // reservations: a client id that nobody has, under which bundles wait.
+  // reservations: a client id that no process has, under which bundles wait.
   BundledScheduler(NodeSchedulerConfig config, ClientId reservations, BundleEffects& effects);
   ~BundledScheduler() override;
 

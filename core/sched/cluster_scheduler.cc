@@ -305,7 +305,7 @@ void ClusterScheduler::plan(const Key& key) {
 
 void ClusterScheduler::set_shares(const Key& key, std::map<NodeId, std::uint32_t> shares) {
   Demand& demand = demands_.at(key);
-  // What is given up first, so that nobody is granted more than is wanted.
+  // Shares that shrink go first, so that no client is granted more than it wants.
   std::vector<std::pair<NodeId, std::uint32_t>> less, more;
   for (const auto& [node, before] : demand.shares) {
     const auto now = shares.find(node);

@@ -88,7 +88,7 @@ void DemandQueue::refile_front(Shape& shape, const Rank* old_front) {
     count_smallest(shape, change);
   }
   if (shape.waiting.empty()) {
-    shape.patience.served();  // nobody waits: the next one starts with a clean record
+    shape.patience.served();  // no demand waits: the next one starts with a clean record
   } else {
     fronts_.emplace(*shape.waiting.begin());
   }

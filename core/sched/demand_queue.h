@@ -1,4 +1,4 @@
-// Demands of all clients: who waits, in which order, and who holds more than it wants.
+// Demands of all clients: which wait, in which order, and which hold more leases than they want.
 #pragma once
 
 #include <map>
@@ -30,13 +30,13 @@ class DemandQueue {
   void to_the_back(Demand& demand) { demand.arrival = ++last_arrival_; }
 
   bool empty() const { return fronts_.empty(); }
-  // Somebody waits and has no lease at all.
+  // A client waits that has no lease of the shape at all.
   bool starving() const;
-  // Somebody has or wants leases of a lower priority.
+  // A client has or wants leases of a lower priority.
   bool any_below(std::int32_t priority) const { return !priorities_.empty() && priorities_.begin()->first < priority; }
   // Of each shape with waiting demands the one to be served first, in the order of service.
   const std::map<Rank, Demand*>& fronts() const { return fronts_; }
-  // Whether there is a dimension of which every waiting demand needs more than is left: nobody can be served. (Not the
+  // Whether there is a dimension of which every waiting demand needs more than is left: none can be served. (Not the
   // other way round: it looks at one dimension at a time.)
   bool all_lack(const Ledger& ledger) const;
   // All waiting demands, in the order of service.

@@ -1,4 +1,4 @@
-// How much of each dimension each client holds, and who has more than a fair share of it.
+// How much of each dimension each client holds, and which have more than a fair share of it.
 #pragma once
 
 #include <cstdint>

@@ -8,8 +8,8 @@
 //   SCHED-3  a worker that has seen GPUs, or has an environment of its own, is only ever leased with the same ones
 //   SCHED-4  an infeasible demand is answered by infeasible() in the same event, and never queued
 //   SCHED-5  a submitter's death returns all it held: idle workers at once, others once their channel is closed
-//   SCHED-6  nobody starves: a waiting demand is served in order of arrival, those with fewer leases of the shape first;
-//            among demands of one priority, for higher ones go before, and leases of lower ones are asked back for them
+//   SCHED-6  no demand starves among those of its priority: they are served in order of arrival, those with fewer
+//            leases of the shape first. Higher priorities go before, and leases of lower ones are asked back for them
 //   SCHED-7  started + idle + leased + dying workers <= max_workers
 //   SCHED-8  a living submitter hears of the end of every lease that it has not returned itself
 //   SCHED-9  an actor's demand (own_worker) ends when its lease ends. So no worker is started for an actor that has
@@ -124,7 +124,7 @@ class NodeScheduler {
 
   // For good: demands get infeasible(why), workers end. Keep it until they are gone: empty().
   void close(const std::string& why, Time now);
-  // Processes that have started and are not ending; idle ones only if nobody needs what they own.
+  // Processes that have started and are not ending; idle ones only if no process needs what they own.
   void add_occupants(std::vector<Occupant>& all) const;
   bool empty() const { return pool_.size() == 0; }
   // What the lease took; null: there is none.
@@ -148,9 +148,9 @@ class NodeScheduler {
   bool starving() const { return queue_.starving(); }
   // Why the oldest waiting demand of the client is not granted; empty if none waits. For `manta why` and errors.
   std::string why_waiting(ClientId submitter) const;
-  // Why the client has fewer leases of the shape than it wants, and who has what it lacks.
+  // Why the client has fewer leases of the shape than it wants, and which workers have what it lacks.
   Shortage shortage(ClientId submitter, ShapeIndex shape) const;
-  // The same of a request that nobody has stated here.
+  // The same of a request that no client has stated here.
   Shortage shortage_of(const ResourceSet& request) const;
   // None: the client does not hold the lease.
   ClientId worker_of(ClientId submitter, LeaseId lease) const;
@@ -183,7 +183,7 @@ class NodeScheduler {
   void end_idle_workers(Time now);
   void kill_overdue(Time now);
 
-  // placing.cc: who gets what.
+  // placing.cc: which demand gets which worker.
   void serve(Time now);
   bool serve_one(Time now);
   bool place(Demand& demand, Time now);
@@ -199,7 +199,7 @@ class NodeScheduler {
   void fail_all_blocked(Time now);
   void refuse(Demand& demand, const std::string& why, Time now);
 
-  // asking_back.cc: who should return what.
+  // asking_back.cc: which clients should return which leases.
   void ask_back_for_fronts(Time now);
   void ask_back_by_share(Demand& demand, Asks& asks, Time now);
   void ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& asks, Time now);

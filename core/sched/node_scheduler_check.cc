@@ -1,4 +1,4 @@
-// NodeScheduler: what is broken, and why somebody waits.
+// NodeScheduler: which invariant is broken, and why a demand waits.
 #include <algorithm>
 
 #include "core/sched/node_scheduler.h"
@@ -288,7 +288,7 @@ std::string NodeScheduler::check_demands() const {
   return demands == 0 ? "" : "demands and shapes do not go together";
 }
 
-// Nobody waits for what is there, unless it is held for somebody else.
+// No demand waits for free resources, unless they are held for another demand.
 std::string NodeScheduler::check_service() const {
   const bool makes_room = pool_.size() >= config_.max_workers && pool_.dying() > 0;
   const bool held = makes_room || std::any_of(queue_.fronts().begin(), queue_.fronts().end(), [](const auto& front) {

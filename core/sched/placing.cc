@@ -1,4 +1,4 @@
-// NodeScheduler: who gets what. Waiting demands are served in order; a worker is reused, else started.
+// NodeScheduler: which demand gets which worker. Waiting demands are served in order; a worker is reused, else started.
 #include <algorithm>
 
 #include "core/sched/node_scheduler.h"

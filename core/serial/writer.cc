@@ -72,7 +72,7 @@ void Writer::encode_into(std::byte* dest) const {
   for (const Buffer& buffer : buffers_) {
     const auto used = static_cast<std::size_t>(dest - start);
     const std::size_t gap = align_up(used) - used;
-    std::memset(dest, 0, gap);  // never somebody's old data
+    std::memset(dest, 0, gap);  // never what the memory held before
     dest += gap;
     if (buffer.data == dest) {
       dest += buffer.size_bytes;  // made in place

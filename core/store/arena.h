@@ -2,8 +2,8 @@
 //
 // The creator maps it shared and allocates. Readers get a descriptor opened for reading only (reopen_read_only of
 // core/net/shared_memory.h), so that no writable shared mapping can be made from it, and map it privately: an in-place
-// write by a reader copies the page and harms nobody. The size is sealed. (F_SEAL_FUTURE_WRITE would protect more, but
-// it also forbids the creator to give freed pages back: STORE-4.)
+// write by a reader copies the page and harms no other process. The size is sealed. (F_SEAL_FUTURE_WRITE would protect
+// more, but it also forbids the creator to give freed pages back: STORE-4.)
 //
 //   STORE-1  allocator state is private to the creator: nothing in shared memory is trusted
 //   STORE-2  the sum of live block sizes of all clients never exceeds the node's capacity
@@ -19,7 +19,7 @@
 // or cgroup) ends the process with SIGBUS or the OOM killer, and cannot be caught cheaply.
 //
 // Threading: none of its own (the owner's lock). Ownership: the mapping ends with the object; blocks not freed stay in
-// the memfd for whoever holds its descriptor.
+// the memfd for the processes that hold its descriptor.
 #pragma once
 
 #include <algorithm>

@@ -26,7 +26,7 @@ inline constexpr std::uint64_t kAlignedFromBytes = 2 * kHugePageBytes;
 
 class BlockAllocator {
  public:
-  // touched by nobody before: pages are cold at first. keep_warm and release as in PageHeap.
+  // Of memory that was never touched: pages are cold at first. keep_warm and release as in PageHeap.
   BlockAllocator(std::uint64_t size_bytes, PageHeap::KeepWarm keep_warm, PageHeap::Release release);
 
   // What a block of that size takes: its size class, or whole pages. size_bytes must be below 2^62.

@@ -27,7 +27,7 @@ struct NcclCalls;
 //
 // Operations run on a stream of the group, in the order they were called, after what the current stream had then.
 // Work::wait() makes the current stream wait and returns at once; with a timeout, and for barrier, it blocks until the
-// GPU is there. The future is complete from the start, as c10d's are for CUDA: who takes its value waits on the stream.
+// GPU is there. The future is complete from the start, as c10d's are for CUDA: reading its value waits on the stream.
 //
 // Errors (manta::Error), at once or from Work::wait(): invalid_argument for tensors and reductions that are not
 // supported; unavailable, deadline or cancelled (abort) when the group is of no more use. What else the streams wait
@@ -84,7 +84,7 @@ class NcclBackend : public c10d::Backend {
 
   Rendezvous rendezvous_;
   std::mutex connecting_;
-  mutable std::mutex mutex_;  // of what follows; never held while anybody is waited for
+  mutable std::mutex mutex_;  // of what follows; never held during a wait for other ranks
   std::shared_ptr<NcclCommunicator> communicator_;
   bool over_ = false;
   std::atomic<int64_t> timeout_ms_;

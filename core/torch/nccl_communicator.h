@@ -36,8 +36,8 @@ struct NcclCalls {
 
 // NCCL-1: an operation begins after what the current stream had when it was launched; its event is recorded behind it.
 // NCCL-2: the first failure is kept, ends what is under way on the GPU (ncclCommAbort), and is every later answer.
-// NCCL-3: an operation that is not done `timeout` after its launch is a failure (deadline): whoever waits for the
-//         stream, in whatever way, goes on. A thread looks for that, and for NCCL's own errors, while something is
+// NCCL-3: an operation that is not done `timeout` after its launch is a failure (deadline): threads and streams
+//         that wait for its stream go on. A thread looks for that, and for NCCL's own errors, while something is
 //         under way.
 //
 // Threading: any thread; launches are in the order of their calls. Blocks where NCCL does: at the first operation with

@@ -175,8 +175,8 @@ void OperationQueue::stop() {
   left.swap(queue_);
   const auto error = std::make_exception_ptr(Error(ErrorCode::cancelled, "the process group was shut down"));
   for (const Pending& operation : left) complete(lock, operation, error);
-  // Works may live longer, but the others shall hear now that this member left. Nobody uses the group any more, unless a
-  // callback under this very thread's run() called us.
+  // Works may live longer, but the others shall hear now that this member left. No thread uses the group now, unless
+  // this is a callback under this thread's own run().
   if (runner_ == std::thread::id()) group_.reset();
 }
 

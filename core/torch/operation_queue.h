@@ -1,8 +1,8 @@
-// Operations of one group, done in order by whoever waits for one.
+// Operations of one group, done in order by the thread that waits for one.
 //
 // A thread that waits takes the queue over and runs it up to its own operation; a background thread runs it while
-// nobody waits. So communication goes on beside computation where there is some, and costs no hand-over where there is
-// none.
+// no thread waits. So communication goes on beside computation, and a caller that waits at once pays for no switch of
+// threads.
 //
 //   QUEUE-1  one thread at a time uses the group: the runner
 //   QUEUE-2  operations start in the order they were posted; messages that follow each other directly go on at the same
@@ -44,7 +44,7 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
 
   explicit OperationQueue(std::unique_ptr<Group> group) : group_(std::move(group)) {}
 
-  // background: whether it may run before somebody waits.
+  // background: whether it may run before a thread waits.
   void post(Pending operation, bool background);
   void wait(const Pending& operation);
   // Runs all in the calling thread, until nothing is left.

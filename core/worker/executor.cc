@@ -163,7 +163,7 @@ void Executor::loop() {
   }
 }
 
-// Whether the submitter that was served last looked for results on this CPU last: it cannot run while this thread spins.
+// Whether the submitter that was served last looked for results on this CPU last: it cannot run while we spin.
 bool Executor::submitter_waits_for_this_cpu() {
   const std::uint32_t here = net::this_cpu();
   client_->slot().tasks.look_from(here);
@@ -213,7 +213,7 @@ bool Executor::run_ready() {
     execute(work);
     this_thread()->idle();
     if (task) lending_.runs_nothing();
-    if (::__fpending(stdout) != 0) std::fflush(stdout);  // nobody else would: workers end by _exit or a signal
+    if (::__fpending(stdout) != 0) std::fflush(stdout);  // workers end by _exit or a signal, without this
     if (hosts_coroutines_) run_coroutines();             // CORO-2
   }
   if (remote_.waiting()) ran = run_remote() || ran;

@@ -1,21 +1,21 @@
-// What a worker process does: claims tasks from the rings of whoever leases it, runs them, writes the results; or hosts
+// What a worker process does: claims tasks from its submitters' rings, runs them, writes the results; or hosts
 // one actor, and runs what all its callers ask for.
 //
 //   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (see Client::run_here). An actor
-//           with max_concurrency above 1: so many threads, each claims in order; or, where its class has methods that are
-//           coroutines, so many calls under way in the main thread (EXEC-5)
+//           with max_concurrency above 1: so many threads, each claims in order; or, where its class has methods that
+//           are coroutines, so many calls under way in the main thread (EXEC-5)
 //   EXEC-2  a result is complete, and references in it are lent, before its record says done
 //   EXEC-3  a block that carries a result lives until the submitter has freed the record
 //
 //   EXEC-4  a worker that hosted an actor hosts nothing else after it: its process ends with the actor, whose last
 //           handle is gone (the destructor runs) or whose owner has died (it runs if no method does)
 //
-//   EXEC-5  a call whose coroutine waits is kept, with its arguments, and answered when that has ended; frames that wait
-//           when the actor ends are destroyed before it
+//   EXEC-5  a call whose coroutine waits is kept, with its arguments, and answered when that has ended; frames that
+//           wait when the actor ends are destroyed before it
 //
 // Threading: run() is the main thread; hooks come from the client's reading thread, except those of waits. With several
-// threads (concurrent_), rings_mutex_ covers channels and rings. Ownership: owns its ends of the rings. The process ends
-// with the node (parent-death signal, end of the control socket).
+// threads (concurrent_), rings_mutex_ covers channels and rings. Ownership: owns its ends of the rings. The process
+// ends with the node (parent-death signal, end of the control socket).
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,4 @@
-// The making end of streams: items of generators that run in this process, on their way to who reads them.
+// The producing end of streams: items of generators that run in this process, on their way to their readers.
 //
 // An item goes out at once if none has for kBatchAfter; those that come faster go together, at the latest kBatchAfter
 // later, by a thread of their own if the generator is still busy with the next.
@@ -8,7 +8,7 @@
 //          are lent (Client::wait_for)
 //   OUT-3  where the reader is gone or wants no more, a waiting generator is woken, and put() says so
 //
-// Threading: OutgoingStreams any thread; an OutgoingStream the thread that runs the generator. Ownership: the executor's.
+// Threading: OutgoingStreams any thread; an OutgoingStream the generator's thread. Ownership: the executor's.
 #pragma once
 
 #include <atomic>

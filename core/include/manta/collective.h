@@ -44,7 +44,7 @@ std::string new_name();
 //
 // Errors (manta::Error): invalid_argument, in all members, if they called different operations, sizes or types: nothing
 // was changed and the group can go on. unavailable: a member died or left; the text names it. deadline: the text names
-// who has not come. cancelled: somebody called abort(). After these three the group is of no more use, and says so.
+// the missing ranks. cancelled: a member called abort(). After these three the group is of no more use, and says so.
 //
 // Threading: one thread at a time, abort() at any time from any. Processes join after they were forked: a group that
 // was there before the fork is the parent's.
@@ -53,11 +53,11 @@ std::string new_name();
 //   group->all_reduce(gradients.data(), gradients.size(), DataType::f32, Reduction::average);
 class Group {
  public:
-  // A part of somebody's memory for each rank.
+  // One part of memory for each rank.
   using Inputs = std::span<const std::span<const std::byte>>;
   using Outputs = std::span<const std::span<std::byte>>;
 
-  // Blocks until all have come. Throws Error: deadline (who has not come), unavailable, invalid_argument.
+  // Blocks until all have come. Throws Error: deadline (with the missing ranks), unavailable, invalid_argument.
   static std::unique_ptr<Group> join(const Rendezvous& rendezvous);
   explicit Group(std::unique_ptr<Member> member);  // join() makes it
   // Leaves; the others' operations that need this member fail. Never blocks.
@@ -73,15 +73,15 @@ class Group {
   void all_reduce(void* data, std::size_t count, DataType type, Reduction reduction);
   // In place, but only the root's data changes.
   void reduce(void* data, std::size_t count, DataType type, Reduction reduction, int root);
-  // The root's data to everybody.
+  // The root's data to all ranks.
   void broadcast(std::span<std::byte> data, int root);
-  // Everybody's input to everybody; outputs[i] is from rank i and of the same size.
+  // Every rank's input to all ranks; outputs[i] is from rank i and of the same size.
   void all_gather(std::span<const std::byte> input, Outputs outputs);
   // The same to the root only; the others' outputs are not looked at.
   void gather(std::span<const std::byte> input, Outputs outputs, int root);
   // The root's inputs[i] to rank i; the others' inputs are not looked at.
   void scatter(Inputs inputs, std::span<std::byte> output, int root);
-  // Everybody's inputs[i] reduced to rank i. All are of count values.
+  // Every rank's inputs[i], reduced, to rank i. All are of count values.
   void reduce_scatter(std::span<const void* const> inputs, void* output, std::size_t count, DataType type,
                       Reduction reduction);
   // inputs[i] to rank i, outputs[i] from it. Sizes may differ, but both sides of a pair must agree.

@@ -20,7 +20,7 @@ enum class ErrorCode : std::uint8_t {
   unavailable,       // a peer is gone or not yet there: try again later or elsewhere
   exhausted,         // a limit was reached: free something, or raise the limit
   deadline,          // the time given was over; the work may still go on
-  cancelled,         // somebody asked for it
+  cancelled,         // ended on request
   task_failed,       // user code threw: see TaskFailure
   worker_died,       // the process that ran the task ended, and no attempt was left
   object_lost,       // the value has no copy left and could not be made again

@@ -166,7 +166,7 @@ class TaskRun;
 template <class Callee, class T, class Parameters>
 struct CoroutineThunk;
 
-// Runs the generator that make() returns to its end, or until nobody wants further items. There is no other result.
+// Runs the generator that make() returns to its end, or until the reader wants no more items. It has no other result.
 template <class Make>
 void yield_items(ItemSink& items, std::uint32_t buffer, Make&& make) {
   auto generator = std::forward<Make>(make)();

@@ -42,12 +42,12 @@ requires(!std::is_const_v<T>) [[nodiscard]] constexpr detail::Moved<T> moved(T& 
 }
 
 // Returned by a coroutine that yields values of T; remote<f> of it, and call<&C::f>, return a Stream<T>. It runs only
-// while somebody asks for the next value, and may go on for ever.
+// while a next value is wanted, and may go on for ever.
 //
-// As a task: **parameters may be references**, the decoded arguments (and an actor's object) live until the coroutine is
-// destroyed. Called directly, the usual rule of coroutines holds: what a reference refers to must outlive the generator.
-// Where nobody wants further items, the coroutine is destroyed at a co_yield, which runs the destructors of its locals.
-// With g++ 12 and 13 an aggregate with a destructor is given a name first:
+// As a task: **parameters may be references**, the decoded arguments (and an actor's object) live until the coroutine
+// is destroyed. Called directly, the usual rule of coroutines holds: what a reference refers to must outlive the
+// generator. When the reader wants no further items, the coroutine is destroyed at a co_yield, which runs the
+// destructors of its locals. With g++ 12 and 13 an aggregate with a destructor is given a name first:
 //
 //   manta::Generator<Batch> batches(std::string path) {
 //     for (Reader reader(path); reader.more();) {

@@ -53,13 +53,13 @@ struct TaskOptions {
   // tasks of its worker) does not count, what it waits for itself does. When the time is over, it is cancelled as by
   // manta::cancel, with what it has submitted: its std::stop_token says so and its waits end. If it runs for another
   // second, its worker process is killed. The Ref fails with Error(deadline) when it has ended, whatever it returned.
-  // It is not tried again, whatever max_retries and retry_exceptions say; an attempt after a worker's death has the whole
-  // time anew. Kept to a few milliseconds; never cut short. Such a task does not run on the stack of the one that waits
-  // for it, so a recursion of them takes a process for each level. More than 0; max(): no limit, at no cost.
+  // It is not tried again, whatever max_retries and retry_exceptions say; an attempt after a worker's death has the
+  // whole time anew. Kept to a few milliseconds; never cut short. Such a task does not run on the stack of the one that
+  // waits for it, so a recursion of them takes a process for each level. More than 0; max(): no limit, at no cost.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
   std::string_view name = {};  // its label in errors, printed lines and timelines, instead of the function's name
-  // Higher goes first, from -1000 to 1000, where tasks compete for a node's resources, whoever submitted them: strictly,
-  // so those of low priority wait for as long as there is higher work that could use what they need. What runs is not
+  // Higher goes first, from -1000 to 1000, where tasks of any submitters compete for a node's resources: strictly, so
+  // those of low priority wait for as long as there is higher work that could use what they need. What runs is not
   // interrupted; what has not started gives way.
   int priority = 0;
   Placement placement = Placement::pack;
@@ -70,17 +70,17 @@ struct TaskOptions {
   // before any user code of a task (a forked worker has loaded its libraries before; with MANTA_ZYGOTE=exec even those
   // see them). Tasks that it submits do not inherit them. {{{"NAME", "value"}, ...}}; values up to 4096 bytes.
   std::array<EnvVariable, 8> env{};
-  // Of a generator: how many items it may be ahead of who reads them; 0: any number. Fewer where items are large.
+  // Of a generator: how many items it may be ahead of its reader; 0: any number. Fewer where items are large.
   std::uint32_t stream_buffer = 256;
 };
 
 // How one call of an actor's method is made.
 struct CallOptions {
   std::uint32_t stream_buffer = 256;  // as TaskOptions::stream_buffer, of a method that is a generator
-  // As TaskOptions::timeout, from when the method begins; but the actor lives on. A method that goes on for a second after
-  // it was asked to stop (it has no std::stop_token, and does not wait for anything of Manta's) is left to itself: the Ref
-  // fails with Error(deadline) then, what the method returns later is dropped, and calls behind it start when it ends.
-  // manta::kill ends a method that never does.
+  // As TaskOptions::timeout, from when the method begins; but the actor lives on. A method that goes on for a second
+  // after it was asked to stop (it has no std::stop_token, and does not wait for anything of Manta's) is left to
+  // itself: the Ref fails with Error(deadline) then, what the method returns later is dropped, and calls behind it
+  // start when it ends. manta::kill ends a method that never does.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
 };
 
@@ -111,16 +111,16 @@ struct InitOptions {
   double num_gpus = -1;  // -1: MANTA_NUM_GPUS, else those that the machine has and CUDA_VISIBLE_DEVICES allows
   std::int64_t memory_bytes = -1;          // -1: 70 % of the machine's memory, for TaskOptions::memory_bytes
   std::int64_t store_capacity_bytes = -1;  // -1: 30 % of the machine's memory, taken only as it is used
-  // Where objects go while the store is full: files without a name, one for each process that has some. "none": nowhere,
-  // a full store refuses. Empty: MANTA_SPILL_DIR, else TMPDIR, else /var/tmp.
+  // Where objects go while the store is full: files without a name, one for each process that has some. "none":
+  // nowhere, a full store refuses. Empty: MANTA_SPILL_DIR, else TMPDIR, else /var/tmp.
   std::string_view spill_directory = {};
   std::array<CustomResource, 8> resources{};
   int max_workers = -1;  // bound on worker processes of the node, blocked ones included; -1: one for each 16 MiB of
                          // memory (the container's, where it has less), at least 64, at most 4096
-  // How long a waiting thread polls before it sleeps. -1: MANTA_SPIN_US, else 50 us. 0 gives the processor away at once.
+  // How long a waiting thread polls before it sleeps. -1: MANTA_SPIN_US, else 50 us. 0: it sleeps at once.
   std::chrono::microseconds spin{-1};
-  // "HOST:PORT" at which other nodes may join, port 0: any. Empty: --manta-listen, MANTA_LISTEN, else nowhere. Needs the
-  // cluster's secret in the file that MANTA_SECRET_FILE names.
+  // "HOST:PORT" at which other nodes may join, port 0: any. Empty: --manta-listen, MANTA_LISTEN, else nowhere. Needs
+  // the cluster's secret in the file that MANTA_SECRET_FILE names.
   std::string_view listen = {};
   // Whether what tasks print, and processes that they start, appears here as "(function pid=123) line"; else workers
   // have the stdout and stderr that their node was started with. MANTA_LOG_TO_DRIVER=0 says no for all programs.

@@ -31,7 +31,7 @@ class OperationQueue;
 // other go on at the same time; collectives wait for the messages called before them.
 //
 // Errors: those of Group, from Work::wait() and in its future; unsupported arguments throw manta::Error at once.
-// Threading: any thread. A group is made after its process was forked. The destructor cancels what nobody waited for.
+// Threading: any thread. A group is made after its process was forked. The destructor cancels what is not done.
 class ProcessGroupManta : public c10d::Backend {
  public:
   explicit ProcessGroupManta(std::unique_ptr<Group> group);

@@ -86,7 +86,7 @@ inline constexpr bool is_ref<Ref<T>> = true;
 
 }  // namespace detail
 
-// Inside a value, a Ref travels as the object's identity; whoever decodes it becomes a holder.
+// Inside a value, a Ref travels as the object's identity; a process that decodes it becomes a holder.
 template <class T>
 struct serial::Codec<Ref<T>> {
   static void save(Writer& writer, const Ref<T>& ref) { writer.put_ref(ref.entry_or_null()); }

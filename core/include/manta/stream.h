@@ -21,20 +21,20 @@
 
 namespace manta {
 
-// The items that a task yields, in order, each once. Items that are there already are taken without waiting; where there
-// are none, next() waits. The generator is at most TaskOptions::stream_buffer items ahead; it waits at a co_yield
+// The items that a task yields, in order, each once. Items that are there already are taken without waiting; where
+// there are none, next() waits. The generator is at most TaskOptions::stream_buffer items ahead; it waits at a co_yield
 // meanwhile, and lends its CPUs to others.
 //
 // Where its worker dies, the generator runs again if TaskOptions::max_retries (ActorOptions::max_task_retries) allows;
-// what had arrived does not come twice, so it should yield the same again. What the generator throws, or that its worker
-// died for good, arrives after the items before it, and again at each further next().
+// what had arrived does not come twice, so it should yield the same again. What the generator throws, or that its
+// worker died for good, arrives after the items before it, and again at each further next().
 //
 // A Stream belongs to the process that made the call: it is no argument and no part of a value; hand on what next_ref()
-// returns instead. When it goes away before its end, the generator is destroyed at its co_yield, and items that nobody
-// has taken are freed. An item that is a large value lies in the node's store and is read in place.
+// returns instead. When it goes away before its end, the generator is destroyed at its co_yield, and items that were
+// not taken are freed. An item that is a large value lies in the node's store and is read in place.
 //
-// Threading: one thread at a time. Ownership: the reading end; movable only. Errors: next() throws TaskError and Error as
-// get() does; Error(invalid_argument) for an empty Stream.
+// Threading: one thread at a time. Ownership: the reading end; movable only. Errors: next() throws TaskError and Error
+// as get() does; Error(invalid_argument) for an empty Stream.
 //
 //   manta::Stream<int> items = manta::remote<count>.options({.stream_buffer = 16})(10);
 //   for (int item : items) use(item);

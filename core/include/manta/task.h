@@ -32,11 +32,11 @@ class AllAwaiter;
 
 // What a coroutine returns that computes a T (or nothing: Task<void>) and may wait on its way without holding a thread.
 //
-// remote<f> of a function that returns Task<T> gives a Ref<T>, like any other task: while it waits, it lends its CPUs, as
-// get() does. Methods of an actor that return Task<T> are more: all of them run in one thread, each until it waits; then
-// the next call starts, or one whose wait is over goes on. So up to ActorOptions::max_concurrency calls (1,000 unless
-// given) are under way at a time, none of them interrupted between two co_awaits: no locks. Ordinary methods of such an
-// actor run in the same thread, between them. Calls start in order and end in any; see Actor.
+// remote<f> of a function that returns Task<T> gives a Ref<T>, like any other task: while it waits, it lends its CPUs,
+// as get() does. Methods of an actor that return Task<T> are more: all of them run in one thread, each until it waits;
+// then the next call starts, or one whose wait is over goes on. So up to ActorOptions::max_concurrency calls (1,000
+// unless given) are under way at a time, none of them interrupted between two co_awaits: no locks. Ordinary methods of
+// such an actor run in the same thread, between them. Calls start in order and end in any; see Actor.
 //
 //   manta::Task<int> sum(manta::Ref<int> a, manta::Ref<int> b) { co_return co_await a + co_await b; }
 //
@@ -47,8 +47,8 @@ class AllAwaiter;
 //   co_await yield()              the same, without a time
 //   co_await any                  auto any = when_any(a, b): the position of one that is ready (<manta/when.h>)
 // A Ref or Task must have a name (auto r = remote<f>(x); co_await r): g++ 12 destroys some temporaries of an expression
-// that contains co_await twice. manta::get() inside a coroutine works, but holds up all other calls of the actor, and so
-// does a method that is a Generator while its reader is behind.
+// that contains co_await twice. manta::get() inside a coroutine works, but holds up all other calls of the actor, and
+// so does a method that is a Generator while its reader is behind.
 //
 // Parameters by value are the coroutine's own. Those by const reference refer to the decoded arguments, which are kept
 // until the coroutine has ended; what a reference of a *child* refers to, its caller must keep. A lambda with captures
@@ -203,7 +203,7 @@ class AllAwaiter {
   template <class P>
   bool await_suspend(std::coroutine_handle<P> coroutine) {
     CoroutineState& parent = coroutine.promise();
-    left_ = tasks_.size() + 1;  // one more: the last must not resume who has not suspended yet
+    left_ = tasks_.size() + 1;  // one more: the last must not resume a parent that has not suspended yet
     for (const Task<T>& task : tasks_) {
       CoroutineState& child = *task.promise_;
       child.call = parent.call;
@@ -425,8 +425,8 @@ T Task<T>::take() {
 // co_await yield(): goes on when everything else that is ready had its turn.
 [[nodiscard]] inline detail::SleepUntil yield() { return {detail::Deadline::min()}; }
 
-// co_await when_all(tasks): starts them all, waits for all, and gives their values in order (std::vector<T>; nothing for
-// Task<void>). Throws the exception of the first that failed, after the last has ended. The vector must live so long.
+// co_await when_all(tasks): starts them all, waits for all, and gives their values in order (std::vector<T>; nothing
+// for Task<void>). Throws the exception of the first that failed, after the last has ended. The vector must live on.
 template <class T>
 [[nodiscard]] detail::AllOf<T> when_all(std::vector<Task<T>>& tasks) {
   return {&tasks};
@@ -434,8 +434,8 @@ template <class T>
 template <class T>
 void when_all(std::vector<Task<T>>&&) = delete;  // give it a name: see Task
 
-// auto all = when_all(refs); auto values = co_await all: the values of all, in order; throws the error of the first that
-// failed.
+// auto all = when_all(refs); auto values = co_await all: the values of all, in order; throws the error of the first
+// that failed.
 template <class T>
 Task<std::vector<T>> when_all(std::vector<Ref<T>> refs) {
   std::vector<T> values;
@@ -447,8 +447,8 @@ inline Task<void> when_all(std::vector<Ref<void>> refs) {
   for (const Ref<void>& ref : refs) co_await ref;
 }
 
-// Runs a Task in the calling thread, to its end, and returns its value or throws what it threw: get(compute(3)). Blocks.
-// Outside of tasks too; in an actor's coroutine use co_await, which lets others run.
+// Runs a Task in the calling thread, to its end, and returns its value or throws what it threw: get(compute(3)).
+// Blocks. Outside of tasks too; in an actor's coroutine use co_await, which lets others run.
 template <class T>
 T get(Task<T> task) {
   detail::TaskRun<T> run(std::move(task));

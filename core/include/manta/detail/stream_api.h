@@ -18,7 +18,7 @@ class ItemSink {
   virtual ~ItemSink() = default;
   // Before the first. buffer: items that the reader need not have taken; 0: any number.
   virtual void begin(std::uint32_t buffer) = 0;
-  // Hands the item on, and blocks until the next one may be made. False: nobody wants it.
+  // Hands the item on, and blocks until the next one may be made. False: the reader wants no more.
   virtual bool put(const serial::Writer& item) = 0;
   // After the last: all are on their way.
   virtual void end() = 0;

@@ -42,7 +42,7 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit);
 // Makes the folder and those above it, where they are missing.
 void make_folders(const std::filesystem::path& folder);
 
-// Makes the folder PREFIX_DATE_TIME in `parent`, or that with _2, _3 and so on where there is one already: nobody else has it.
+// Makes the folder PREFIX_DATE_TIME in `parent`, with _2, _3 and so on where it exists: each caller gets its own.
 std::filesystem::path make_dated_folder(const std::filesystem::path& parent, std::string_view prefix);
 
 }  // namespace manta::files

@@ -32,7 +32,7 @@
 #include <manta/serial/std_codecs.h>
 
 namespace cereal {
-// Of <cereal/types/memory.hpp>, which is for those who point to polymorphic types: its static objects cost each file of
+// Of <cereal/types/memory.hpp>, which is for pointers to polymorphic types: its static objects cost each file of
 // code a tenth of its compile time, and lld 14 loses them where only some files are compiled with -flto=full.
 namespace memory_detail {
 template <class T>

@@ -76,7 +76,7 @@ class Writer final : private cereal::MantaOutputArchive {
 
   // Entries of the refs that were written, in order, repeated where they were; each is held.
   std::span<manta::detail::EntryHead* const> refs() const { return refs_; }
-  // Moves the holds to the caller, who must release each.
+  // Moves the holds to the caller, which must release each.
   std::vector<manta::detail::EntryHead*> take_refs() { return std::exchange(refs_, {}); }
 
   // Forgets everything written and held; keeps the buffer's memory.
