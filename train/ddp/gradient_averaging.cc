@@ -5,6 +5,9 @@
 //        unfinished: no rank goes on with gradients that were not averaged.
 // DDP-3: buffers are sent in every forward, with gradients or without, unless the one before it averaged nothing.
 // DDP-4: gradients are copied out of the buckets: torch::optim::Optimizer::zero_grad refuses those that are views.
+// DDP-5: in a join, a rank without inputs adds its own map of used parameters to that of the others, in place: the map
+//        of its last step, plus the maps of all ranks since then. Python does so too. A parameter that is marked there
+//        has a gradient of 0 on all ranks when no rank uses it.
 #include <manta/train/detail/gradient_averaging.h>
 
 #include <algorithm>
@@ -116,9 +119,12 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
                                           options.static_graph);
     reducer->register_comm_hook(std::make_unique<Hook>([this](c10d::GradBucket& bucket) { return run_hook(bucket); }));
     logger->set_comm_hook(options.comm_hook ? "given" : "average");
-    if (!options.static_graph) return;
-    reducer->set_static_graph();
-    logger->set_static_graph();
+    if (options.static_graph) {
+      reducer->set_static_graph();
+      logger->set_static_graph();
+    }
+    // The reducer leaves the map uninitialised until its first backward pass; a rank without inputs has none.
+    if (const at::Tensor used = used_parameters(); used.defined()) used.zero_();
   }
 
   ~Impl() {
@@ -170,6 +176,13 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
 
   void begin_forward(bool gradients) {
     const bool averages = gradients && enabled;
+    if (missed_first_step && gradients) {
+      throw Error(
+          ErrorCode::invalid_argument,
+          "DistributedDataParallel: with DdpOptions::static_graph rank " + std::to_string(group->getRank()) +
+              " had no inputs when the other ranks made their first step, in which the graph is recorded. Next: "
+              "give each rank at least one input in the first join, or use find_unused_parameters instead.");
+    }
     if (averages) {
       logger->set_runtime_stats_and_log();
       reducer->prepare_for_forward();
@@ -238,14 +251,25 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
     if (round.has(kSendsBuffers)) send_buffers(round.active.back());
     buffers_due = round.has(kAverages);
     if (!round.has(kAverages)) return;
+    ++steps;
+    // In the first step of a static graph the reducers send the map before the buckets, and do not reorder buckets yet.
+    const bool first_of_static_graph = options.static_graph && !delay_enqueued && !missed_first_step;
+    if (first_of_static_graph) sum_used_parameters();
     std::vector<c10::intrusive_ptr<c10::ivalue::Future>> futures;
     for (c10d::GradBucket& bucket : reducer->get_grad_buckets(true)) futures.push_back(reducer->run_comm_hook(bucket));
     for (const auto& future : futures) future->waitAndThrow();
-    if (finds_outputs()) {
-      std::vector<at::Tensor> nothing_used{at::zeros_like(reducer->get_local_used_map_on_device())};
-      group->allreduce(nothing_used)->wait();
+    if (finds_outputs()) sum_used_parameters();
+    if (first_of_static_graph) {
+      missed_first_step = true;
+    } else {
+      reducer->push_rebuilt_params_for_all_indices();
     }
-    reducer->push_rebuilt_params_for_all_indices();
+  }
+
+  at::Tensor used_parameters() const { return reducer->get_local_used_map_on_device(); }
+  void sum_used_parameters() {  // DDP-5
+    std::vector<at::Tensor> used{used_parameters()};
+    group->allreduce(used)->wait();
   }
 
   std::shared_ptr<torch::nn::Module> network;
@@ -256,10 +280,11 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
   std::shared_ptr<c10d::Reducer> reducer;
   std::shared_ptr<c10d::Logger> logger;
   std::optional<Joining> joining;
-  std::int64_t steps = 0;  // that were averaged
+  std::int64_t steps = 0;  // that were averaged, on other ranks alone too
   bool enabled = true;
-  bool buffers_due = true;      // DDP-3
-  bool delay_enqueued = false;  // a static graph's first backward pass has begun
+  bool buffers_due = true;         // DDP-3
+  bool delay_enqueued = false;     // a static graph's first backward pass has begun
+  bool missed_first_step = false;  // a static graph's, for this rank had no inputs
 };
 
 GradientAveraging::GradientAveraging(torch::nn::Module& network, Group group, const DdpOptions& options)
@@ -280,11 +305,6 @@ void GradientAveraging::join(const std::function<void()>& loop, const JoinOption
   if (impl_->joining) {
     throw Error(ErrorCode::invalid_argument,
                 "DistributedDataParallel::join: the model is in a join. Next: end that first.");
-  }
-  if (impl_->options.find_unused_parameters) {
-    throw Error(ErrorCode::invalid_argument,
-                "DistributedDataParallel::join: with DdpOptions::find_unused_parameters the ranks' networks would come to "
-                "differ from PyTorch's. Next: leave one of them out.");
   }
   struct Guard {
     std::optional<Joining>& joining;

@@ -17,7 +17,7 @@ struct DdpOptions {
   std::int64_t bucket_bytes = 25 * 1024 * 1024;   // gradients are averaged in blocks of about so many bytes
   std::int64_t first_bucket_bytes = 1024 * 1024;  // the first is small, so that communication begins early
   // Set it where a step may leave out some of the parameters, other ones in each step and on each rank. Parameters that
-  // no rank used keep their gradients as they are.
+  // no rank used keep their gradients as they are (in a join, some have a gradient of 0: see there).
   bool find_unused_parameters = false;
   // Rank 0's buffers (running means and such) go to all ranks before a forward, unless the forward before it was under
   // no_sync() or without gradients. False: each rank has its own, and Context::report saves those of each rank.
@@ -125,7 +125,15 @@ class DistributedDataParallel {
   /// Runs a loop that has more steps on some ranks than on others (PyTorch's Join). All ranks call it. A rank whose loop
   /// has returned takes part in the collectives of the others, with gradients of 0, until all loops have returned; then
   /// all ranks have the parameters and buffers of the last one. The loop calls forward and backward of this model, and
-  /// no other collective operation. Blocks. **Errors**: what the loop throws; JoinOptions::throw_on_early_termination.
+  /// no other collective operation.
+  ///
+  /// With find_unused_parameters, a rank without inputs goes on to report the parameters that it used in its last step,
+  /// and those that any rank has used since then, as PyTorch's does. A parameter that is reported so has a gradient of 0
+  /// in a step in which no rank uses it. With static_graph, each rank needs an input in the first step of all, or has
+  /// none in later joins either.
+  ///
+  /// Blocks. **Errors**: what the loop throws; cancelled for JoinOptions::throw_on_early_termination; unavailable, with
+  /// the rank's name, where another rank has died or left its loop by an exception.
   ///
   ///     model.join([&] { while (auto batch = next()) step(*batch); });
   template <class Loop>
