@@ -2,6 +2,7 @@
 #include <manta/detail/actor_status.h>
 #include <manta/detail/runtime_api.h>
 #include <manta/detail/stop_token.h>
+#include <manta/detail/weak_actor.h>
 
 #include <algorithm>
 
@@ -55,6 +56,12 @@ ActorStatus actor_status(EntryHead* actor, bool with_reason) {
   Retired::check_present(actor);
   return client.actor_status(entry_of(actor), with_reason);
 }
+ObjectId actor_id(EntryHead* actor) {
+  (void)Client::require();
+  Retired::check_present(actor);
+  return entry_of(actor).id;
+}
+EntryHead* lock_actor(const ObjectId& id) { return Client::require().lock_actor(id); }
 void set_label(EntryHead& entry, std::string label) { Client::require().set_label(entry_of(&entry), std::move(label)); }
 
 EntryHead* find_actor(std::string_view name, std::string_view type) {

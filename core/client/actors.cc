@@ -134,6 +134,12 @@ detail::ActorStatus Client::actor_status(const owner::Entry& entry, bool with_re
   return status;
 }
 
+owner::Entry* Client::lock_actor(const ObjectId& id) {
+  const std::lock_guard guard(mutex_);
+  if (end_) throw_error(*end_);
+  return owner_->adopt_actor(id);
+}
+
 void Client::set_label(owner::Entry& entry, std::string label) {
   const std::lock_guard guard(mutex_);
   owner_->set_label(entry, std::move(label));

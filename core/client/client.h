@@ -113,6 +113,7 @@ class Client final : owner::OwnerEffects {
   owner::Entry* call_actor(const detail::MethodCall& call);
   void kill_actor(owner::Entry& actor, bool restart);
   detail::ActorStatus actor_status(const owner::Entry& actor, bool with_reason);
+  owner::Entry* lock_actor(const ObjectId& id);  // held; null: it has ended
   void set_label(owner::Entry& entry, std::string label);
   owner::Entry* find_actor(const std::string& name, const std::string& type);  // null: none
   // Placement groups; throws Error.

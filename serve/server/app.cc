@@ -22,12 +22,23 @@ std::string App::unready() const {
   return "no replica of '" + options().name + "' is ready: " + (reasons.empty() ? "it has none" : reasons);
 }
 
+void App::leave(ReplicaId id) {
+  router.drain(id);
+  replicas.at(id).leaves = true;
+  publish();
+}
+
 void App::publish() const {
-  const bool any = std::any_of(replicas.begin(), replicas.end(), [](const auto& each) { return each.second.ready; });
-  std::vector<const detail::ReplicaLink*> links;
-  for (const auto& [id, replica] : replicas) {
-    if (replica.ready || !any) links.push_back(replica.link.get());
-  }
+  const auto those = [this](const auto& wanted) {
+    std::vector<const detail::ReplicaLink*> links;
+    for (const auto& [id, replica] : replicas) {
+      if (wanted(replica)) links.push_back(replica.link.get());
+    }
+    return links;
+  };
+  auto links = those([](const Replica& replica) { return replica.ready && !replica.leaves; });
+  if (links.empty()) links = those([](const Replica& replica) { return replica.ready; });
+  if (links.empty()) links = those([](const Replica&) { return true; });
   publish(links);
 }
 

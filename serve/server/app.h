@@ -43,6 +43,7 @@ struct App {
     std::shared_ptr<const detail::ReplicaLink> link;
     std::uint64_t number = 0;  // at the pulse
     bool ready = false;
+    bool leaves = false;   // another one takes its place
     std::string reason;    // why it is not ready
     Router::Time checked;  // its check_health(), last
     Ref<void> check;       // under way; empty: none
@@ -59,7 +60,9 @@ struct App {
   const DeploymentOptions& options() const { return deployable.options; }
   // Why no replica is ready; empty: one is.
   std::string unready() const;
-  // Handles call those that are ready, or all where none is.
+  // The replica gets no more requests, and handles stop calling it.
+  void leave(ReplicaId id);
+  // Handles call those that are ready and do not leave; else those that are ready; else all.
   void publish() const;
   // Handles call none: the deployment was stopped.
   void publish_none() const;

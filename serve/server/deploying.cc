@@ -1,5 +1,7 @@
 #include "serve/server/deploying.h"
 
+#include <algorithm>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -12,6 +14,8 @@ using Clock = std::chrono::steady_clock;
 using detail::Deployable;
 using detail::Description;
 using detail::ReplicaLink;
+using detail::WeakLink;
+using State = manta::detail::ActorStatus::State;
 
 namespace {
 
@@ -20,6 +24,7 @@ namespace {
 }
 
 constexpr std::chrono::milliseconds kLook{20};
+constexpr std::chrono::milliseconds kCallsLook{2};
 constexpr std::uint32_t kCrashes = 3;  // of a constructor: it then crashes always
 
 struct Started {
@@ -43,8 +48,7 @@ void await(const DeploymentOptions& options, Started& started, Clock::time_point
       throw TaskError(error.with_context("a replica of '" + options.name + "' cannot be made"));
     } catch (const Error& error) {
       const auto status = started.link->status(true);
-      const bool again =
-          error.code() == ErrorCode::deadline || status.state == manta::detail::ActorStatus::State::starting;
+      const bool again = error.code() == ErrorCode::deadline || status.state == State::starting;
       if (!again) throw error.with_context("a replica of '" + options.name + "' cannot be started");
       if (status.restarts >= kCrashes) throw cannot(status.reason + ", " + std::to_string(status.restarts) + " times");
       if (left.count() == 0) {
@@ -73,16 +77,38 @@ std::vector<Started> start(Engine& engine, const Deployable& deployable, int cou
   return started;
 }
 
-// Until the replica has answered what it has, or the deadline; then it is given up.
-void end_replica(Engine& engine, const std::shared_ptr<App>& app, ReplicaId id, Clock::time_point deadline) {
+// The replica gets nothing more. Blocks until it has answered what the server has sent to it, or until the deadline.
+void end_replica(Engine& engine, const std::shared_ptr<App>& app, ReplicaId id) {
+  const auto deadline = engine.execute([&] {
+    app->leave(id);
+    return Clock::now() + app->options().graceful_shutdown_timeout;
+  });
   while (!engine.execute([&] { return app->router.idle(id); }) && Clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  auto link = engine.execute([&] {
+  engine.execute([&] {
     app->router.remove(id);
-    auto node = app->replicas.extract(id);
-    return std::move(node.mapped().link);
+    const auto node = app->replicas.extract(id);
+    app->publish();
+    engine.replaced().add(*node.mapped().link, Clock::now(), deadline);
   });
+}
+
+// Until the replica has answered the calls of handles in all processes, or the deadline. A replica serves the processes
+// that call it in turn: it has nothing to do if no call has begun between two questions.
+void await_calls(const ReplicaLink& replica, Clock::time_point deadline) {
+  std::optional<std::uint64_t> before;
+  while (Clock::now() < deadline) {
+    const Ref<std::uint64_t> asked = replica.calls();
+    while (!asked.ready()) {
+      if (Clock::now() >= deadline || replica.status(false).state != State::alive) return;
+      std::this_thread::sleep_for(kCallsLook);
+    }
+    const auto begun = try_get(asked);
+    if (!begun || before == *begun) return;
+    before = *begun;
+    std::this_thread::sleep_for(kCallsLook);
+  }
 }
 
 }  // namespace
@@ -136,23 +162,17 @@ void deploy(Engine& engine, Deployable deployable) {
     known->description = first.front().description;
     known->router.set_options(router_options(options, known->description));
   });
-  const auto deadline = [&] { return Clock::now() + options.graceful_shutdown_timeout; };
   std::size_t next_old = 0;
   for (int i = 0; i < options.num_replicas; ++i) {
     if (one_by_one && i > 0) first.push_back(std::move(start(engine, deployable, 1).front()));
     engine.execute([&] {
       Started& next = first[static_cast<std::size_t>(i)];
       engine.add_replica(*known, std::move(next.link), next.number);
-      if (next_old < old.size()) known->router.drain(old[next_old]);
+      known->publish();
     });
-    if (next_old < old.size()) end_replica(engine, known, old[next_old++], deadline());
-    engine.execute([&] { known->publish(); });
+    if (next_old < old.size()) end_replica(engine, known, old[next_old++]);
   }
-  for (; next_old < old.size(); ++next_old) {
-    engine.execute([&] { known->router.drain(old[next_old]); });
-    end_replica(engine, known, old[next_old], deadline());
-  }
-  engine.execute([&] { known->publish(); });
+  for (; next_old < old.size(); ++next_old) end_replica(engine, known, old[next_old]);
 }
 
 bool undeploy(Engine& engine, const std::string& name) {
@@ -168,11 +188,31 @@ bool undeploy(Engine& engine, const std::string& name) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   engine.execute([&] {
-    app->replicas.clear();
     app->publish_none();
+    for (const auto& [id, replica] : app->replicas) engine.replaced().add(*replica.link, Clock::now(), deadline);
+    app->replicas.clear();
     engine.forget(app);
   });
   return true;
+}
+
+void end_all(Engine& engine, Clock::time_point deadline) {
+  std::vector<WeakLink> left = engine.replaced().take();
+  for (const auto& [name, app] : engine.apps()) {
+    app->publish_none();
+    for (const auto& [id, replica] : app->replicas) {
+      await_calls(*replica.link, deadline);
+      left.push_back(replica.link->weak());
+    }
+  }
+  for (const auto& [name, app] : engine.apps()) app->replicas.clear();
+  // What has no other handle ends by itself, as soon as messages about handles have arrived.
+  const auto until = Clock::now() + 2 * detail::kRosterIsFresh;
+  const auto ended = [](const WeakLink& replica) { return replica() == nullptr; };
+  while (std::erase_if(left, ended), !left.empty() && Clock::now() < until) std::this_thread::sleep_for(kCallsLook);
+  for (const WeakLink& replica : left) {
+    if (const auto link = replica()) link->end();
+  }
 }
 
 }  // namespace manta::serve

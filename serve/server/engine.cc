@@ -202,6 +202,7 @@ void Engine::watch() {
     Keeper::Apps all = retired_;
     for (const auto& [name, app] : apps_) all.push_back(app);
     keeper_.look(all, now);
+    replaced_.look(now);
     work_.drop_departed(now);
     if (keeper_.ended()) return end();
     for (const auto& app : all) {

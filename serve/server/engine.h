@@ -32,6 +32,7 @@
 #include "serve/server/app.h"
 #include "serve/server/keeper.h"
 #include "serve/server/metrics.h"
+#include "serve/server/replaced_replicas.h"
 #include "serve/server/work.h"
 
 namespace manta::serve {
@@ -64,6 +65,7 @@ class Engine {
 
   // --- in the loop
   std::map<std::string, std::shared_ptr<App>>& apps() { return apps_; }
+  ReplacedReplicas& replaced() { return replaced_; }
   ReplicaId add_replica(App& app, std::shared_ptr<const detail::ReplicaLink> link, std::uint64_t number);
   // An app that is no longer at its name: what it has is still answered. Then it is forgotten.
   void retire(std::shared_ptr<App> app) { retired_.push_back(std::move(app)); }
@@ -111,6 +113,7 @@ class Engine {
   std::function<void()> on_end_;
   std::map<std::string, std::shared_ptr<App>> apps_;
   std::vector<std::shared_ptr<App>> retired_;
+  ReplacedReplicas replaced_;
   std::set<Session*> sessions_;
   std::vector<char> scratch_ = std::vector<char>(std::size_t{256} << 10);
   bool accepting_ = true;

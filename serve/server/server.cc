@@ -113,9 +113,14 @@ void Server::shutdown() {
     for (const auto& [name, app] : impl_->engine.apps())
       longest = std::max(longest, app->options().graceful_shutdown_timeout);
   });
-  impl_->engine.stop(std::chrono::steady_clock::now() + longest);
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  impl_->engine.stop(deadline);
   impl_->loop.join();
-  for (const auto& [name, app] : impl_->engine.apps()) app->publish_none();  // handles keep no replica alive
+  try {
+    end_all(impl_->engine, deadline);
+  } catch (const Error&) {
+    // The runtime has ended, and with it all replicas.
+  }
   impl_.reset();
 }
 

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include <manta/detail/weak_actor.h>
 #include <manta/manta.h>
 
 #include "tests/e2e/outside.h"
@@ -75,6 +76,22 @@ TEST_F(ActorLife, EndsWithTheLastHandleAndTheDestructorRuns) {
   const auto process = static_cast<pid_t>(outside()[kProcess]);
   while (::kill(process, 0) == 0) std::this_thread::sleep_for(1ms);
   EXPECT_EQ(outside()[kMade], 1);
+}
+
+TEST_F(ActorLife, AWeakActorFindsItAndKeepsNothingAlive) {
+  auto witness = actor<Witness>();
+  const detail::WeakActor weak(witness);
+  (void)get(witness.call<&Witness::hello>());
+  EXPECT_EQ(get(weak.lock().value().call<&Witness::hello>()), 2);
+  EXPECT_EQ(weak.lock(), witness);
+  witness = {};
+  EXPECT_FALSE(weak.lock());
+  ASSERT_TRUE(await_cell(kEnded, 1));
+
+  const auto killed = actor<Witness>();
+  const detail::WeakActor dead(killed);
+  kill(killed);
+  EXPECT_FALSE(dead.lock()) << "a dead actor is not found, though there is a handle";
 }
 
 TEST_F(ActorLife, CallsKeepItAlive) {

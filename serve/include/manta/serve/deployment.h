@@ -1,6 +1,7 @@
 // What is to be served.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include <manta/actor.h>
 #include <manta/cancel.h>
 #include <manta/detail/actor_status.h>
+#include <manta/detail/weak_actor.h>
 #include <manta/serve/detail/replica.h>
 #include <manta/serve/handle.h>
 #include <manta/serve/options.h>
@@ -24,6 +26,10 @@ namespace detail {
 template <class A>
 using Kept = std::conditional_t<std::is_convertible_v<A, const char*>, std::string, std::decay_t<A>>;
 
+class ReplicaLink;
+// Finds a replica again without keeping it alive. Null: it is dead, or nothing has it. Throws Error.
+using WeakLink = std::function<std::shared_ptr<const ReplicaLink>()>;
+
 // One replica, without the type of its deployment.
 class ReplicaLink {
  public:
@@ -31,7 +37,11 @@ class ReplicaLink {
   virtual Ref<Replies> handle(const std::vector<Request>& requests) const = 0;
   virtual Ref<Description> describe() const = 0;
   virtual Ref<void> check_health() const = 0;
+  // How many calls through handles have begun in its process.
+  virtual Ref<std::uint64_t> calls() const = 0;
   virtual void kill() const = 0;  // it starts again
+  virtual void end() const = 0;   // at once, for good
+  virtual WeakLink weak() const = 0;
   virtual manta::detail::ActorStatus status(bool with_reason) const = 0;
 };
 
@@ -44,7 +54,15 @@ class TypedLink final : public ReplicaLink {
   }
   Ref<Description> describe() const override { return replica.template call<&Replica<D>::describe>(); }
   Ref<void> check_health() const override { return replica.template call<&Replica<D>::check_health>(); }
+  Ref<std::uint64_t> calls() const override { return replica.template call<&Replica<D>::calls>(); }
   void kill() const override { manta::kill(replica, {.restart = true}); }
+  void end() const override { manta::kill(replica); }
+  WeakLink weak() const override {
+    return [weak = manta::detail::WeakActor(replica)]() -> std::shared_ptr<const ReplicaLink> {
+      auto found = weak.lock();
+      return found ? std::make_shared<TypedLink>(std::move(*found)) : nullptr;
+    };
+  }
   manta::detail::ActorStatus status(bool with_reason) const override {
     return manta::detail::status_of(replica, with_reason);
   }

@@ -23,6 +23,9 @@ namespace detail {
 template <class D>
 using Replicas = std::vector<Actor<Replica<D>>>;
 
+// A handle in another process calls a replica only if the directory has named it within this time.
+inline constexpr std::chrono::milliseconds kRosterIsFresh{500};
+
 // Which replicas a deployment has; a later state has a higher version.
 template <class D>
 struct Roster {
@@ -41,18 +44,26 @@ class Directory {
     if (roster.version >= roster_.version) roster_ = roster;
   }
   // Without replicas where the version is no later than the one that is known.
-  Roster<D> since(std::uint64_t known) const { return roster_.version > known ? roster_ : Roster<D>{.version = known, .replicas = {}}; }
+  Roster<D> since(std::uint64_t known) const {
+    return roster_.version > known ? roster_ : Roster<D>{.version = roster_.version, .replicas = {}};
+  }
 
  private:
   Roster<D> roster_;
 };
 
 // The replicas that calls go to, of all copies of a handle in this process.
+//
+//   TARGETS-1  a call goes to a replica that the directory has named within kRosterIsFresh: a handle that was idle for
+//              longer asks the directory before it calls. The server kills a replaced replica later than that
+//              (REPLACED-3), so no call goes to a replica that has been killed for being replaced
 template <class D>
 class Targets {
  public:
   using R = typename Callable<D>::Answer;
+  using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kLookEvery{100};
+  static constexpr std::chrono::seconds kLookTimeout{5};  // then it goes on with what is known
 
   Targets() = default;
   // Of a handle that came from another process.
@@ -110,16 +121,25 @@ class Targets {
     all_.clear();
     for (auto& replica : roster.replicas) all_.push_back({std::move(replica), {}});
   }
-  // Asks for news now and then; waits for them only where there is nothing to call.
+  // Asks for news now and then; waits for them only where there is nothing to call, or what is known is too old.
   void look() {
-    const auto now = std::chrono::steady_clock::now();
-    if (!asked_ && (now >= next_look_ || all_.empty())) {
+    const auto now = Clock::now();
+    if (asked_ && asked_.ready()) hear();
+    const bool waits = all_.empty() || now - fresh_at_ > kRosterIsFresh;
+    if (waits && asked_ && now - asked_at_ > kRosterIsFresh) asked_ = {};  // its answer would be too old
+    if (!asked_ && (waits || now - asked_at_ >= kLookEvery)) {
       asked_ = directory_.template call<&Directory<D>::since>(version_);
-      next_look_ = now + kLookEvery;
+      asked_at_ = now;
     }
-    if (!asked_ || (!all_.empty() && !asked_.ready())) return;
-    auto news = try_get(std::exchange(asked_, {}));
-    if (news && news->version > version_) take(std::move(*news));
+    if (waits) hear();
+  }
+  void hear() {
+    auto news = try_get(asked_, kLookTimeout);
+    if (!news && news.error().code() == ErrorCode::deadline) return;
+    asked_ = {};
+    if (!news || news->version < version_) return;  // the directory was started again, and does not know yet
+    fresh_at_ = asked_at_;
+    if (news->version > version_) take(std::move(*news));
   }
   // Power of two choices: of two replicas taken by chance the one with fewer calls under way.
   std::size_t choose() {
@@ -142,7 +162,8 @@ class Targets {
   Actor<Directory<D>> directory_;  // none: no handle has been given away
   const bool follows_ = false;     // whether the directory knows better
   Ref<Roster<D>> asked_;
-  std::chrono::steady_clock::time_point next_look_ = std::chrono::steady_clock::now() + kLookEvery;
+  Clock::time_point asked_at_{};
+  Clock::time_point fresh_at_{};  // the directory was asked for what is known
 };
 
 }  // namespace detail
@@ -152,7 +173,9 @@ class Targets {
 // with fewer calls of this process under way gets it; a replica that dies repeats its calls as max_retries says.
 //
 // A Handle is a value: give it to another deployment's constructor to compose the two. There it follows updates of its
-// deployment: while it is called, within a tenth of a second; replicas that were replaced end when no handle has them.
+// deployment: while it is called, within a tenth of a second; after a pause, with the next call. A replica that was replaced
+// ends when no handle has it, at the latest after DeploymentOptions::graceful_shutdown_timeout; a call that it has not
+// answered by then fails with actor_died.
 //
 // Threading: any. Ownership: of the replicas, as an Actor handle. Errors: throws what Actor::call throws, and
 // Error(unavailable) after Server::stop; what the callable throws arrives with get.

@@ -27,6 +27,8 @@ struct DeploymentOptions {
   // A replica is killed and started again when its process does not beat, or its check_health() takes, for so long; or when
   // that throws three times in a row. What requests take, and how many wait, does not matter.
   std::chrono::milliseconds health_check_timeout{30'000};
+  // A replica that is replaced or stopped answers what it has for so long; then its process is killed, whatever handles
+  // have it. Handles in other processes need a second to notice: no replica is killed before that.
   std::chrono::milliseconds graceful_shutdown_timeout{20'000};
 };
 

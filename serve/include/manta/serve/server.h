@@ -26,7 +26,7 @@ struct WaitOptions {
 // /v2/health for load balancers.
 //
 // run() of a name that is served already is a rolling update: the new replicas are started first, then each takes the
-// place of an old one, which ends when it has answered what it had. If one of them cannot be started, nothing changes;
+// place of an old one, which ends when it has answered what it had, at the latest after graceful_shutdown_timeout. If one of them cannot be started, nothing changes;
 // but where replicas hold CPUs or GPUs they are started one at a time (there must be room for one more), and those that
 // were replaced before a failure stay.
 //

@@ -183,6 +183,7 @@ class Replica {
 
   // A call through a Handle.
   R call(const A& argument, std::stop_token stop) {
+    ++calls_;
     if constexpr (Types::model) check_inputs(argument, info_);
     if constexpr (Types::batched) {
       auto answers = ask(Batch<A>(std::span<const A>(&argument, 1)), stop);
@@ -193,6 +194,9 @@ class Replica {
       return value(ask(argument, stop));
     }
   }
+
+  // How many calls through handles have begun.
+  std::uint64_t calls() const { return calls_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -283,6 +287,7 @@ class Replica {
   D object_;
   const ModelInfo info_;  // what a model has declared, and is held to
   const bool restarted_;
+  std::uint64_t calls_ = 0;
   Heart heart_;  // begins when the object is there, ends before it
 };
 
