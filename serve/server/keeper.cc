@@ -102,8 +102,17 @@ void Keeper::look(const Apps& apps, Router::Time now) {
         next_look_ = kLookForLost;
       }
     }
+    remind(*app);
   }
   if (!ended_) ask_pulse(apps, now);
+}
+
+void Keeper::remind(const App& app) {
+  try {
+    app.deployable.remind();
+  } catch (const Error&) {
+    // The runtime is ending.
+  }
 }
 
 void Keeper::kill(App& app, App::Replica& replica) {
@@ -155,7 +164,6 @@ void Keeper::ask_pulse(const Apps& apps, Router::Time now) {
     }
     if (!period || now - asked_ < *period) return;
     asked_ = now;
-    for (const auto& app : apps) app->deployable.remind();
     beats_ = pulse.call<&detail::Pulse::beats>(numbers);
   } catch (const Error&) {
     beats_ = {};

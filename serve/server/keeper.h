@@ -54,6 +54,7 @@ class Keeper {
   void check_health(App& app, App::Replica& replica, Router::Time now);
   void ask_pulse(const Apps& apps, Router::Time now);
   void hear(const Apps& apps, const std::vector<detail::Beat>& beats, Router::Time now);
+  static void remind(const App& app);
   static void kill(App& app, App::Replica& replica);
 
   Lost lost_;

@@ -39,6 +39,21 @@ struct Caller {
   Handle<Pid> pid;
 };
 
+// Its version 0 answers no request "hold".
+struct Holds {
+  std::string operator()(const Request& request) {
+    while (request.query == "hold" && text == "0") std::this_thread::sleep_for(1ms);
+    return text + ":" + std::to_string(::getpid());
+  }
+  std::string text;
+};
+
+void await_held_request(const Server& server) {
+  while (Client(server.address()).get("/metrics").body.find("request_count{model=\"holds\",version=\"1\"} 1\n") ==
+         std::string::npos) {
+  }
+}
+
 std::set<int> pids_of(Server& server, std::size_t count) {
   std::set<int> pids;
   Client client(server.address());
@@ -104,6 +119,14 @@ TEST_F(Replaced, ReplicasEndThoughAnIdleHandleHasThem) {
   }
 }
 
+TEST_F(Replaced, AnIdleHandleLearnsOfItFromADirectoryThatWasStartedAgain) {
+  start(0ms);
+  const Handle<Pid> handle = server.run(deployment<Pid>(options(1, 0ms), "1"));
+  EXPECT_TRUE(old_ends_in_time());
+  manta::kill(handle.targets()->directory(), {.restart = true});
+  EXPECT_THAT(ask(), StartsWith("1:"));
+}
+
 TEST_F(Replaced, ReplicasEndWhenTheDeploymentIsStopped) {
   start(300ms);
   server.stop("pid");
@@ -166,27 +189,32 @@ TEST_F(Replaced, NoCallFailsWhileVersionsFollowEachOther) {
 }
 
 TEST_F(Replaced, ARequestThatTakesLongerIsRepeatedElsewhere) {
-  struct Holds {
-    std::string operator()(const Request& request, std::stop_token) {
-      while (request.query == "hold" && text == "0") std::this_thread::sleep_for(1ms);
-      return text + ":" + std::to_string(::getpid());
-    }
-    std::string text;
-  };
   const DeploymentOptions short_time{.name = "holds", .graceful_shutdown_timeout = 100ms};
   server.run(deployment<Holds>(short_time, "0"));
   Client held(server.address());
   const std::string body = held.get("/holds").body;
   held.send("GET /holds?hold HTTP/1.1\r\nHost: x\r\n\r\n");
-  while (Client(server.address()).get("/metrics").body.find("request_count{model=\"holds\",version=\"1\"} 1\n") ==
-         std::string::npos) {
-  }
+  await_held_request(server);
   const auto begun = Clock::now();
   server.run(deployment<Holds>(short_time, "1"));
   EXPECT_TRUE(all_end_by({std::stoi(body.substr(2))}, begun + 100ms + kMargin));
   const Answer answer = held.read();
   EXPECT_EQ(answer.status, 200);
   EXPECT_THAT(answer.body, StartsWith("1:"));
+}
+
+TEST_F(Replaced, AShutDownDoesNotWaitForARequestWhoseClientHasLeft) {
+  server.run(deployment<Holds>({.name = "holds"}, "0"));
+  const int pid = std::stoi(Client(server.address()).get("/holds").body.substr(2));
+  {
+    Client leaving(server.address());
+    leaving.send("GET /holds?hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    await_held_request(server);
+  }
+  const auto begun = Clock::now();
+  server.shutdown();
+  EXPECT_LT(Clock::now() - begun, 5s);
+  EXPECT_TRUE(all_end_by({pid}, begun + 5s));
 }
 
 TEST(ReplacedOptions, ATimeoutBelowZeroIsRefused) {

@@ -76,7 +76,7 @@ struct Deployable {
   std::function<std::unique_ptr<ReplicaLink>(const Lifeline&)> start;
   // Calls through handles go to these from now on.
   std::function<void(const std::vector<const ReplicaLink*>&)> publish;
-  // Tells handles in other processes again.
+  // To be called now and then: see Targets::remind. Throws Error.
   std::function<void()> remind;
 };
 

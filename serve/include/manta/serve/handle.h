@@ -8,10 +8,12 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/detail/actor_status.h>
 #include <manta/get.h>
 #include <manta/serialize.h>
 #include <manta/serve/detail/replica.h>
@@ -35,7 +37,7 @@ struct Roster {
 
 // The actor at which handles in other processes look up the roster; made when the first handle is given away. It is told
 // the roster by calls, not by its constructor, whose arguments would keep the replicas for ever; where it was started again
-// it hears of it at the next health check.
+// the server tells it within a tenth of a second.
 template <class D>
 class Directory {
  public:
@@ -63,7 +65,8 @@ class Targets {
   using R = typename Callable<D>::Answer;
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kLookEvery{100};
-  static constexpr std::chrono::seconds kLookTimeout{5};  // then it goes on with what is known
+  static constexpr std::chrono::milliseconds kLookAgain{5};  // where the directory knows nothing yet
+  static constexpr std::chrono::seconds kLookTimeout{5};     // then it goes on with what is known
 
   Targets() = default;
   // Of a handle that came from another process.
@@ -74,9 +77,12 @@ class Targets {
     take({.version = version_ + 1, .replicas = std::move(replicas)});
     if (directory_) (void)tell();
   }
+  // Tells the directory again where it was started again.
   void remind() {
     const std::lock_guard guard(mutex_);
-    if (directory_ && !follows_) (void)tell();
+    if (!directory_ || follows_) return;
+    const std::uint32_t restarts = manta::detail::status_of(directory_, false).restarts;
+    if (std::exchange(directory_restarts_, restarts) != restarts) (void)tell();
   }
   // What a handle is in other processes.
   Actor<Directory<D>> directory() {
@@ -124,22 +130,29 @@ class Targets {
   // Asks for news now and then; waits for them only where there is nothing to call, or what is known is too old.
   void look() {
     const auto now = Clock::now();
-    if (asked_ && asked_.ready()) hear();
-    const bool waits = all_.empty() || now - fresh_at_ > kRosterIsFresh;
-    if (waits && asked_ && now - asked_at_ > kRosterIsFresh) asked_ = {};  // its answer would be too old
-    if (!asked_ && (waits || now - asked_at_ >= kLookEvery)) {
-      asked_ = directory_.template call<&Directory<D>::since>(version_);
-      asked_at_ = now;
+    if (asked_ && asked_.ready()) (void)hear();
+    if (!all_.empty() && now - fresh_at_ <= kRosterIsFresh) {
+      if (!asked_ && now - asked_at_ >= kLookEvery) ask(now);
+      return;
     }
-    if (waits) hear();
+    for (auto at = now; at < now + kLookTimeout; at = Clock::now()) {
+      ask(at);
+      if (!hear() || fresh_at_ == at) return;
+      std::this_thread::sleep_for(kLookAgain);
+    }
   }
-  void hear() {
-    auto news = try_get(asked_, kLookTimeout);
-    if (!news && news.error().code() == ErrorCode::deadline) return;
-    asked_ = {};
-    if (!news || news->version < version_) return;  // the directory was started again, and does not know yet
+  void ask(Clock::time_point now) {
+    asked_ = directory_.template call<&Directory<D>::since>(version_);
+    asked_at_ = now;
+  }
+  // False: the directory does not answer.
+  bool hear() {
+    auto news = try_get(std::exchange(asked_, {}), kLookTimeout);
+    if (!news) return false;
+    if (news->version == 0 || news->version < version_) return true;  // it was started again, and has not been told yet
     fresh_at_ = asked_at_;
     if (news->version > version_) take(std::move(*news));
+    return true;
   }
   // Power of two choices: of two replicas taken by chance the one with fewer calls under way.
   std::size_t choose() {
@@ -160,7 +173,8 @@ class Targets {
   std::uint64_t version_ = 0;
   std::minstd_rand random_{1};
   Actor<Directory<D>> directory_;  // none: no handle has been given away
-  const bool follows_ = false;     // whether the directory knows better
+  std::uint32_t directory_restarts_ = 0;
+  const bool follows_ = false;  // whether the directory knows better
   Ref<Roster<D>> asked_;
   Clock::time_point asked_at_{};
   Clock::time_point fresh_at_{};  // the directory was asked for what is known
