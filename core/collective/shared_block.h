@@ -66,6 +66,7 @@ struct RankPage {
   alignas(64) Bell bell;
   alignas(64) std::atomic<Presence> presence;
   std::atomic<std::int32_t> process;
+  std::atomic<std::uint64_t> begun;  // collectives of another transport, see Member::set_begun
   ErrorCode code;              // this and the text below: why, once it gave up
   char reason[kReasonBytes];
   Slot slots[kSlots];
