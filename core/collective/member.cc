@@ -193,6 +193,19 @@ std::optional<Error> Member::trouble_with(int peer) {
   return {};
 }
 
+void Member::set_begun(std::uint64_t count) noexcept {
+  block_->rank(rank_).begun.store(count, std::memory_order_seq_cst);
+}
+
+std::optional<Error> Member::lost_before(std::uint64_t count) {
+  for (int peer = 0; peer < size_; ++peer) {
+    if (peer == rank_) continue;
+    auto trouble = trouble_with(peer);  // before the count, which is final after it
+    if (trouble && block_->rank(peer).begun.load(std::memory_order_seq_cst) < count) return trouble;
+  }
+  return {};
+}
+
 Error Member::late_error(const std::string& ranks) const {
   return Error(ErrorCode::deadline, (ranks.find(',') == std::string::npos ? "rank " : "ranks ") + ranks + " of " +
                                         std::to_string(size_) + " did not come within " +

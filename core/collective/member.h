@@ -8,7 +8,7 @@
 //   STEP-2  a rank publishes step j after it has read step j - 2. So a rank that sees j - 2 published knows that j - 4
 //           was read, and with four slots a slot is never overwritten while a rank reads it, with no second wait
 //
-// Threading: one thread at a time; abort(), wake() from any.
+// Threading: one thread at a time; abort(), ring(), set_begun(), lost_before() from any.
 #pragma once
 
 #include <atomic>
@@ -95,6 +95,11 @@ class Member {
   }
   // Wakes the rank if it sleeps. What it waits for has been written by a sequentially consistent read-modify-write.
   void ring(int rank) noexcept;
+  // Each rank counts the collectives that it begins on another transport (NCCL). Any thread.
+  void set_begun(std::uint64_t count) noexcept;
+  // Why a rank that has begun fewer than `count` will not begin that many: it died, left or gave up. Empty: all may
+  // still begin them. Never blocks. Any thread.
+  std::optional<Error> lost_before(std::uint64_t count);
   // Ends all waits with this error, also the others'.
   void abort(ErrorCode code, std::string_view reason) noexcept;
 

@@ -66,7 +66,8 @@ struct RankPage {
   alignas(64) Bell bell;
   alignas(64) std::atomic<Presence> presence;
   std::atomic<std::int32_t> process;
-  ErrorCode code;  // this and the text below: why, once it gave up
+  std::atomic<std::uint64_t> begun;  // collectives of another transport, see Member::set_begun
+  ErrorCode code;                    // this and the text below: why, once it gave up
   char reason[kReasonBytes];
   Slot slots[kSlots];
 };

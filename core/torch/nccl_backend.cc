@@ -82,10 +82,9 @@ void NcclBackend::abort() {
 }
 
 void NcclBackend::shutdown() {
-  std::shared_ptr<NcclCommunicator> connected;  // ends outside the lock, or with the last work
   const std::lock_guard lock(mutex_);
   over_ = true;
-  connected.swap(communicator_);
+  if (communicator_) communicator_->leave();
 }
 
 std::shared_ptr<NcclCommunicator> NcclBackend::communicator() const {
@@ -115,8 +114,9 @@ NcclBackend::WorkPtr NcclBackend::post(const Call& call, const Tensors& results,
   for (const auto& tensor : used) require_same_device(tensor, used[0], call.title);
   const auto connected = communicator_on(used[0].device());
   const Milliseconds timeout = call.timeout.count() > 0 ? call.timeout : Milliseconds(timeout_ms_.load());
+  const bool collective = call.type != c10d::OpType::SEND && call.type != c10d::OpType::RECV;
   auto work = c10::make_intrusive<NcclWork>(connected, rank_, call.type, call.title, results, ++sequence_);
-  auto done = connected->launch(call.title, timeout, body);
+  auto done = connected->launch(call.title, collective, timeout, body);
   // Their memory is not given to others before the group's stream is through with it.
   for (const auto& tensor : used) cuda().recordDataPtrOnStream(tensor.storage().data_ptr(), connected->stream());
   work->launched(std::move(done), timeout);

@@ -42,6 +42,7 @@ class NcclBackend : public c10d::Backend {
   const std::string getBackendName() const override { return "manta_nccl"; }
   void setTimeout(std::chrono::milliseconds timeout) override;
   void abort() override;
+  // This rank calls nothing more; the others' collectives that it has not called fail. What is under way goes on.
   void shutdown() override;
   void setSequenceNumberForGroup() override {}
   uint64_t getSequenceNumberForGroup() override { return sequence_.load(); }

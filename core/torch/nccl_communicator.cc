@@ -1,6 +1,5 @@
 #include "core/torch/nccl_communicator.h"
 
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -73,7 +72,7 @@ void NcclCommunicator::connect(const Rendezvous& rendezvous) {
   }
   Rendezvous beside = rendezvous;
   beside.name += "/nccl";
-  const auto group = Group::join(beside);
+  auto group = Group::join(beside);
   std::vector<Invitation> all(static_cast<std::size_t>(rendezvous.size));
   std::vector<std::span<std::byte>> places;
   for (Invitation& one : all) places.push_back(std::as_writable_bytes(std::span(&one, 1)));
@@ -93,6 +92,7 @@ void NcclCommunicator::connect(const Rendezvous& rendezvous) {
     throw error.with_context("NCCL, connecting rank " + std::to_string(rank_) + " on " + device_.str());
   }
   communicator_ = made;
+  peers_.emplace(std::move(group));
 }
 
 NcclCommunicator::~NcclCommunicator() {
@@ -113,7 +113,8 @@ NcclCommunicator::~NcclCommunicator() {
   }
 }
 
-NcclCommunicator::EventPtr NcclCommunicator::launch(const char* title, Milliseconds timeout, const Body& body) {
+NcclCommunicator::EventPtr NcclCommunicator::launch(const char* title, bool collective, Milliseconds timeout,
+                                                    const Body& body) {
   const std::lock_guard lock(mutex_);
   if (failure_) std::rethrow_exception(failure_);
   const c10::DeviceGuard on_device(device_);
@@ -121,6 +122,7 @@ NcclCommunicator::EventPtr NcclCommunicator::launch(const char* title, Milliseco
   before.record(cuda().getStream(device_));
   before.block(stream_);
   auto done = std::make_shared<c10::Event>(c10::DeviceType::CUDA);
+  const std::uint64_t number = collective ? peers_->begin() : 0;
   {
     const c10::StreamGuard on_stream(stream_);
     try {
@@ -133,7 +135,7 @@ NcclCommunicator::EventPtr NcclCommunicator::launch(const char* title, Milliseco
     done->record(stream_);
   }
   while (!launched_.empty() && launched_.front().done->query()) launched_.pop_front();
-  launched_.push_back({done, title, Clock::now() + (timeout.count() > 0 ? timeout : timeout_)});
+  launched_.push_back({done, title, number, Clock::now() + (timeout.count() > 0 ? timeout : timeout_)});
   if (launched_.size() == 1) changed_.notify_all();
   return done;
 }
@@ -164,6 +166,8 @@ void NcclCommunicator::abort(std::string_view reason) {
   const std::lock_guard lock(mutex_);
   fail(Error(ErrorCode::cancelled, "NCCL, rank " + std::to_string(rank_) + ": aborted: " + std::string(reason)));
 }
+
+void NcclCommunicator::leave() { peers_->leave(); }
 
 void NcclCommunicator::fail(const Error& error) {  // NCCL-2; mutex_ is held
   if (failure_) return;
@@ -201,6 +205,8 @@ void NcclCommunicator::look() {  // NCCL-3; mutex_ is held
       result != ncclInProgress) {
     fail(Error(ErrorCode::unavailable,
                where + nccl_->get_error_string(result) + ": " + nccl_->get_last_error(communicator_)));
+  } else if (const auto lost = first.number > 0 ? peers_->lost_before(first.number) : std::nullopt) {  // NCCL-4
+    fail(lost->with_context(where + "not done"));
   } else if (Clock::now() > first.deadline) {
     fail(Error(ErrorCode::deadline, where + "not done in time: another rank died, or has not called it"));
   }

@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -19,6 +21,7 @@
 #include <manta/collective.h>
 
 #include "core/torch/nccl_library.h"
+#include "core/torch/nccl_peers.h"
 
 namespace manta::collective {
 
@@ -39,6 +42,8 @@ struct NcclCalls {
 // NCCL-3: an operation that is not done `timeout` after its launch is a failure (deadline): threads and streams
 //         that wait for its stream go on. A thread looks for that, and for NCCL's own errors, while something is
 //         under way.
+// NCCL-4: a collective that another rank has not begun when it leaves or dies is a failure (unavailable), which names
+//         that rank. The same thread looks for it. Messages are left to NCCL-3.
 //
 // Threading: any thread; launches are in the order of their calls. Blocks where NCCL does: at the first operation with
 // a peer, until that has come.
@@ -56,8 +61,8 @@ class NcclCommunicator {
   c10::Device device() const { return device_; }
   c10::Stream stream() const { return stream_; }
 
-  // Puts body's calls on the stream; the event that ends them. title lives for ever.
-  EventPtr launch(const char* title, Milliseconds timeout, const Body& body);
+  // Puts body's calls on the stream; the event that ends them. title lives for ever. collective: all ranks launch it.
+  EventPtr launch(const char* title, bool collective, Milliseconds timeout, const Body& body);
   // Null, or why the communicator is of no more use.
   std::exception_ptr failure() const;
   // Makes the current stream wait. Throws the failure.
@@ -65,11 +70,14 @@ class NcclCommunicator {
   // Blocks the calling thread until then. Throws the failure, and deadline: the operation goes on.
   void wait_here(const c10::Event& done, const char* title, Milliseconds timeout);
   void abort(std::string_view reason);
+  // This rank launches no more collectives: those that the others launch fail. What is under way goes on.
+  void leave();
 
  private:
   struct Launched {
     EventPtr done;
     const char* title;
+    std::uint64_t number;  // of a collective, as NcclPeers counts; 0: a message
     std::chrono::steady_clock::time_point deadline;
   };
 
@@ -82,6 +90,7 @@ class NcclCommunicator {
   const int rank_;
   const Milliseconds timeout_;
   const NcclLibrary* nccl_ = nullptr;
+  std::optional<NcclPeers> peers_;
   ncclComm_t communicator_ = nullptr;  // null after a failure
   c10::Stream stream_;
 

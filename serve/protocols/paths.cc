@@ -51,18 +51,21 @@ Route route_of(std::string_view path) {
   if (parts.size() == 1) return {.to = Route::To::server_metadata, .get = true};
   if (parts.size() == 3 && parts[1] == "health" && parts[2] == "live") return {.to = Route::To::live, .get = true};
   if (parts.size() == 3 && parts[1] == "health" && parts[2] == "ready") return {.to = Route::To::ready, .get = true};
-  if (parts.size() == 3 && parts[1] == "repository" && parts[2] == "index") return {.to = Route::To::repository_index, .post = true};
-  if (parts.size() == 3 && parts[1] == "models" && parts[2] == "stats") return {.to = Route::To::model_statistics, .get = true};
+  if (parts.size() == 3 && parts[1] == "repository" && parts[2] == "index")
+    return {.to = Route::To::repository_index, .post = true};
+  if (parts.size() == 3 && parts[1] == "models" && parts[2] == "stats")
+    return {.to = Route::To::model_statistics, .get = true};
   if (parts.size() >= 3 && parts[1] == "models") return of_model(parts);
   return {};
 }
 
 bool valid_name(std::string_view name) {
   const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
   };
-  return !name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), good) && name != "v2" && name != "metrics" &&
-         name != "healthz" && name.front() != '.';
+  return !name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), good) && name != "v2" &&
+         name != "metrics" && name != "healthz" && name.front() != '.';
 }
 
 }  // namespace manta::serve

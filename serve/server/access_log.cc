@@ -20,8 +20,9 @@ AccessLog::AccessLog(const std::string& path) {
   if (path.empty()) return;
   file_.reset(path == "-" ? stdout : std::fopen(path.c_str(), "ae"));
   if (file_ == nullptr) {
-    throw Error(ErrorCode::invalid_argument, "the access log " + path + " cannot be opened: " + std::strerror(errno) +
-                                                 ". Next: name a file in a folder that can be written (HttpOptions::access_log)");
+    throw Error(ErrorCode::invalid_argument,
+                "the access log " + path + " cannot be opened: " + std::strerror(errno) +
+                    ". Next: name a file in a folder that can be written (HttpOptions::access_log)");
   }
 }
 
@@ -36,8 +37,8 @@ void AccessLog::write(std::string_view client, std::string_view method, std::str
   for (char& c : clean) {
     if (static_cast<unsigned char>(c) < ' ' || c == '"' || c == 0x7f) c = '?';
   }
-  std::fprintf(file_.get(), "%.*s - - [%s] \"%.*s %s HTTP/1.1\" %d %zu %.6f\n", static_cast<int>(client.size()), client.data(), time,
-               static_cast<int>(method.size()), method.data(), clean.c_str(), status, body_bytes,
+  std::fprintf(file_.get(), "%.*s - - [%s] \"%.*s %s HTTP/1.1\" %d %zu %.6f\n", static_cast<int>(client.size()),
+               client.data(), time, static_cast<int>(method.size()), method.data(), clean.c_str(), status, body_bytes,
                std::chrono::duration<double>(took).count());
   dirty_ = true;
 }

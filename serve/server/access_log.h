@@ -15,8 +15,8 @@ class AccessLog {
   // path: a file to append to, "-": stdout, empty: none. Throws Error(invalid_argument) if it cannot be opened.
   explicit AccessLog(const std::string& path);
   explicit operator bool() const { return file_ != nullptr; }
-  void write(std::string_view client, std::string_view method, std::string_view target, int status, std::size_t body_bytes,
-             std::chrono::nanoseconds took);
+  void write(std::string_view client, std::string_view method, std::string_view target, int status,
+             std::size_t body_bytes, std::chrono::nanoseconds took);
   void flush();
 
  private:

@@ -25,7 +25,8 @@ struct Sum {
 
 struct Echo {
   std::string operator()(const Request& request) {
-    return request.method + " " + request.path + " " + request.query + " " + std::string(request.header("x-test")) + " " + request.body;
+    return request.method + " " + request.path + " " + request.query + " " + std::string(request.header("x-test")) +
+           " " + request.body;
   }
 };
 
@@ -72,7 +73,8 @@ struct FailsToStart {
 // A model of the protocol: y = 2 x.
 struct Twice {
   ModelInfo info() const {
-    return {.platform = "test", .inputs = {{"x", DataType::FP32, {-1, 2}}}, .outputs = {{"y", DataType::FP32, {-1, 2}}}};
+    return {
+        .platform = "test", .inputs = {{"x", DataType::FP32, {-1, 2}}}, .outputs = {{"y", DataType::FP32, {-1, 2}}}};
   }
   InferenceResponse operator()(const InferenceRequest& request) {
     check_inputs(request, info());

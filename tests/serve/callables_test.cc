@@ -28,7 +28,8 @@ TEST(Serve, AnswersJson) {
 }
 
 TEST(Serve, LabelsItsReplicasAsTheClass) {
-  EXPECT_THAT(std::string(manta::detail::class_label<detail::Replica<Sum>>()), ::testing::EndsWith("serve::testing::Sum"));
+  EXPECT_THAT(std::string(manta::detail::class_label<detail::Replica<Sum>>()),
+              ::testing::EndsWith("serve::testing::Sum"));
 }
 
 TEST(Serve, GivesTheWholeRequestToWhoAsksForIt) {
@@ -104,12 +105,15 @@ TEST(Serve, BatchesWithResultsAndErrorsForEach) {
 }
 
 TEST(Serve, ABatchMayWaitForOthers) {
-  Server server = run(deployment<Sizes>({.name = "sizes", .max_batch_size = 3, .batch_wait = std::chrono::seconds(20)}), kAnyPort);
+  Server server =
+      run(deployment<Sizes>({.name = "sizes", .max_batch_size = 3, .batch_wait = std::chrono::seconds(20)}), kAnyPort);
   std::vector<std::future<Answer>> answers;
   for (int i = 0; i < 3; ++i) {
-    answers.push_back(std::async(std::launch::async, [&server, i] { return Client(server.address()).post("/sizes", std::to_string(i)); }));
+    answers.push_back(std::async(std::launch::async,
+                                 [&server, i] { return Client(server.address()).post("/sizes", std::to_string(i)); }));
   }
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(answers[static_cast<std::size_t>(i)].get().body, "[" + std::to_string(i) + ",3]");
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(answers[static_cast<std::size_t>(i)].get().body, "[" + std::to_string(i) + ",3]");
   // One that stays alone leaves when it has waited long enough.
   server.run(deployment<Sizes>({.name = "short", .max_batch_size = 3, .batch_wait = std::chrono::milliseconds(20)}));
   EXPECT_EQ(Client(server.address()).post("/short", "7").body, "[7,1]");
@@ -118,7 +122,8 @@ TEST(Serve, ABatchMayWaitForOthers) {
 TEST(Serve, AModelOfTheInferenceProtocol) {
   Server server = run(deployment<Twice>({.name = "twice", .version = "3"}), kAnyPort);
   Client client(server.address());
-  const std::string request = R"({"id":"a","inputs":[{"name":"x","datatype":"FP32","shape":[2,2],"data":[[1,2],[3,4.5]]}]})";
+  const std::string request =
+      R"({"id":"a","inputs":[{"name":"x","datatype":"FP32","shape":[2,2],"data":[[1,2],[3,4.5]]}]})";
   const Answer answer = client.post("/v2/models/twice/infer", request);
   ASSERT_EQ(answer.status, 200) << answer.body;
   EXPECT_EQ(nlohmann::json::parse(answer.body),
@@ -127,13 +132,15 @@ TEST(Serve, AModelOfTheInferenceProtocol) {
   EXPECT_EQ(client.post("/v2/models/twice/versions/3/infer", request).status, 200);
   EXPECT_EQ(client.post("/v2/models/twice/versions/4/infer", request).status, 404);
   EXPECT_EQ(client.get("/v2/models/twice").status, 200);
-  EXPECT_EQ(nlohmann::json::parse(client.get("/v2/models/twice").body)["inputs"][0]["shape"], (std::vector<int>{-1, 2}));
+  EXPECT_EQ(nlohmann::json::parse(client.get("/v2/models/twice").body)["inputs"][0]["shape"],
+            (std::vector<int>{-1, 2}));
   EXPECT_EQ(client.get("/v2/models/twice/ready").status, 200);
   EXPECT_EQ(client.get("/v2/health/live").status, 200);
   EXPECT_EQ(client.get("/v2/health/ready").status, 200);
   EXPECT_EQ(nlohmann::json::parse(client.get("/v2").body)["name"], "manta");
   EXPECT_EQ(nlohmann::json::parse(client.post("/v2/repository/index", "{}").body)[0]["name"], "twice");
-  const Answer wrong = client.post("/v2/models/twice/infer", R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]})");
+  const Answer wrong = client.post("/v2/models/twice/infer",
+                                   R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]})");
   EXPECT_EQ(wrong.status, 400);
   EXPECT_EQ(wrong.body, R"({"error":"input 'x' has the shape [1,3], the model takes [-1,2]"})");
   const auto statistics = nlohmann::json::parse(client.get("/v2/models/twice/stats").body);

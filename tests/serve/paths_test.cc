@@ -18,7 +18,8 @@ TEST(Paths, OfTheProtocol) {
   EXPECT_EQ(route_of("/v2/models/m/versions/2/infer").to, To::infer);
   EXPECT_EQ(route_of("/v2/models/stats").to, To::model_statistics);
   EXPECT_EQ(route_of("/v2/models/stats").name, "");
-  for (const char* path : {"", "/", "//", "/v2/x", "/v2/models", "/v2/models/m/versions", "/v2/models/m/infer/x", "/a/b", "/v2/health"}) {
+  for (const char* path :
+       {"", "/", "//", "/v2/x", "/v2/models", "/v2/models/m/versions", "/v2/models/m/infer/x", "/a/b", "/v2/health"}) {
     EXPECT_EQ(route_of(path).to, To::nowhere) << path;
   }
   EXPECT_EQ(route_of("/sum").to, To::callable);
@@ -27,7 +28,8 @@ TEST(Paths, OfTheProtocol) {
 
 TEST(Paths, Names) {
   EXPECT_TRUE(valid_name("digits-2_b.c"));
-  for (const char* name : {"", "a b", "a/b", "v2", "metrics", ".", "..", "a\"b"}) EXPECT_FALSE(valid_name(name)) << name;
+  for (const char* name : {"", "a b", "a/b", "v2", "metrics", ".", "..", "a\"b"})
+    EXPECT_FALSE(valid_name(name)) << name;
 }
 
 }  // namespace

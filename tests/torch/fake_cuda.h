@@ -1,8 +1,10 @@
-// A GPU for tests without one: its memory is the CPU's, its streams run at once, its events are done when told.
+// A GPU for tests without one: its memory is the CPU's, its streams run at once, its events are done when told:
+// not those that are recorded after set_done(false).
 #pragma once
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +19,7 @@ struct State {
   std::mutex mutex;
   std::string log;
   std::map<void*, c10::StreamId> recorded;
+  std::set<void*> finished;  // done in any case
   c10::StreamId current = 0;
   bool done = true;
 
@@ -26,6 +29,9 @@ struct State {
   }
   void set_done(bool value) {
     const std::lock_guard lock(mutex);
+    if (done && !value) {
+      for (const auto& [event, stream] : recorded) finished.insert(event);
+    }
     done = value;
   }
 };
@@ -54,17 +60,23 @@ struct Guard : c10::impl::DeviceGuardImplInterface {
     const std::lock_guard lock(state().mutex);
     if (*event == nullptr) *event = new char;
     state().recorded[*event] = on.id();
+    state().finished.erase(*event);
     state().log += "record " + std::to_string(on.id()) + ", ";
   }
   void block(void* event, const c10::Stream& waits) const override {
     const std::lock_guard lock(state().mutex);
     state().log += "block " + std::to_string(waits.id()) + " on " + std::to_string(state().recorded.at(event)) + ", ";
   }
-  bool queryEvent(void*) const override {
+  bool queryEvent(void* event) const override {
     const std::lock_guard lock(state().mutex);
-    return state().done;
+    return state().done || state().finished.contains(event);
   }
-  void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override { delete static_cast<char*>(event); }
+  void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override {
+    const std::lock_guard lock(state().mutex);
+    state().recorded.erase(event);
+    state().finished.erase(event);
+    delete static_cast<char*>(event);
+  }
 };
 
 inline at::Tensor tensor(std::vector<float> values) {

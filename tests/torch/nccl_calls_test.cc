@@ -1,5 +1,7 @@
 // What a process group asks of CUDA and NCCL for tensors on a GPU: with stand-ins for both, so without a GPU.
 #include <dlfcn.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -10,6 +12,7 @@
 
 #include <manta/process_group.h>
 
+#include "tests/core/collective/members.h"
 #include "tests/torch/fake_cuda.h"
 
 namespace {
@@ -18,6 +21,7 @@ C10_REGISTER_GUARD_IMPL(CUDA, fake_cuda::Guard);
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 using Tensors = std::vector<at::Tensor>;
 using namespace std::chrono_literals;
 
@@ -123,6 +127,57 @@ TEST_F(NcclCalls, WhatIsNotDoneInTimeOrFailsByItselfEnds) {
     EXPECT_THAT(nccl_calls(), HasSubstr("abort"));
     fake_cuda::state().set_done(true);
   }
+}
+
+// What rank 0 is told of the second all_reduce, which its GPU does not finish, when rank 1 has called so many and ends.
+std::string second_of_two_ranks(int called_by_other, const std::function<void(c10d::ProcessGroup&)>& end,
+                                std::chrono::milliseconds timeout) {
+  const std::string name = manta::collective::new_name();
+  manta::collective::Process other([&] {
+    const auto group = manta::collective::make_process_group({.name = name, .rank = 1, .size = 2, .timeout = 60s});
+    Tensors tensors{fake_cuda::tensor({1})};
+    for (int i = 0; i < called_by_other; ++i) group->allreduce(tensors)->wait();
+    end(*group);
+    ::pause();
+  });
+  const auto group = manta::collective::make_process_group({.name = name, .rank = 0, .size = 2, .timeout = 60s});
+  Tensors tensors{fake_cuda::tensor({1})};
+  group->allreduce(tensors)->wait();
+  fake_cuda::state().set_done(false);
+  c10d::AllreduceOptions options;
+  options.timeout = timeout;
+  const auto work = group->allreduce(tensors, options);
+  const auto limit = std::chrono::steady_clock::now() + 20s;
+  while (!work->isCompleted() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  const std::string error = error_of([&] { work->wait(); });
+  fake_cuda::state().set_done(true);
+  return error;
+}
+void leave(c10d::ProcessGroup& group) { group.getBackend(c10::kCUDA)->shutdown(); }
+
+TEST_F(NcclCalls, ARankThatLeavesOrDiesIsNamed) {
+  EXPECT_THAT(
+      second_of_two_ranks(1, leave, 1h),
+      MatchesRegex("unavailable: nccl:all_reduce, rank 0: not done: rank 1 .process [0-9]+. has left the group"));
+  EXPECT_THAT(second_of_two_ranks(
+                  1, [](c10d::ProcessGroup&) { ::raise(SIGKILL); }, 1h),
+              MatchesRegex("unavailable: nccl:all_reduce, rank 0: not done: rank 1 .process [0-9]+. died"));
+}
+
+TEST_F(NcclCalls, WhatALeavingRankHasCalledIsNotLost) {
+  EXPECT_THAT(second_of_two_ranks(2, leave, 500ms), HasSubstr("deadline: nccl:all_reduce, rank 0: not done in time"));
+}
+
+TEST_F(NcclCalls, WhatWasCalledBeforeShutdownIsDone) {
+  const auto group = alone();
+  Tensors tensors{fake_cuda::tensor({1})};
+  fake_cuda::state().set_done(false);
+  const auto work = group->allreduce(tensors);
+  group->getBackend(c10::kCUDA)->shutdown();
+  EXPECT_THAT(error_of([&] { group->allreduce(tensors); }), HasSubstr("cancelled: "));
+  EXPECT_FALSE(work->isCompleted());
+  fake_cuda::state().set_done(true);
+  EXPECT_TRUE(work->isSuccess());
 }
 
 TEST_F(NcclCalls, AbortEndsTheGroup) {

@@ -26,7 +26,8 @@ torch::Tensor next_batch(manta::train::DistributedSampler& sampler, std::int64_t
 }
 
 void maybe_fail(const manta::train::Context& context, const Course& course, std::int64_t step) {
-  if (step == course.dies_at && context.rank() == course.dying_rank && (course.dies_always || context.restarts() == 0)) {
+  if (step == course.dies_at && context.rank() == course.dying_rank &&
+      (course.dies_always || context.restarts() == 0)) {
     std::raise(SIGKILL);
   }
   if (step == course.throws_at && context.rank() == 0) throw std::domain_error("a bad batch");
@@ -52,9 +53,11 @@ void train_small(manta::train::Context& context, const Course& course, const Ima
   torch::manual_seed(5);
   SmallNetwork network;
   manta::train::DistributedDataParallel model(
-      network, context.process_group(), {.bucket_bytes = course.bucket_bytes, .first_bucket_bytes = course.bucket_bytes});
+      network, context.process_group(),
+      {.bucket_bytes = course.bucket_bytes, .first_bucket_bytes = course.bucket_bytes});
   torch::optim::SGD optimizer = optimizer_of(course, network);
-  manta::train::DistributedSampler sampler(images.size(), {.num_replicas = context.world_size(), .rank = context.rank(), .seed = 9});
+  manta::train::DistributedSampler sampler(images.size(),
+                                           {.num_replicas = context.world_size(), .rank = context.rank(), .seed = 9});
   std::int64_t step = 0;
   manta::train::State state;
   state.add("model", *network);

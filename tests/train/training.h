@@ -32,15 +32,15 @@ TORCH_MODULE(SmallNetwork);
 // What happens in a training, and what goes wrong in it.
 struct Course {
   std::int64_t steps = 30;
-  std::int64_t batch = 24;          // over all workers
+  std::int64_t batch = 24;  // over all workers
   std::int64_t checkpoint_each = 10;
   std::int64_t bucket_bytes = 25 << 20;
   double learning_rate = 0.05;
-  bool dropout = false;             // uses the generator that checkpoints keep
-  std::int64_t dies_at = -1;        // step at which dying_rank is killed, in the first attempt
+  bool dropout = false;       // uses the generator that checkpoints keep
+  std::int64_t dies_at = -1;  // step at which dying_rank is killed, in the first attempt
   std::int64_t dying_rank = 1;
-  bool dies_always = false;         // in each attempt
-  std::int64_t throws_at = -1;      // step at which rank 0 throws
+  bool dies_always = false;     // in each attempt
+  std::int64_t throws_at = -1;  // step at which rank 0 throws
 };
 
 // The loop: reports loss and step each step, a checkpoint each checkpoint_each steps and at the end.

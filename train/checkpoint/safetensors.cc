@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
 #include <torch/torch.h>
+#include <nlohmann/json.hpp>
 
 #include <manta/error.h>
 #include <manta/files/file.h>
@@ -50,16 +50,17 @@ void write(const std::filesystem::path& path, const NamedTensors& tensors, const
   std::size_t offset = 0;
   for (const auto& [name, tensor] : in_order) {
     const std::size_t end = offset + tensor.nbytes();
-    header[name] = {{"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {offset, end}}};
+    header[name] = {
+        {"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text;
   try {
     text = header.dump();
   } catch (const Json::exception&) {
-    throw Error(ErrorCode::invalid_argument, path.string() + ": a tensor's name or the metadata is not UTF-8. Next: "
-                                                             "use names in UTF-8.");
+    throw Error(ErrorCode::invalid_argument, path.string() +
+                                                 ": a tensor's name or the metadata is not UTF-8. Next: "
+                                                 "use names in UTF-8.");
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
   if (text.size() > kMaxHeaderBytes) {

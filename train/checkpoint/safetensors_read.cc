@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
 #include <torch/torch.h>
+#include <nlohmann/json.hpp>
 
 #include <manta/error.h>
 #include <manta/files/file.h>
@@ -183,7 +183,8 @@ torch::Tensor view(const std::filesystem::path& path, const std::shared_ptr<Mapp
     std::memcpy(copy.mutable_data_ptr(), at, bytes);
     return copy;
   }
-  return torch::from_blob(at, entry.shape, [mapping](void*) {}, options);
+  return torch::from_blob(
+      at, entry.shape, [mapping](void*) {}, options);
 }
 
 }  // namespace

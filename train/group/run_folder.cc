@@ -19,8 +19,10 @@ std::filesystem::path make_folder(const RunConfig& config) {
 RunFolder::RunFolder(const RunConfig& config)
     : path_(make_folder(config)), checkpoints_(path_, config.checkpoint), log_(path_) {
   if (const auto latest = checkpoints_.latest(); latest && !config.resume) {
-    throw Error(ErrorCode::invalid_argument, "Trainer: " + path_.string() + " has checkpoints of an earlier run. Next: "
-                "set RunConfig::resume to go on from " + latest->folder().filename().string() + ", or give another name.");
+    throw Error(ErrorCode::invalid_argument, "Trainer: " + path_.string() +
+                                                 " has checkpoints of an earlier run. Next: "
+                                                 "set RunConfig::resume to go on from " +
+                                                 latest->folder().filename().string() + ", or give another name.");
   }
   if (config.tensorboard) tensorboard_.emplace(path_);
 }

@@ -77,6 +77,9 @@ void Session::join() {
 void Session::leave() noexcept {
   if (!process_group_) return;
   try {
+    for (const c10::Device device : process_group_->getDeviceTypes()) {
+      if (!device.is_cpu()) process_group_->getBackend(device.type())->shutdown();  // does not wait for the GPU
+    }
     collective::finish(*process_group_);
     process_group_->getBackend(c10::DeviceType::CPU)->shutdown();
   } catch (const std::exception& error) {  // the loop's end counts, not what it left unfinished

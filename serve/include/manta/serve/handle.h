@@ -102,8 +102,9 @@ class Targets {
     const std::lock_guard guard(mutex_);
     if (follows_) look();
     if (all_.empty()) {
-      throw Error(ErrorCode::unavailable, version_ > 0 ? "the deployment of this serve::Handle has been stopped"
-                                                       : "the replicas of this serve::Handle are not known yet; try again");
+      throw Error(ErrorCode::unavailable, version_ > 0
+                                              ? "the deployment of this serve::Handle has been stopped"
+                                              : "the replicas of this serve::Handle are not known yet; try again");
     }
     Target& chosen = all_[choose()];
     Ref<R> answer = chosen.replica.template call<&Replica<D>::call>(std::forward<X>(argument));
