@@ -120,6 +120,17 @@ unpack() { # unpack [UNZIP_ARG ...]: the fetched wheel, into $tmp/unpacked
       "Next: free some space or remove that file, then run this again."
 }
 
+modules() { # modules FOLDER REQUIREMENT ...: the wheels, all in one folder
+  local folder=$1 requirement
+  shift
+  for requirement in "$@"; do
+    fetch "$requirement" native
+    unpack
+  done
+  install_folder "$folder" "$*"
+  rm -rf "$deps/download"
+}
+
 # A LibTorch of the user's own, in the places where CMake looks first.
 own_torch() {
   local prefix folder IFS=':;'
@@ -209,41 +220,23 @@ digits() { # the tables that scikit-learn comes with
 python_ready() { ready python "${python_requirements[*]}"; }
 
 python() { # for PYTHONPATH
-  local requirement
   need_space 200 "${python_requirements[*]}"
-  for requirement in "${python_requirements[@]}"; do
-    fetch "$requirement" native
-    unpack
-  done
-  install_folder python "${python_requirements[*]}"
-  rm -rf "$deps/download"
+  modules python "${python_requirements[@]}"
 }
 
 rl_ready() { ready rl "${rl_requirements[*]}"; }
 
 rl() { # for PYTHONPATH, beside the part python, which has NumPy
-  local requirement
   need_space 150 "${rl_requirements[*]}"
-  for requirement in "${rl_requirements[@]}"; do
-    fetch "$requirement" native
-    unpack
-  done
-  rm -r "$tmp"/unpacked/mujoco/{experimental,testdata,plugin,_render_filament*}
-  install_folder rl "${rl_requirements[*]}"
-  rm -rf "$deps/download"
+  modules rl "${rl_requirements[@]}"
+  rm -r "$deps"/rl/mujoco/{experimental,testdata,plugin,_render_filament*}
 }
 
 sklearn_ready() { ready sklearn "${sklearn_requirements[*]}"; }
 
 sklearn() { # for PYTHONPATH
-  local requirement
   need_space 400 "${sklearn_requirements[*]}"
-  for requirement in "${sklearn_requirements[@]}"; do
-    fetch "$requirement" native
-    unpack
-  done
-  install_folder sklearn "${sklearn_requirements[*]}"
-  rm -rf "$deps/download"
+  modules sklearn "${sklearn_requirements[@]}"
 }
 
 format_ready() { ready format "$format_requirement"; }
@@ -262,27 +255,15 @@ format() { # 1 MB
 http_ready() { ready http "${http_requirements[*]}"; }
 
 http() { # for PYTHONPATH
-  local requirement
   need_space 20 "${http_requirements[*]}"
-  for requirement in "${http_requirements[@]}"; do
-    fetch "$requirement" native
-    unpack
-  done
-  install_folder http "${http_requirements[*]}"
-  rm -rf "$deps/download"
+  modules http "${http_requirements[@]}"
 }
 
 pytorch_ready() { ready pytorch "${pytorch_requirements[*]}"; }
 
 pytorch() { # for PYTHONPATH: 200 MB to download
-  local requirement
   need_space 1300 "${pytorch_requirements[*]}"
-  for requirement in "${pytorch_requirements[@]}"; do
-    fetch "$requirement" native
-    unpack
-  done
-  install_folder pytorch "${pytorch_requirements[*]}"
-  rm -rf "$deps/download"
+  modules pytorch "${pytorch_requirements[@]}"
 }
 
 nccl_ready() { ready nccl "$nccl_requirement"; }

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "core/net/futex.h"
+#include "core/net/spin.h"
 
 namespace manta::collective {
 
@@ -33,8 +34,6 @@ std::chrono::nanoseconds spin_for(int size) {
   if (wanted == nullptr || *wanted == '\0') return kSpin;
   return std::chrono::microseconds(std::clamp(std::atol(wanted), 0L, 1'000'000L));
 }
-
-std::uint32_t this_cpu() noexcept { return static_cast<std::uint32_t>(::sched_getcpu()); }
 
 Fd open_process([[maybe_unused]] int process) {
 #ifdef SYS_pidfd_open
@@ -109,7 +108,7 @@ void Member::ring(int rank) noexcept {
 void Member::publish() noexcept {
   Slot& mine = slot(rank_, next_);
   mine.announcement = current_;
-  mine.cpu = this_cpu();
+  mine.cpu = net::this_cpu();
   mine.sequence.exchange(next_, std::memory_order_seq_cst);
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_) ring(peer);
@@ -117,7 +116,7 @@ void Member::publish() noexcept {
 }
 
 bool Member::shares_cpu() const noexcept {
-  const std::uint32_t here = this_cpu();
+  const std::uint32_t here = net::this_cpu();
   for (int peer = 0; peer < size_; ++peer) {
     // Its latest slot that this rank has seen published.
     if (peer != rank_ && block_->rank(peer).slots[(next_ - 1) % kSlots].cpu == here) return true;

@@ -1,4 +1,4 @@
-// Starting, replacing and ending the replicas of a deployment: in the thread of whoever asks, in step with the loop.
+// Starting, replacing and ending the replicas of a deployment: in the caller's thread, in step with the loop.
 #pragma once
 
 #include <chrono>
@@ -15,8 +15,8 @@ void check(const DeploymentOptions& options);
 void deploy(Engine& engine, detail::Deployable deployable);
 // False: there is nothing of that name.
 bool undeploy(Engine& engine, const std::string& name);
-// Ends all replicas when they have answered the calls through handles, or at the deadline. The loop has ended. Throws Error
-// where the runtime has ended.
+// Ends all replicas when they have answered the calls through handles, or at the deadline. Call it after the loop's end.
+// Blocks. Throws Error where the runtime has ended.
 void end_all(Engine& engine, std::chrono::steady_clock::time_point deadline);
 
 }  // namespace manta::serve

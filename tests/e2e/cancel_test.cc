@@ -15,6 +15,7 @@
 #include <manta/manta.h>
 
 #include "tests/e2e/outside.h"
+#include "tests/support/process.h"
 
 namespace manta::e2e {
 namespace {
@@ -190,7 +191,7 @@ TEST_F(Cancel, ByForceTheWorkerEndsAndNobodyElseLosesAnAttempt) {
   for (int i = 0; i < 50; ++i) behind.push_back(remote<counted>.options({.max_retries = 0})(i));
   cancel(hung, {.force = true});
   expect_cancelled(hung);
-  while (::kill(process, 0) == 0) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(support::await_exit(process));
   for (int i = 0; i < 50; ++i) EXPECT_EQ(get(behind[static_cast<std::size_t>(i)]), i);
   EXPECT_EQ(outside()[kStarted], 1);
 }
@@ -225,9 +226,7 @@ TEST_F(Cancel, ByForceToo) {
   const auto process = static_cast<pid_t>(outside()[kProcess]);  // of a leaf
   cancel(root, {.force = true});
   expect_cancelled(root);
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (::kill(process, 0) == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(1ms);
-  EXPECT_NE(::kill(process, 0), 0);
+  EXPECT_TRUE(support::await_exit(process));
 }
 
 TEST_F(Cancel, OrStaysIfToldSo) {

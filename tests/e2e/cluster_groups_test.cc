@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 std::string where_it_runs() { return node_name(); }
 std::string held_there(std::size_t cell) {
   outside()[cell].fetch_add(1);
-  while (outside()[cell + 1].load() == 0) ::usleep(1000);
+  (void)await_cell(cell + 1, 1);
   return node_name();
 }
 std::string from_elsewhere(Bundle bundle) { return get(remote<where_it_runs>.options({.bundle = bundle})()); }

@@ -17,6 +17,7 @@
 #include <manta/manta.h>
 
 #include "tests/e2e/outside.h"
+#include "tests/support/process.h"
 
 namespace manta::e2e {
 namespace {
@@ -345,7 +346,7 @@ TEST_F(Coroutines, FramesAreDestroyedBeforeTheActor) {
   ASSERT_TRUE(await_cell(kEnded, 1));
   EXPECT_EQ(outside()[kFramesAtEnd], 0);
   const auto process = static_cast<pid_t>(outside()[kProcess]);
-  while (::kill(process, 0) == 0) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(support::await_exit(process));
 }
 
 TEST_F(Coroutines, TheLastHandleWaitsForTheCalls) {

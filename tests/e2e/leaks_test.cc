@@ -2,9 +2,7 @@
 // outside: the program that is watched is neither above nor below this one.
 #include <gtest/gtest.h>
 
-#include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -19,6 +17,7 @@
 #include "tests/e2e/leak_victim.h"
 #include "tests/e2e/outside.h"
 #include "tests/e2e/session.h"
+#include "tests/support/process.h"
 
 namespace manta::e2e {
 namespace {
@@ -30,15 +29,6 @@ const auto kLimit = 5s * slowness();
 bool executes() {
   const char* mode = std::getenv("MANTA_ZYGOTE");
   return mode != nullptr && std::strcmp(mode, "exec") == 0;
-}
-
-bool ends(pid_t pid, std::chrono::milliseconds limit) {
-  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  if (fd < 0) return true;
-  pollfd wanted{fd, POLLIN, 0};
-  const bool ended = ::poll(&wanted, 1, static_cast<int>(limit.count())) == 1;
-  ::close(fd);
-  return ended;
 }
 
 // Looks until as many workers and children of user code as that, or more, and one zygote are there by name. A process
@@ -107,7 +97,7 @@ TEST_F(Leaks, DriverEndsAndHasAChild) {
   ASSERT_TRUE(await_cell(kOwnChild, 1));
   const auto child = static_cast<pid_t>(outside()[kOwnChild]);
   for (const char* name : {"manta-worker", "manta-zygote", "manta-node", "manta-guard", "sleep"}) {
-    for (const pid_t process : session.named(name)) EXPECT_TRUE(ends(process, kLimit)) << name;
+    for (const pid_t process : session.named(name)) EXPECT_TRUE(support::await_exit(process, kLimit)) << name;
   }
   EXPECT_EQ(::kill(child, SIGKILL), 0);
   expect_nothing_left(session);
@@ -161,7 +151,7 @@ TEST_F(Leaks, ZygoteIsKilled) {
   const pid_t zygote = session.named("manta-zygote").at(0);
   const pid_t busy = static_cast<pid_t>(outside()[kBusy]);
   ::kill(zygote, SIGKILL);
-  EXPECT_TRUE(ends(zygote, kLimit));
+  EXPECT_TRUE(support::await_exit(zygote, kLimit));
   ::kill(busy, SIGKILL);  // so that the next zygote has something to do
   EXPECT_TRUE(await_cell(kStarts, 2));
   EXPECT_TRUE(settles(session, 1, 0));

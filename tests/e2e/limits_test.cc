@@ -16,6 +16,7 @@
 #include <manta/manta.h>
 
 #include "tests/e2e/outside.h"
+#include "tests/support/process.h"
 
 namespace manta::e2e {
 namespace {
@@ -121,11 +122,7 @@ void expect_three_and_deadline(Stream<int>& items) {
   }
   EXPECT_GE(next, 3);
 }
-bool ends(std::int64_t process) {
-  const auto deadline = Clock::now() + 20s;
-  while (::kill(static_cast<pid_t>(process), 0) == 0 && Clock::now() < deadline) std::this_thread::sleep_for(1ms);
-  return ::kill(static_cast<pid_t>(process), 0) != 0;
-}
+bool ends(std::int64_t process) { return support::await_exit(static_cast<pid_t>(process)); }
 
 struct TimeLimit : ::testing::Test {
   TimeLimit() { outside().clear(); }
@@ -221,7 +218,8 @@ TEST_F(TimeLimit, ShortTasksNeverPassIt) {
   }
   RecordProperty("per_second_without", static_cast<int>(without));
   RecordProperty("per_second_with", static_cast<int>(with));
-  EXPECT_GE(with, without / 2) << without;
+  // The benchmark has the figure (about 0.7). This finds a limit that costs a message or a system call for each task.
+  EXPECT_GE(with, without / 10) << without;
 }
 
 TEST_F(TimeLimit, OfARecursion) { EXPECT_EQ(get(remote<fib>.options({.num_cpus = 0.1, .timeout = 20s})(5)), 5); }

@@ -1,7 +1,8 @@
-// Replicas that are replaced, scaled away or stopped end within graceful_shutdown_timeout, whatever handles have them; calls
-// through such a handle succeed.
+// Replicas that are replaced, scaled away or stopped end within graceful_shutdown_timeout, whatever handles have them;
+// calls through such a handle succeed.
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "tests/serve/callables.h"
 #include "tests/serve/client.h"
+#include "tests/support/process.h"
 
 namespace manta::serve::testing {
 namespace {
@@ -65,12 +67,10 @@ std::set<int> pids_of(Server& server, std::size_t count) {
 }
 
 bool all_end_by(const std::set<int>& pids, Clock::time_point deadline) {
-  for (;;) {
-    bool any = false;
-    for (const int pid : pids) any = any || ::kill(pid, 0) == 0;
-    if (!any || Clock::now() >= deadline) return !any;
-    std::this_thread::sleep_for(1ms);
-  }
+  return std::all_of(pids.begin(), pids.end(), [&](int pid) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    return support::await_exit(pid, std::max(left, 0ms));
+  });
 }
 
 DeploymentOptions options(int replicas, std::chrono::milliseconds graceful) {

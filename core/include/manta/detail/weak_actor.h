@@ -1,4 +1,5 @@
-// An actor that this process made, found again without a handle that keeps it alive. For Manta's libraries: not for programs.
+// Finds an actor that this process made again, without a handle that keeps it alive. For Manta's libraries, not for
+// programs.
 #pragma once
 
 #include <optional>
@@ -11,8 +12,8 @@ namespace manta::detail {
 // The id of an actor. Threading: any. Errors: throws Error(unavailable) without a runtime.
 ObjectId actor_id(EntryHead* actor);
 
-// The actor with this id, with a reference for the caller. Null: this process did not make it, its last handle has gone, or
-// it is dead. One lock, no message.
+// The actor with this id, with a reference for the caller. Null: this process did not make it, its last handle is gone,
+// or it is dead. One lock, no message.
 //
 // Threading: any. Errors: throws Error(unavailable) without a runtime.
 EntryHead* lock_actor(const ObjectId& id);

@@ -188,9 +188,10 @@ class Targets {
 // with fewer calls of this process under way gets it; a replica that dies repeats its calls as max_retries says.
 //
 // A Handle is a value: give it to another deployment's constructor to compose the two. There it follows updates of its
-// deployment: while it is called, within a tenth of a second; after a pause, with the next call. A replica that was replaced
-// ends when no handle has it, at the latest after DeploymentOptions::graceful_shutdown_timeout; a call that it has not
-// answered by then fails with actor_died.
+// deployment: while it is called, within a tenth of a second; after a pause, with the next call, which blocks until the
+// process that knows the replicas has answered, 5 s at most. A replica that was replaced ends when no handle has it, at
+// the latest after DeploymentOptions::graceful_shutdown_timeout; a call that it has not answered by then fails with
+// actor_died.
 //
 // Threading: any. Ownership: of the replicas, as an Actor handle. Errors: throws what Actor::call throws, and
 // Error(unavailable) after Server::stop; what the callable throws arrives with get.

@@ -26,9 +26,9 @@ struct WaitOptions {
 // /v2/health for load balancers.
 //
 // run() of a name that is served already is a rolling update: the new replicas are started first, then each takes the
-// place of an old one, which ends when it has answered what it had, at the latest after graceful_shutdown_timeout. If one of them cannot be started, nothing changes;
-// but where replicas hold CPUs or GPUs they are started one at a time (there must be room for one more), and those that
-// were replaced before a failure stay.
+// place of an old one, which ends when it has answered what it had, at the latest after graceful_shutdown_timeout. If
+// one of them cannot be started, nothing changes; but where replicas hold CPUs or GPUs they are started one at a time
+// (there must be space for one more), and those that were replaced before a failure stay.
 //
 // Threading: a thread of its own does the work; any thread may call, and blocks until it is done. Ownership: owns the
 // socket, the thread and the replicas. The destructor is shutdown(). Make it after manta::init, destroy it before the
