@@ -16,7 +16,7 @@
 //   7       owner  a borrower that gave back some of what was lent to it counts as one
 //                  that holds nothing                                                  OWN-3
 //   8       owner  what an attempt that threw has kept is not announced                OWN-3
-//   9       owner  a goodbye that comes after the entry was held again frees it        OWN-7
+//   9       owner  a release that comes after the entry was held again frees it        OWN-7
 //   10      owner  a lease that was asked back is forgotten, not returned, when its
 //                  last task ends                                                      OWN-5
 //   11      owner  calls that had started when their actor's process died go behind

@@ -1,4 +1,4 @@
-// Actors of and for this process: their names, and the channels to those that others own.
+// Actors of and for this process: their names, and the links to those that others own.
 #include <algorithm>
 #include <thread>
 
@@ -216,23 +216,23 @@ owner::Entry* Client::adopt_named(const net::Named& named, const std::string& na
 
 void Client::drop_name(const std::string& name, const ObjectId& actor) { send(net::DropName{name, actor}); }
 
-// --- channels and processes
+// --- links and processes
 
-owner::Channel* Client::channel_to(ClientId worker) {
-  if (is_remote(worker)) return &remote_channel(worker);
-  const auto it = channels_.find(worker);
-  if (it != channels_.end()) return it->second.get();
-  send(net::RequestChannel{worker});
+owner::WorkerLink* Client::link_to(ClientId worker) {
+  if (is_remote(worker)) return &message_link(worker);
+  const auto it = ring_links_.find(worker);
+  if (it != ring_links_.end()) return it->second.get();
+  send(net::RequestRing{worker});
   return nullptr;
 }
 
 // Without descriptors the worker is dead: its actor's owner will say where the actor is next.
-void Client::on_channel(const net::ChannelTo& message, std::vector<Fd>& descriptors) {
+void Client::on_ring(const net::RingTo& message, std::vector<Fd>& descriptors) {
   const std::lock_guard guard(mutex_);
-  const auto it = channels_.find(message.worker);
-  OutChannel* channel =
-      it != channels_.end() ? it->second.get() : open_channel(message.worker, message.worker_slot, descriptors);
-  if (channel != nullptr) owner_->channel_opened(message.worker, *channel);
+  const auto it = ring_links_.find(message.worker);
+  RingLink* link =
+      it != ring_links_.end() ? it->second.get() : open_ring(message.worker, message.worker_slot, descriptors);
+  if (link != nullptr) owner_->link_opened(message.worker, *link);
 }
 
 void Client::kill_worker(LeaseId lease) { send(net::KillWorker{lease}); }

@@ -27,7 +27,7 @@ namespace manta::client {
 
 namespace {
 
-constexpr std::size_t kBequestsTogetherBytes = 128 * 1024;
+constexpr std::size_t kReplicasTogetherBytes = 128 * 1024;
 constexpr std::chrono::seconds kLastMessagesFor{1};
 constexpr std::size_t kArgumentsInHeapUpTo = net::Record::kPayloadBytes;
 
@@ -123,7 +123,7 @@ void Client::start() {
 
 Client::~Client() {
   stop(false);
-  channels_.clear();
+  ring_links_.clear();
   arena_.reset();
   net::unmap_memory(page_, sizeof(net::NodePage));
 }
@@ -205,11 +205,11 @@ void Client::set_demand(owner::DemandIndex index, const sched::ResourceSet& requ
 }
 
 void Client::return_lease(LeaseId lease) {
-  for (const auto& [worker, channel] : channels_) {
-    if (channel->lease == lease) channel->lease = {};
+  for (const auto& [worker, link] : ring_links_) {
+    if (link->lease == lease) link->lease = {};
   }
-  for (const auto& [worker, channel] : remote_channels_) {
-    if (channel->lease == lease) channel->lease = {};
+  for (const auto& [worker, link] : message_links_) {
+    if (link->lease == lease) link->lease = {};
   }
   send(net::ReturnLease{lease});
 }
@@ -254,17 +254,17 @@ void Client::arena_unused(ClientId arena) {
 }
 
 // In messages that are not too long.
-void Client::bequeath(std::vector<owner::Bequest> bequests) {
-  net::Bequeath message;
+void Client::replicate(std::vector<owner::Replica> replicas) {
+  net::Replicate message;
   std::size_t bytes = 0;
-  for (owner::Bequest& bequest : bequests) {
-    const std::size_t more = 128 + bequest.value.bytes().size() + bequest.contained.size() * sizeof(detail::WireRef);
-    if (bytes + more > kBequestsTogetherBytes && bytes > 0) {
+  for (owner::Replica& replica : replicas) {
+    const std::size_t more = 128 + replica.value.bytes().size() + replica.contained.size() * sizeof(detail::WireRef);
+    if (bytes + more > kReplicasTogetherBytes && bytes > 0) {
       send(std::exchange(message, {}));
       bytes = 0;
     }
     bytes += more;
-    message.bequests.push_back(std::move(bequest));
+    message.replicas.push_back(std::move(replica));
   }
   send(std::move(message));
 }
@@ -315,7 +315,7 @@ store::Arena& Client::arena() {
 owner::Value Client::make_value(const serial::Writer& value, std::size_t inline_limit) {
   const std::size_t size = value.encoded_size();
   if (size <= inline_limit) {
-    owner::Value made = owner::Value::with_room(size, value.framed());
+    owner::Value made = owner::Value::with_space(size, value.framed());
     value.encode_into(made.mutable_bytes());
     return made;
   }
@@ -411,7 +411,7 @@ owner::Entry* Client::import_ref(const detail::WireRef& ref) {
   const std::lock_guard guard(mutex_);
   owner::Entry* entry = owner_->import(ref, false);
   TaskContext* task = current_task();
-  if (task != nullptr && !entry->owned && (!entry->extra || entry->extra->lent_to_us == 0)) {
+  if (task != nullptr && !entry->owned && (!entry->extra || entry->extra->counted_borrows == 0)) {
     detail::retain(entry);
     task->imported.push_back(entry);
   }

@@ -1,7 +1,7 @@
-// The edge of a process' Owner: its lock, its channels to workers, its connection to the node, its waiting threads.
+// The edge of a process' Owner: its lock, its links to workers, its connection to the node, its waiting threads.
 //
 //   CLIENT-1  a thread that waits drains the result rings itself; the background thread does it only while none waits
-//   CLIENT-2  while all waiting threads sleep, every channel rings this process' doorbell on a result: a channel begins
+//   CLIENT-2  while all waiting threads sleep, every link rings this process' doorbell on a result: a link begins
 //             armed, a waiter re-arms all before it sleeps, and one that disarmed some by draining wakes the others
 //   CLIENT-3  a peer's message, its death and the end of a lease on it are delivered after the results it had finished
 //   CLIENT-4  a worker's thread that waits gives the lease's CPUs back after kBlockedAfter; a thread that runs a task
@@ -35,12 +35,12 @@
 #include "core/client/adoptions.h"
 #include "core/client/arenas.h"
 #include "core/client/awaits.h"
-#include "core/client/out_channel.h"
+#include "core/client/message_link.h"
 #include "core/client/outbox.h"
 #include "core/client/output_source.h"
 #include "core/client/pins.h"
 #include "core/client/remote_blocks.h"
-#include "core/client/remote_channel.h"
+#include "core/client/ring_link.h"
 #include "core/client/shared_values.h"
 #include "core/client/spilling.h"
 #include "core/client/stalls.h"
@@ -59,8 +59,8 @@ namespace manta::client {
 class WorkerHooks {
  public:
   virtual ~WorkerHooks() = default;
-  virtual void open_channel(const net::OpenChannel& message, Fd ring) = 0;
-  virtual void close_channel(ClientId submitter) = 0;
+  virtual void open_ring(const net::OpenRing& message, Fd ring) = 0;
+  virtual void close_ring(ClientId submitter) = 0;
   virtual void client_died(ClientId client) = 0;
   // A thread of the process waits, whether it runs a task or a task has started it. Result: for wait_ends. Any thread.
   virtual std::uint64_t wait_begins() = 0;
@@ -196,11 +196,11 @@ class Client final : owner::OwnerEffects {
   // From now on the background thread does (CLIENT-1); false: not yet, something is there.
   bool prepare_to_sleep_awaiting();
 
-  // --- for the executor and the channels; the caller holds lock() where it says so
+  // --- for the executor and the links; the caller holds lock() where it says so
   std::mutex& lock() { return mutex_; }
   store::Arena& arena();                                                               // locked
   owner::Owner& owner() { return *owner_; }                                            // locked
-  void activate(OutChannel& channel);                                                  // locked
+  void activate(RingLink& link);                                                       // locked
   detail::WireRef wire_ref(owner::Entry& entry) { return owner_->export_ref(entry); }  // locked
   // A view of a stored value that holds `entry` (one reference of it passes over) while it is used.
   detail::ValueView view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry);
@@ -224,14 +224,14 @@ class Client final : owner::OwnerEffects {
   void set_demand(owner::DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override;
   void return_lease(LeaseId lease) override;
   void kill_worker(LeaseId lease) override;
-  owner::Channel* channel_to(ClientId worker) override;
+  owner::WorkerLink* link_to(ClientId worker) override;
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;
   void stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) override;
   void free_stored(const owner::StoredLocation& location) override;
   void arena_unused(ClientId arena) override;
   void stored_unused(const owner::StoredLocation& location) override;
-  void bequeath(std::vector<owner::Bequest> bequests) override;
+  void replicate(std::vector<owner::Replica> replicas) override;
   void withdraw(std::vector<ObjectId> objects) override;
   void tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) override;
   void restarts(const owner::Restart& restart) override;
@@ -248,7 +248,7 @@ class Client final : owner::OwnerEffects {
   void handle(net::NodeMessage message, std::vector<Fd>& descriptors);
   void on_granted(const net::Granted& granted, std::vector<Fd>& descriptors);
   void on_client_died(const net::ClientDied& died);
-  OutChannel* open_channel(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors);
+  RingLink* open_ring(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors);
   void on_peer_packet(ClientId from, const std::vector<std::byte>& bytes);
   void node_lost();
   // client.cc
@@ -259,7 +259,7 @@ class Client final : owner::OwnerEffects {
   detail::ValueView view_elsewhere(const owner::StoredLocation& location, bool framed,
                                    std::shared_ptr<owner::Entry> hold);
   bool moved_on(const owner::Entry& entry, const owner::StoredLocation& from);
-  RemoteChannel& remote_channel(ClientId worker);  // locked
+  MessageLink& message_link(ClientId worker);  // locked
   void on_granted_elsewhere(const net::Granted& granted);
   void on_task_done(ClientId worker, const net::TaskDone& done);             // locked
   void on_tasks_returned(ClientId worker, const net::TasksReturned& tasks);  // locked
@@ -275,7 +275,7 @@ class Client final : owner::OwnerEffects {
   // cancelling.cc
   void on_stop_task(ClientId from, const net::StopTask& stop);
   // actors.cc
-  void on_channel(const net::ChannelTo& message, std::vector<Fd>& descriptors);
+  void on_ring(const net::RingTo& message, std::vector<Fd>& descriptors);
   net::Named ask_for_name(net::ClientMessage question, std::uint64_t request);
   owner::Entry* adopt_named(const net::Named& named, const std::string& name, const std::string& type);
   void wait_for_ending_actors();
@@ -288,10 +288,10 @@ class Client final : owner::OwnerEffects {
   std::uint64_t spill(std::uint64_t bytes, Press press);                                   // locked
   void spill_failed(const Error& error);                                                   // locked
   [[nodiscard]] Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press);  // locked
-  std::uint64_t ask_for_room(std::uint64_t bytes);
-  void on_room_made(const net::RoomMade& made);
-  void no_more_room();
-  void make_room(const net::MakeRoom& make);
+  std::uint64_t ask_for_space(std::uint64_t bytes);
+  void on_space_made(const net::SpaceMade& made);
+  void no_more_space();
+  void make_space(const net::MakeSpace& make);
   void read_back(owner::Entry& entry, const store::Block& block);  // locked
   void restore_to_read(owner::Entry& entry, std::uint64_t size_bytes);
   // waiting.cc
@@ -328,10 +328,10 @@ class Client final : owner::OwnerEffects {
 
   std::mutex mutex_;
   std::unique_ptr<owner::Owner> owner_;
-  std::map<ClientId, std::unique_ptr<OutChannel>> channels_;
-  std::map<ClientId, std::unique_ptr<RemoteChannel>> remote_channels_;
-  std::array<std::vector<OutChannel*>, 64> groups_;
-  std::vector<OutChannel*> active_;
+  std::map<ClientId, std::unique_ptr<RingLink>> ring_links_;
+  std::map<ClientId, std::unique_ptr<MessageLink>> message_links_;
+  std::array<std::vector<RingLink*>, 64> groups_;
+  std::vector<RingLink*> active_;
   std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_;
   std::unordered_map<owner::Entry*, std::vector<std::pair<ReadyList*, std::size_t>>> ready_watchers_;  // never walked
   Awaits awaits_;

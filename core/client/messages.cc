@@ -44,19 +44,19 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                    drain();
                    owner_->ask_back(m.shape, m.count, m.node);
                  },
-                 [&](const net::OpenChannel& m) {
+                 [&](const net::OpenRing& m) {
                    if (descriptors.size() != 2 || hooks_ == nullptr) return;
                    arenas_.arrived(m.submitter, std::move(descriptors[1]));
-                   hooks_->open_channel(m, std::move(descriptors[0]));
+                   hooks_->open_ring(m, std::move(descriptors[0]));
                  },
-                 [&](const net::CloseChannel& m) {
-                   if (hooks_ != nullptr) hooks_->close_channel(m.submitter);
+                 [&](const net::CloseRing& m) {
+                   if (hooks_ != nullptr) hooks_->close_ring(m.submitter);
                  },
                  [&](const net::ArenaOf& m) {
                    arenas_.arrived(m.client, descriptors.empty() ? Fd() : std::move(descriptors[0]));
                  },
                  [&](const net::FromPeer& m) { on_peer_packet(m.client, m.message); },
-                 [&](const net::ChannelTo& m) { on_channel(m, descriptors); },
+                 [&](const net::RingTo& m) { on_ring(m, descriptors); },
                  [&](const net::Named& m) {
                    const std::lock_guard guard(mutex_);
                    const auto it = names_asked_.find(m.request);
@@ -76,11 +76,11 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::Settle& m) {
                    const std::lock_guard guard(mutex_);
                    drain();  // CLIENT-3
-                   owner_->inherit(owner::deceased_of(m.heir));
-                   send(net::Settled{m.heir, m.round});
+                   owner_->fail_over(owner::primary_of(m.standby));
+                   send(net::Settled{m.standby, m.round});
                  },
-                 [&](const net::MakeRoom& m) { make_room(m); },
-                 [&](const net::RoomMade& m) { on_room_made(m); },
+                 [&](const net::MakeSpace& m) { make_space(m); },
+                 [&](const net::SpaceMade& m) { on_space_made(m); },
                  [&](const net::NodeJoined& m) {
                    const std::lock_guard guard(mutex_);
                    nodes_.push_back(m.node);
@@ -105,7 +105,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  },
              },
              message);
-  slot().replies.wake();  // sleepers look again: there may be new channels, or results that this thread drained
+  slot().replies.wake();  // sleepers look again: there may be new links, or results that this thread drained
   if (!background_parked_.load(std::memory_order_relaxed)) return;
   std::unique_lock guard(mutex_);
   const bool ticks = owner_->busy();  // an actor waits for its next start
@@ -119,33 +119,33 @@ void Client::on_client_died(const net::ClientDied& died) {
   drain();
   if (is_remote(died.client)) remote_worker_died(died.client, died.status);
   owner_->client_died(died.client, died.status);
-  remote_channels_.erase(died.client);
+  message_links_.erase(died.client);
   adoptions_.died([&](ClientId owner) { return owner == died.client; });
   names_answered_.notify_all();
-  const auto it = channels_.find(died.client);
-  if (it == channels_.end()) return;
+  const auto it = ring_links_.find(died.client);
+  if (it == ring_links_.end()) return;
   std::erase(active_, it->second.get());
   std::erase(groups_[net::group_of(died.client)], it->second.get());
-  channels_.erase(it);
+  ring_links_.erase(it);
 }
 
-OutChannel* Client::open_channel(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors) {
+RingLink* Client::open_ring(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors) {
   if (descriptors.size() != 2 || worker_slot >= net::NodePage::kSlots) return nullptr;
   arenas_.arrived(worker, std::move(descriptors[1]));
   auto ring = net::RingMemory::attach(descriptors[0].get());
   if (!ring) return nullptr;
-  auto channel = std::make_unique<OutChannel>(*this, worker, **ring, page_->slots[worker_slot]);
-  (void)channel->stop_looking();  // CLIENT-2: what is pushed first may be pushed while the threads that wait sleep
-  groups_[net::group_of(worker)].push_back(channel.get());
-  return (channels_[worker] = std::move(channel)).get();
+  auto link = std::make_unique<RingLink>(*this, worker, **ring, page_->slots[worker_slot]);
+  (void)link->stop_looking();  // CLIENT-2: what is pushed first may be pushed while the threads that wait sleep
+  groups_[net::group_of(worker)].push_back(link.get());
+  return (ring_links_[worker] = std::move(link)).get();
 }
 
 void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptors) {
   if (is_remote(granted.worker)) return on_granted_elsewhere(granted);
   std::unique_lock guard(mutex_);
-  if (granted.new_channel) (void)open_channel(granted.worker, granted.worker_slot, descriptors);
-  const auto it = channels_.find(granted.worker);
-  if (it == channels_.end()) {
+  if (granted.new_ring) (void)open_ring(granted.worker, granted.worker_slot, descriptors);
+  const auto it = ring_links_.find(granted.worker);
+  if (it == ring_links_.end()) {
     owner_->infeasible(granted.shape,
                        "this process cannot map the memory that it shares with a worker; raise ulimit -v "
                        "or ulimit -n");
@@ -195,23 +195,23 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
                  },
                  [&](owner::Fetch& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::Fetched& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::Lent& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::GivenBack& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::AddBorrower& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::RemoveBorrower& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::FindActor& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::ActorAt& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::ActorGone& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::KillActor& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::OwnerDied& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::Passed& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::NotInherited& m) { owner_->receive(from, std::move(m)); },
+                 [&](owner::NotReplicated& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::CancelTask& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::AdoptActor& m) { owner_->receive(from, std::move(m)); },
                  [&](owner::StreamItems& m) { owner_->receive(from, std::move(m)); },
                  [&](const net::TaskDone& m) { on_task_done(from, m); },
                  [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
                  [&](const net::TaskBegan& m) {
-                   const auto it = remote_channels_.find(from);
-                   if (it != remote_channels_.end()) it->second->began(m.position);
+                   const auto it = message_links_.find(from);
+                   if (it != message_links_.end()) it->second->began(m.position);
                  },
                  [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },
                  [&](const auto&) {},  // the executor's
@@ -225,7 +225,7 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
 void Client::node_lost() {
   outbox_.close();
   arenas_.close();
-  no_more_room();
+  no_more_space();
   remote_blocks_.close();
   stalls_.close();
   if (printer_) {
@@ -240,9 +240,9 @@ void Client::node_lost() {
     owner_->fail_all(*end_);
     active_.clear();
     for (auto& group : groups_) group.clear();
-    channels_.clear();
+    ring_links_.clear();
     names_answered_.notify_all();
-    remote_channels_.clear();
+    message_links_.clear();
   }
   slot().replies.wake();
   if (hooks_ != nullptr) ::_exit(0);  // a worker without its node has nothing to live for

@@ -25,7 +25,7 @@ Result<void> Outbox::send(std::vector<std::byte> message) {
   return {};
 }
 
-void Outbox::wait_for_room() {
+void Outbox::wait_for_space() {
   if (!full_.load(std::memory_order_relaxed)) return;
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return closed_ || queue_.bytes() < kFullBytes; });

@@ -2,7 +2,7 @@
 // So no thread that holds the client's lock waits for the node, and the thread that reads messages never stops.
 //
 //   OUTBOX-1  send() never blocks; what makes more than it is asked for (results, items of a stream) calls
-//             wait_for_room() first, without locks
+//             wait_for_space() first, without locks
 //
 // Threading: any thread. Ownership: the socket is the caller's and outlives it.
 #pragma once
@@ -31,7 +31,7 @@ class Outbox {
   // unavailable: the node is gone. invalid_argument: the message is above the socket's limit.
   [[nodiscard]] Result<void> send(std::vector<std::byte> message);
   // Blocks while kFullBytes wait.
-  void wait_for_room();
+  void wait_for_space();
   // Blocks until all is sent, the node is gone, or the time is over.
   void flush(std::chrono::steady_clock::time_point deadline);
   // The node is gone: what waits is dropped, threads that wait go on. Blocks for a moment.

@@ -29,7 +29,7 @@ void OutputPrinter::add(net::OutputText text) {
   if (ending_) return;
   queue_.push_back(std::move(text));
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
-  news_.notify_one();
+  events_.notify_one();
 }
 
 void OutputPrinter::drained(NodeId node) {
@@ -53,7 +53,7 @@ void OutputPrinter::end() {
     const std::lock_guard guard(mutex_);
     ending_ = true;
   }
-  news_.notify_all();
+  events_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -69,9 +69,9 @@ void OutputPrinter::run() {
       const auto ready = [&] { return !queue_.empty() || ending_; };
       const OutputFolder::Time next = folder_.next_end();
       if (next == OutputFolder::kNever) {
-        news_.wait(lock, ready);
+        events_.wait(lock, ready);
       } else {
-        news_.wait_until(lock, start_ + next, ready);
+        events_.wait_until(lock, start_ + next, ready);
       }
       texts.swap(queue_);
       ending = ending_;

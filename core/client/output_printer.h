@@ -62,7 +62,7 @@ class OutputPrinter {
   OutputFolder folder_;   // the thread's
 
   std::mutex mutex_;
-  std::condition_variable news_;
+  std::condition_variable events_;
   std::condition_variable drained_changed_;
   std::deque<net::OutputText> queue_;
   std::set<NodeId> drained_;

@@ -27,7 +27,7 @@ void Client::ask_for(std::span<detail::EntryHead* const> entries) {
       if (!entry.owned && !entry.resolved.load(std::memory_order_relaxed)) owner_->want(entry);
     }
   }
-  outbox_.wait_for_room();
+  outbox_.wait_for_space();
 }
 
 bool Client::lies_elsewhere(const owner::Entry& entry) {
@@ -110,61 +110,61 @@ bool Client::moved_on(const owner::Entry& entry, const owner::StoredLocation& fr
 
 // --- leases and tasks
 
-RemoteChannel& Client::remote_channel(ClientId worker) {
-  auto& channel = remote_channels_[worker];
-  if (!channel) channel = std::make_unique<RemoteChannel>(*this, worker);
-  return *channel;
+MessageLink& Client::message_link(ClientId worker) {
+  auto& link = message_links_[worker];
+  if (!link) link = std::make_unique<MessageLink>(*this, worker);
+  return *link;
 }
 
 void Client::on_granted_elsewhere(const net::Granted& granted) {
   std::unique_lock guard(mutex_);
-  RemoteChannel* channel = &remote_channel(granted.worker);
-  channel->lease = granted.lease;
+  MessageLink* link = &message_link(granted.worker);
+  link->lease = granted.lease;
   if (granted.shape >= owner::kFirstActor) {
-    owner_->actor_granted(granted.shape, granted.lease, granted.worker, *channel);
+    owner_->actor_granted(granted.shape, granted.lease, granted.worker, *link);
     guard.unlock();
     return wake_background();
   }
   const auto shape = static_cast<owner::ShapeIndex>(granted.shape);
-  channel->task_cpus = static_cast<std::uint32_t>(owner_->request_of(shape).cpus.units());
-  owner_->lease_granted(granted.lease, granted.worker, shape, *channel);
+  link->task_cpus = static_cast<std::uint32_t>(owner_->request_of(shape).cpus.units());
+  owner_->lease_granted(granted.lease, granted.worker, shape, *link);
 }
 
 void Client::on_task_done(ClientId worker, const net::TaskDone& done) {
-  const auto it = remote_channels_.find(worker);
-  if (it == remote_channels_.end()) return;
+  const auto it = message_links_.find(worker);
+  if (it == message_links_.end()) return;
   owner::Outcome outcome;
   if (owner::Entry* entry = it->second->finished(done, outcome)) owner_->finished(*entry, std::move(outcome));
 }
 
 void Client::on_tasks_returned(ClientId worker, const net::TasksReturned& tasks) {
-  const auto it = remote_channels_.find(worker);
-  if (it == remote_channels_.end()) return;
-  RemoteChannel& channel = *it->second;
-  channel.answered();
+  const auto it = message_links_.find(worker);
+  if (it == message_links_.end()) return;
+  MessageLink& link = *it->second;
+  link.answered();
   // The newest first, each to the front: the order is kept.
   for (auto position = tasks.positions.rbegin(); position != tasks.positions.rend(); ++position) {
-    if (owner::Entry* entry = channel.returned(*position)) owner_->came_back(*entry);
+    if (owner::Entry* entry = link.returned(*position)) owner_->came_back(*entry);
   }
 }
 
 void Client::on_worker_blocked(ClientId worker, bool blocked) {
-  const auto it = remote_channels_.find(worker);
-  if (it != remote_channels_.end() && it->second->lease) owner_->set_blocked(it->second->lease, blocked);
+  const auto it = message_links_.find(worker);
+  if (it != message_links_.end() && it->second->lease) owner_->set_blocked(it->second->lease, blocked);
 }
 
 void Client::remote_lease_ended(LeaseId lease, const std::string& status) {
-  for (const auto& [worker, channel] : remote_channels_) {
-    if (channel->lease != lease) continue;
-    channel->lose();
-    channel->lease = {};
+  for (const auto& [worker, link] : message_links_) {
+    if (link->lease != lease) continue;
+    link->lose();
+    link->lease = {};
   }
   owner_->lease_ended(lease, status);
 }
 
 void Client::remote_worker_died(ClientId worker, const std::string& status) {
-  const auto it = remote_channels_.find(worker);
-  if (it == remote_channels_.end()) return;
+  const auto it = message_links_.find(worker);
+  if (it == message_links_.end()) return;
   it->second->lose();
   if (it->second->lease) remote_lease_ended(it->second->lease, status);
 }

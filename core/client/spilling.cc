@@ -11,7 +11,7 @@ namespace manta::client {
 
 namespace {
 
-constexpr std::chrono::seconds kRoomWithin{20};        // one allocation, all in all
+constexpr std::chrono::seconds kSpaceWithin{20};       // one allocation, all in all
 constexpr std::chrono::seconds kAnswerWithin{5};       // of the node
 constexpr std::chrono::milliseconds kFreeWithin{200};  // what others have spilled is free by then
 constexpr std::chrono::milliseconds kAskAgainAfter{20};
@@ -86,12 +86,12 @@ void Client::spill_failed(const Error& error) {
 }
 
 // What others could make. Never in the thread that reads the node's messages.
-std::uint64_t Client::ask_for_room(std::uint64_t bytes) {
+std::uint64_t Client::ask_for_space(std::uint64_t bytes) {
   std::unique_lock lock(spilling_.mutex);
   const std::uint64_t number = ++spilling_.last_number;
   spilling_.answers[number] = std::nullopt;
   lock.unlock();
-  send(net::NeedRoom{number, bytes});
+  send(net::NeedSpace{number, bytes});
   lock.lock();
   spilling_.arrived.wait_for(lock, kAnswerWithin,
                              [&] { return spilling_.closed || spilling_.answers[number].has_value(); });
@@ -100,7 +100,7 @@ std::uint64_t Client::ask_for_room(std::uint64_t bytes) {
   return made;
 }
 
-void Client::on_room_made(const net::RoomMade& made) {
+void Client::on_space_made(const net::SpaceMade& made) {
   {
     const std::lock_guard guard(spilling_.mutex);
     const auto it = spilling_.answers.find(made.number);
@@ -109,7 +109,7 @@ void Client::on_room_made(const net::RoomMade& made) {
   spilling_.arrived.notify_all();
 }
 
-void Client::no_more_room() {
+void Client::no_more_space() {
   {
     const std::lock_guard guard(spilling_.mutex);
     spilling_.closed = true;
@@ -122,7 +122,7 @@ Result<store::Block> Client::allocate(std::uint64_t size_bytes) {
   auto block = arena().allocate(size_bytes);
   if (block || size_bytes > page_->store_capacity_bytes || !spills()) return block;
   const std::uint64_t wanted = portion(size_bytes, page_->store_capacity_bytes);
-  const Clock::time_point begin = Clock::now(), deadline = begin + kRoomWithin;
+  const Clock::time_point begin = Clock::now(), deadline = begin + kSpaceWithin;
   bool said = false;
   spilling_.again_at =
       Clock::now();  // a thread asks: the program may have freed some of the file since the last attempt
@@ -131,12 +131,12 @@ Result<store::Block> Client::allocate(std::uint64_t size_bytes) {
     if (made == 0 && node_gone_) break;
     if (made == 0) {
       lock.unlock();
-      made = ask_for_room(wanted);
+      made = ask_for_space(wanted);
       lock.lock();
     }
     dry = made == 0 ? dry + 1 : 0;
     if (Clock::now() - begin >= owner::UnmetDemand::kFirstLine && !std::exchange(said, true)) {
-      stalls_.say_room("object of " + sched::bytes_to_string(size_bytes), size_bytes, not_spilled());
+      stalls_.say_space("object of " + sched::bytes_to_string(size_bytes), size_bytes, not_spilled());
     }
     // Frees travel from process to process; where nothing was spilled, some may be on their way nevertheless.
     const Clock::time_point until = Clock::now() + (made == 0 ? kFreeWithin / 20 : kFreeWithin);
@@ -164,7 +164,7 @@ Result<store::Block> Client::allocate_now(std::uint64_t size_bytes, Press press)
     block = arena().allocate(size_bytes);
   } else if (Clock::now() - spilling_.asked_at > kAskAgainAfter) {
     spilling_.asked_at = Clock::now();
-    send(net::NeedRoom{0, wanted});
+    send(net::NeedSpace{0, wanted});
   }
   return block;
 }
@@ -203,14 +203,14 @@ void Client::restore_to_read(owner::Entry& entry, std::uint64_t size_bytes) {
 
 void Client::free_spilled(const owner::SpilledExtent& extent) { spilling_.file->free(extent); }
 
-void Client::make_room(const net::MakeRoom& make) {
+void Client::make_space(const net::MakeSpace& make) {
   std::uint64_t made = 0;
   {
     const std::lock_guard guard(mutex_);
     drain();  // results that no thread has drained yet are objects too
     made = spill(make.bytes, Press::yes);
   }
-  send(net::MadeRoom{make.id, made});
+  send(net::MadeSpace{make.id, made});
 }
 
 }  // namespace manta::client

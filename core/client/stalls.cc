@@ -28,8 +28,8 @@ bool Stalls::look(const owner::Owner& owner, Clock::time_point now, const std::s
                .where = owner.where_of(line.index),
                .label = label,
                .line = true,
-               .room_bytes = line.room_bytes,
-               .not_spilled = line.room_bytes > 0 ? not_spilled : std::string()});
+               .space_bytes = line.space_bytes,
+               .not_spilled = line.space_bytes > 0 ? not_spilled : std::string()});
   }
   return unmet_.any();
 }
@@ -40,13 +40,13 @@ std::uint64_t Stalls::note(const std::string& label, std::uint64_t waiting, bool
   return last_;
 }
 
-void Stalls::say_room(const std::string& label, std::uint64_t bytes, const std::string& not_spilled) {
+void Stalls::say_space(const std::string& label, std::uint64_t bytes, const std::string& not_spilled) {
   edge_.ask({.request = note(label, 1, true),
              .shape = 0,
              .where = {},
              .label = label,
              .line = true,
-             .room_bytes = bytes,
+             .space_bytes = bytes,
              .not_spilled = not_spilled});
 }
 
@@ -86,7 +86,7 @@ std::string Stalls::why(const net::WhyWaits& question) {
 
 std::string Stalls::holders_of_store() {
   net::WhyWaits question;
-  question.room_bytes = 1;
+  question.space_bytes = 1;
   return holders_of(answer_to(question));
 }
 

@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kExplained{10};  // a deadline after a short
 thread_local bool last_wait_was_long = false;
 thread_local net::Spin spin{true};  // the submitter of a pair moves: a worker may have been put on its CPU
 
-constexpr std::chrono::microseconds kToldInTimeline{20};  // shorter waits are not in it
+constexpr std::chrono::microseconds kShownInTimeline{20};  // shorter waits are not in it
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -31,7 +31,7 @@ inline void pause() {
 constexpr std::ptrdiff_t kUsedOfStack = 16;  // at most one part of so many
 
 // Whether this thread's stack has room for another task on top of the one that waits.
-bool stack_has_room() {
+bool stack_has_space() {
   struct Bounds {
     const char* low = nullptr;
     std::size_t size = 0;
@@ -53,52 +53,52 @@ bool stack_has_room() {
 
 }  // namespace
 
-void Client::activate(OutChannel& channel) {
-  if (channel.active) return;
-  channel.active = true;
-  active_.push_back(&channel);
+void Client::activate(RingLink& link) {
+  if (link.active) return;
+  link.active = true;
+  active_.push_back(&link);
 }
 
 bool Client::drain() {
-  bool news = false;
+  bool progress = false;
   net::Doorbell& bell = slot().replies;
   if (bell.ready.load(std::memory_order_relaxed) != 0) {
     for (std::uint64_t bits = bell.take(); bits != 0; bits &= bits - 1) {
-      for (OutChannel* channel : groups_[static_cast<std::size_t>(__builtin_ctzll(bits))]) activate(*channel);
+      for (RingLink* link : groups_[static_cast<std::size_t>(__builtin_ctzll(bits))]) activate(*link);
     }
   }
   for (std::size_t i = 0; i < active_.size(); ++i) {  // grows while results cause pushes
-    OutChannel& channel = *active_[i];
+    RingLink& link = *active_[i];
     owner::Outcome outcome;
-    while (owner::Entry* entry = channel.pop_finished(outcome)) {
+    while (owner::Entry* entry = link.pop_finished(outcome)) {
       owner_->finished(*entry, std::move(outcome));
       outcome = {};
-      news = true;
+      progress = true;
     }
-    if (!channel.lease) continue;
-    const owner::Lease* lease = owner_->find_lease(channel.lease);
-    if (lease != nullptr && lease->blocked != channel.worker_blocked()) {
-      owner_->set_blocked(channel.lease, channel.worker_blocked());
+    if (!link.lease) continue;
+    const owner::Lease* lease = owner_->find_lease(link.lease);
+    if (lease != nullptr && lease->blocked != link.worker_blocked()) {
+      owner_->set_blocked(link.lease, link.worker_blocked());
     }
   }
-  return news;
+  return progress;
 }
 
 // CLIENT-2. False: a result is there already.
 bool Client::prepare_sleep() {
   bool quiet = true;
-  std::erase_if(active_, [&](OutChannel* channel) {
-    if (!quiet || !channel->stop_looking()) {
+  std::erase_if(active_, [&](RingLink* link) {
+    if (!quiet || !link->stop_looking()) {
       quiet = false;
       return false;
     }
     // Its flag may have changed since the last look; from now on the worker rings.
-    const owner::Lease* lease = channel->lease ? owner_->find_lease(channel->lease) : nullptr;
-    if (lease != nullptr && lease->blocked != channel->worker_blocked()) {
+    const owner::Lease* lease = link->lease ? owner_->find_lease(link->lease) : nullptr;
+    if (lease != nullptr && lease->blocked != link->worker_blocked()) {
       quiet = false;
       return false;
     }
-    channel->active = false;
+    link->active = false;
     return true;
   });
   return quiet;
@@ -108,7 +108,7 @@ bool Client::prepare_sleep() {
 bool Client::waits_for_this_cpu() {
   const std::uint32_t here = net::this_cpu();
   slot().replies.look_from(here);
-  return std::any_of(active_.begin(), active_.end(), [&](OutChannel* channel) { return channel->waits_for_cpu(here); });
+  return std::any_of(active_.begin(), active_.end(), [&](RingLink* link) { return link->waits_for_cpu(here); });
 }
 
 // Polls for as long as results keep coming, spin_ns after the last. Done: true.
@@ -117,20 +117,20 @@ bool Client::poll(Predicate done, detail::Deadline deadline) {
   const auto spin_for = std::chrono::nanoseconds(welcome_.spin_ns);
   Clock::time_point last = Clock::now();
   spin.begin(last, spin_for);
-  bool news = false;
+  bool progress = false;
   for (std::uint32_t n = 0;; ++n) {
     bool shares_cpu = false;
     {
       const std::lock_guard guard(mutex_);
-      news = drain() || news;
-      if (!news) shares_cpu = waits_for_this_cpu();
+      progress = drain() || progress;
+      if (!progress) shares_cpu = waits_for_this_cpu();
     }
     if (done()) return true;
     if (shares_cpu) spin.give_way();
     if ((n & 7) == 7 || spin_for.count() == 0) {
       const auto now = Clock::now();
-      if (news) last = now, n = 0;
-      news = false;
+      if (progress) last = now, n = 0;
+      progress = false;
       if (spin.over(now - last) || now >= deadline) return false;
       if (n > 64) spin.perhaps_give_way();  // the worker may be waiting for this very processor
     }
@@ -170,10 +170,10 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
   }
   last_wait_was_long = !result && Clock::now() - start >= kExplained;
   // CLIENT-2: what this thread polled is others' to watch now. Not `sleepers`: one may be on its way to sleep, and has
-  // asked the channels to ring before this thread told them not to.
+  // asked the links to ring before this thread told them not to.
   if (waiters_.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
   if (blocked) hooks_->wait_ends(wait);
-  if (Timeline* timeline = Timeline::current(); timeline != nullptr && Clock::now() - start >= kToldInTimeline) {
+  if (Timeline* timeline = Timeline::current(); timeline != nullptr && Clock::now() - start >= kShownInTimeline) {
     timeline->did("wait", start);
   }
   if (result && !done()) throw Error(ErrorCode::cancelled, "the task that waits here has been cancelled");
@@ -210,12 +210,12 @@ std::string Client::why_waits(const owner::Entry& entry) {
     drain();
     obstacle = owner_->obstacle(entry);
     if (obstacle.demand) question.where = owner_->where_of(*obstacle.demand);
-    if (obstacle.room_bytes > 0) question.not_spilled = not_spilled();
+    if (obstacle.space_bytes > 0) question.not_spilled = not_spilled();
   }
   if (obstacle.demand) {
     question.shape = *obstacle.demand;
     question.label = obstacle.label;
-    question.room_bytes = obstacle.room_bytes;
+    question.space_bytes = obstacle.space_bytes;
     if (std::string text = stalls_.why(question); !text.empty()) return text;
     return obstacle.label + " waits for a worker";
   }
@@ -291,7 +291,7 @@ bool Client::fits_here(const owner::Entry& entry) const {
 
 // Runs the task of the entry, and before it those that it waits for, in this thread if they have not started.
 bool Client::run_here(owner::Entry& entry) {
-  if (!stack_has_room()) return false;
+  if (!stack_has_space()) return false;
   TaskInput input;
   RunningTask running(RunningTask::Place::stack);
   {

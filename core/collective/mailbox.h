@@ -44,7 +44,7 @@ class Mailbox {
   void finish(Transfer& transfer);
   // Blocks until something was moved, or until woken(): the thread that makes it true then rings this member's bell.
   template <class Woken>
-  void await_news(Woken&& woken) {
+  void await_event(Woken&& woken) {
     member_.wait([&] { return progress() || woken(); }, [&](int peer) { return concerns(peer); });
   }
   Member& member() { return member_; }

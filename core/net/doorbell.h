@@ -1,7 +1,7 @@
 // Wakes a process of the same node, but only if it sleeps.
 //
 // Every client has one doorbell in a page that the node shares with all. A peer that published something for it sets a
-// bit (which of 64 groups of channels to look at) and calls the kernel only if a thread sleeps there.
+// bit (which of 64 groups of rings to look at) and calls the kernel only if a thread sleeps there.
 //
 //   BELL-1  no lost wake-up: work published before ring() is seen by a sleeper, or by the check before it sleeps
 //   BELL-2  a spurious ring (hostile or stale peer) costs one look and nothing else
@@ -19,7 +19,7 @@ namespace manta::net {
 struct alignas(64) Doorbell {
   static constexpr std::uint32_t kNoCpu = ~std::uint32_t{0};
 
-  std::atomic<std::uint64_t> ready{0};     // groups of channels with news
+  std::atomic<std::uint64_t> ready{0};     // groups of rings with news
   std::atomic<std::uint32_t> sleepers{0};  // threads in, or about to enter, the futex
   std::atomic<std::uint32_t> rings{0};     // futex word: counts wake-ups
   // Where a thread of the owner looked for news last. A peer that waits for it on the same CPU gives way at once
@@ -33,7 +33,7 @@ struct alignas(64) Doorbell {
 
   // Sets the group's bit and wakes the threads that sleep.
   void ring(std::uint32_t group) noexcept;
-  // Wakes sleepers without news of a channel (a thread of the same process has something to tell).
+  // Wakes sleepers without news of a ring (a thread of the same process has something to tell).
   void wake() noexcept;
   // Takes and clears all bits.
   std::uint64_t take() noexcept { return ready.exchange(0, std::memory_order_seq_cst); }

@@ -59,7 +59,7 @@ struct WireFetched {
   std::vector<manta::detail::WireRef> contained;
 };
 
-using WireBequests = std::vector<WireFetched>;
+using WireReplicas = std::vector<WireFetched>;
 
 struct WireActorGone {
   ObjectId actor;
@@ -87,9 +87,9 @@ WireFetched wire_form(const owner::Fetched& message) {
   return {message.object, value_to_wire(message.value), message.contained};
 }
 WireActorGone wire_form(const owner::ActorGone& message) { return {message.actor, value_to_wire(message.error)}; }
-WireBequests wire_form(const Bequeath& message) {
-  WireBequests wire;
-  for (const owner::Bequest& b : message.bequests) wire.push_back({b.object, value_to_wire(b.value), b.contained});
+WireReplicas wire_form(const Replicate& message) {
+  WireReplicas wire;
+  for (const owner::Replica& b : message.replicas) wire.push_back({b.object, value_to_wire(b.value), b.contained});
   return wire;
 }
 WireStreamItems wire_form(const owner::StreamItems& message) {
@@ -131,12 +131,12 @@ owner::StreamItems read_message<owner::StreamItems>(serial::Reader& reader) {
 }
 
 template <>
-Bequeath read_message<Bequeath>(serial::Reader& reader) {
-  WireBequests wire;
+Replicate read_message<Replicate>(serial::Reader& reader) {
+  WireReplicas wire;
   reader(wire);
-  Bequeath message;
+  Replicate message;
   for (WireFetched& w : wire) {
-    message.bequests.push_back({w.object, value_from_wire(std::move(w.value)), std::move(w.contained)});
+    message.replicas.push_back({w.object, value_from_wire(std::move(w.value)), std::move(w.contained)});
   }
   return message;
 }

@@ -55,7 +55,7 @@ struct ReturnLease {
 struct Blocked {
   bool blocked = false;
 };
-struct ChannelClosed {
+struct RingClosed {
   ClientId submitter;
 };
 struct RequestArena {
@@ -72,7 +72,7 @@ struct ArenaUnused {  // of a dead client: no value that the sender knows lies i
 struct KillWorker {  // of a lease that the sender holds
   LeaseId lease;
 };
-struct RequestChannel {  // to the actor that the worker hosts; answered by ChannelTo
+struct RequestRing {  // to the actor that the worker hosts; answered by RingTo
   ClientId worker;
 };
 // From now on every process of the cluster finds the sender's actor under the name; answered by Named.
@@ -90,22 +90,22 @@ struct DropName {
   std::string name;
   ObjectId actor;
 };
-struct NeedRoom {  // in the store: others are asked to spill; answered by RoomMade
+struct NeedSpace {  // in the store: others are asked to spill; answered by SpaceMade
   std::uint64_t number = 0;
   std::uint64_t bytes = 0;
 };
-struct MadeRoom {  // answers MakeRoom; free now, or when messages on their way have arrived
+struct MadeSpace {  // answers MakeSpace; free now, or when messages on their way have arrived
   std::uint64_t id = 0;
   std::uint64_t bytes = 0;
 };
-struct Bequeath {  // what the sender's heir is to know, should it die
-  std::vector<owner::Bequest> bequests;
+struct Replicate {  // what the sender's standby owner is to know, should it die
+  std::vector<owner::Replica> replicas;
 };
 struct Withdraw {
   std::vector<ObjectId> objects;
 };
 struct Settled {  // answers Settle: what came before it has been acted on
-  ClientId heir;
+  ClientId standby;
   std::uint32_t round = 0;
 };
 struct PullBlock {       // bring a block of another node here; answered by BlockPulled
@@ -128,7 +128,7 @@ struct WhyWaits {             // a demand of the sender is not met; answered by 
   std::string label;  // of what waits
   bool line = false;  // the sender wants to print a line about it
   // Of what waits for so much of the object store, not for a lease; else 0. And why the sender cannot spill.
-  std::uint64_t room_bytes = 0;
+  std::uint64_t space_bytes = 0;
   std::string not_spilled;
 };
 struct WorkerCannotStart {  // instead of Hello, of a worker
@@ -136,8 +136,8 @@ struct WorkerCannotStart {  // instead of Hello, of a worker
 };
 
 using ClientMessage =
-    std::variant<Hello, SetDemand, ReturnLease, Blocked, ChannelClosed, RequestArena, ToPeer, Shutdown, ArenaUnused,
-                 KillWorker, RequestChannel, RegisterName, FindName, DropName, NeedRoom, MadeRoom, PullBlock, Bequeath,
+    std::variant<Hello, SetDemand, ReturnLease, Blocked, RingClosed, RequestArena, ToPeer, Shutdown, ArenaUnused,
+                 KillWorker, RequestRing, RegisterName, FindName, DropName, NeedSpace, MadeSpace, PullBlock, Replicate,
                  Withdraw, Settled, OutputTaken, DrainOutput, CreateGroup, RemoveGroup, WhyWaits, WorkerCannotStart>;
 
 // --- from a node to a client
@@ -164,12 +164,12 @@ struct CannotStart {
   std::uint8_t code = 0;  // ErrorCode
   std::string why;
 };
-struct Granted {  // descriptors, if new_channel: ring, the worker's arena
+struct Granted {  // descriptors, if new_ring: ring, the worker's arena
   LeaseId lease;
   ClientId worker;
   std::uint32_t shape = 0;
   std::uint32_t worker_slot = 0;
-  bool new_channel = false;
+  bool new_ring = false;
 };
 struct LeaseEnded {
   LeaseId lease;
@@ -184,11 +184,11 @@ struct AskBack {
   std::uint32_t count = 0;
   NodeId node;  // that has the leases
 };
-struct OpenChannel {  // to a worker; descriptors: ring, the submitter's arena
+struct OpenRing {  // to a worker; descriptors: ring, the submitter's arena
   ClientId submitter;
   std::uint32_t submitter_slot = 0;
 };
-struct CloseChannel {
+struct CloseRing {
   ClientId submitter;
 };
 struct ArenaOf {  // descriptor: the arena, if the client is known
@@ -205,16 +205,16 @@ struct ClientDied {
 struct ClientsDied {
   std::vector<ClientDied> clients;
 };
-struct MakeRoom {
+struct MakeSpace {
   std::uint64_t id = 0;
   std::uint64_t bytes = 0;
 };
-struct RoomMade {
-  std::uint64_t number = 0;  // of the NeedRoom
+struct SpaceMade {
+  std::uint64_t number = 0;  // of the NeedSpace
   std::uint64_t bytes = 0;
 };
 
-struct ChannelTo {  // descriptors, unless there is no such worker: ring, the worker's arena
+struct RingTo {  // descriptors, unless there is no such worker: ring, the worker's arena
   ClientId worker;
   std::uint32_t worker_slot = 0;
 };
@@ -232,8 +232,8 @@ struct NodeDied {  // after the deaths of its clients
   NodeId node;
   std::string status;
 };
-struct Settle {  // answered by Settled; the owner whose heir it is is dead
-  ClientId heir;
+struct Settle {  // answered by Settled; the owner whose standby owner it is is dead
+  ClientId standby;
   std::uint32_t round = 0;
 };
 struct BlockPulled {  // descriptor: memory that holds the block; none: it is lost, and why
@@ -276,8 +276,8 @@ struct Waits {
   std::string others;                // what other nodes have; empty: there are none
 };
 
-using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenChannel, CloseChannel, ArenaOf,
-                                 FromPeer, ClientsDied, ChannelTo, Named, MakeRoom, RoomMade, NodeJoined, NodeDied,
+using NodeMessage = std::variant<Welcome, Granted, LeaseEnded, Infeasible, AskBack, OpenRing, CloseRing, ArenaOf,
+                                 FromPeer, ClientsDied, RingTo, Named, MakeSpace, SpaceMade, NodeJoined, NodeDied,
                                  BlockPulled, Settle, OutputText, OutputDrained, GroupMade, CannotStart, Waits>;
 
 // Between clients, inside ToPeer and FromPeer.
@@ -323,10 +323,10 @@ struct StopTask {
   TaskId task;
   owner::Cancellation how;
 };
-using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::Lent, owner::GivenBack, FreeBlock,
+using PeerPacket = std::variant<owner::Fetch, owner::Fetched, owner::AddBorrower, owner::RemoveBorrower, FreeBlock,
                                 owner::FindActor, owner::ActorAt, owner::ActorGone, owner::KillActor, RunTask, TaskDone,
                                 TakeBackTasks, TasksReturned, WorkerBlocked, owner::OwnerDied, owner::Passed,
-                                owner::NotInherited, owner::CancelTask, StopTask, owner::StreamItems,
+                                owner::NotReplicated, owner::CancelTask, StopTask, owner::StreamItems,
                                 owner::StreamCredit, owner::StreamStop, owner::AdoptActor, owner::Adopted, TaskBegan>;
 
 std::vector<std::byte> encode(const ClientMessage& message);

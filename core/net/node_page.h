@@ -45,7 +45,7 @@ struct NodePage {
   alignas(64) CrashRecord crashes[kSlots];  // of the clients in these slots
 };
 
-// Doorbells have 64 groups; a channel's is chosen by the peer's id.
+// Doorbells have 64 groups; a ring's is chosen by the peer's id.
 inline std::uint32_t group_of(ClientId peer) { return static_cast<std::uint32_t>(peer.value & 63); }
 
 }  // namespace manta::net

@@ -178,7 +178,7 @@ class RingSubmitter {
   bool still_left_out(std::uint64_t position) const noexcept {
     return (memory_->left_out_at(position).load(std::memory_order_seq_cst) & RingMemory::left_out_bit(position)) != 0;
   }
-  bool room() const noexcept;
+  bool space() const noexcept;
   void leave_out_stragglers() noexcept;
 };
 

@@ -45,7 +45,7 @@ inline RingSubmitter::RingSubmitter(RingMemory& memory, Doorbell& worker_bell, s
 inline Record* RingSubmitter::reserve() noexcept {
   if (straggler_count_ != 0) [[unlikely]]
     leave_out_stragglers();
-  if (!room()) [[unlikely]] {
+  if (!space()) [[unlikely]] {
     full_ = true;
     return nullptr;
   }
@@ -54,7 +54,7 @@ inline Record* RingSubmitter::reserve() noexcept {
 
 // The first condition is ours alone: a hostile worker cannot make us write over an outstanding record. The last one: the
 // worker has not come by since the place was left out, and would take the record before its turn.
-inline bool RingSubmitter::room() const noexcept {
+inline bool RingSubmitter::space() const noexcept {
   return tail_ - head_ < kRingRecords &&
          memory_->at(tail_).state.load(std::memory_order_seq_cst) == RecordState::free && !still_left_out(tail_);
 }
@@ -137,9 +137,9 @@ inline bool RingSubmitter::stop_looking() noexcept {
   memory_->submitter_idle.exchange(1, std::memory_order_seq_cst);
   const bool done = head_ != tail_ && memory_->at(head_).state.load(std::memory_order_seq_cst) == RecordState::done;
   if (full_ && straggler_count_ != 0) leave_out_stragglers();
-  const bool has_room = full_ && room();
-  if (has_room) full_ = false;
-  idle_ = !done && !has_room;
+  const bool has_space = full_ && space();
+  if (has_space) full_ = false;
+  idle_ = !done && !has_space;
   if (!idle_) memory_->submitter_idle.exchange(0, std::memory_order_seq_cst);
   return idle_;
 }

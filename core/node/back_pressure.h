@@ -24,7 +24,7 @@ namespace manta::node {
 class BackPressure {
  public:
   static constexpr std::size_t kFullBytes = 32 << 20;
-  static constexpr std::size_t kRoomBytes = 8 << 20;
+  static constexpr std::size_t kSpaceBytes = 8 << 20;
 
   explicit BackPressure(boost::asio::io_context& io) : io_(io) {}
 
@@ -39,7 +39,7 @@ class BackPressure {
     }
     if (bytes > it->second) overfull_ = true;
     it->second = bytes;
-    if (bytes > kRoomBytes) return;
+    if (bytes > kSpaceBytes) return;
     full_.erase(it);
     go_on();
   }

@@ -22,7 +22,7 @@ constexpr auto kTellEvery = 3s;
 constexpr auto kPublishEvery = 20ms;
 constexpr auto kIntroduction = 3000ms;
 constexpr auto kLeaveFor = 300ms;
-constexpr std::size_t kRefusalsTold = 20;
+constexpr std::size_t kRefusalsReported = 20;
 constexpr const char* kRole = "node";
 
 bool same(const link::View& a, const link::View& b) {
@@ -57,7 +57,7 @@ std::unique_ptr<Cluster> Cluster::listen(boost::asio::io_context& io, const Node
       io, net::make_psk_context(net::derive_key(config.secret, kRole)), net::LinkLimits{},
       [self](std::shared_ptr<net::TlsLink> link) { self->add_member(std::move(link)); },
       [self](const Error& error) {
-        if (self->refusals_++ < kRefusalsTold) log::warn("refused: ", error.what());
+        if (self->refusals_++ < kRefusalsReported) log::warn("refused: ", error.what());
       });
   auto address = cluster->listener_->listen(config.listen);
   if (!address) throw_error(address.error());
@@ -211,7 +211,7 @@ void Cluster::on_frame(NodeId from, std::uint8_t kind, std::span<const std::byte
 
 // At the head's node, the sender is told and leaves. Elsewhere the head has let it pass, or it is from a third node.
 void Cluster::refuse_frame(NodeId from, const std::string& why) {
-  if (refusals_++ < kRefusalsTold) log::warn("a message of node ", from, " is refused: ", why);
+  if (refusals_++ < kRefusalsReported) log::warn("a message of node ", from, " is refused: ", why);
   const auto it = members_.find(from);
   if (is_head() && it != members_.end()) it->second->link->leave("refused: " + why);
 }

@@ -58,7 +58,7 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       memory_timer_(io_),
       crash_stacks_(io_),
       driver_(client_of(Cluster::kHead, 1)),
-      estates_(static_cast<owner::EstateEffects&>(*this)),
+      standby_owners_(static_cast<owner::StandbyEffects&>(*this)),
       round_call_(round_call_edge()),
       deaths_(io_,
               [this](const net::ClientsDied& died) {
@@ -71,12 +71,12 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
                 }
                 return told;
               }),
-      room_(
+      space_(
           [this](ClientId to, std::uint64_t id, std::uint64_t bytes) {
-            send(*find(to), net::MakeRoom{id, bytes});
+            send(*find(to), net::MakeSpace{id, bytes});
           },
           [this](ClientId asker, std::uint64_t number, std::uint64_t bytes) {
-            if (Client* client = find(asker)) send(*client, net::RoomMade{number, bytes});
+            if (Client* client = find(asker)) send(*client, net::SpaceMade{number, bytes});
           }),
       head_({.heartbeat_timeout = head::Time::max()}, *this),  // links have heartbeats of their own
       launcher_(std::move(driver)),
@@ -207,26 +207,26 @@ void Daemon::handle(Client& client, net::ClientMessage message) {
                  [&](const net::Blocked& m) {
                    m.blocked ? scheduler_.blocked(client.id, now()) : scheduler_.unblocked(client.id, now());
                  },
-                 [&](const net::ChannelClosed& m) { scheduler_.channel_closed(client.id, m.submitter, now()); },
+                 [&](const net::RingClosed& m) { scheduler_.ring_closed(client.id, m.submitter, now()); },
                  [&](const net::RequestArena& m) {
                    const int fd = arena_of(m.client);
                    send(client, net::ArenaOf{m.client}, {&fd, fd >= 0 ? 1u : 0u});
                  },
                  [&](net::ToPeer& m) { peer_message(client.id, m.client, std::move(m.message)); },
-                 [&](net::Bequeath& m) { estates_.bequeath(client.id, std::move(m.bequests)); },
-                 [&](const net::Withdraw& m) { estates_.withdraw(client.id, m.objects); },
-                 [&](const net::Settled& m) { round_call_.client_answered(client.id, m.heir, m.round); },
+                 [&](net::Replicate& m) { standby_owners_.replicate(client.id, std::move(m.replicas)); },
+                 [&](const net::Withdraw& m) { standby_owners_.withdraw(client.id, m.objects); },
+                 [&](const net::Settled& m) { round_call_.client_answered(client.id, m.standby, m.round); },
                  [&](const net::Shutdown&) {
                    if (client.id == driver_) stop();
                  },
                  [&](const net::ArenaUnused& m) { arena_unused(m.client, client.id); },
                  [&](const net::KillWorker& m) { kill_leased(client.id, m); },
-                 [&](const net::RequestChannel& m) { send_channel(client, m.worker); },
+                 [&](const net::RequestRing& m) { send_channel(client, m.worker); },
                  [&](const net::RegisterName& m) { on_name(client.id, m); },
                  [&](const net::FindName& m) { on_name(client.id, m); },
                  [&](const net::DropName& m) { on_name(client.id, m); },
-                 [&](const net::NeedRoom& m) { need_room(client, m); },
-                 [&](const net::MadeRoom& m) { room_.made(client.id, m.id, m.bytes); },
+                 [&](const net::NeedSpace& m) { need_space(client, m); },
+                 [&](const net::MadeSpace& m) { space_.made(client.id, m.id, m.bytes); },
                  [&](const net::PullBlock& m) {
                    if (transfers_) transfers_->pull(client.id, m.id, m.location);
                  },
@@ -241,14 +241,14 @@ void Daemon::handle(Client& client, net::ClientMessage message) {
 }
 
 // The driver first: mostly it owns what fills the store.
-void Daemon::need_room(const Client& client, const net::NeedRoom& need) {
+void Daemon::need_space(const Client& client, const net::NeedSpace& need) {
   log::debug("the store is full: process ", client.process, " needs ", sched::bytes_to_string(need.bytes));
   std::deque<ClientId> others;
   for (const auto& [id, other] : clients_) {
     if (id == client.id || !other->greeted || other->closed) continue;
     id == driver_ ? others.push_front(id) : others.push_back(id);
   }
-  room_.need(client.id, need.number, need.bytes, std::move(others));
+  space_.need(client.id, need.number, need.bytes, std::move(others));
 }
 
 void Daemon::send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors) {
@@ -315,19 +315,19 @@ void Daemon::grant(ClientId submitter, const sched::Grant& grant) {
   log::trace("process ", from->process, " may run on worker process ", worker->process, " (lease ", grant.lease, ")");
   if (placing_) placing_->granted(grant.lease, submitter, grant.shape);
   net::Granted granted{grant.lease, grant.worker, grant.shape, worker->slot, false};
-  if (!channels_.emplace(submitter, grant.worker).second) {
+  if (!rings_.emplace(submitter, grant.worker).second) {
     send(*from, granted);
     return;
   }
   auto ring = make_ring(*from, *worker);
   if (!ring) {
-    channels_.erase({submitter, grant.worker});
-    infeasible(submitter, grant.shape, "this node cannot make a channel to a worker: " + ring.error().message());
+    rings_.erase({submitter, grant.worker});
+    infeasible(submitter, grant.shape, "this node cannot make a ring to a worker: " + ring.error().message());
     boost::asio::post(io_,
                       [this, submitter, lease = grant.lease] { scheduler_.return_lease(submitter, lease, now()); });
     return;
   }
-  granted.new_channel = true;
+  granted.new_ring = true;
   const int descriptors[] = {ring->get(), worker->arena_for_readers.get()};
   send(*from, granted, descriptors);
 }
@@ -340,20 +340,20 @@ Result<Fd> Daemon::make_ring(Client& submitter, Client& worker) {
   if (!memory) return tl::unexpected<Error>(memory.error());
   net::RingMemory::unmap(*memory);
   const int descriptors[] = {ring->get(), submitter.arena_for_readers.get()};
-  send(worker, net::OpenChannel{submitter.id, submitter.slot}, descriptors);
+  send(worker, net::OpenRing{submitter.id, submitter.slot}, descriptors);
   return ring;
 }
 
-// To the actor that the worker hosts. Where there is a channel already, or no such worker, the answer is empty.
+// To the actor that the worker hosts. Where there is a ring already, or no such worker, the answer is empty.
 void Daemon::send_channel(Client& client, ClientId worker_id) {
   Client* worker = find(worker_id);
-  net::ChannelTo answer{worker_id, worker != nullptr ? worker->slot : 0};
-  if (worker == nullptr || worker_id == driver_ || !channels_.emplace(client.id, worker_id).second) {
+  net::RingTo answer{worker_id, worker != nullptr ? worker->slot : 0};
+  if (worker == nullptr || worker_id == driver_ || !rings_.emplace(client.id, worker_id).second) {
     return send(client, answer);
   }
   auto ring = make_ring(client, *worker);
   if (!ring) {
-    channels_.erase({client.id, worker_id});
+    rings_.erase({client.id, worker_id});
     return send(client, answer);
   }
   const int descriptors[] = {ring->get(), worker->arena_for_readers.get()};
@@ -403,9 +403,9 @@ void Daemon::ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t
   to_client(submitter, net::AskBack{shape, count, cluster_ ? self_ : NodeId{}});
 }
 
-void Daemon::close_channel(ClientId worker, ClientId submitter) {
-  channels_.erase({submitter, worker});
-  if (Client* client = find(worker)) send(*client, net::CloseChannel{submitter});
+void Daemon::close_ring(ClientId worker, ClientId submitter) {
+  rings_.erase({submitter, worker});
+  if (Client* client = find(worker)) send(*client, net::CloseRing{submitter});
 }
 
 void Daemon::announce_client_death(NodeId to, ClientId dead, const std::string& status) {

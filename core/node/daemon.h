@@ -9,7 +9,7 @@
 //   NODE-4  it is the child of a guard, a process that only waits for its end: after kill -9 of the node process the
 //           guard ends what user code of the workers has left (workers themselves die by parent-death signal), and
 //           after kill -9 of the guard the node process does
-//   NODE-5  what is sent to a dead client of this node, or to its heir, is answered by `estates_`
+//   NODE-5  what is sent to a dead client of this node, or to its standby owner, is answered by `standby_owners_`
 //
 // Threading: one thread; run() returns when everything below has ended. Ownership: owns the spawner, clients, memory.
 #pragma once
@@ -40,12 +40,12 @@
 #include "core/node/death_notices.h"
 #include "core/node/node_config.h"
 #include "core/node/outputs.h"
-#include "core/node/room_requests.h"
+#include "core/node/space_requests.h"
 #include "core/node/spawner.h"
 #include "core/node/transfers.h"
 #include "core/node/wait_lines.h"
-#include "core/owner/estates.h"
 #include "core/owner/round_call.h"
+#include "core/owner/standby_owners.h"
 #include "core/sched/bundled_scheduler.h"
 #include "core/sched/cluster_scheduler.h"
 #include "core/sched/group_planner.h"
@@ -57,7 +57,7 @@ class Daemon final : sched::BundleEffects,
                      ClusterEvents,
                      sched::ClusterSchedulerEffects,
                      sched::GroupPlannerEffects,
-                     owner::EstateEffects {
+                     owner::StandbyEffects {
  public:
   // The spawner has started. driver: this end of the driver's socket, from which `config` was read.
   Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spawner> spawner);
@@ -74,7 +74,7 @@ class Daemon final : sched::BundleEffects,
   struct Client;
   struct DeadArena {
     Fd memory;                 // read-only
-    std::set<ClientId> users;  // clients, heirs and nodes that may know of objects in it (OWN-8)
+    std::set<ClientId> users;  // clients, standby owners and nodes that may know of objects in it (OWN-8)
   };
 
   // --- sched::BundleEffects
@@ -84,7 +84,7 @@ class Daemon final : sched::BundleEffects,
   void lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd why, const std::string& status) override;
   void infeasible(ClientId submitter, sched::ShapeIndex shape, const std::string& why) override;
   void ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t count) override;
-  void close_channel(ClientId worker, ClientId submitter) override;
+  void close_ring(ClientId worker, ClientId submitter) override;
   void bundle_reserved(const Bundle& bundle, std::uint32_t attempt) override;
   // --- head::HeadEffects
   void announce_client_death(NodeId to, ClientId client, const std::string& status) override;
@@ -110,19 +110,19 @@ class Daemon final : sched::BundleEffects,
   void placed(std::uint64_t group, const std::vector<NodeId>& nodes) override;
   void gone(std::uint64_t group) override;
 
-  // --- owner::EstateEffects (daemon_estates.cc)
+  // --- owner::StandbyEffects (daemon_standby.cc)
   void send_as(ClientId from, ClientId to, owner::PeerMessage message) override;
   void free_block(const owner::StoredLocation& location) override;
   void arena_unused(ClientId arena, ClientId user) override;
-  void ask_all(ClientId heir, std::uint32_t round) override;
-  void estate_closed(ClientId heir) override;
+  void ask_all(ClientId standby, std::uint32_t round) override;
+  void standby_closed(ClientId standby) override;
 
   [[nodiscard]] Result<Client*> add_client(ClientId id, net::ControlSocket socket);
   void welcome(Client& client);
   void watch(Client& client);
   void on_readable(Client& client);
   void handle(Client& client, net::ClientMessage message);
-  void need_room(const Client& client, const net::NeedRoom& need);
+  void need_space(const Client& client, const net::NeedSpace& need);
   void handle_hello(Client& client, const net::Hello& hello);
   void send(Client& client, const net::NodeMessage& message, std::span<const int> descriptors = {});
   void send_encoded(Client& client, std::vector<std::byte> message, std::span<const int> descriptors = {});
@@ -147,12 +147,12 @@ class Daemon final : sched::BundleEffects,
   std::chrono::nanoseconds now() const;
   Client* find(ClientId id);
 
-  // daemon_estates.cc
+  // daemon_standby.cc
   owner::RoundCallEdge round_call_edge();
   std::vector<ClientId> greeted() const;
   std::set<ClientId> users_of_arenas() const;
   void peer_message(ClientId from, ClientId to, std::vector<std::byte> message);
-  void to_estates(ClientId from, ClientId to, std::span<const std::byte> message);
+  void to_standby_owners(ClientId from, ClientId to, std::span<const std::byte> message);
   void drop_user(ClientId user);
   void add_user(ClientId user, ClientId where);
   void death_announced(ClientId dead, const std::string& status);
@@ -221,13 +221,13 @@ class Daemon final : sched::BundleEffects,
   ClientId driver_;
   std::map<ClientId, std::unique_ptr<Client>> clients_;
   std::map<pid_t, ClientId> by_process_;
-  std::map<pid_t, std::string> ended_early_;          // processes that ended before their Hello was read
-  std::set<std::pair<ClientId, ClientId>> channels_;  // (submitter, worker)
+  std::map<pid_t, std::string> ended_early_;       // processes that ended before their Hello was read
+  std::set<std::pair<ClientId, ClientId>> rings_;  // (submitter, worker)
   std::map<ClientId, DeadArena> arenas_of_the_dead_;
-  owner::Estates estates_;
+  owner::StandbyOwners standby_owners_;
   owner::RoundCall round_call_;
   DeathNotices deaths_;
-  RoomRequests room_;
+  SpaceRequests space_;
   WaitLines wait_lines_;
   head::Head head_;
   net::ControlSocket launcher_;  // of a node that joined: the program that was started; then watched for its end

@@ -98,7 +98,7 @@ void Daemon::announce_node_death(NodeId to, NodeId dead, const std::string& stat
   }
   std::erase_if(arenas_of_the_dead_, [&](const auto& arena) { return node_of(arena.first) == dead; });
   drop_user(client_of(dead, 0));
-  estates_.node_died(dead, "was on " + name + " " + status);
+  standby_owners_.node_died(dead, "was on " + name + " " + status);
   round_call_.node_gone(dead);
   transfers_->node_left(dead, name + " " + status);
   deaths_.flush();
@@ -233,7 +233,7 @@ void Daemon::for_client(NodeId from, const link::ForClient& m) {
   Client* client = find(m.client);
   if (!message || client == nullptr) return;  // it died: that node hears of it too, and takes its leases back
   if (const auto* granted = std::get_if<net::Granted>(&*message)) {
-    if (node_of(granted->lease) != from || node_of(granted->worker) != from || granted->new_channel) return;
+    if (node_of(granted->lease) != from || node_of(granted->worker) != from || granted->new_ring) return;
     placing_->granted(granted->lease, m.client, granted->shape);
   } else if (const auto* ended = std::get_if<net::LeaseEnded>(&*message)) {
     placing_->lease_over(ended->lease);
@@ -294,9 +294,9 @@ void Daemon::message(NodeId from, link::Message message) {
                    if (node_of(m.client) == self_) arena_unused(m.client, client_of(from, 0));
                  },
                  [&](const link::Settle& m) {
-                   if (node_of(m.heir) == from) round_call_.asked(from, m.heir, m.round, greeted());
+                   if (node_of(m.standby) == from) round_call_.asked(from, m.standby, m.round, greeted());
                  },
-                 [&](const link::Settled& m) { round_call_.node_answered(from, m.heir, m.round); },
+                 [&](const link::Settled& m) { round_call_.node_answered(from, m.standby, m.round); },
                  [&](const link::Pull& m) { transfers_->serve(from, m.id, m.location); },
                  [&](const link::Chunk& m) { transfers_->chunk(from, m.id, m.bytes); },
                  [&](const link::PullMore& m) { transfers_->more(from, m.id); },

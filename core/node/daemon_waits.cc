@@ -11,11 +11,11 @@ namespace {
 constexpr std::size_t kMostHolders = 4;
 
 // What lacks room in the object store. holders: the node's clients that have some of it.
-void explain_room(const net::WhyWaits& m, const net::NodePage& page, std::vector<net::LeaseHolder> holders,
-                  net::Waits& answer) {
+void explain_space(const net::WhyWaits& m, const net::NodePage& page, std::vector<net::LeaseHolder> holders,
+                   net::Waits& answer) {
   const std::uint64_t used = page.store.used_bytes.load(std::memory_order_relaxed);
   const std::uint64_t free = page.store_capacity_bytes - std::min(used, page.store_capacity_bytes);
-  answer.what = "asks for " + sched::bytes_to_string(m.room_bytes) + " of the object store, of " +
+  answer.what = "asks for " + sched::bytes_to_string(m.space_bytes) + " of the object store, of " +
                 sched::bytes_to_string(page.store_capacity_bytes) + " here " + sched::bytes_to_string(free) +
                 (free == 0 ? " is free" : " are free");
   answer.what += m.not_spilled.empty() ? ", and what is in use cannot be spilled" : ", and " + m.not_spilled;
@@ -31,13 +31,13 @@ void explain_room(const net::WhyWaits& m, const net::NodePage& page, std::vector
 void Daemon::explain_wait(Client& client, const net::WhyWaits& m) {
   net::Waits answer;
   answer.request = m.request;
-  if (m.room_bytes > 0) {
+  if (m.space_bytes > 0) {
     std::vector<net::LeaseHolder> holders;
     for (const auto& [id, each] : clients_) {
       const std::uint64_t bytes = page_->slots[each->slot].store.used_bytes.load(std::memory_order_relaxed);
       if (bytes > 0 && each->greeted) holders.push_back({.process = each->process, .store_bytes = bytes});
     }
-    explain_room(m, *page_, std::move(holders), answer);
+    explain_space(m, *page_, std::move(holders), answer);
     answer.line = m.line && wait_lines_.may_print(m.label, now());
     return send(client, answer);
   }

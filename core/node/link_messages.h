@@ -95,11 +95,11 @@ struct PullFailed {
   std::string why;
 };
 struct Settle {  // ask your clients whether they have acted on what was sent before
-  ClientId heir;
+  ClientId standby;
   std::uint32_t round = 0;
 };
 struct Settled {  // they have
-  ClientId heir;
+  ClientId standby;
   std::uint32_t round = 0;
 };
 // --- placement groups: the head's node to others, and back

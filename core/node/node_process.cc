@@ -189,12 +189,12 @@ void Daemon::client_gone(ClientId id, const std::string& how) {
     if (used > 0) keep_arena(*client);
     clients_.erase(id);
     pressure_.queued(id, 0);
-    room_.client_gone(id);
-    if (estates_.has_heir(id)) add_user(owner::heir_of(id), id);
+    space_.client_gone(id);
+    if (standby_owners_.has_standby(id)) add_user(owner::standby_of(id), id);
     drop_user(id);
     round_call_.client_gone(id);
-    estates_.open(id, status);
-    std::erase_if(channels_, [&](const auto& pair) { return pair.first == id || pair.second == id; });
+    standby_owners_.open(id, status);
+    std::erase_if(rings_, [&](const auto& pair) { return pair.first == id || pair.second == id; });
   }
   if (greeted) {
     scheduler_.client_left(id, status, now());

@@ -17,7 +17,7 @@
 
 namespace manta::owner {
 
-class Channel;
+class WorkerLink;
 
 struct ActorLimits {
   std::int32_t max_restarts = 0;      // -1: for ever
@@ -42,7 +42,7 @@ struct Actor {
   ActorLimits limits;
   std::int32_t restarts_left = 0;  // -1: for ever
   ClientId worker;                 // where it is, or is being made; none: nowhere yet
-  Channel* channel = nullptr;
+  WorkerLink* link = nullptr;
   TaskQueue calls;               // not pushed, in order; a call that waits for its arguments holds up those behind it
   std::uint64_t open_calls = 0;  // not resolved; together they hold the handle
   std::uint32_t in_flight = 0;   // records in the ring

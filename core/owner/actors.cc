@@ -74,7 +74,8 @@ Actor& Owner::known_actor(Entry& handle) {
   handle.kind = Kind::actor;
   handle.actor = &actor;
   actors_.emplace(actor.index, std::move(made));
-  if (handle.phase == Phase::resolved || is_dead(handle.owner) || is_heir(handle.owner)) {  // heirs have no actors
+  if (handle.phase == Phase::resolved || is_dead(handle.owner) ||
+      is_standby(handle.owner)) {  // standby owners have no actors
     actor.state = State::dead;
     actor.error = lost_with_owner(handle, "has ended");
   } else {
@@ -112,13 +113,13 @@ void Owner::start_if_due(Actor& actor) {
   demand_worker(actor);
 }
 
-void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Channel& channel) {
+void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, WorkerLink& link) {
   Actor* actor = find_actor(index);
   if (actor == nullptr || actor->state != State::pending || !actor->demanded) return effects_.return_lease(lease);
   actor->demanded = false;  // the node ends the demand when the lease ends (SCHED-9)
   actor->lease = lease;
   actor->worker = worker;
-  actor->channel = &channel;
+  actor->link = &link;
   actor->state = State::starting;
   actor->pushed = false;
   actor->constructing = true;
@@ -135,8 +136,8 @@ void Owner::construct(Actor& actor) {
     actor.constructing = false;
     return unhold(handle);
   }
-  actor.starved = arguments == Arguments::no_room;
-  actor.pushed = arguments == Arguments::present && actor.channel->push(handle);
+  actor.starved = arguments == Arguments::no_space;
+  actor.pushed = arguments == Arguments::present && actor.link->push(handle);
   if (!actor.pushed) return;
   ++actor.in_flight;
   actor.starved_ticks = 0;
@@ -145,7 +146,7 @@ void Owner::construct(Actor& actor) {
 void Owner::give_back_worker(Actor& actor) {
   effects_.return_lease(std::exchange(actor.lease, {}));
   actor.worker = {};
-  actor.channel = nullptr;
+  actor.link = nullptr;
 }
 
 void Owner::constructed(Entry& handle, Outcome outcome) {
@@ -170,11 +171,11 @@ void Owner::constructed(Entry& handle, Outcome outcome) {
   unhold(handle);
 }
 
-void Owner::channel_opened(ClientId worker, Channel& channel) {
+void Owner::link_opened(ClientId worker, WorkerLink& link) {
   std::vector<DemandIndex> there;
   for (const auto& [index, actor] : actors_) {
-    if (actor->worker != worker || actor->channel != nullptr || actor->state != State::alive) continue;
-    actor->channel = &channel;
+    if (actor->worker != worker || actor->link != nullptr || actor->state != State::alive) continue;
+    actor->link = &link;
     there.push_back(index);
   }
   for (const DemandIndex index : there) {
@@ -189,7 +190,7 @@ void Owner::dispatch(Actor& actor) {
   if (actor.state != State::alive || actor.killed || actor.calls.front == nullptr) return;
   Entry& handle = *actor.handle;
   hold(handle);
-  while (actor.state == State::alive && actor.channel != nullptr && !actor.full && actor.calls.front != nullptr) {
+  while (actor.state == State::alive && actor.link != nullptr && !actor.full && actor.calls.front != nullptr) {
     Entry& call = *actor.calls.front;
     if (call.phase != Phase::queued) break;  // its arguments are not there yet
     unlink(call);
@@ -200,8 +201,8 @@ void Owner::dispatch(Actor& actor) {
       link(call, true);
       break;
     }
-    actor.starved = arguments == Arguments::no_room;
-    if (!actor.starved && actor.channel->push(call)) {
+    actor.starved = arguments == Arguments::no_space;
+    if (!actor.starved && actor.link->push(call)) {
       ++actor.in_flight;
       actor.starved_ticks = 0;
     } else {
@@ -233,12 +234,12 @@ void Owner::handle_gone(Actor& actor) {
 }
 
 void Owner::end_worker(Actor& actor) {
-  if (!actor.pushed) actor.pushed = actor.channel->push_end();
+  if (!actor.pushed) actor.pushed = actor.link->push_end();
 }
 
 // Its process is gone. Finished calls were reported before.
 void Owner::actor_lost(Actor& actor, const std::string& status) {
-  Channel* channel = std::exchange(actor.channel, nullptr);
+  WorkerLink* link = std::exchange(actor.link, nullptr);
   actor.worker = {};
   actor.lease = {};
   actor.full = false;
@@ -255,13 +256,13 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
   const bool dead = actor.state == State::dead;     // its owner died first
   bool never_made = constructing && !actor.pushed;  // costs no restart, as an attempt that had not started costs none
   std::vector<Entry*> started;
-  if (channel != nullptr) {
-    while (Entry* entry = channel->take_back_last()) {
+  if (link != nullptr) {
+    while (Entry* entry = link->take_back_last()) {
       if (entry->kind == Kind::call && cancelled(*entry)) started.push_back(entry);
       if (entry->kind == Kind::call && !cancelled(*entry)) enqueue(*entry, true);  // newest first: the order is kept
       never_made = never_made || entry->kind == Kind::actor;
     }
-    while (Entry* entry = channel->next_lost()) {
+    while (Entry* entry = link->next_lost()) {
       if (entry->kind == Kind::call) started.push_back(entry);
     }
   }
@@ -409,7 +410,7 @@ void Owner::located(Entry& handle, const ActorAt& at) {
   actor.limits.max_concurrency = at.max_concurrency;
   actor.restarts_left = at.restarts_left;
   actor.state = State::alive;
-  actor.channel = effects_.channel_to(at.worker);
+  actor.link = effects_.link_to(at.worker);
   dispatch(actor);
   unhold(handle);
 }

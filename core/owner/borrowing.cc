@@ -11,13 +11,13 @@ namespace manta::owner {
 
 Entry* Owner::import(const detail::WireRef& named, bool lent) {
   detail::WireRef ref = named;
-  const bool of_the_dead = inherited_.contains(ref.owner);
-  if (of_the_dead) ref.owner = heir_of(ref.owner);
-  if (is_heir(ref.owner) && ref.owner != self_) inherit(deceased_of(ref.owner));
+  const bool of_the_dead = failed_over_.contains(ref.owner);
+  if (of_the_dead) ref.owner = standby_of(ref.owner);
+  if (is_standby(ref.owner) && ref.owner != self_) fail_over(primary_of(ref.owner));
   const bool ours = ref.owner == self_;
   Entry* known = table_.find(ref.object, ours ? ClientId{} : ref.owner);
   if (known != nullptr && !ours && known->refs.load(std::memory_order_acquire) == 0) {
-    // Its goodbye is to come. It is not revived: nothing may have covered the object since, and the owner may have made
+    // Its release is to come. It is not revived: nothing may have covered the object since, and the owner may have made
     // another of that name.
     table_.forget(*known);
     known = nullptr;
@@ -38,8 +38,8 @@ Entry* Owner::import(const detail::WireRef& named, bool lent) {
     }
   }
   if (lent && !ours) {
-    if (of_the_dead) effects_.send(ref.owner, Lent{ref.object, self_});  // OWN-13
-    ++known->more().lent_to_us;
+    if (of_the_dead) effects_.send(ref.owner, AddBorrower{ref.object, self_});  // OWN-13
+    ++known->more().counted_borrows;
   }
   return known;
 }
@@ -61,21 +61,21 @@ void Owner::lend(Entry& entry, ClientId to) {
     add_borrower(entry, to, 1);  // also to ourselves, on a lease on our own process: until the result is read
   } else if (to != entry.owner && entry.owner != self_) {
     if (!entry.extra || !entry.extra->announced) entry.more().passed_on = true;
-    effects_.send(entry.owner, Lent{entry.id, to});
+    effects_.send(entry.owner, AddBorrower{entry.id, to});
   }
 }
 
-void Owner::lend_contained(const std::vector<Entry*>& contained, ClientId to) {
+void Owner::export_contained(const std::vector<Entry*>& contained, ClientId to) {
   ++batching_;
   for (Entry* entry : contained) lend(*entry, to);
   --batching_;
-  tell_heir();
+  send_replicas();
 }
 
-std::vector<detail::WireRef> Owner::lend_to(const std::vector<Entry*>& entries, ClientId to) {
+std::vector<detail::WireRef> Owner::export_to(const std::vector<Entry*>& entries, ClientId to) {
   std::vector<detail::WireRef> refs;
   for (Entry* entry : entries) refs.push_back(export_ref(*entry));
-  lend_contained(entries, to);
+  export_contained(entries, to);
   return refs;
 }
 
@@ -91,7 +91,7 @@ std::vector<detail::WireRef> Owner::kept_after_task(const std::vector<Entry*>& i
     EntryExtra& extra = entry->more();
     if (extra.announced) continue;
     extra.announced = true;
-    ++extra.lent_to_us;
+    ++extra.counted_borrows;
     kept.push_back({entry->id, entry->owner});
   }
   return kept;
@@ -102,12 +102,12 @@ void Owner::announce_kept(const Entry& task, const std::vector<detail::WireRef>&
   for (const detail::WireRef& ref : kept) {
     Entry* entry = find_argument(task, ref.object);
     if (entry == nullptr || !by) continue;
-    if (is_heir(ref.owner) && ref.owner != entry->owner) inherit(deceased_of(ref.owner));
-    const bool told_too_late = !entry->owned && is_heir(entry->owner) && !is_heir(ref.owner);
-    if (!told_too_late) {
+    if (is_standby(ref.owner) && ref.owner != entry->owner) fail_over(primary_of(ref.owner));
+    const bool notified_too_late = !entry->owned && is_standby(entry->owner) && !is_standby(ref.owner);
+    if (!notified_too_late) {
       lend(*entry, by);
-    } else if (by != self_) {  // OWN-13: what it counts is no loan of the heir's
-      effects_.send(entry->owner, Lent{entry->id, by});
+    } else if (by != self_) {  // OWN-13: what it counts is no loan of the standby owner's
+      effects_.send(entry->owner, AddBorrower{entry->id, by});
       effects_.send(by, Passed{{entry->id, entry->owner}});
     }
   }
@@ -122,7 +122,7 @@ void Owner::add_borrower(Entry& entry, ClientId client, std::int64_t count) {
     const bool first = borrowers.empty();
     if (first) hold(entry);  // all borrowers together are one hold
     borrowers.push_back({client, count});
-    if (client != self_ && entry.extra->will == EntryExtra::Will::none) leave(entry);
+    if (client != self_ && entry.extra->replication == EntryExtra::Replication::none) leave(entry);
     return;
   }
   it->count += count;
@@ -140,7 +140,7 @@ void Owner::answer(Entry& entry, ClientId subscriber) {
   entry.seen = true;
   Fetched reply{entry.id, entry.value.clone(), {}};
   if (entry.extra) {
-    reply.contained = lend_to(entry.extra->contained, subscriber);
+    reply.contained = export_to(entry.extra->contained, subscriber);
   }
   effects_.send(subscriber, std::move(reply));
 }
@@ -151,8 +151,8 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
           [&](const Fetch& fetch) {
             if (is_dead(from)) return;  // nothing more is lent to it
             Entry* entry = table_.find(fetch.object);
-            if (entry == nullptr && is_heir(self_)) {
-              effects_.send(from, NotInherited{fetch.object});
+            if (entry == nullptr && is_standby(self_)) {
+              effects_.send(from, NotReplicated{fetch.object});
             } else if (entry == nullptr) {
               effects_.send(from,
                             Fetched{fetch.object,
@@ -176,18 +176,18 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
             }
             drop_holds(inside);  // not taken over: the entry is gone, or has its value
           },
-          [&](const Lent& lent) {
+          [&](const AddBorrower& lent) {
             Entry* entry = table_.find(lent.object);
             if (entry != nullptr) add_borrower(*entry, lent.client, 1);
           },
-          [&](const GivenBack& back) {
+          [&](const RemoveBorrower& back) {
             Entry* entry = table_.find(back.object);
             if (entry != nullptr) add_borrower(*entry, from, -back.count);
           },
           [&](const FindActor& find) {
             if (is_dead(from)) return;
             Entry* entry = table_.find(find.actor);
-            if (is_heir(self_)) return effects_.send(from, NotInherited{find.actor});
+            if (is_standby(self_)) return effects_.send(from, NotReplicated{find.actor});
             if (entry == nullptr || entry->kind != Kind::actor) {
               effects_.send(from, ActorGone{find.actor, Value::of(Error(ErrorCode::actor_died,
                                                                         "actor " + find.actor.to_string() +
@@ -215,14 +215,14 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
           },
           [&](const CancelTask& cancelling) {
             Entry* entry = table_.find(cancelling.object);
-            if (entry == nullptr || is_heir(self_)) return;
+            if (entry == nullptr || is_standby(self_)) return;
             Cancellation how = cancelling.how;
             how.force = how.force && entry->kind == Kind::task;  // a borrower cannot tell a task from a call
             (void)cancel(*entry, how);
           },
           [&](const AdoptActor& adopt) {
             if (is_dead(from)) return;
-            Entry* entry = is_heir(self_) ? nullptr : adopt_actor(adopt.actor);
+            Entry* entry = is_standby(self_) ? nullptr : adopt_actor(adopt.actor);
             if (entry != nullptr) {
               add_borrower(*entry, from, 1);
               unhold(*entry);
@@ -230,9 +230,9 @@ void Owner::receive(ClientId from, const PeerMessage& message) {
             effects_.send(from, Adopted{adopt.request, entry != nullptr});
           },
           [](const Adopted&) {},  // of the edge, which has asked
-          [&](const OwnerDied& died) { inherit(died.owner); },
+          [&](const OwnerDied& died) { fail_over(died.owner); },
           [&](const Passed& passed) { unhold(*import(passed.ref, true)); },
-          [&](const NotInherited& lost) { orphaned(lost.object, from); },
+          [&](const NotReplicated& lost) { orphaned(lost.object, from); },
           [&](const StreamItems& items) { receive_items(from, items); },
           [](const StreamCredit&) {},  // of the edge that makes the items
           [](const StreamStop&) {},
@@ -253,18 +253,18 @@ Error Owner::lost_with_owner(const Entry& entry, const std::string& status) {
 
 bool Owner::is_dead(ClientId client) const { return dead_.contains(client) || dead_nodes_.contains(node_of(client)); }
 
-// The heir does not know it.
-void Owner::orphaned(const ObjectId& object, ClientId heir) {
-  Entry* entry = table_.find(object, heir);
+// The standby owner does not know it.
+void Owner::orphaned(const ObjectId& object, ClientId standby) {
+  Entry* entry = table_.find(object, standby);
   if (entry == nullptr || entry->phase != Phase::borrowed) return;
-  const auto status = dead_.find(deceased_of(heir));
+  const auto status = dead_.find(primary_of(standby));
   fail(*entry, lost_with_owner(*entry, status == dead_.end() ? "has ended" : status->second));
 }
 
 void Owner::client_died(ClientId client, const std::string& status) {
   bury([&](ClientId other) { return other == client; }, status, true);
   dead_.emplace(client, status);
-  inherit(client);
+  fail_over(client);
   if (!stored_in_.contains(client)) effects_.arena_unused(client);
 }
 
@@ -274,13 +274,13 @@ void Owner::node_died(NodeId node, const std::string& status) {
   lose_values(node, status);
 }
 
-// heirs: the dead processes have standby owners.
-void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status, bool heirs) {
+// standby owners: the dead processes have standby owners.
+void Owner::bury(const std::function<bool(ClientId)>& gone, const std::string& status, bool standbys) {
   lose_actors(gone, status);
   std::vector<Entry*> touched;
   table_.for_each([&](Entry& entry) {
     const bool orphan =
-        !entry.owned && entry.phase == Phase::borrowed && gone(entry.owner) && (entry.kind == Kind::actor || !heirs);
+        !entry.owned && entry.phase == Phase::borrowed && gone(entry.owner) && (entry.kind == Kind::actor || !standbys);
     if (orphan ||
         (entry.owned && entry.extra && (!entry.extra->borrowers.empty() || !entry.extra->subscribers.empty()))) {
       hold(entry);

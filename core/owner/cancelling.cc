@@ -15,7 +15,7 @@ Result<void> Owner::cancel(Entry& entry, const Cancellation& how) {
   }
   if (entry.phase == Phase::resolved || entry.phase == Phase::lost) return {};
   if (!entry.owned) {
-    if (!is_dead(entry.owner) && !is_heir(entry.owner)) effects_.send(entry.owner, CancelTask{entry.id, how});
+    if (!is_dead(entry.owner) && !is_standby(entry.owner)) effects_.send(entry.owner, CancelTask{entry.id, how});
     return {};
   }
   if (how.force && entry.kind == Kind::call) {
@@ -80,8 +80,8 @@ void Owner::end_cancelled(Entry& entry, Outcome& outcome) {
 // By force: nothing more goes to its worker, and what waits there comes back first, so that only one attempt is lost.
 void Owner::stop_pushed(Entry& entry) {
   Lease* lease = entry.kind == Kind::task ? entry.lease : nullptr;
-  Channel* channel = lease != nullptr ? lease->channel : entry.actor->channel;
-  if (channel != nullptr && channel->take_back(entry)) return taken_out(entry);
+  WorkerLink* link = lease != nullptr ? lease->link : entry.actor->link;
+  if (link != nullptr && link->take_back(entry)) return taken_out(entry);
   const ClientId worker = lease != nullptr ? lease->worker : entry.actor->worker;
   Cancellation how = *entry.extra->cancelled;
   how.force = how.force && lease != nullptr && worker != self_;
@@ -95,7 +95,7 @@ void Owner::stop_pushed(Entry& entry) {
   update_demand(entry.shape);
 }
 
-// It has not started, and its channel has given it up.
+// It has not started, and its link has given it up.
 void Owner::taken_out(Entry& entry) {
   const Error error = cancelled_error(entry, "before it started");
   if (entry.kind == Kind::call) {

@@ -69,12 +69,12 @@ void Owner::dispatch(Shape& shape) {
     entry.lease = lease;
     entry.phase = Phase::pushed;
     const Arguments arguments = entry.ref_mask == 0 ? Arguments::present : restore_arguments(entry);
-    if (arguments == Arguments::no_room) {
+    if (arguments == Arguments::no_space) {
       enqueue(entry, false);  // others may need none, or make some
       shape.starved = --tries == 0;
     }
     if (arguments != Arguments::present) continue;
-    if (lease->channel->push(entry)) {
+    if (lease->link->push(entry)) {
       ++lease->in_flight;
       ++shape.started;
       shape.starved_ticks = 0;
@@ -112,12 +112,12 @@ void Owner::update_demand(ShapeIndex index, bool at_tick) {
   effects_.set_demand(index, shape.request, shape.wanted);
 }
 
-void Owner::lease_granted(LeaseId id, ClientId worker, ShapeIndex index, Channel& channel) {
+void Owner::lease_granted(LeaseId id, ClientId worker, ShapeIndex index, WorkerLink& link) {
   auto lease = std::make_unique<Lease>();
   lease->id = id;
   lease->worker = worker;
   lease->shape = index;
-  lease->channel = &channel;
+  lease->link = &link;
   Shape& shape = *shapes_[index];
   shape.leases.push_back(lease.get());
   if (shape.starved_ticks == 0) ++shape.started;  // else it waits for room in the store, whatever leases come and go
@@ -142,7 +142,7 @@ void Owner::rebalance(Shape& shape) {
   }
   if (idle == nullptr || longest == nullptr) return;
   for (std::uint32_t n = longest->in_flight / 2; n > 0; --n) {
-    Entry* entry = longest->channel->take_back_last();
+    Entry* entry = longest->link->take_back_last();
     if (entry == nullptr) break;
     --longest->in_flight;
     enqueue(*entry, true);
@@ -151,7 +151,7 @@ void Owner::rebalance(Shape& shape) {
 }
 
 void Owner::take_all_back(Lease& lease) {
-  while (Entry* entry = lease.channel->take_back_last()) {
+  while (Entry* entry = lease.link->take_back_last()) {
     --lease.in_flight;
     entry->lease = nullptr;
     if (cancelled(*entry)) {  // of a worker that is lost, before it could say that it had not started
@@ -202,7 +202,7 @@ void Owner::lease_ended(LeaseId id, const std::string& status) {
   const ShapeIndex index = lease->shape;
   lease->yielding = true;  // nothing more goes in, whatever the steps below resolve
   take_all_back(*lease);
-  while (Entry* entry = lease->channel->next_lost()) {
+  while (Entry* entry = lease->link->next_lost()) {
     --lease->in_flight;
     attempt_lost(*entry, status);
   }
@@ -314,7 +314,7 @@ bool Owner::claim(Entry& entry) {
   if (entry.phase == Phase::queued) {
     unlink(entry);
   } else if (entry.phase == Phase::pushed) {
-    if (!entry.lease->channel->take_back(entry) && !planted_bug(6)) return false;
+    if (!entry.lease->link->take_back(entry) && !planted_bug(6)) return false;
     --entry.lease->in_flight;
     entry.lease = nullptr;
   } else {

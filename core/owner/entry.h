@@ -36,8 +36,8 @@ enum class Phase : std::uint8_t {
   here,      // runs in this process, in the thread that waits for it
   borrowed,  // another process owns it, the value has not come yet
   resolved,  // value or error is there
-  lost,      // its value was lost with a node; it is made again when it is wanted. In an heir: not replicated yet
-  actor,     // an owned actor whose arguments are there: see Actor::state
+  lost,   // its value was lost with a node; it is made again when it is wanted. In a standby owner: not replicated yet
+  actor,  // an owned actor whose arguments are there: see Actor::state
 };
 
 // Tasks in order, linked through their entries.
@@ -74,12 +74,12 @@ struct EntryExtra {
   };
   std::vector<Borrower> borrowers;
   std::vector<ClientId> subscribers;  // asked for the value before it was there
-  // Whether the owner's heir knows the value, or is to be told when it is there (OWN-12). In the heir: done.
-  enum class Will : std::uint8_t { none, due, done } will = Will::none;
+  // Whether the owner's standby owner knows the value, or is to be told when it is there (OWN-12). In the standby owner: done.
+  enum class Replication : std::uint8_t { none, due, done } replication = Replication::none;
   // Of borrowed entries.
-  std::int64_t lent_to_us = 0;  // how often the owner has us in its books, or will
-  bool announced = false;       // a submitter that covered us says so to the owner before it lets go itself
-  bool passed_on = false;       // lent to another process before that
+  std::int64_t counted_borrows = 0;  // how often the owner has us in its books, or will
+  bool announced = false;            // a submitter that covered us says so to the owner before it lets go itself
+  bool passed_on = false;            // lent to another process before that
 };
 
 struct Entry : detail::EntryHead {
@@ -95,7 +95,7 @@ struct Entry : detail::EntryHead {
   std::int16_t max_retries = 0;
   std::uint16_t shape = 0;
   // A thread that brought refs to 0 but has yet to tell: see ENTRY rule OWN-7.
-  std::uint16_t late_goodbyes = 0;
+  std::uint16_t late_releases = 0;
   ObjectId id;
   union {
     ClientId owner;               // of a borrowed entry

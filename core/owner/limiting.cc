@@ -8,9 +8,9 @@ namespace manta::owner {
 void Owner::tick_limits() {
   if (!limits_.any()) return;
   std::vector<Entry*> running;
-  for (const auto& [id, lease] : leases_) lease->channel->running(running);
+  for (const auto& [id, lease] : leases_) lease->link->running(running);
   for (const auto& [index, actor] : actors_) {
-    if (actor->channel != nullptr) actor->channel->running(running);
+    if (actor->link != nullptr) actor->link->running(running);
   }
   const std::vector<TimeLimits::Due> due = limits_.look(running, effects_.now());
   std::vector<Entry*> held;
@@ -52,7 +52,7 @@ void Owner::leave_behind(Entry& call) {
   rest.more().cancelled = std::make_unique<Cancellation>(*call.extra->cancelled);
   rest.extra->references = std::exchange(call.extra->references, {});
   rest.extra->contained = std::exchange(call.extra->contained, {});
-  call.actor->channel->replace(call, rest);
+  call.actor->link->replace(call, rest);
   count_open(call, -1);
   count_open(rest, 1);
   if (IncomingStream* stream = call.extra->stream.get()) {

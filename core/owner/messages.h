@@ -15,12 +15,12 @@
 
 namespace manta::owner {
 
-// After a client's death its node answers for its objects as their standby owner, under another id, heir_of(client).
+// After a client's death its node answers for its objects as their standby owner, under another id, standby_of(client).
 // Messages to and about that id come from processes that knew of the death when they sent them (OWN-12, OWN-13).
-inline constexpr std::uint64_t kHeirBit = std::uint64_t{1} << (kNodeShift - 1);
-constexpr bool is_heir(ClientId client) { return (client.value & kHeirBit) != 0; }
-constexpr ClientId heir_of(ClientId client) { return {client.value | kHeirBit}; }
-constexpr ClientId deceased_of(ClientId heir) { return {heir.value & ~kHeirBit}; }
+inline constexpr std::uint64_t kStandbyBit = std::uint64_t{1} << (kNodeShift - 1);
+constexpr bool is_standby(ClientId client) { return (client.value & kStandbyBit) != 0; }
+constexpr ClientId standby_of(ClientId client) { return {client.value | kStandbyBit}; }
+constexpr ClientId primary_of(ClientId standby) { return {standby.value & ~kStandbyBit}; }
 
 // Borrower to owner: send me the value when it is there.
 struct Fetch {
@@ -33,12 +33,12 @@ struct Fetched {
   std::vector<detail::WireRef> contained;
 };
 // Borrower to owner: `client`, which may be the borrower itself, holds the object from now on.
-struct Lent {
+struct AddBorrower {
   ObjectId object;
   ClientId client;
 };
 // Borrower to owner: I hold it no more; count: how often it had been lent to me.
-struct GivenBack {
+struct RemoveBorrower {
   ObjectId object;
   std::int64_t count = 0;
 };
@@ -78,7 +78,7 @@ struct Passed {
   detail::WireRef ref;
 };
 // From a standby owner: the object or actor that you asked for ended with its owner.
-struct NotInherited {
+struct NotReplicated {
   ObjectId object;
 };
 
@@ -116,11 +116,11 @@ struct Adopted {
 };
 
 using PeerMessage =
-    std::variant<Fetch, Fetched, Lent, GivenBack, FindActor, ActorAt, ActorGone, KillActor, OwnerDied, Passed,
-                 NotInherited, CancelTask, StreamItems, StreamCredit, StreamStop, AdoptActor, Adopted>;
+    std::variant<Fetch, Fetched, AddBorrower, RemoveBorrower, FindActor, ActorAt, ActorGone, KillActor, OwnerDied,
+                 Passed, NotReplicated, CancelTask, StreamItems, StreamCredit, StreamStop, AdoptActor, Adopted>;
 
-// An owner to its node: what its heir has to know of an object. References inside that others own are lent to the heir.
-struct Bequest {
+// An owner to its node: what its standby owner has to know of an object. References inside that others own are lent to the standby owner.
+struct Replica {
   ObjectId object;
   Value value;
   std::vector<detail::WireRef> contained;

@@ -96,8 +96,8 @@ Entry* Owner::put(ObjectId id, Value value, std::vector<Entry*> contained) {
 }
 
 void Owner::hold(Entry& entry) {
-  const bool goodbye_to_come = entry.refs.fetch_add(1, std::memory_order_relaxed) == 0;
-  if (goodbye_to_come && !planted_bug(9)) ++entry.late_goodbyes;  // OWN-7
+  const bool release_to_come = entry.refs.fetch_add(1, std::memory_order_relaxed) == 0;
+  if (release_to_come && !planted_bug(9)) ++entry.late_releases;  // OWN-7
 }
 
 void Owner::unhold(Entry& entry) {
@@ -110,8 +110,8 @@ void Owner::drop_holds(std::vector<Entry*>& held) {
 }
 
 void Owner::release_last(Entry& entry) {
-  if (entry.late_goodbyes > 0) {  // OWN-7: held again since; the last goodbye frees it
-    --entry.late_goodbyes;
+  if (entry.late_releases > 0) {  // OWN-7: held again since; the last release frees it
+    --entry.late_releases;
     return;
   }
   to_free_.push_back(&entry);
@@ -154,8 +154,8 @@ void Owner::free_entry(Entry& entry) {
   if (entry.phase == Phase::resolved) count_stored(entry.value, -1);
   if (entry.owned) {
     free_value(entry.value);
-  } else if (entry.extra && entry.extra->lent_to_us != 0) {
-    effects_.send(entry.owner, GivenBack{entry.id, entry.extra->lent_to_us});
+  } else if (entry.extra && entry.extra->counted_borrows != 0) {
+    effects_.send(entry.owner, RemoveBorrower{entry.id, entry.extra->counted_borrows});
   }
   if (!entry.extra) {
     table_.free(entry);
@@ -281,7 +281,7 @@ void Owner::resolve(Entry& entry, Value value) {
   if (entry.extra && entry.extra->stream) update_ready(entry);
   if (entry.watched) effects_.resolved(entry);
   if (!entry.extra) return;
-  if (entry.extra->will == EntryExtra::Will::due) leave(entry);
+  if (entry.extra->replication == EntryExtra::Replication::due) leave(entry);
   for (const ClientId& subscriber : std::exchange(entry.extra->subscribers, {})) answer(entry, subscriber);
   if (entry.extra->dependents.empty()) return;
   hold(entry);  // for the loop below
@@ -370,7 +370,7 @@ void Owner::fail_all(const Error& error) {
     if (std::exchange(actor.constructing, false)) constructing.push_back(actor.handle);
     actor.lease = {};
     actor.worker = {};
-    actor.channel = nullptr;
+    actor.link = nullptr;
     actor.in_flight = 0;
     it = actor.state == Actor::State::ending ? actors_.erase(it) : std::next(it);
   }
@@ -406,7 +406,7 @@ std::string Owner::check_invariants() const {
       ++open;
     }
     if (entry.phase == Phase::pushed && entry.kind == Kind::task) ++pushed[entry.lease];
-    if (entry.refs.load() == 0 && entry.late_goodbyes == 0) broken = "OWN-3: live entry without references";
+    if (entry.refs.load() == 0 && entry.late_releases == 0) broken = "OWN-3: live entry without references";
   });
   if (!broken.empty()) return broken;
   if (open != unfinished_) return "OWN-1: unfinished count differs from the table";

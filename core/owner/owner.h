@@ -9,7 +9,7 @@
 //   OWN-4  a task is in at most one ring at a time
 //   OWN-5  every lease is returned, or ends with its worker; demand drops to zero when nothing is left to run
 //   OWN-6  messages may come late, twice (deaths, ends of leases) or for things long gone
-//   OWN-7  refs may fall to 0 outside the lock while an import finds the entry and holds it again; `late_goodbyes`
+//   OWN-7  refs may fall to 0 outside the lock while an import finds the entry and holds it again; `late_releases`
 //          counts the release_last calls that are still to come for such an entry
 //   OWN-8  while an entry of this process has its value in another process' arena, that memory is kept, even after the
 //          other's death; arena_unused() reports when it is no longer needed
@@ -29,7 +29,7 @@
 //          on after that, a task's worker ends, and a call is resolved without it (see owner/time_limits.h)
 //
 // Threading: none of its own; the edge's one lock covers every call, Ref counts excepted. Ownership: owns its entries;
-// effects and channels must outlive it.
+// effects and links must outlive it.
 #pragma once
 
 #include <chrono>
@@ -62,9 +62,9 @@ using DemandIndex = std::uint32_t;
 inline constexpr DemandIndex kFirstActor = 1u << 16;
 
 // The submitter's end of one leased worker. Entries stay in order; the edge remembers which record is whose.
-class Channel {
+class WorkerLink {
  public:
-  virtual ~Channel() = default;
+  virtual ~WorkerLink() = default;
   // Writes the task (entry.function, ref_mask, value, references) for the worker. False: no room now.
   virtual bool push(Entry& entry) = 0;
   // Takes back the newest task that has not started; null: none.
@@ -100,8 +100,8 @@ class OwnerEffects {
   virtual void return_lease(LeaseId lease) = 0;
   // Ends the process of an actor's lease, which is given up with it.
   virtual void kill_worker(LeaseId lease) = 0;
-  // The channel to a worker that hosts an actor; null: not there yet, channel_opened() follows unless the worker dies.
-  virtual Channel* channel_to(ClientId worker) = 0;
+  // The link to a worker that hosts an actor; null: not there yet, link_opened() follows unless the worker dies.
+  virtual WorkerLink* link_to(ClientId worker) = 0;
   // The actor is dead or ends: others may have its name.
   virtual void drop_name(const std::string& name, const ObjectId& actor) = 0;
   virtual void send(ClientId to, PeerMessage message) = 0;
@@ -115,8 +115,8 @@ class OwnerEffects {
   virtual std::string not_spilled() const { return {}; }
   // The client is dead, and no value that is known here lies in its arena.
   virtual void arena_unused(ClientId) {}
-  // The heir's news (OWN-12), in order. Before anything else is sent or freed.
-  virtual void bequeath(std::vector<Bequest>) {}
+  // The standby owner's news (OWN-12), in order. Before anything else is sent or freed.
+  virtual void replicate(std::vector<Replica>) {}
   virtual void withdraw(std::vector<ObjectId>) {}
   // No entry says any more that its value lies there, in another process' arena.
   virtual void stored_unused(const StoredLocation&) {}
@@ -173,7 +173,7 @@ struct Lease {
   LeaseId id;
   ClientId worker;
   ShapeIndex shape = 0;
-  Channel* channel = nullptr;
+  WorkerLink* link = nullptr;
   std::uint32_t in_flight = 0;
   bool blocked = false;   // its running task waits in get: nothing is pushed
   bool yielding = false;  // asked back: ends with its running task
@@ -192,7 +192,7 @@ struct OwnerConfig {
   std::chrono::nanoseconds limit_grace = std::chrono::seconds(1);  // for a task over its time limit to end
   std::uint32_t restore_ticks = 10'000;     // what needs a spilled value fails after so many milliseconds without room
   detail::RestartBackoff::Limits restarts;  // of actors
-  bool leaves_estate = true;                // false: it has no standby owner
+  bool has_standby = true;                  // false: it has no standby owner
   std::string (*function_name)(detail::FunctionId) = nullptr;  // for error messages
 };
 
@@ -243,9 +243,9 @@ class Owner {
   void drop_stream(Entry& stream);
 
   // --- From the edge.
-  void lease_granted(LeaseId lease, ClientId worker, ShapeIndex shape, Channel& channel);
-  void actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Channel& channel);
-  void channel_opened(ClientId worker, Channel& channel);
+  void lease_granted(LeaseId lease, ClientId worker, ShapeIndex shape, WorkerLink& link);
+  void actor_granted(DemandIndex index, LeaseId lease, ClientId worker, WorkerLink& link);
+  void link_opened(ClientId worker, WorkerLink& link);
   // A task that was pushed or claimed has ended. Its in_flight place is free again.
   void finished(Entry& entry, Outcome outcome);
   void set_blocked(LeaseId lease, bool blocked);
@@ -254,11 +254,11 @@ class Owner {
   void infeasible(DemandIndex index, const std::string& why);
   // node: whose leases; none: any.
   void ask_back(DemandIndex index, std::uint32_t count, NodeId node = {});
-  // A pushed task has not started and comes back; a channel that cannot take back at once says so later.
+  // A pushed task has not started and comes back; a link that cannot take back at once says so later.
   void came_back(Entry& entry);
   void client_died(ClientId client, const std::string& status);
-  // It is dead, as others know: what it owned is the heir's. client_died() may follow.
-  void inherit(ClientId owner);
+  // It is dead, as others know: what it owned is the standby owner's. client_died() may follow.
+  void fail_over(ClientId owner);
   // All processes of the node, also those whose birth was never announced: an owner may have lent to them already.
   void node_died(NodeId node, const std::string& status);
   void receive(ClientId from, const PeerMessage& message);
@@ -274,9 +274,9 @@ class Owner {
   bool actors_are_ending() const;
 
   // Before a value is sent to another process: tells the owners of the references inside.
-  void lend_contained(const std::vector<Entry*>& contained, ClientId to);
+  void export_contained(const std::vector<Entry*>& contained, ClientId to);
   // The same, and their names for the receiver, which must hear of the loan before of anything that happens later.
-  std::vector<detail::WireRef> lend_to(const std::vector<Entry*>& entries, ClientId to);
+  std::vector<detail::WireRef> export_to(const std::vector<Entry*>& entries, ClientId to);
   // One reference that this process holds goes to `to` for good (a worker's reply says that it kept one).
   void lend(Entry& entry, ClientId to);
   // Of these entries, imported from a task's arguments, those still held: the reply must name them.
@@ -300,13 +300,13 @@ class Owner {
     if (entry.owned && entry.phase == Phase::resolved) entry.position = ++uses_;
   }
 
-  // --- Of an heir, before and at its owner's death.
-  void bequeathed(ClientId owner, Bequest bequest);
-  void withdrawn(const ObjectId& object);
+  // --- Of a standby owner, before and at its owner's death.
+  void store_replica(ClientId owner, Replica replica);
+  void drop_replica(const ObjectId& object);
   // What was not bequeathed is lost; from now on it is received from others.
-  void open_estate(ClientId owner, const std::string& status);
+  void begin_failover(ClientId owner, const std::string& status);
   // All borrowers have registered: objects without a borrower are freed.
-  void settle_estate();
+  void settle_failover();
 
   // --- What is wanted and not had (see owner/unmet.h); looks at all shapes and actors.
   std::vector<Unmet> unmet() const;
@@ -317,7 +317,7 @@ class Owner {
     std::string label;
     std::string what;
     std::optional<DemandIndex> demand;
-    std::uint64_t room_bytes = 0;  // as Unmet's
+    std::uint64_t space_bytes = 0;  // as Unmet's
   };
   Obstacle obstacle(const Entry& entry) const;
 
@@ -418,7 +418,7 @@ class Owner {
   Error lost_call(const Entry& call, const Actor& actor, const std::string& status) const;
   std::string check_actors() const;
   // spilling.cc
-  enum class Arguments : std::uint8_t { present, no_room, awaited, task_failed };
+  enum class Arguments : std::uint8_t { present, no_space, awaited, task_failed };
   Arguments restore_arguments(Entry& task);
   static bool has_stored_arguments(const Entry& task);
   void tick_spilled(std::uint32_t ticks);
@@ -427,10 +427,10 @@ class Owner {
   void add_borrower(Entry& entry, ClientId client, std::int64_t count);
   void answer(Entry& entry, ClientId subscriber);
   bool is_dead(ClientId client) const;
-  void bury(const std::function<bool(ClientId)>& gone, const std::string& status, bool heirs);
+  void bury(const std::function<bool(ClientId)>& gone, const std::string& status, bool standbys);
   static Error lost_with_owner(const Entry& entry, const std::string& status);
   void announce_kept(const Entry& task, const std::vector<detail::WireRef>& kept, ClientId by);
-  void orphaned(const ObjectId& object, ClientId heir);
+  void orphaned(const ObjectId& object, ClientId standby);
   // streaming.cc
   void open_stream(Entry& task, std::uint32_t buffer);
   void update_ready(Entry& task);
@@ -440,10 +440,10 @@ class Owner {
   // inheriting.cc
   void leave(Entry& first);
   void revoke(Entry& entry);
-  void tell_heir();
+  void send_replicas();
   void flush_withdrawals();
-  void claim_from_heir(Entry& entry);
-  Entry& of_estate(const ObjectId& object);
+  void register_with_standby(Entry& entry);
+  Entry& replica_of(const ObjectId& object);
 
   ClientId self_;
   OwnerConfig config_;
@@ -452,13 +452,13 @@ class Owner {
   std::vector<std::unique_ptr<Shape>> shapes_;
   std::map<LeaseId, std::unique_ptr<Lease>> leases_;
   std::map<ClientId, std::string> dead_;  // and how they died; looked up, never walked
-  std::set<ClientId> inherited_;          // owners that are dead, whose heirs we deal with; looked up, never walked
-  std::set<NodeId> dead_nodes_;           // looked up, never walked
+  std::set<ClientId> failed_over_;  // owners that are dead, whose standby owners we deal with; looked up, never walked
+  std::set<NodeId> dead_nodes_;     // looked up, never walked
   std::map<ClientId, std::uint64_t> stored_in_;  // values of resolved entries by arena, our own excepted; never walked
   std::uint64_t unfinished_ = 0;
   std::map<DemandIndex, std::unique_ptr<Actor>> actors_;
   DemandIndex next_actor_ = kFirstActor;
-  std::vector<Bequest> bequests_;      // for the heir, when batching_ ends
+  std::vector<Replica> replicas_;      // for the standby owner, when batching_ ends
   std::vector<ObjectId> withdrawals_;  // the same, in no hurry
   std::uint32_t batching_ = 0;
   std::uint32_t uses_ = 0;

@@ -16,23 +16,23 @@
 namespace manta::owner {
 
 struct RoundCallEdge {
-  std::function<void(ClientId client, ClientId heir, std::uint32_t round)> ask_client;
-  std::function<void(NodeId node, ClientId heir, std::uint32_t round)> ask_node;     // which calls asked()
-  std::function<void(NodeId node, ClientId heir, std::uint32_t round)> answer_node;  // which calls node_answered()
-  std::function<void(ClientId heir, std::uint32_t round)> over;
+  std::function<void(ClientId client, ClientId standby, std::uint32_t round)> ask_client;
+  std::function<void(NodeId node, ClientId standby, std::uint32_t round)> ask_node;     // which calls asked()
+  std::function<void(NodeId node, ClientId standby, std::uint32_t round)> answer_node;  // which calls node_answered()
+  std::function<void(ClientId standby, std::uint32_t round)> over;
 };
 
 class RoundCall {
  public:
   explicit RoundCall(RoundCallEdge edge) : edge_(std::move(edge)) {}
 
-  // For an heir of this node.
-  void start(ClientId heir, std::uint32_t round, const std::vector<ClientId>& clients,
+  // For a standby owner of this node.
+  void start(ClientId standby, std::uint32_t round, const std::vector<ClientId>& clients,
              const std::vector<NodeId>& others);
-  // By the heir's node.
-  void asked(NodeId by, ClientId heir, std::uint32_t round, const std::vector<ClientId>& clients);
-  void client_answered(ClientId client, ClientId heir, std::uint32_t round);
-  void node_answered(NodeId node, ClientId heir, std::uint32_t round);
+  // By the standby owner's node.
+  void asked(NodeId by, ClientId standby, std::uint32_t round, const std::vector<ClientId>& clients);
+  void client_answered(ClientId client, ClientId standby, std::uint32_t round);
+  void node_answered(NodeId node, ClientId standby, std::uint32_t round);
   void client_gone(ClientId client);
   void node_gone(NodeId node);
 
@@ -43,10 +43,10 @@ class RoundCall {
     std::set<ClientId> clients;  // that have yet to answer
     std::set<NodeId> nodes;
   };
-  void end_if_over(ClientId heir);
+  void end_if_over(ClientId standby);
 
   RoundCallEdge edge_;
-  std::map<ClientId, Call> calls_;  // by heir
+  std::map<ClientId, Call> calls_;  // by standby owner
 };
 
 }  // namespace manta::owner

@@ -70,7 +70,7 @@ void Owner::restored(Entry& entry, const StoredLocation& location) {
   used(entry);
   count_stored(entry.value, 1);
   effects_.free_spilled(extent);
-  if (entry.extra && entry.extra->will == EntryExtra::Will::due) leave(entry);
+  if (entry.extra && entry.extra->replication == EntryExtra::Replication::due) leave(entry);
 }
 
 void Owner::unreadable(Entry& entry, Error error) {
@@ -87,7 +87,7 @@ Owner::Arguments Owner::restore_arguments(Entry& task) {
   for (Entry* reference : task.extra->references) {
     if (reference->value.kind() == Value::Kind::spilled && !effects_.restore(*reference) &&
         !reference->value.failed()) {
-      return Arguments::no_room;
+      return Arguments::no_space;
     }
     if (reference->value.failed()) {
       if (task.kind == Kind::task) task.lease = nullptr;
@@ -99,7 +99,7 @@ Owner::Arguments Owner::restore_arguments(Entry& task) {
 }
 
 void Owner::tick_spilled(std::uint32_t ticks) {
-  const auto no_room = [this](const std::string& whose) {
+  const auto no_space = [this](const std::string& whose) {
     std::string text = whose + " was spilled, and there is no room in the node's store to bring it back; ";
     if (const std::string why = effects_.not_spilled(); !why.empty()) text += why + "; ";
     return Error(ErrorCode::exhausted, text + "drop references to objects, or raise InitOptions::store_capacity_bytes");
@@ -109,7 +109,7 @@ void Owner::tick_spilled(std::uint32_t ticks) {
     if (!std::exchange(shape->starved, false) || (shape->starved_ticks += ticks) < config_.restore_ticks) continue;
     shape->starved_ticks = 0;
     Entry* front = shape->queue.front;
-    if (front != nullptr) fail(*front, no_room("an argument of " + label_of(*front)));
+    if (front != nullptr) fail(*front, no_space("an argument of " + label_of(*front)));
   }
   for (const auto& [index, actor] : actors_) {
     if (!std::exchange(actor->starved, false) || (actor->starved_ticks += ticks) < config_.restore_ticks) continue;
@@ -118,13 +118,13 @@ void Owner::tick_spilled(std::uint32_t ticks) {
       Entry& handle = *actor->handle;
       actor->constructing = false;
       give_back_worker(*actor);
-      actor_dead(*actor, no_room("an argument of the constructor of " + label_of(handle)));
+      actor_dead(*actor, no_space("an argument of the constructor of " + label_of(handle)));
       unhold(handle);
       break;
     }
     Entry* front = actor->calls.front;
     if (front == nullptr) continue;
-    fail(*front, no_room("an argument of " + label_of(*front)));
+    fail(*front, no_space("an argument of " + label_of(*front)));
     break;  // it may have been the actor's last: the others' turn is at the next tick
   }
   for (Unanswered& waiting : std::exchange(unanswered_, {})) {
@@ -134,7 +134,7 @@ void Owner::tick_spilled(std::uint32_t ticks) {
         answer(*waiting.entry, waiting.subscriber);
         if (unanswered_.size() > before) unanswered_.back().ticks = waiting.ticks;
       } else {
-        const Error error = no_room("object " + waiting.entry->id.to_string());
+        const Error error = no_space("object " + waiting.entry->id.to_string());
         effects_.send(waiting.subscriber, Fetched{waiting.entry->id, Value::of(error), {}});
       }
     }

@@ -20,14 +20,14 @@ std::vector<UnmetDemand::Line> UnmetDemand::look(const std::vector<Unmet>& unmet
     Seen& seen = it->second;
     seen.now = true;
     if (!fresh && seen.progress != demand.progress) seen = {demand.progress, now, true};
-    const auto [kind, first] = kinds.try_emplace({demand.actor, demand.room_bytes > 0, *demand.request, demand.where},
-                                                 Due{{demand.index, 0, demand.room_bytes}, seen.since});
+    const auto [kind, first] = kinds.try_emplace({demand.actor, demand.space_bytes > 0, *demand.request, demand.where},
+                                                 Due{{demand.index, 0, demand.space_bytes}, seen.since});
     Due& due = kind->second;
     due.line.waiting += demand.waiting;
     due.stalled = due.stalled || now - seen.since >= kFirstLine;
     if (seen.since < due.since) {
       due.line.index = demand.index;
-      due.line.room_bytes = demand.room_bytes;
+      due.line.space_bytes = demand.space_bytes;
       due.since = seen.since;
     }
   }
@@ -47,7 +47,7 @@ namespace {
 constexpr DemandIndex kFetched = ~DemandIndex{0};  // values that other processes have asked for
 
 // What its spilled arguments need.
-std::uint64_t room_for(const Entry& entry) {
+std::uint64_t space_for(const Entry& entry) {
   if (entry.value.kind() == Value::Kind::spilled) return entry.value.spilled().size_bytes;
   std::uint64_t bytes = 0;
   if (!entry.extra) return bytes;
@@ -74,7 +74,7 @@ std::vector<Unmet> Owner::unmet() const {
       if (!lease->blocked && lease->in_flight > 1) demand.waiting += lease->in_flight - 1;
       demand.progress += lease->finished;
     }
-    if (shape.starved_ticks > 0 && shape.queue.front != nullptr) demand.room_bytes = room_for(*shape.queue.front);
+    if (shape.starved_ticks > 0 && shape.queue.front != nullptr) demand.space_bytes = space_for(*shape.queue.front);
     if (demand.waiting > 0) all.push_back(std::move(demand));
   }
   for (const auto& [index, actor] : actors_) {
@@ -82,13 +82,13 @@ std::vector<Unmet> Owner::unmet() const {
       all.push_back({index, true, &actor->request, actor->where, 1, 0, 0});
     } else if (const Entry* first = starved(*actor)) {
       all.push_back({index, true, &actor->request, actor->where, actor->constructing ? 1 : actor->calls.size, 0,
-                     room_for(*first)});
+                     space_for(*first)});
     }
   }
   if (!unanswered_.empty()) {
     static const sched::ResourceSet none;
     const Entry& first = *unanswered_.front().entry;
-    all.push_back({kFetched, false, &none, {}, unanswered_.size(), first.id.low, room_for(first)});
+    all.push_back({kFetched, false, &none, {}, unanswered_.size(), first.id.low, space_for(first)});
   }
   return all;
 }
@@ -126,14 +126,14 @@ Owner::Obstacle Owner::obstacle(const Entry& first) const {
   const auto of_actor = [&](const Actor& actor) -> Obstacle {
     if (!actor.owned && actor.state != Actor::State::alive)
       return {"", "another process has yet to place the actor", {}, 0};
-    if (const Entry* blocked = starved(actor)) return {label_of(*blocked), "", actor.index, room_for(*blocked)};
+    if (const Entry* blocked = starved(actor)) return {label_of(*blocked), "", actor.index, space_for(*blocked)};
     if (actor.state == Actor::State::starting) return {label_of(*actor.handle), "its constructor runs", {}, 0};
     if (actor.state != Actor::State::pending) return {label_of(*entry), "the actor runs it, or earlier calls", {}, 0};
     return {label_of(*actor.handle), "", actor.index, 0};
   };
   const auto of_shape = [&]() -> Obstacle {
     const bool room = entry->phase == Phase::queued && shapes_[entry->shape]->starved_ticks > 0;
-    return {label_of(*entry), "", entry->shape, room ? room_for(*entry) : 0};
+    return {label_of(*entry), "", entry->shape, room ? space_for(*entry) : 0};
   };
   switch (entry->phase) {
     case Phase::queued:

@@ -26,9 +26,9 @@ struct Unmet {
   bool actor = false;
   const sched::ResourceSet* request = nullptr;
   sched::Where where;
-  std::uint64_t waiting = 0;     // tasks that wait for a lease, or for another task to end
-  std::uint64_t progress = 0;    // another value whenever some of it was met
-  std::uint64_t room_bytes = 0;  // above 0: of the object store, for spilled values that it needs; not for a lease
+  std::uint64_t waiting = 0;      // tasks that wait for a lease, or for another task to end
+  std::uint64_t progress = 0;     // another value whenever some of it was met
+  std::uint64_t space_bytes = 0;  // above 0: of the object store, for spilled values that it needs; not for a lease
 };
 
 class UnmetDemand {
@@ -39,7 +39,7 @@ class UnmetDemand {
   struct Line {
     std::uint32_t index = 0;    // one of the demands: its oldest task or actor stands for all
     std::uint64_t waiting = 0;  // tasks or actors
-    std::uint64_t room_bytes = 0;
+    std::uint64_t space_bytes = 0;
   };
 
   // All that is unmet now. Which lines are due.

@@ -40,7 +40,7 @@ class Value {
 
   Value() noexcept : kind_(Kind::none) {}
   // Room for size bytes, to be filled through mutable_bytes().
-  static Value with_room(std::size_t size, bool framed) {
+  static Value with_space(std::size_t size, bool framed) {
     Value v;
     v.size_ = static_cast<std::uint32_t>(size);
     v.framed_ = framed;
@@ -53,7 +53,7 @@ class Value {
     return v;
   }
   static Value copy_of(std::span<const std::byte> bytes, bool framed) {
-    Value v = with_room(bytes.size(), framed);
+    Value v = with_space(bytes.size(), framed);
     if (!bytes.empty()) std::memcpy(v.mutable_bytes(), bytes.data(), bytes.size());
     return v;
   }

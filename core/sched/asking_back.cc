@@ -178,7 +178,7 @@ void NodeScheduler::ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& 
   }
 }
 
-void NodeScheduler::ask_back_lent_cpus(Time now) {
+void NodeScheduler::ask_back_released_cpus(Time now) {
   std::int64_t owed = -ledger_.left(kCpus);
   for (const auto& [id, client] : clients_) {
     for (const auto& [index, demand] : client.demands) owed -= demand.asked * demand.shape->units_of(kCpus);

@@ -40,7 +40,7 @@ class BundledScheduler::PartEffects final : public NodeSchedulerEffects {
   void ask_back(ClientId submitter, ShapeIndex shape, std::uint32_t count) override {
     node_.effects_.ask_back(submitter, shape, count);
   }
-  void close_channel(ClientId worker, ClientId submitter) override { node_.effects_.close_channel(worker, submitter); }
+  void close_ring(ClientId worker, ClientId submitter) override { node_.effects_.close_ring(worker, submitter); }
 
  private:
   BundledScheduler& node_;
@@ -160,8 +160,8 @@ void BundledScheduler::unblocked(ClientId worker, Time now) {
   in(routes_.of_worker(worker), now, [&](NodeScheduler& own) { own.unblocked(worker, now); });
 }
 
-void BundledScheduler::channel_closed(ClientId worker, ClientId submitter, Time now) {
-  in(routes_.of_worker(worker), now, [&](NodeScheduler& own) { own.channel_closed(worker, submitter, now); });
+void BundledScheduler::ring_closed(ClientId worker, ClientId submitter, Time now) {
+  in(routes_.of_worker(worker), now, [&](NodeScheduler& own) { own.ring_closed(worker, submitter, now); });
 }
 
 void BundledScheduler::keep_alive(ClientId worker, bool keep, Time now) {
@@ -285,6 +285,6 @@ void BundledScheduler::infeasible(ClientId submitter, ShapeIndex shape, const st
 void BundledScheduler::ask_back(ClientId submitter, ShapeIndex shape, std::uint32_t count) {
   if (submitter != reservations_) effects_.ask_back(submitter, shape, count);
 }
-void BundledScheduler::close_channel(ClientId worker, ClientId submitter) { effects_.close_channel(worker, submitter); }
+void BundledScheduler::close_ring(ClientId worker, ClientId submitter) { effects_.close_ring(worker, submitter); }
 
 }  // namespace manta::sched

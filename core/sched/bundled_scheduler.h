@@ -54,7 +54,7 @@ class BundledScheduler final : NodeSchedulerEffects {
   void return_lease(ClientId submitter, LeaseId lease, Time now);
   void blocked(ClientId worker, Time now);
   void unblocked(ClientId worker, Time now);
-  void channel_closed(ClientId worker, ClientId submitter, Time now);
+  void ring_closed(ClientId worker, ClientId submitter, Time now);
   void keep_alive(ClientId worker, bool keep, Time now);
   Time tick(Time now);
   std::vector<std::pair<ShapeIndex, std::uint32_t>> held_by(ClientId client) const { return free_.held_by(client); }
@@ -90,7 +90,7 @@ class BundledScheduler final : NodeSchedulerEffects {
   void lease_ended(ClientId submitter, LeaseId lease, LeaseEnd why, const std::string& status) override;
   void infeasible(ClientId submitter, ShapeIndex shape, const std::string& why) override;
   void ask_back(ClientId submitter, ShapeIndex shape, std::uint32_t count) override;
-  void close_channel(ClientId worker, ClientId submitter) override;
+  void close_ring(ClientId worker, ClientId submitter) override;
 
   // Null: there is no such bundle, or it is not reserved yet.
   NodeScheduler* scheduler_of(const Bundle& bundle) const;

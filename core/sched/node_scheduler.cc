@@ -363,7 +363,7 @@ void NodeScheduler::unblocked(ClientId id, Time now) {
   serve(now);
 }
 
-void NodeScheduler::channel_closed(ClientId id, ClientId submitter, Time now) {
+void NodeScheduler::ring_closed(ClientId id, ClientId submitter, Time now) {
   Worker* worker = pool_.find(id);
   Lease* lease = worker == nullptr ? nullptr : leases_.find(worker->lease);
   if (lease == nullptr || !lease->closing() || lease->submitter != submitter) {
@@ -390,7 +390,7 @@ void NodeScheduler::drop_client(ClientId id, Time now) {
     if (!lease.blocked) {
       fair_.lease_ended(*lease.demand);
     }
-    leases_.set_closing(lease, now + config_.close_channel_grace);
+    leases_.set_closing(lease, now + config_.close_ring_grace);
   }
   for (auto& [index, demand] : client.demands) {
     while (demand.booked > 0) {
@@ -404,7 +404,7 @@ void NodeScheduler::drop_client(ClientId id, Time now) {
   }
   clients_.erase(entry);
   for (ClientId worker : workers) {
-    effects_.close_channel(worker, id);
+    effects_.close_ring(worker, id);
   }
 }
 
@@ -429,7 +429,7 @@ Time NodeScheduler::tick(Time now) {
     next_turn_ = now + config_.turn;
   }
   if (overdrawn_since_ != kNever && now - overdrawn_since_ >= config_.turn) {
-    ask_back_lent_cpus(now);
+    ask_back_released_cpus(now);
     overdrawn_since_ = kNever;  // the next event sees whether that was enough
   }
   return next_tick();

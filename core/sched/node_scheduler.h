@@ -7,7 +7,7 @@
 //   SCHED-2  a worker is leased to at most one submitter at a time
 //   SCHED-3  a worker that has seen GPUs, or has an environment of its own, is only ever leased with the same ones
 //   SCHED-4  an infeasible demand is answered by infeasible() in the same event, and never queued
-//   SCHED-5  a submitter's death returns all it held: idle workers at once, others once their channel is closed
+//   SCHED-5  a submitter's death returns all it held: idle workers at once, others once their ring is closed
 //   SCHED-6  no demand starves among those of its priority: they are served in order of arrival, those with fewer
 //            leases of the shape first. Higher priorities go before, and leases of lower ones are asked back for them
 //   SCHED-7  started + idle + leased + dying workers <= max_workers
@@ -77,8 +77,8 @@ class NodeSchedulerEffects {
   // The submitter should return `count` more leases of the shape as soon as their running task ends; it chooses which.
   // A lease_ended of the shape counts as one of them returned.
   virtual void ask_back(ClientId submitter, ShapeIndex shape, std::uint32_t count) = 0;
-  // The worker should forget the submitter; it answers by channel_closed once nothing of it runs any more.
-  virtual void close_channel(ClientId worker, ClientId submitter) = 0;
+  // The worker should forget the submitter; it answers by ring_closed once nothing of it runs any more.
+  virtual void close_ring(ClientId worker, ClientId submitter) = 0;
 };
 
 struct NodeSchedulerConfig {
@@ -89,9 +89,9 @@ struct NodeSchedulerConfig {
   // Whether a worker of this scheduler has demands or leases at another one: then it does not end. Null: at none.
   std::function<bool(ClientId)> submits_elsewhere;
   std::uint32_t max_workers = 4096;
-  std::uint32_t warm_workers = 0;                      // kept ready while idle; started at once
-  Time idle_worker_life = std::chrono::seconds(5);     // surplus idle workers end after this
-  Time close_channel_grace = std::chrono::seconds(2);  // then a worker that still runs a dead one's task is killed
+  std::uint32_t warm_workers = 0;                   // kept ready while idle; started at once
+  Time idle_worker_life = std::chrono::seconds(5);  // surplus idle workers end after this
+  Time close_ring_grace = std::chrono::seconds(2);  // then a worker that still runs a dead one's task is killed
   Time turn = std::chrono::milliseconds(50);   // demands without a lease ask back leases that were held for this long
   Time start_retry = std::chrono::seconds(1);  // pause after failures to start workers
   Time all_blocked_grace = std::chrono::seconds(1);  // how long all workers must be blocked before waiting demands fail
@@ -118,7 +118,7 @@ class NodeScheduler {
   // The task running under the worker's lease waits in get (its CPUs are lent), or goes on. Idempotent each.
   void blocked(ClientId worker, Time now);
   void unblocked(ClientId worker, Time now);
-  void channel_closed(ClientId worker, ClientId submitter, Time now);
+  void ring_closed(ClientId worker, ClientId submitter, Time now);
   // Ends idle workers and overdue closings. Returns when it wants to be called again (Time::max(): no need).
   Time tick(Time now);
 
@@ -193,7 +193,7 @@ class NodeScheduler {
   bool may_start(Time now) const;
   bool may_end(const Worker& worker) const;
   void end_worker(Worker& worker);
-  bool make_room(std::size_t wanted);
+  bool make_space(std::size_t wanted);
   void refill_warm(Time now);
   void watch_for_all_blocked(Time now);
   void fail_all_blocked(Time now);
@@ -203,7 +203,7 @@ class NodeScheduler {
   void ask_back_for_fronts(Time now);
   void ask_back_by_share(Demand& demand, Asks& asks, Time now);
   void ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& asks, Time now);
-  void ask_back_lent_cpus(Time now);
+  void ask_back_released_cpus(Time now);
   void take_turns(Time now);
   // What a request of the demand lacks that leases of others would free, the dearest first: getting that mostly brings
   // the rest.

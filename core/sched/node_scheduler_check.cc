@@ -290,8 +290,8 @@ std::string NodeScheduler::check_demands() const {
 
 // No demand waits for free resources, unless they are held for another demand.
 std::string NodeScheduler::check_service() const {
-  const bool makes_room = pool_.size() >= config_.max_workers && pool_.dying() > 0;
-  const bool held = makes_room || std::any_of(queue_.fronts().begin(), queue_.fronts().end(), [](const auto& front) {
+  const bool makes_space = pool_.size() >= config_.max_workers && pool_.dying() > 0;
+  const bool held = makes_space || std::any_of(queue_.fronts().begin(), queue_.fronts().end(), [](const auto& front) {
                       return front.second->shape->patience.hold_until() != kNever;
                     });
   for (const auto& [rank, demand] : queue_.fronts()) {

@@ -70,7 +70,7 @@ bool NodeScheduler::serve_one(Time now) {
         }
       }
       return true;
-    } else if (make_room(++without_worker)) {
+    } else if (make_space(++without_worker)) {
       hold(shape, 0);  // until the room is there, or others would have taken the resources by then
     }
   }
@@ -164,7 +164,7 @@ void NodeScheduler::end_worker(Worker& worker) {
 
 // An idle worker of another outfit gives its place to one that is needed. wanted: how many places are. Whether so many
 // will be free soon.
-bool NodeScheduler::make_room(std::size_t wanted) {
+bool NodeScheduler::make_space(std::size_t wanted) {
   if (pool_.size() < config_.max_workers || pool_.dying() >= wanted) {
     return pool_.size() >= config_.max_workers;
   }

@@ -66,7 +66,7 @@ std::uint64_t BlockAllocator::rounded(std::uint64_t size_bytes) {
 std::optional<std::uint64_t> BlockAllocator::allocate(std::uint64_t size_bytes) {
   if (size_bytes > kSlabBlockBytes) return allocate_large(rounded(size_bytes));
   const std::uint8_t size_class = kClasses.of(size_bytes);
-  Span* slab = with_room_[size_class];
+  Span* slab = with_space_[size_class];
   if (slab == nullptr) [[unlikely]] {
     slab = new_slab(size_class);
     // Where no slab fits any more, there may still be room for one block.
@@ -168,7 +168,7 @@ void BlockAllocator::give_back(Span& span, std::uint64_t touched_pages) {
 }
 
 void BlockAllocator::link(Span& slab) {
-  Span*& head = with_room_[slab.size_class];
+  Span*& head = with_space_[slab.size_class];
   slab.next = head;
   if (head != nullptr) head->previous = &slab;
   head = &slab;
@@ -178,7 +178,7 @@ void BlockAllocator::unlink(Span& slab) {
   if (slab.previous != nullptr) {
     slab.previous->next = slab.next;
   } else {
-    with_room_[slab.size_class] = slab.next;
+    with_space_[slab.size_class] = slab.next;
   }
   if (slab.next != nullptr) slab.next->previous = slab.previous;
   slab.previous = slab.next = nullptr;

@@ -81,7 +81,7 @@ class BlockAllocator {
   SparseArray<std::uint32_t> span_of_page_;  // index in spans_ + 1; for a large block its first page only
   std::deque<Span> spans_;
   std::vector<std::uint32_t> unused_spans_;
-  std::array<Span*, 64> with_room_{};  // by size class
+  std::array<Span*, 64> with_space_{};  // by size class
 };
 
 }  // namespace manta::store

@@ -223,8 +223,8 @@ void SimCluster::supervise() {
 std::string SimCluster::final_checks() {
   for (const ClientId owner : world_.store.left()) {
     // A machine that is cut off may not have ended itself yet.
-    const bool heir = owner::is_heir(owner) && world_.find(node_of(owner))->alive();
-    if ((!heir && !world_.oracle.reachable(owner)) || world_.oracle.tolerates_leaks()) continue;
+    const bool standby = owner::is_standby(owner) && world_.find(node_of(owner))->alive();
+    if ((!standby && !world_.oracle.reachable(owner)) || world_.oracle.tolerates_leaks()) continue;
     return "OWN-3: a block of the store was never freed by " + name_of_client(owner.value);
   }
   for (const auto& [id, process] : world_.processes) {

@@ -284,7 +284,7 @@ void SimExecutor::end_frame() {
     if (hosts_actor_of(frame->ring->submitter)) {
       ends_ = ends_ || frame->ring->closed;
     } else if (frame->ring->closed && frame->ring->lease) {
-      process_.send_to_node(message::ChannelClosed{frame->ring->submitter});
+      process_.send_to_node(message::RingClosed{frame->ring->submitter});
     }
   } else if (frame->entry != nullptr) {
     end_here(*frame);
@@ -345,7 +345,7 @@ void SimExecutor::end_leased(Frame& frame) {
       actor_owner_ = ring.submitter;
     }
   }
-  if (listening) process_.owner().lend_contained(contained, ring.submitter);
+  if (listening) process_.owner().export_contained(contained, ring.submitter);
   for (const detail::WireRef& ref : record.outcome.contained) {
     if (world_.oracle.unsure(process_.id(), ref.object)) record.unsure.push_back(ref.object);
   }

@@ -34,17 +34,17 @@ struct Blocked {
 struct KeepAlive {
   bool keep = false;
 };
-struct ChannelClosed {
+struct RingClosed {
   ClientId submitter;
 };
 struct KillWorker {  // that its actor lives on
   LeaseId lease;
 };
-struct RequestChannel {  // to an actor's worker
+struct RequestRing {  // to an actor's worker
   ClientId worker;
 };
-struct Bequeath {
-  std::vector<owner::Bequest> bequests;
+struct Replicate {
+  std::vector<owner::Replica> replicas;
 };
 struct Withdraw {
   std::vector<ObjectId> objects;
@@ -72,17 +72,17 @@ struct AskBack {
   sched::ShapeIndex shape = 0;
   std::uint32_t count = 0;
 };
-struct OpenChannel {
+struct OpenRing {
   std::shared_ptr<SimRing> ring;
 };
-struct ChannelTo {  // null: no such worker, or there is one
+struct RingTo {  // null: no such worker, or there is one
   ClientId worker;
   std::shared_ptr<SimRing> ring;
 };
-struct DropChannel {
+struct DropRing {
   LeaseId lease;
 };
-struct CloseChannel {
+struct CloseRing {
   ClientId submitter;
 };
 struct ClientDied {
@@ -93,11 +93,11 @@ struct NodeDied {
   NodeId node;
 };
 struct Settle {  // from a node to clients, and between nodes; and its answer
-  ClientId heir;
+  ClientId standby;
   std::uint32_t round = 0;
 };
 struct Settled {
-  ClientId heir;
+  ClientId standby;
   std::uint32_t round = 0;
 };
 struct Undeliverable {  // between nodes: tell `to` that the client it wrote to is dead
@@ -151,13 +151,13 @@ struct EndJob {
 
 }  // namespace message
 
-using Message = std::variant<message::Joined, message::SetDemand, message::ReturnLease, message::Blocked,
-                             message::KeepAlive, message::ChannelClosed, message::KillWorker, message::RequestChannel,
-                             message::ChannelTo, message::Exited, message::Granted, message::LeaseEnded,
-                             message::Infeasible, message::AskBack, message::OpenChannel, message::DropChannel,
-                             message::CloseChannel, message::ClientDied, message::NodeDied, message::Undeliverable,
-                             message::Peer, message::Mail, message::StopTask, message::NodeJoined, message::Heartbeat,
-                             message::ClientJoined, message::ClientLeft, message::ClientDeath, message::NodeDeath,
-                             message::EndJob, message::Bequeath, message::Withdraw, message::Settle, message::Settled>;
+using Message =
+    std::variant<message::Joined, message::SetDemand, message::ReturnLease, message::Blocked, message::KeepAlive,
+                 message::RingClosed, message::KillWorker, message::RequestRing, message::RingTo, message::Exited,
+                 message::Granted, message::LeaseEnded, message::Infeasible, message::AskBack, message::OpenRing,
+                 message::DropRing, message::CloseRing, message::ClientDied, message::NodeDied, message::Undeliverable,
+                 message::Peer, message::Mail, message::StopTask, message::NodeJoined, message::Heartbeat,
+                 message::ClientJoined, message::ClientLeft, message::ClientDeath, message::NodeDeath, message::EndJob,
+                 message::Replicate, message::Withdraw, message::Settle, message::Settled>;
 
 }  // namespace manta::sim

@@ -24,9 +24,9 @@ void SimNode::start(const sched::ResourceSet& total) {
   config.max_workers = world_.options.max_workers;
   config.warm_workers = world_.options.warm_workers;
   config.idle_worker_life = world_.options.idle_worker_life;
-  config.close_channel_grace = std::chrono::milliseconds(200);
+  config.close_ring_grace = std::chrono::milliseconds(200);
   scheduler_ = std::make_unique<sched::NodeScheduler>(std::move(config), *this);
-  estates_ = std::make_unique<owner::Estates>(*this);
+  standby_owners_ = std::make_unique<owner::StandbyOwners>(*this);
   world_.network.send(address_of(id_), kHead, message::NodeJoined{total});
   scheduler_->start(world_.now());
   heartbeat();
@@ -52,7 +52,7 @@ void SimNode::die(bool whole_machine) {
     process->end("its machine stopped", false);
   }
   scheduler_.reset();
-  estates_.reset();
+  standby_owners_.reset();
   if (whole_machine) return;
   for (const auto& [client, process] : world_.processes) {
     if (node_of(client) == id_ && process->alive()) process->orphan();
@@ -62,7 +62,7 @@ void SimNode::die(bool whole_machine) {
 void SimNode::after_event() {
   if (!alive()) return;
   if (std::string broken = scheduler_->check_invariants(); !broken.empty()) world_.oracle.fail(broken);
-  if (std::string broken = estates_->check_invariants(); !broken.empty()) world_.oracle.fail(broken);
+  if (std::string broken = standby_owners_->check_invariants(); !broken.empty()) world_.oracle.fail(broken);
   const Time next = scheduler_->next_tick();
   if (next >= tick_at_) return;
   tick_at_ = std::max(next, world_.now());
@@ -92,14 +92,14 @@ void SimNode::deliver(Address from, Message message) {
                    [&](const message::ClientDeath& m) { on_client_death(m); },
                    [&](const message::NodeDeath& m) {
                      dead_nodes_.insert(m.node);
-                     estates_->node_died(m.node, "was on a machine that stopped");
+                     standby_owners_->node_died(m.node, "was on a machine that stopped");
                      round_call_.node_gone(m.node);
                      for (const ClientId client : clients_) send(client, message::NodeDied{m.node});
                    },
                    [&](const message::Settle& m) {
-                     round_call_.asked(node_of(from), m.heir, m.round, {clients_.begin(), clients_.end()});
+                     round_call_.asked(node_of(from), m.standby, m.round, {clients_.begin(), clients_.end()});
                    },
-                   [&](const message::Settled& m) { round_call_.node_answered(node_of(from), m.heir, m.round); },
+                   [&](const message::Settled& m) { round_call_.node_answered(node_of(from), m.standby, m.round); },
                    [&](const message::EndJob&) {},  // its processes left with its driver
                    [&](const auto&) { world_.oracle.fail("a node got a message that is not for nodes"); },
                },
@@ -127,7 +127,7 @@ void SimNode::from_client(ClientId client, Message& message) {
                  [&](const message::ReturnLease& m) {
                    for (auto it = leases_.begin(); it != leases_.end(); ++it) {
                      if (it->second->lease != m.lease || it->second->submitter != client) continue;
-                     send(it->second->worker, message::DropChannel{m.lease});
+                     send(it->second->worker, message::DropRing{m.lease});
                      leases_.erase(it);
                      break;
                    }
@@ -137,15 +137,15 @@ void SimNode::from_client(ClientId client, Message& message) {
                    m.blocked ? scheduler_->blocked(client, now) : scheduler_->unblocked(client, now);
                  },
                  [&](const message::KeepAlive& m) { scheduler_->keep_alive(client, m.keep, now); },
-                 [&](const message::ChannelClosed& m) {
+                 [&](const message::RingClosed& m) {
                    const auto it = leases_.find(client);
                    if (it != leases_.end() && it->second->submitter == m.submitter) leases_.erase(it);
-                   scheduler_->channel_closed(client, m.submitter, now);
+                   scheduler_->ring_closed(client, m.submitter, now);
                  },
                  [&](const message::KillWorker& m) {
                    if (const ClientId worker = scheduler_->worker_of(client, m.lease)) kill_worker(worker);
                  },
-                 [&](const message::RequestChannel& m) { open_channel(client, m.worker); },
+                 [&](const message::RequestRing& m) { open_ring(client, m.worker); },
                  [&](const message::Exited& m) {
                    world_.trace.record("%c sees that %c has ended", address_of(id_), client);
                    const auto lease = leases_.find(client);
@@ -153,7 +153,7 @@ void SimNode::from_client(ClientId client, Message& message) {
                    leases_.erase(client);
                    gpus_.erase(client);
                    envs_.erase(client);
-                   estates_->open(client, m.status);
+                   standby_owners_->open(client, m.status);
                    const bool had_joined = clients_.erase(client) == 1;
                    round_call_.client_gone(client);
                    if (had_joined) {
@@ -165,9 +165,9 @@ void SimNode::from_client(ClientId client, Message& message) {
                                         " that its lease ended with " + name_of_client(client.value));
                    }
                  },
-                 [&](message::Bequeath& m) { estates_->bequeath(client, std::move(m.bequests)); },
-                 [&](const message::Withdraw& m) { estates_->withdraw(client, m.objects); },
-                 [&](const message::Settled& m) { round_call_.client_answered(client, m.heir, m.round); },
+                 [&](message::Replicate& m) { standby_owners_->replicate(client, std::move(m.replicas)); },
+                 [&](const message::Withdraw& m) { standby_owners_->withdraw(client, m.objects); },
+                 [&](const message::Settled& m) { round_call_.client_answered(client, m.standby, m.round); },
                  [&](message::Peer& m) { route(client, m.to, std::move(m)); },
                  [&](message::Mail& m) { route(client, m.to, std::move(m)); },
                  [&](message::StopTask& m) { route(client, m.to, std::move(m)); },
@@ -186,69 +186,69 @@ void SimNode::route(ClientId from, ClientId to, Message message) {
   if (node == id_ && world_.oracle.alive(to))
     return send(to, std::move(message));  // starting, or its news is under way
   if (auto* peer = std::get_if<message::Peer>(&message); peer != nullptr && node == id_) {
-    return estates_->receive(from, to, std::move(peer->message));
+    return standby_owners_->receive(from, to, std::move(peer->message));
   }
-  if (owner::is_heir(from)) return;
+  if (owner::is_standby(from)) return;
   if (node_of(from) == id_) return send(from, message::ClientDied{to, "is gone"});
   world_.network.send(address_of(id_), address_of(node_of(from)), message::Undeliverable{from, to});
 }
 
-void SimNode::open_channel(ClientId caller, ClientId worker) {
+void SimNode::open_ring(ClientId caller, ClientId worker) {
   std::shared_ptr<SimRing> ring;
-  if (clients_.contains(worker) && channels_.emplace(caller, worker).second) {
-    world_.trace.record("%c opens a channel from %c to %c", address_of(id_), caller, worker);
+  if (clients_.contains(worker) && links_.emplace(caller, worker).second) {
+    world_.trace.record("%c opens a link from %c to %c", address_of(id_), caller, worker);
     ring = std::make_shared<SimRing>(LeaseId{}, caller, worker, sched::ResourceSet{}, world_.options.ring_capacity);
     ring->of_actor = true;
-    send(worker, message::OpenChannel{ring});
+    send(worker, message::OpenRing{ring});
   }
-  send(caller, message::ChannelTo{worker, ring});
+  send(caller, message::RingTo{worker, ring});
 }
 
 void SimNode::on_client_death(const message::ClientDeath& death) {
   for (const ClientId client : clients_) send(client, message::ClientDied{death.client, death.status});
-  estates_->client_died(death.client, death.status);
-  if (node_of(death.client) == id_) estates_->announced(death.client);
+  standby_owners_->client_died(death.client, death.status);
+  if (node_of(death.client) == id_) standby_owners_->announced(death.client);
 }
 
 // --- what the dead left
 
 owner::RoundCallEdge SimNode::round_call_edge() {
-  return {[this](ClientId client, ClientId heir, std::uint32_t round) {
-            send(client, message::Settle{heir, round});
+  return {[this](ClientId client, ClientId standby, std::uint32_t round) {
+            send(client, message::Settle{standby, round});
           },
-          [this](NodeId node, ClientId heir, std::uint32_t round) {
-            world_.network.send(address_of(id_), address_of(node), message::Settle{heir, round});
+          [this](NodeId node, ClientId standby, std::uint32_t round) {
+            world_.network.send(address_of(id_), address_of(node), message::Settle{standby, round});
           },
-          [this](NodeId node, ClientId heir, std::uint32_t round) {
-            world_.network.send(address_of(id_), address_of(node), message::Settled{heir, round});
+          [this](NodeId node, ClientId standby, std::uint32_t round) {
+            world_.network.send(address_of(id_), address_of(node), message::Settled{standby, round});
           },
-          [this](ClientId heir, std::uint32_t round) {
-            world_.trace.record("%c: round %u for the heir of %c is over", address_of(id_), round,
-                                owner::deceased_of(heir));
-            estates_->settled(heir, round);
+          [this](ClientId standby, std::uint32_t round) {
+            world_.trace.record("%c: round %u for the standby owner of %c is over", address_of(id_), round,
+                                owner::primary_of(standby));
+            standby_owners_->settled(standby, round);
           }};
 }
 
 void SimNode::send_as(ClientId from, ClientId to, owner::PeerMessage message) {
   if (const auto* fetched = std::get_if<owner::Fetched>(&message)) {
-    world_.trace.record("%c: the heir of %c has %o for %c", address_of(id_), owner::deceased_of(from), fetched->object,
-                        to);
+    world_.trace.record("%c: the standby owner of %c has %o for %c", address_of(id_), owner::primary_of(from),
+                        fetched->object, to);
   }
   route(from, to, message::Peer{from, to, std::move(message), {}});
 }
 
 void SimNode::free_block(const owner::StoredLocation& location) {
-  // What lies with the dead may be in their arena no more: they tell their heirs of that late.
+  // What lies with the dead may be in their arena no more: they tell their standby owners of that late.
   if (!world_.store.free(location) && world_.oracle.alive(location.arena))
-    world_.oracle.fail("OWN-3: a block of the store is freed twice, by an heir");
+    world_.oracle.fail("OWN-3: a block of the store is freed twice, by a standby owner");
 }
 
-void SimNode::ask_all(ClientId heir, std::uint32_t round) {
+void SimNode::ask_all(ClientId standby, std::uint32_t round) {
   std::vector<NodeId> others;
   for (const NodeId node : world_.known_nodes) {
     if (node != id_ && !world_.oracle.is_cut_off(node)) others.push_back(node);
   }
-  round_call_.start(heir, round, {clients_.begin(), clients_.end()}, others);
+  round_call_.start(standby, round, {clients_.begin(), clients_.end()}, others);
 }
 
 void SimNode::send(ClientId to, Message message) {
@@ -305,7 +305,7 @@ void SimNode::grant(ClientId submitter, const sched::Grant& grant) {
   auto ring = std::make_shared<SimRing>(grant.lease, submitter, grant.worker, request, world_.options.ring_capacity);
   ring->of_actor = grant.shape >= owner::kFirstActor;
   leases_[grant.worker] = ring;
-  send(grant.worker, message::OpenChannel{ring});
+  send(grant.worker, message::OpenRing{ring});
   send(submitter, message::Granted{grant.lease, grant.worker, grant.shape, ring});
 }
 
@@ -322,17 +322,17 @@ void SimNode::ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_
   send(submitter, message::AskBack{shape, count});
 }
 
-void SimNode::close_channel(ClientId worker, ClientId submitter) {
+void SimNode::close_ring(ClientId worker, ClientId submitter) {
   world_.trace.record("%c closes what %c has from %c", address_of(id_), worker, submitter);
-  send(worker, message::CloseChannel{submitter});
+  send(worker, message::CloseRing{submitter});
 }
 
 std::string SimNode::why_not_quiet() const {
   if (!alive()) return {};
   const std::string who = "node " + std::to_string(id_.value);
-  const std::string left_by_the_dead = estates_->why_open();
+  const std::string left_by_the_dead = standby_owners_->why_open();
   if (!left_by_the_dead.empty() && !world_.oracle.tolerates_leaks()) {
-    return "ESTATE-2: " + who + ": " + left_by_the_dead;
+    return "STANDBY-2: " + who + ": " + left_by_the_dead;
   }
   const sched::ResourceSet left = scheduler_->ledger().available();
   for (const auto& [worker, ring] : leases_) {

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/owner/estates.h"
 #include "core/owner/round_call.h"
+#include "core/owner/standby_owners.h"
 #include "core/sched/node_scheduler.h"
 #include "core/testing/sim_ids.h"
 #include "core/testing/sim_messages.h"
@@ -21,7 +21,7 @@ namespace manta::sim {
 struct World;
 
 // Threading: none. Ownership: owned by the World; a dead node keeps its place, its scheduler is gone.
-class SimNode final : public sched::NodeSchedulerEffects, public owner::EstateEffects {
+class SimNode final : public sched::NodeSchedulerEffects, public owner::StandbyEffects {
  public:
   SimNode(World& world, NodeId id);
   ~SimNode() override;
@@ -43,14 +43,14 @@ class SimNode final : public sched::NodeSchedulerEffects, public owner::EstateEf
   void lease_ended(ClientId submitter, LeaseId lease, sched::LeaseEnd why, const std::string& status) override;
   void infeasible(ClientId submitter, sched::ShapeIndex shape, const std::string& why) override;
   void ask_back(ClientId submitter, sched::ShapeIndex shape, std::uint32_t count) override;
-  void close_channel(ClientId worker, ClientId submitter) override;
+  void close_ring(ClientId worker, ClientId submitter) override;
 
-  // --- owner::EstateEffects
+  // --- owner::StandbyEffects
   void send_as(ClientId from, ClientId to, owner::PeerMessage message) override;
   void free_block(const owner::StoredLocation& location) override;
   void arena_unused(ClientId, ClientId) override {}
-  void ask_all(ClientId heir, std::uint32_t round) override;
-  void estate_closed(ClientId) override {}
+  void ask_all(ClientId standby, std::uint32_t round) override;
+  void standby_closed(ClientId) override {}
 
  private:
   owner::RoundCallEdge round_call_edge();
@@ -58,7 +58,7 @@ class SimNode final : public sched::NodeSchedulerEffects, public owner::EstateEf
   void route(ClientId from, ClientId to, Message message);
   void on_client_death(const message::ClientDeath& death);
   void send(ClientId to, Message message);
-  void open_channel(ClientId caller, ClientId worker);
+  void open_ring(ClientId caller, ClientId worker);
   void after_event();
   void heartbeat();
 
@@ -66,16 +66,16 @@ class SimNode final : public sched::NodeSchedulerEffects, public owner::EstateEf
   NodeId id_;
   std::unique_ptr<sched::NodeScheduler> scheduler_;
   std::set<ClientId> clients_;  // joined and not gone
-  std::unique_ptr<owner::Estates> estates_;
+  std::unique_ptr<owner::StandbyOwners> standby_owners_;
   owner::RoundCall round_call_;
   std::set<NodeId> dead_nodes_;
   std::map<std::pair<ClientId, sched::ShapeIndex>, sched::ResourceSet> requests_;
   std::map<ClientId, std::shared_ptr<SimRing>> leases_;    // by worker
   std::map<ClientId, std::vector<sched::GpuShare>> gpus_;  // that a worker was started with
   std::map<ClientId, std::string> envs_;
-  std::set<ClientId> used_;                           // workers that have had a lease
-  std::set<std::pair<ClientId, ClientId>> channels_;  // callers of actors, and the workers
-  LeaseId last_ended_;                                // as its submitter was told
+  std::set<ClientId> used_;                        // workers that have had a lease
+  std::set<std::pair<ClientId, ClientId>> links_;  // callers of actors, and the workers
+  LeaseId last_ended_;                             // as its submitter was told
   Time tick_at_ = Time::max();
 };
 

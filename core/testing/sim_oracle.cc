@@ -200,7 +200,7 @@ bool Oracle::error_explained(ClientId reader, const ObjectName& name, ErrorCode 
   return (!reachable(name.key.owner) && !inherited(name.key)) || unsure(reader, name.key.id);
 }
 
-// ESTATE-2
+// STANDBY-2
 bool Oracle::inherited(const ObjectKey& key) const {
   return adopted_.contains(key) && !cut_off_.contains(node_of(key.owner));
 }

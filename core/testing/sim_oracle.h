@@ -36,7 +36,7 @@ struct ObjectName {
   ObjectKey key;
   std::uint64_t number = 0;  // 0: found by its key
 };
-inline ClientId original(ClientId owner) { return owner::is_heir(owner) ? owner::deceased_of(owner) : owner; }
+inline ClientId original(ClientId owner) { return owner::is_standby(owner) ? owner::primary_of(owner) : owner; }
 inline ObjectKey key_of(const detail::WireRef& ref) { return {original(ref.owner), ref.object}; }
 
 // Threading: none. Ownership: trace and store outlive it; entries are only looked at while their process lives.
@@ -107,7 +107,7 @@ class Oracle {
   void check_reachable(ClientId holder, const ObjectName& name);
   void next_sweep() { ++sweep_; }
 
-  // Its owner died, and has an heir that knows the value.
+  // Its owner died, and has a standby owner that knows the value.
   void adopted(ObjectKey key) { adopted_.insert(key); }
   std::uint64_t adoptions_read() const { return adoptions_read_; }  // values, after their owner's death
 

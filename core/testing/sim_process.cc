@@ -45,7 +45,7 @@ void SimProcess::end(const std::string& status, bool tell_node) {
   doubt_what_it_covered(world_, *this);
   doubt_what_travels_far(world_, id_);
   world_.store.forget_owner(id_);
-  leave_estate();
+  replicate_all();
   executor_.stop();
   forget_rings();
   rings_in_.clear();
@@ -54,13 +54,13 @@ void SimProcess::end(const std::string& status, bool tell_node) {
   if (tell_node) send_to_node(message::Exited{status});
 }
 
-// What its heir was told is not lost.
-void SimProcess::leave_estate() {
+// What its standby owner was told is not lost.
+void SimProcess::replicate_all() {
   owner_->table().for_each([&](const owner::Entry& entry) {
-    if (!entry.owned || !entry.extra || entry.extra->will != owner::EntryExtra::Will::done) return;
+    if (!entry.owned || !entry.extra || entry.extra->replication != owner::EntryExtra::Replication::done) return;
     world_.oracle.adopted({id_, entry.id});
     const bool stored = entry.value.kind() == owner::Value::Kind::stored;
-    if (stored) world_.store.hand_over(entry.value.stored(), owner::heir_of(id_));
+    if (stored) world_.store.hand_over(entry.value.stored(), owner::standby_of(id_));
   });
 }
 
@@ -113,12 +113,12 @@ void SimProcess::deliver(Message message) {
                    owner_->ask_back(m.shape, m.count);
                  },
                  [&](const message::ClientDied& m) { on_death(m); },
-                 [&](const message::ChannelTo& m) { on_channel(m); },
+                 [&](const message::RingTo& m) { on_ring(m); },
                  [&](const message::NodeDied& m) { owner_->node_died(m.node, "was on a machine that stopped"); },
                  [&](const message::Settle& m) {
                    drain({});
-                   owner_->inherit(owner::deceased_of(m.heir));
-                   send_to_node(message::Settled{m.heir, m.round});
+                   owner_->fail_over(owner::primary_of(m.standby));
+                   send_to_node(message::Settled{m.standby, m.round});
                  },
                  [&](message::Peer& m) { on_peer(m); },
                  [&](const message::Mail& m) { on_mail(m); },
@@ -127,14 +127,14 @@ void SimProcess::deliver(Message message) {
                    drain({});
                    executor_.stop_task(m.from, m.task, m.how);
                  },
-                 [&](const message::OpenChannel& m) {
+                 [&](const message::OpenRing& m) {
                    rings_in_.push_back(m.ring);
                    executor_.wake();
                  },
-                 [&](const message::DropChannel& m) {
+                 [&](const message::DropRing& m) {
                    std::erase_if(rings_in_, [&](const auto& ring) { return ring->lease == m.lease; });
                  },
-                 [&](const message::CloseChannel& m) { close_channels(m.submitter); },
+                 [&](const message::CloseRing& m) { close_rings(m.submitter); },
                  [&](const auto&) { world_.oracle.fail("a process got a message that is not for processes"); },
              },
              message);
@@ -164,9 +164,9 @@ void SimProcess::on_peer(message::Peer& peer) {
     }
   } else if (const auto* fetch = std::get_if<owner::Fetch>(&peer.message)) {
     world_.trace.record("%c: %o wanted by %c", id_, fetch->object, peer.from);
-  } else if (const auto* lent = std::get_if<owner::Lent>(&peer.message)) {
+  } else if (const auto* lent = std::get_if<owner::AddBorrower>(&peer.message)) {
     world_.trace.record("%c: %o lent to %c by %c", id_, lent->object, lent->client, peer.from);
-  } else if (const auto* back = std::get_if<owner::GivenBack>(&peer.message)) {
+  } else if (const auto* back = std::get_if<owner::RemoveBorrower>(&peer.message)) {
     world_.trace.record("%c: %o given back by %c, %u times", id_, back->object, peer.from, back->count);
   } else if (const auto* find = std::get_if<owner::FindActor>(&peer.message)) {
     world_.trace.record("%c: where actor %o is, asks %c", id_, find->actor, peer.from);
@@ -195,13 +195,13 @@ void SimProcess::note_arrival(const detail::WireRef& ref, bool unsure) {
   if (unsure) world_.oracle.make_unsure(id_, ref.object);
 }
 
-void SimProcess::close_channels(ClientId submitter) {
+void SimProcess::close_rings(ClientId submitter) {
   if (executor_.hosts_actor_of(submitter)) return executor_.end_actor();
   for (const auto& ring : rings_in_) {
     if (ring->submitter == submitter) ring->closed = true;
   }
   std::erase_if(rings_in_, [&](const auto& ring) { return ring->submitter == submitter; });
-  if (executor_.submitter() != submitter) send_to_node(message::ChannelClosed{submitter});
+  if (executor_.submitter() != submitter) send_to_node(message::RingClosed{submitter});
 }
 
 // --- rings that this process submits to
@@ -219,8 +219,8 @@ void SimProcess::poke() {
 
 void SimProcess::drain(ClientId worker) {
   const auto rings = rings_out_;  // results may end leases
-  const auto channels = channels_;
-  for (const auto& [callee, ring] : channels) {
+  const auto links = links_;
+  for (const auto& [callee, ring] : links) {
     RingRecord record;
     while ((!worker || callee == worker) && ring->pop_done(record)) take_result(record);
   }
@@ -294,7 +294,7 @@ void SimProcess::send(ClientId to, owner::PeerMessage message) {
     for (const detail::WireRef& ref : fetched->contained) {
       if (world_.oracle.unsure(id_, ref.object)) peer.unsure.push_back(ref.object);
     }
-  } else if (const auto* back = std::get_if<owner::GivenBack>(&peer.message)) {
+  } else if (const auto* back = std::get_if<owner::RemoveBorrower>(&peer.message)) {
     // Where the loan was never announced, the owner's account of us is short by this for ever, and a later loan too.
     if (!world_.oracle.tolerates_leak({original(to), back->object})) world_.oracle.make_sure(id_, back->object);
   }
@@ -305,8 +305,8 @@ void SimProcess::free_stored(const owner::StoredLocation& location) {
   if (!world_.store.free(location)) world_.oracle.fail("OWN-3: a block of the store is freed twice");
 }
 
-void SimProcess::bequeath(std::vector<owner::Bequest> bequests) {
-  send_to_node(message::Bequeath{std::move(bequests)});
+void SimProcess::replicate(std::vector<owner::Replica> replicas) {
+  send_to_node(message::Replicate{std::move(replicas)});
 }
 
 void SimProcess::withdraw(std::vector<ObjectId> objects) { send_to_node(message::Withdraw{std::move(objects)}); }
@@ -345,7 +345,7 @@ void SimProcess::after_event() {
     kept_alive_ = keep;
     send_to_node(message::KeepAlive{keep});
   }
-  if (++events_ % 64 != 0 || goodbyes_ > 0) return;
+  if (++events_ % 64 != 0 || releases_ > 0) return;
   if (std::string broken = owner_->check_invariants(); !broken.empty()) {
     world_.oracle.fail(broken + ", in " + name_of_client(id_.value));
   }
@@ -371,7 +371,7 @@ std::string SimProcess::why_not_quiet() const {
     return "OWN-3: " + who + " still hosts an actor";
   }
   if (owner_->unfinished() > 0) return "OWN-1: " + who + " has unfinished tasks";
-  if (!kept_.empty() || goodbyes_ > 0) return "OWN-3: " + who + " holds kept references";
+  if (!kept_.empty() || releases_ > 0) return "OWN-3: " + who + " holds kept references";
   if (!orphaned_ && owner_->busy()) return "OWN-5: " + who + " holds leases";
   for (const auto& [shape, wanted] : wanted_) {
     if (wanted == 0 || orphaned_) continue;
@@ -391,7 +391,7 @@ std::string SimProcess::what_is_left() const {
     if (tolerated.contains(key) || !left.empty()) return;
     left = "OWN-3: " + name_of_client(id_.value) + " keeps " + (entry.owned ? "its own " : "borrowed ") +
            entry.id.to_string() + ", references: " + std::to_string(entry.refs.load()) +
-           ", goodbyes to come: " + std::to_string(entry.late_goodbyes);
+           ", releases to come: " + std::to_string(entry.late_releases);
     if (!entry.extra) return;
     for (const auto& borrower : entry.extra->borrowers) {
       left += ", borrower " + name_of_client(borrower.client.value) + ": " + std::to_string(borrower.count);

@@ -87,11 +87,11 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void return_lease(LeaseId lease) override;
   void kill_worker(LeaseId lease) override;
   void stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) override;
-  owner::Channel* channel_to(ClientId worker) override;
+  owner::WorkerLink* link_to(ClientId worker) override;
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;
   void free_stored(const owner::StoredLocation& location) override;
-  void bequeath(std::vector<owner::Bequest> bequests) override;
+  void replicate(std::vector<owner::Replica> replicas) override;
   void withdraw(std::vector<ObjectId> objects) override;
   std::chrono::nanoseconds now() const override;
   void resolved(owner::Entry& entry) override;
@@ -107,15 +107,15 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void on_peer(message::Peer& peer);
   void on_mail(const message::Mail& mail);
   void on_granted(const message::Granted& granted);
-  void on_channel(const message::ChannelTo& message);
+  void on_ring(const message::RingTo& message);
   void on_death(const message::ClientDied& death);
   void forget_rings();
-  void close_channels(ClientId submitter);
+  void close_rings(ClientId submitter);
   bool excused(const owner::Entry& entry, std::uint64_t task) const;
-  void schedule_goodbye(owner::Entry& entry);
+  void schedule_release(owner::Entry& entry);
   void tick();
   void fail_open_work();
-  void leave_estate();
+  void replicate_all();
   std::string what_is_left() const;
 
   World& world_;
@@ -124,7 +124,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   std::unique_ptr<owner::Owner> owner_;
   SimExecutor executor_;
   std::map<LeaseId, std::shared_ptr<SimRing>> rings_out_;
-  std::map<ClientId, std::shared_ptr<SimRing>> channels_;  // to actors of others, by worker
+  std::map<ClientId, std::shared_ptr<SimRing>> links_;  // to actors of others, by worker
   std::vector<std::shared_ptr<SimRing>> rings_in_;
   std::vector<Variable> kept_;
   std::vector<sched::ResourceSet> requests_;            // by the owner's shape
@@ -134,7 +134,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   boost::unordered_flat_map<std::uint64_t, std::vector<ObjectId>> references_;  // of tasks, by the Oracle's number
   std::pair<TaskId, std::uint64_t> submitting_;
   std::map<ObjectId, ErrorCode> failed_;  // what was seen to resolve with an error
-  std::uint32_t goodbyes_ = 0;            // under way
+  std::uint32_t releases_ = 0;            // under way
   std::uint32_t events_ = 0;
   bool poked_ = false;
   bool ticking_ = false;

@@ -1,4 +1,4 @@
-// Actors of a simulated process: made, called and killed by its programs; channels to those of others.
+// Actors of a simulated process: made, called and killed by its programs; links to those of others.
 #include <utility>
 
 #include "core/testing/sim_doubt.h"
@@ -65,15 +65,15 @@ void SimProcess::kill_actor(const Variable& handle, bool restart) {
 
 // --- what arrives
 
-void SimProcess::on_channel(const message::ChannelTo& message) {
-  const auto it = channels_.find(message.worker);
-  if (it == channels_.end() && message.ring) {
+void SimProcess::on_ring(const message::RingTo& message) {
+  const auto it = links_.find(message.worker);
+  if (it == links_.end() && message.ring) {
     // The worker may be dead by now: the news of that comes later, from the same node.
     message.ring->submitter_edge = this;
-    channels_[message.worker] = message.ring;
-    owner_->channel_opened(message.worker, *message.ring);
-  } else if (it != channels_.end()) {
-    owner_->channel_opened(message.worker, *it->second);
+    links_[message.worker] = message.ring;
+    owner_->link_opened(message.worker, *message.ring);
+  } else if (it != links_.end()) {
+    owner_->link_opened(message.worker, *it->second);
   }
 }
 
@@ -82,10 +82,10 @@ void SimProcess::on_death(const message::ClientDied& death) {
   drain(death.client);
   owner_->client_died(death.client, death.status);
   if (world_.random.chance(10)) owner_->client_died(death.client, death.status);  // OWN-6
-  if (const auto it = channels_.find(death.client); it != channels_.end()) {
+  if (const auto it = links_.find(death.client); it != links_.end()) {
     if (!it->second->idle()) world_.oracle.fail("OWN-1: calls left in the ring of a dead worker");
     it->second->submitter_edge = nullptr;
-    channels_.erase(it);
+    links_.erase(it);
   }
   // Only rings of the actor's callers: the node closes the ring of the process that leased this worker.
   for (const auto& ring : rings_in_) {
@@ -100,14 +100,14 @@ void SimProcess::on_death(const message::ClientDied& death) {
 std::vector<std::shared_ptr<SimRing>> SimProcess::all_rings_out() const {
   std::vector<std::shared_ptr<SimRing>> rings;
   for (const auto& [lease, ring] : rings_out_) rings.push_back(ring);
-  for (const auto& [worker, ring] : channels_) rings.push_back(ring);
+  for (const auto& [worker, ring] : links_) rings.push_back(ring);
   return rings;
 }
 
 void SimProcess::forget_rings() {
   for (const auto& ring : all_rings_out()) ring->submitter_edge = nullptr;
   rings_out_.clear();
-  channels_.clear();
+  links_.clear();
 }
 
 // --- what the owner does
@@ -122,10 +122,10 @@ void SimProcess::kill_worker(LeaseId lease) {
   send_to_node(message::KillWorker{lease});
 }
 
-owner::Channel* SimProcess::channel_to(ClientId worker) {
-  const auto it = channels_.find(worker);
-  if (it != channels_.end()) return it->second.get();
-  send_to_node(message::RequestChannel{worker});
+owner::WorkerLink* SimProcess::link_to(ClientId worker) {
+  const auto it = links_.find(worker);
+  if (it != links_.end()) return it->second.get();
+  send_to_node(message::RequestRing{worker});
   return nullptr;
 }
 

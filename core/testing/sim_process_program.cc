@@ -28,14 +28,14 @@ void SimProcess::drop(const Variable& variable) {
   if (variable.entry->phase == owner::Phase::unused || variable.entry->id != variable.key.id) {
     return world_.oracle.fail("OWN-3: object " + variable.key.id.to_string() + " was freed while a program held it");
   }
-  if (variable.entry->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) schedule_goodbye(*variable.entry);
+  if (variable.entry->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) schedule_release(*variable.entry);
 }
 
-void SimProcess::schedule_goodbye(owner::Entry& entry) {
+void SimProcess::schedule_release(owner::Entry& entry) {
   if (world_.random.chance(40)) return owner_->release_last(entry);
-  ++goodbyes_;
-  world_.schedule.after(world_.random_time(world_.options.goodbye_delay), [this, &entry] {
-    --goodbyes_;
+  ++releases_;
+  world_.schedule.after(world_.random_time(world_.options.release_delay), [this, &entry] {
+    --releases_;
     if (!alive()) return;
     owner_->release_last(entry);
     after_event();

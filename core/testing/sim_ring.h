@@ -33,12 +33,12 @@ struct RingRecord {
 // when the submitter has read it, a taken one when the worker has passed it (or, if the worker never will, never).
 //
 // Threading: none. Ownership: shared by the submitter's edge, the worker's and the node; entries stay the owner's.
-class SimRing final : public owner::Channel {
+class SimRing final : public owner::WorkerLink {
  public:
   SimRing(LeaseId of_lease, ClientId from, ClientId to, sched::ResourceSet granted, std::size_t capacity)
       : lease(of_lease), submitter(from), worker(to), request(std::move(granted)), capacity_(capacity) {}
 
-  // --- owner::Channel
+  // --- owner::WorkerLink
   bool push(owner::Entry& entry) override;
   owner::Entry* take_back_last() override;
   bool take_back(owner::Entry& entry) override;

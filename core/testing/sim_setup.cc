@@ -24,7 +24,7 @@ SimOptions SimOptions::from_seed(std::uint64_t seed) {
   o.warm_workers = static_cast<std::uint32_t>(r.below(3));
   o.idle_worker_life = r.chance(30) ? Time(std::chrono::milliseconds(20)) : Time(std::chrono::seconds(5));
   o.network_delay = std::chrono::microseconds(r.chance(20) ? 5000 : 500);
-  o.goodbye_delay = std::chrono::microseconds(r.chance(30) ? 2000 : 50);
+  o.release_delay = std::chrono::microseconds(r.chance(30) ? 2000 : 50);
   o.longest_task = std::chrono::milliseconds(r.chance(20) ? 20 : 2);
   o.owner_tick = std::chrono::milliseconds(r.chance(20) ? 1 : 5);
   o.idle_ticks = static_cast<std::uint32_t>(r.between(2, 6));

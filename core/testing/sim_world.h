@@ -39,7 +39,7 @@ struct SimOptions {
   std::uint32_t max_workers = 200;
   Time idle_worker_life = std::chrono::seconds(5);
   Time network_delay = std::chrono::microseconds(500);
-  Time goodbye_delay = std::chrono::microseconds(50);  // between a count's fall to 0 and release_last
+  Time release_delay = std::chrono::microseconds(50);  // between a count's fall to 0 and release_last
   Time longest_task = std::chrono::milliseconds(2);
   Time owner_tick = std::chrono::milliseconds(5);
   std::uint32_t idle_ticks = 4;  // a lease without work is returned after so many

@@ -15,7 +15,7 @@ void OperationQueue::post(Pending operation, bool background) {
   const bool message = operation->transfer.has_value();
   queue_.push_back(std::move(operation));
   if (message && transfers_wait_.load(std::memory_order_relaxed)) {
-    news_.exchange(true, std::memory_order_seq_cst);
+    events_.exchange(true, std::memory_order_seq_cst);
     group_->mailbox().member().ring(group_->rank());
   }
   if (!background) return;
@@ -51,7 +51,7 @@ void OperationQueue::run_or_await(Lock& lock, const QueuedOperation* until) {
       continue;
     }
     if (transfers_wait_.load(std::memory_order_relaxed)) {  // the background thread gives way
-      news_.exchange(true, std::memory_order_seq_cst);
+      events_.exchange(true, std::memory_order_seq_cst);
       group_->mailbox().member().ring(group_->rank());
     }
     changed_.wait(lock);
@@ -95,7 +95,7 @@ void OperationQueue::run_transfers(Lock& lock, const QueuedOperation* until, boo
       if (!operation->transfer) break;
       if (!std::exchange(operation->started, true)) starting.push_back(operation);
     }
-    news_.store(false, std::memory_order_seq_cst);
+    events_.store(false, std::memory_order_seq_cst);
     transfers_wait_.store(true, std::memory_order_relaxed);
     lock.unlock();
     std::exception_ptr failure;
@@ -110,7 +110,7 @@ void OperationQueue::run_transfers(Lock& lock, const QueuedOperation* until, boo
       }
       const auto is_complete = [](const Pending& operation) { return operation->transfer->complete; };
       const bool any = std::any_of(starting.begin(), starting.end(), is_complete);
-      if (!any) mailbox.await_news([&] { return news_.load(std::memory_order_seq_cst); });
+      if (!any) mailbox.await_event([&] { return events_.load(std::memory_order_seq_cst); });
     } catch (...) {
       failure = std::current_exception();
     }

@@ -70,7 +70,7 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   std::deque<Pending> queue_;
   std::thread::id runner_;
   std::atomic<bool> transfers_wait_{false};  // the runner waits for messages
-  std::atomic<bool> news_{false};            // it should look at the queue
+  std::atomic<bool> events_{false};          // it should look at the queue
   std::atomic<int> waiters_{0};
   bool sleeping_ = false;  // the background thread
   bool stopping_ = false;

@@ -40,9 +40,9 @@ void all_reduce_sparse(Group& group, const at::Tensor& tensor, bool average) {
   shape.push_back(mine._nnz());
   const std::size_t ranks = static_cast<std::size_t>(group.size());
   std::vector<std::vector<std::int64_t>> shapes(ranks, std::vector<std::int64_t>(shape.size()));
-  std::vector<std::span<std::byte>> rooms;
-  for (auto& each : shapes) rooms.push_back(bytes_of(each));
-  group.all_gather(bytes_of(shape), rooms);
+  std::vector<std::span<std::byte>> spaces;
+  for (auto& each : shapes) spaces.push_back(bytes_of(each));
+  group.all_gather(bytes_of(shape), spaces);
   std::vector<at::Tensor> all_indices, all_values;
   for (const auto& each : shapes) {
     if (std::equal(shape.begin(), shape.end() - 1, each.begin())) continue;

@@ -83,7 +83,7 @@ class Dense {
       : original_(tensor),
         dense_(tensor.is_contiguous() ? tensor
                : input                ? tensor.contiguous()
-                                      : room_for(tensor)) {}
+                                      : space_for(tensor)) {}
   std::span<std::byte> bytes() const {
     return {static_cast<std::byte*>(dense_.data_ptr()), static_cast<std::size_t>(dense_.nbytes())};
   }
@@ -93,7 +93,7 @@ class Dense {
   }
 
  private:
-  static at::Tensor room_for(const at::Tensor& tensor) {
+  static at::Tensor space_for(const at::Tensor& tensor) {
     return at::empty(tensor.sizes(), tensor.options().requires_grad(false));
   }
 

@@ -70,7 +70,7 @@ bool Executor::run_coroutines() {
 
 void Executor::end_suspended(Suspended& call, Ended& ended) {
   client_->ended_running(call.running);
-  if (call.work.channel != nullptr) {
+  if (call.work.incoming != nullptr) {
     settle(call.work, call.context, call.input, ended);
   } else {
     settle_remote(call.submitter, call.position, call.context, call.input, ended);

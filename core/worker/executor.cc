@@ -28,22 +28,22 @@ constexpr std::uint32_t kTurn = 64;
 
 }  // namespace
 
-// --- channels
+// --- rings
 
-void Executor::open_channel(const net::OpenChannel& message, Fd ring) {
+void Executor::open_ring(const net::OpenRing& message, Fd ring) {
   {
-    const std::lock_guard guard(news_mutex_);
-    news_.push_back({News::Kind::open, message, std::move(ring)});
-    have_news_ = true;
+    const std::lock_guard guard(events_mutex_);
+    events_.push_back({Event::Kind::open, message, std::move(ring)});
+    have_events_ = true;
   }
   Client::current()->slot().tasks.wake();
 }
 
-void Executor::close_channel(ClientId submitter) {
+void Executor::close_ring(ClientId submitter) {
   {
-    const std::lock_guard guard(news_mutex_);
-    news_.push_back({News::Kind::close, {submitter, 0}, Fd()});
-    have_news_ = true;
+    const std::lock_guard guard(events_mutex_);
+    events_.push_back({Event::Kind::close, {submitter, 0}, Fd()});
+    have_events_ = true;
   }
   Client::current()->slot().tasks.wake();
 }
@@ -51,9 +51,9 @@ void Executor::close_channel(ClientId submitter) {
 void Executor::client_died(ClientId client) {
   streams_.reader_died(client);
   {
-    const std::lock_guard guard(news_mutex_);
-    news_.push_back({News::Kind::died, {client, 0}, Fd()});
-    have_news_ = true;
+    const std::lock_guard guard(events_mutex_);
+    events_.push_back({Event::Kind::died, {client, 0}, Fd()});
+    have_events_ = true;
   }
   Client::current()->slot().tasks.wake();
 }
@@ -67,61 +67,60 @@ std::unique_lock<std::mutex> Executor::lock_rings() {
   return concurrent_.load(std::memory_order_relaxed) ? std::unique_lock(rings_mutex_) : std::unique_lock<std::mutex>();
 }
 
-void Executor::apply_news() {
+void Executor::apply_events() {
   const auto lock = lock_rings();
-  std::vector<News> news;
+  std::vector<Event> events;
   {
-    const std::lock_guard guard(news_mutex_);
-    news.swap(news_);
-    have_news_ = false;
+    const std::lock_guard guard(events_mutex_);
+    events.swap(events_);
+    have_events_ = false;
   }
-  for (News& item : news) {
-    if (item.kind == News::Kind::open) {
+  for (Event& item : events) {
+    if (item.kind == Event::Kind::open) {
       open(item);
       continue;
     }
-    close(item.channel.submitter);
-    (void)remote_.take(item.channel.submitter);
-    if (item.kind == News::Kind::close) client_->send(net::ChannelClosed{item.channel.submitter});
+    close(item.incoming.submitter);
+    (void)remote_.take(item.incoming.submitter);
+    if (item.kind == Event::Kind::close) client_->send(net::RingClosed{item.incoming.submitter});
   }
 }
 
-void Executor::open(const News& news) {
-  auto memory = net::RingMemory::attach(news.ring.get());
+void Executor::open(const Event& event) {
+  auto memory = net::RingMemory::attach(event.ring.get());
   if (!memory) {  // its submitter would wait for ever
     log::error("a worker process ends, because it cannot map the tasks of another process: ", memory.error().what());
     ::_exit(1);
   }
-  if (news.channel.submitter_slot >= net::NodePage::kSlots) return;
+  if (event.incoming.submitter_slot >= net::NodePage::kSlots) return;
   if (actor_.object != nullptr) (*memory)->concurrency.store(concurrency_, std::memory_order_relaxed);
-  auto channel = std::make_unique<Channel>();
-  channel->submitter = news.channel.submitter;
-  channel->memory = *memory;
-  channel->ring = net::RingWorker(**memory, client_->page().slots[news.channel.submitter_slot].replies,
-                                  net::group_of(client_->self()));
-  channels_.push_back(std::move(channel));
+  auto incoming = std::make_unique<Incoming>();
+  incoming->submitter = event.incoming.submitter;
+  incoming->memory = *memory;
+  incoming->ring = net::RingWorker(**memory, client_->page().slots[event.incoming.submitter_slot].replies,
+                                   net::group_of(client_->self()));
+  rings_.push_back(std::move(incoming));
 }
 
 void Executor::close(ClientId submitter) {
   if (actor_.object != nullptr && submitter == actor_owner_) {
     end_with_actor(hosts_coroutines_ ||
-                   std::all_of(channels_.begin(), channels_.end(), [](const auto& c) { return c->running == 0; }));
+                   std::all_of(rings_.begin(), rings_.end(), [](const auto& c) { return c->running == 0; }));
   }
-  const auto it =
-      std::find_if(channels_.begin(), channels_.end(), [&](const auto& c) { return c->submitter == submitter; });
-  if (it == channels_.end()) return;
+  const auto it = std::find_if(rings_.begin(), rings_.end(), [&](const auto& c) { return c->submitter == submitter; });
+  if (it == rings_.end()) return;
   (*it)->closing = true;
   if ((*it)->running == 0) erase(**it);
 }
 
-void Executor::erase(Channel& channel) {
+void Executor::erase(Incoming& incoming) {
   {
     const std::lock_guard guard(client_->lock());
-    for (const auto& [record, block] : channel.blocks) client_->arena().free(block);
+    for (const auto& [record, block] : incoming.blocks) client_->arena().free(block);
   }
-  lending_.forget(channel.ring);
-  net::RingMemory::unmap(channel.memory);
-  std::erase_if(channels_, [&](const auto& c) { return c.get() == &channel; });
+  lending_.forget(incoming.ring);
+  net::RingMemory::unmap(incoming.memory);
+  std::erase_if(rings_, [&](const auto& c) { return c.get() == &incoming; });
 }
 
 // --- the loop
@@ -132,7 +131,7 @@ void Executor::loop() {
   const auto spin_for = std::chrono::nanoseconds(client_->welcome().spin_ns);
   net::Spin spin{false};
   for (;;) {
-    if (have_news_.load(std::memory_order_acquire)) apply_news();
+    if (have_events_.load(std::memory_order_acquire)) apply_events();
     if (run_ready()) continue;
     if (client::Timeline* timeline = client::Timeline::current()) timeline->flush();
     const auto start = Client::Clock::now();
@@ -153,7 +152,7 @@ void Executor::loop() {
     if (found) continue;
     const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
     bell.take();
-    if (!prepare_sleep() || have_news_.load(std::memory_order_seq_cst)) continue;
+    if (!prepare_sleep() || have_events_.load(std::memory_order_seq_cst)) continue;
     if (remote_.waiting() && !full()) continue;
     if (hosts_coroutines_) {
       sleep_beside_coroutines(bell, seen);
@@ -168,7 +167,7 @@ bool Executor::submitter_waits_for_this_cpu() {
   const std::uint32_t here = net::this_cpu();
   client_->slot().tasks.look_from(here);
   const auto lock = lock_rings();
-  return turn_ < channels_.size() && channels_[turn_]->ring.submitter_cpu() == here;
+  return turn_ < rings_.size() && rings_[turn_]->ring.submitter_cpu() == here;
 }
 
 // The next record to run. Each submitter has its turn.
@@ -177,15 +176,15 @@ bool Executor::next(Work& work) {
   this_thread()->looking();
   const auto lock = lock_rings();
   const std::size_t first = turn_;
-  for (std::size_t tried = 0; tried <= channels_.size() && !channels_.empty(); ++tried) {
-    if (turn_ >= channels_.size()) turn_ = 0;
-    Channel& channel = *channels_[turn_];
-    if (served_ < kTurn && !channel.closing) {
-      if (!channel.blocks.empty()) free_taken_blocks(channel);
-      if (Record* record = channel.ring.claim()) {
+  for (std::size_t tried = 0; tried <= rings_.size() && !rings_.empty(); ++tried) {
+    if (turn_ >= rings_.size()) turn_ = 0;
+    Incoming& incoming = *rings_[turn_];
+    if (served_ < kTurn && !incoming.closing) {
+      if (!incoming.blocks.empty()) free_taken_blocks(incoming);
+      if (Record* record = incoming.ring.claim()) {
         ++served_;
-        ++channel.running;
-        work = {&channel, record, std::nullopt};
+        ++incoming.running;
+        work = {&incoming, record, std::nullopt};
         if (concurrent_.load(std::memory_order_relaxed)) leave_others_to_look();
         return true;
       }
@@ -201,15 +200,15 @@ bool Executor::next(Work& work) {
 // This thread looks no more, but others of it may sleep: publishers ring from now on, or one is woken.
 void Executor::leave_others_to_look() {
   bool quiet = true;
-  for (const auto& channel : channels_) quiet = channel->ring.stop_looking() && quiet;
+  for (const auto& incoming : rings_) quiet = incoming->ring.stop_looking() && quiet;
   if (!quiet) client_->slot().tasks.wake();
 }
 
 bool Executor::run_ready() {
   bool ran = hosts_coroutines_ && run_coroutines();
-  for (Work work; !have_news_.load(std::memory_order_relaxed) && next(work); ran = true) {
+  for (Work work; !have_events_.load(std::memory_order_relaxed) && next(work); ran = true) {
     const bool task = actor_.object == nullptr;
-    if (task) lending_.runs(work.channel->ring);
+    if (task) lending_.runs(work.incoming->ring);
     execute(work);
     this_thread()->idle();
     if (task) lending_.runs_nothing();
@@ -224,20 +223,20 @@ bool Executor::prepare_sleep() {
   if (actor_.object == nullptr) lending_.runs_nothing();
   const auto lock = lock_rings();
   bool quiet = true;
-  for (const auto& channel : channels_) {
-    channel->ring.flush();
+  for (const auto& incoming : rings_) {
+    incoming->ring.flush();
     if (full()) continue;  // a call ends before the next one begins
-    quiet = channel->ring.stop_looking() && quiet;
+    quiet = incoming->ring.stop_looking() && quiet;
   }
   return quiet;
 }
 
-void Executor::free_taken_blocks(Channel& channel) {
-  while (!channel.blocks.empty() &&
-         channel.blocks.front().first->state.load(std::memory_order_acquire) != net::RecordState::done) {
+void Executor::free_taken_blocks(Incoming& incoming) {
+  while (!incoming.blocks.empty() &&
+         incoming.blocks.front().first->state.load(std::memory_order_acquire) != net::RecordState::done) {
     const std::lock_guard guard(client_->lock());
-    client_->arena().free(channel.blocks.front().second);
-    channel.blocks.pop_front();
+    client_->arena().free(incoming.blocks.front().second);
+    incoming.blocks.pop_front();
   }
 }
 
@@ -252,21 +251,21 @@ void Executor::set_threads(std::uint32_t cpus) {
 
 MANTA_CATCHES_FORCED_UNWIND void Executor::execute(Work& work) {
   Record& record = *work.record;
-  this_thread()->begin(record.task, work.channel->submitter);
+  this_thread()->begin(record.task, work.incoming->submitter);
   if ((record.flags & Record::kEnd) != 0) {
-    work.channel->ring.finish(record, true);
+    work.incoming->ring.finish(record, true);
     end_with_actor(true);
   }
   const net::TaskKind kind = (record.flags & Record::kMethod) != 0      ? net::TaskKind::method
                              : (record.flags & Record::kConstruct) != 0 ? net::TaskKind::construct
                                                                         : net::TaskKind::task;
-  net::RingMemory& memory = *work.channel->memory;
+  net::RingMemory& memory = *work.incoming->memory;
   client::TaskContext context;
   context.id = record.task;
   context.running = this_thread();
   context.cpus = kind == net::TaskKind::method ? actor_cpus_ : memory.task_cpus.load(std::memory_order_relaxed);
   set_threads(context.cpus);
-  OutgoingStream items(streams_, *client_, work.channel->submitter, record.task, record.attempt);
+  OutgoingStream items(streams_, *client_, work.incoming->submitter, record.task, record.attempt);
   context.items = &items;
   client::TaskInput input;
   detail::ActorInstance made;
@@ -290,7 +289,7 @@ MANTA_CATCHES_FORCED_UNWIND void Executor::execute(Work& work) {
   if (kind == net::TaskKind::construct) {
     if (!ended.ok) memory.concurrency.store(1, std::memory_order_relaxed);
     if (ended.ok) {
-      host({made, work.channel->submitter, context.cpus, memory.concurrency.load(std::memory_order_relaxed)});
+      host({made, work.incoming->submitter, context.cpus, memory.concurrency.load(std::memory_order_relaxed)});
     }
   }
   if (items.begun()) ended.items = items.items();
@@ -322,7 +321,7 @@ void Executor::settle(Work& work, client::TaskContext& context, client::TaskInpu
       {
         const std::lock_guard guard(client_->lock());
         parts.contained =
-            client_->owner().lend_to(client::entries_of(ended.result.refs()), work.channel->submitter);  // EXEC-2
+            client_->owner().export_to(client::entries_of(ended.result.refs()), work.incoming->submitter);  // EXEC-2
       }
       write_parts(work, std::move(parts));
     }
@@ -334,11 +333,11 @@ void Executor::settle(Work& work, client::TaskContext& context, client::TaskInpu
 
 void Executor::finish(Work& work) {
   const auto lock = lock_rings();
-  Channel& channel = *work.channel;
-  channel.ring.finish(*work.record, true);
-  if (work.block) channel.blocks.emplace_back(work.record, *work.block);
-  --channel.running;
-  if (channel.closing && channel.running == 0) erase(channel);
+  Incoming& incoming = *work.incoming;
+  incoming.ring.finish(*work.record, true);
+  if (work.block) incoming.blocks.emplace_back(work.record, *work.block);
+  --incoming.running;
+  if (incoming.closing && incoming.running == 0) erase(incoming);
 }
 
 void Executor::read_input(const Record& record, client::TaskContext& context, client::TaskInput& input) {

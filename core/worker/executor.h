@@ -14,7 +14,7 @@
 //           wait when the actor ends are destroyed before it
 //
 // Threading: run() is the main thread; hooks come from the client's reading thread, except those of waits. With several
-// threads (concurrent_), rings_mutex_ covers channels and rings. Ownership: owns its ends of the rings. The process
+// threads (concurrent_), rings_mutex_ covers rings and rings. Ownership: owns its ends of the rings. The process
 // ends with the node (parent-death signal, end of the control socket).
 #pragma once
 
@@ -47,8 +47,8 @@ class Executor final : public client::WorkerHooks, LendingEffects {
   // Runs what its submitters ask for, until the process ends.
   [[noreturn]] void run(client::Client& client);
 
-  void open_channel(const net::OpenChannel& message, Fd ring) override;
-  void close_channel(ClientId submitter) override;
+  void open_ring(const net::OpenRing& message, Fd ring) override;
+  void close_ring(ClientId submitter) override;
   void client_died(ClientId client) override;
   std::uint64_t wait_begins() override { return lending_.wait_begins(); }
   void wait_ends(std::uint64_t wait) override { lending_.wait_ends(wait); }
@@ -60,7 +60,7 @@ class Executor final : public client::WorkerHooks, LendingEffects {
   void stream_stop(ClientId reader, const owner::StreamStop& stop) override { streams_.stop(reader, stop); }
 
  private:
-  struct Channel {
+  struct Incoming {
     ClientId submitter;
     net::RingMemory* memory = nullptr;
     net::RingWorker ring;
@@ -68,14 +68,14 @@ class Executor final : public client::WorkerHooks, LendingEffects {
     std::uint32_t running = 0;                                        // records claimed
     bool closing = false;                                             // as soon as nothing runs
   };
-  struct News {
+  struct Event {
     enum class Kind : std::uint8_t { open, close, died } kind;
-    net::OpenChannel channel;
+    net::OpenRing incoming;
     Fd ring;
   };
   // A claimed record.
   struct Work {
-    Channel* channel = nullptr;
+    Incoming* incoming = nullptr;
     net::Record* record = nullptr;
     std::optional<std::uint64_t> block;  // of its result
   };
@@ -110,16 +110,16 @@ class Executor final : public client::WorkerHooks, LendingEffects {
 
   std::unique_lock<std::mutex> lock_rings();
   void loop();
-  void apply_news();
-  void open(const News& news);
+  void apply_events();
+  void open(const Event& event);
   void close(ClientId submitter);
-  void erase(Channel& channel);
+  void erase(Incoming& incoming);
   bool next(Work& work);
   bool submitter_waits_for_this_cpu();
   void leave_others_to_look();
   bool run_ready();
   bool prepare_sleep();
-  void free_taken_blocks(Channel& channel);
+  void free_taken_blocks(Incoming& incoming);
   void execute(Work& work);
   void settle(Work& work, client::TaskContext& context, client::TaskInput& input, Ended& ended);
   // coroutine_calls.cc
@@ -157,11 +157,11 @@ class Executor final : public client::WorkerHooks, LendingEffects {
   void set_threads(std::uint32_t cpus);
 
   client::Client* client_ = nullptr;
-  std::vector<std::unique_ptr<Channel>> channels_;
+  std::vector<std::unique_ptr<Incoming>> rings_;
   RemoteTasks remote_;
   Lending lending_;
   OutgoingStreams streams_;
-  std::size_t turn_ = 0;  // the channel that is served, and how many records of it in a row
+  std::size_t turn_ = 0;  // the incoming that is served, and how many records of it in a row
   std::uint32_t served_ = 0;
   detail::ActorInstance actor_;  // none: object is null
   ClientId actor_owner_;
@@ -174,9 +174,9 @@ class Executor final : public client::WorkerHooks, LendingEffects {
   std::size_t suspended_count_ = 0;
   std::atomic<bool> stops_{false};  // some of them were asked to stop
   std::mutex rings_mutex_;
-  std::mutex news_mutex_;
-  std::vector<News> news_;
-  std::atomic<bool> have_news_{false};
+  std::mutex events_mutex_;
+  std::vector<Event> events_;
+  std::atomic<bool> have_events_{false};
 };
 
 // A worker process, from its control socket to its end.

@@ -10,8 +10,8 @@ std::uint64_t Lending::wait_begins() {
   if (waits_++ == 0) {
     lent_.store(true, std::memory_order_seq_cst);
     // An actor's callers wait for it, whatever it does.
-    lent_ring_ = hosts_actor_ ? nullptr : ring;
-    lent_to_ = hosts_actor_ || ring != nullptr ? ClientId() : submitter;
+    released_ring_ = hosts_actor_ ? nullptr : ring;
+    released_to_ = hosts_actor_ || ring != nullptr ? ClientId() : submitter;
     tell(true);
   }
   return task_;
@@ -37,26 +37,26 @@ void Lending::host_actor() {
   const std::lock_guard guard(mutex_);
   hosts_actor_ = true;
   // A thread that the constructor started waits: the CPUs stay lent, but the actor's callers are served.
-  if (lent_ring_ != nullptr) lent_ring_->set_blocked(false);
-  if (lent_to_) effects_.tell_remote(lent_to_, false);
-  lent_ring_ = nullptr;
-  lent_to_ = {};
+  if (released_ring_ != nullptr) released_ring_->set_blocked(false);
+  if (released_to_) effects_.tell_remote(released_to_, false);
+  released_ring_ = nullptr;
+  released_to_ = {};
 }
 
 void Lending::forget(const net::RingWorker& ring) {
   const std::lock_guard guard(mutex_);
   net::RingWorker* running = ring_.load(std::memory_order_acquire);
   if (running == &ring) ring_.store(nullptr, std::memory_order_release);
-  if (lent_ring_ == &ring) lent_ring_ = nullptr;
+  if (released_ring_ == &ring) released_ring_ = nullptr;
 }
 
 void Lending::tell(bool lent) {
-  if (lent_ring_ != nullptr) lent_ring_->set_blocked(lent);
-  if (lent_to_) effects_.tell_remote(lent_to_, lent);
+  if (released_ring_ != nullptr) released_ring_->set_blocked(lent);
+  if (released_to_) effects_.tell_remote(released_to_, lent);
   effects_.tell_node(lent);
   if (lent) return;
-  lent_ring_ = nullptr;
-  lent_to_ = {};
+  released_ring_ = nullptr;
+  released_to_ = {};
 }
 
 }  // namespace manta::worker

@@ -65,8 +65,8 @@ class Lending {
   bool hosts_actor_ = false;
   std::uint64_t task_ = 1;  // counts up: waits of earlier tasks count for nothing
   std::uint32_t waits_ = 0;
-  net::RingWorker* lent_ring_ = nullptr;  // whose submitter was told
-  ClientId lent_to_;                      // the same, on another node
+  net::RingWorker* released_ring_ = nullptr;  // whose submitter was told
+  ClientId released_to_;                      // the same, on another node
 };
 
 }  // namespace manta::worker

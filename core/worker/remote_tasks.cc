@@ -43,7 +43,7 @@ void Executor::tell_remote(ClientId submitter, bool lent) {
 
 bool Executor::run_remote() {
   bool ran = false;
-  while (!have_news_.load(std::memory_order_relaxed) && !full()) {
+  while (!have_events_.load(std::memory_order_relaxed) && !full()) {
     this_thread()->looking();
     auto task = remote_.pop();
     if (!task) {
@@ -121,7 +121,7 @@ void Executor::settle_remote(ClientId submitter, std::uint64_t position, client:
     if (ended.ok) {
       reply.value = client::reply_value(client_->make_value(ended.result, client::kStoredFromBytes));
       const std::lock_guard guard(client_->lock());
-      reply.contained = client_->owner().lend_to(client::entries_of(ended.result.refs()), submitter);  // EXEC-2
+      reply.contained = client_->owner().export_to(client::entries_of(ended.result.refs()), submitter);  // EXEC-2
     }
   } catch (const Error& failed) {
     ended.ok = false;
@@ -142,7 +142,7 @@ void Executor::settle_remote(ClientId submitter, std::uint64_t position, client:
                                                std::to_string(kLongestReplyBytes) + " go to another node"));
     bytes = client::encode(less);
   }
-  client_->outbox().wait_for_room();
+  client_->outbox().wait_for_space();
   client_->send_to_peer(submitter, net::TaskDone{position, std::move(bytes)});
 }
 

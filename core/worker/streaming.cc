@@ -108,7 +108,7 @@ bool OutgoingStream::put(const serial::Writer& item) {
   if (stream.stopped.load(std::memory_order_acquire)) return false;
   const client::TaskContext* task = client::current_task();
   if (task != nullptr && task->stopped()) throw Error(ErrorCode::cancelled, "the generator has been cancelled");
-  client_.outbox().wait_for_room();
+  client_.outbox().wait_for_space();
   const std::size_t size = item.encoded_size();
   if (size > kSmallItemBytes || !item.refs().empty()) {
     put_object(item);
@@ -140,7 +140,7 @@ void OutgoingStream::put_object(const serial::Writer& item) {
   owner::StreamItems::Object object{client_.make_value(item, client::kStoredFromBytes), {}};
   if (!item.refs().empty()) {
     const std::lock_guard guard(client_.lock());
-    object.contained = client_.owner().lend_to(client::entries_of(item.refs()), reader_);
+    object.contained = client_.owner().export_to(client::entries_of(item.refs()), reader_);
   }
   const std::lock_guard guard(stream_->mutex);
   stream_->batch.objects.push_back(std::move(object));

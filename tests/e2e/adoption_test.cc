@@ -157,7 +157,7 @@ TEST_F(Adoption, HeldByAnActorAloneAndGivenOn) {
   EXPECT_EQ(manta::get(keeper.call<&Keeper::total>()), 3L * kBig);
 }
 
-// One heir holds what another one has.
+// One standby owner holds what another one has.
 TEST_F(Adoption, OwnersThatDieOneAfterTheOther) {
   const auto inner = manta::get(owner_.call<&Owner::puts>(kBig, 1));
   auto second = manta::actor<Owner>();

@@ -99,7 +99,7 @@ std::vector<manta::Ref<Words>> fill_store_and_disk() {
   return refs;
 }
 
-const std::string kNoRoom =
+const std::string kNoSpace =
     " waits: it asks for 4[.]0 MiB of the object store, of 32[.]0 MiB here [0-9.]+ [KM]?i?B (is|are) free, and objects "
     "cannot be spilled to /tmp: (No space left on device|File too large);.*; held by process [0-9]+ with 2[0-9.]+ MiB; "
     "drop references to objects, or raise InitOptions::store_capacity_bytes";
@@ -172,17 +172,17 @@ const std::vector<WaitRow> rows{
   {"task_full_disk", {.num_cpus = 2, .store_capacity_bytes = 32 << 20, .spill_directory = "/tmp"}, make_small_disk, [] {
      const auto refs = fill_store_and_disk();
      expect_late(manta::remote<size_of>(refs.front()));
-   }, "task [^;]*size_of" + kNoRoom},
+   }, "task [^;]*size_of" + kNoSpace},
   {"actor_full_disk", {.num_cpus = 2, .store_capacity_bytes = 32 << 20, .spill_directory = "/tmp"}, make_small_disk, [] {
      auto reader = manta::actor<Reader>();
      (void)manta::get(reader.call<&Reader::size>(Words()));
      const auto refs = fill_store_and_disk();
      expect_late(reader.call<&Reader::size>(refs.front()));
-   }, "call of [^;]*size" + kNoRoom},
+   }, "call of [^;]*size" + kNoSpace},
   {"value_full_disk", {.num_cpus = 2, .store_capacity_bytes = 32 << 20, .spill_directory = "/tmp"}, make_small_disk, [] {
      const auto refs = fill_store_and_disk();
      expect_late(manta::remote<size_inside>(Shelf{{refs.front()}}));
-   }, "object [^;]*" + kNoRoom, false},
+   }, "object [^;]*" + kNoSpace, false},
 };
 // clang-format on
 

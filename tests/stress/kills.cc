@@ -239,7 +239,7 @@ class Lane {
       } else if (item.numbers) {
         for (const int x : manta::get(item.numbers)) value += x;
       } else {
-        value = check_lent(manta::get(item.lent), item);
+        value = check_borrowed(manta::get(item.lent), item);
       }
       if (value != item.expected) {
         complain(name + " returned " + std::to_string(value) + ", not " + std::to_string(item.expected));
@@ -252,7 +252,7 @@ class Lane {
     check_effects(item, name, code);
   }
 
-  Number check_lent(const Ref<Number>& inner, const Item& item) {
+  Number check_borrowed(const Ref<Number>& inner, const Item& item) {
     const auto value = manta::try_get(inner);
     if (value) return *value;
     if (value.error().code() != ErrorCode::object_lost)

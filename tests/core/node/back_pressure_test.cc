@@ -7,7 +7,7 @@ namespace manta::node {
 namespace {
 
 constexpr ClientId kA{1}, kB{2};
-constexpr std::size_t kFull = BackPressure::kFullBytes, kRoom = BackPressure::kRoomBytes;
+constexpr std::size_t kFull = BackPressure::kFullBytes, kSpace = BackPressure::kSpaceBytes;
 
 class BackPressureTest : public testing::Test {
  protected:
@@ -38,12 +38,12 @@ TEST_F(BackPressureTest, SourcesOfAFullDestinationWaitUntilItHasRoom) {
   EXPECT_FALSE(pressure.take_overfull()) << "it shrinks";
   pressure.queued(kB, 100);
   EXPECT_FALSE(pressure.take_overfull()) << "another destination";
-  pressure.queued(kA, kRoom + 2);
-  pressure.queued(kA, kRoom + 3);
+  pressure.queued(kA, kSpace + 2);
+  pressure.queued(kA, kSpace + 3);
   EXPECT_TRUE(pressure.take_overfull()) << "it is full until it has room";
   runs();
   EXPECT_EQ(gone_on, 0);
-  pressure.queued(kA, kRoom);
+  pressure.queued(kA, kSpace);
   runs();
   EXPECT_EQ(gone_on, 1);
 }

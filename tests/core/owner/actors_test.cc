@@ -247,7 +247,7 @@ TEST(OwnerActors, WhatAnActorKeepsOfItsArgumentsIsInTheBooks) {
   o.drop(second);
   o.drop(handle);
   EXPECT_EQ(o.live(), 2U) << "the actor holds both";
-  o.receive(kWorker, GivenBack{object(9), 1});
+  o.receive(kWorker, RemoveBorrower{object(9), 1});
   EXPECT_EQ(o.live(), 1U);
   o.call([&] { o.owner().client_died(kWorker, "has ended"); });
   EXPECT_EQ(o.live(), 0U);

@@ -42,22 +42,22 @@ TEST(OwnerBorrowedActors, ItsOwnerIsAskedAtTheFirstCallOnly) {
   EXPECT_THAT(ring.unstarted(), ElementsAre(2, 3));
 }
 
-TEST(OwnerBorrowedActors, CallsWaitForTheChannel) {
+TEST(OwnerBorrowedActors, CallsWaitForTheLink) {
   RecordedOwner o;
   Entry* handle = o.borrow(1, kAnn);
   o.call_method(handle, 2);
   o.log();
   o.receive(kAnn, at(kFirst));
-  EXPECT_THAT(o.log(), ElementsAre("channel to 201"));
+  EXPECT_THAT(o.log(), ElementsAre("link to 201"));
   o.call_method(handle, 3);
   FakeRing& ring = o.connect(kFirst);
-  o.call([&] { o.owner().channel_opened(kSecond, ring); });
+  o.call([&] { o.owner().link_opened(kSecond, ring); });
   EXPECT_THAT(ring.unstarted(), IsEmpty()) << "somebody else's";
-  o.call([&] { o.owner().channel_opened(kFirst, ring); });
+  o.call([&] { o.owner().link_opened(kFirst, ring); });
   EXPECT_THAT(ring.unstarted(), ElementsAre(2, 3));
 }
 
-TEST(OwnerBorrowedActors, TheLastCallMayFailWhenTheChannelOpens) {
+TEST(OwnerBorrowedActors, TheLastCallMayFailWhenTheLinkOpens) {
   RecordedOwner o;
   Entry* argument = o.put(8, Value::at({kSelf, 64, 100'000}, false));
   Entry* handle = o.borrow(1, kAnn);
@@ -72,7 +72,7 @@ TEST(OwnerBorrowedActors, TheLastCallMayFailWhenTheChannelOpens) {
   // As if it had been read back damaged: the entry is resolved, and failed.
   FakeRing& ring = o.connect(kFirst);
   o.log();
-  o.call([&] { o.owner().channel_opened(kFirst, ring); });
+  o.call([&] { o.owner().link_opened(kFirst, ring); });
   EXPECT_EQ(content(*call), "error object_lost");
   EXPECT_THAT(o.log(), Contains("to 5: gives back 1, 1 times"));
 }
@@ -176,7 +176,7 @@ TEST(OwnerBorrowedActors, TheFirstCallAfterItsOwnersDeathFails) {
     if (before) dies(o, kAnn);
     Entry* handle = o.borrow(1, kAnn);
     if (!before) dies(o, kAnn);
-    o.log();  // its heir may have what the handle is to, if that is no actor
+    o.log();  // its standby owner may have what the handle is to, if that is no actor
     EXPECT_EQ(content(*o.call_method(handle, 2)), "error actor_died");
     EXPECT_THAT(o.log(), IsEmpty());
     o.call([&] { o.owner().kill_actor(*handle, false); });
@@ -208,7 +208,7 @@ TEST(OwnerBorrowedActors, CallsKeepTheHandleAndTheLastReferenceIsGivenBack) {
 
 // --- other processes call an actor of this one
 
-TEST(OwnerLentActors, WhoAsksIsToldWhenItIsThereAndWheneverItMoves) {
+TEST(OwnerBorrowedFromUs, WhoAsksIsToldWhenItIsThereAndWheneverItMoves) {
   RecordedOwner o;
   Entry* handle = o.create(1, {.max_restarts = 1});
   o.owner().export_ref(*handle);
@@ -235,7 +235,7 @@ TEST(OwnerLentActors, WhoAsksIsToldWhenItIsThereAndWheneverItMoves) {
   EXPECT_THAT(o.log(), ElementsAre("to 5: 1 is gone"));
 }
 
-TEST(OwnerLentActors, WhoAsksForWhatIsNoActorOrNoMoreHearsThatItIsGone) {
+TEST(OwnerBorrowedFromUs, WhoAsksForWhatIsNoActorOrNoMoreHearsThatItIsGone) {
   RecordedOwner o;
   Entry* value = o.put(1);
   o.owner().export_ref(*value);
@@ -244,7 +244,7 @@ TEST(OwnerLentActors, WhoAsksForWhatIsNoActorOrNoMoreHearsThatItIsGone) {
   EXPECT_THAT(o.log(), ElementsAre("to 5: 1 is gone", "to 5: 77 is gone"));
 }
 
-TEST(OwnerLentActors, ABorrowerKeepsItAlive) {
+TEST(OwnerBorrowedFromUs, ABorrowerKeepsItAlive) {
   RecordedOwner o;
   Entry* handle = o.create(1);
   FakeRing& ring = o.grant_actor(1);
@@ -252,22 +252,22 @@ TEST(OwnerLentActors, ABorrowerKeepsItAlive) {
   o.call([&] { o.owner().lend(*handle, kAnn); });
   o.drop(handle);
   EXPECT_FALSE(ring.ended());
-  o.receive(kAnn, GivenBack{object(1), 1});
+  o.receive(kAnn, RemoveBorrower{object(1), 1});
   EXPECT_TRUE(ring.ended());
   EXPECT_EQ(o.live(), 0U);
 }
 
 // Bob gave his handle back, has got another one and calls with that; only then the first loan is announced, by Ann.
-TEST(OwnerLentActors, WhoBorrowsAgainIsStillToldWhereItIs) {
+TEST(OwnerBorrowedFromUs, WhoBorrowsAgainIsStillToldWhereItIs) {
   RecordedOwner o;
   Entry* handle = o.create(1, {.max_restarts = 1});
   o.grant_actor(1);
   o.finish(o.start(1));
   o.call([&] { o.owner().lend(*handle, kAnn); });
   o.receive(kBob, FindActor{object(1)});
-  o.receive(kBob, GivenBack{object(1), 1});
+  o.receive(kBob, RemoveBorrower{object(1), 1});
   o.receive(kBob, FindActor{object(1)});
-  o.receive(kAnn, Lent{object(1), kBob});
+  o.receive(kAnn, AddBorrower{object(1), kBob});
   o.worker_died(1);
   o.grant_actor(2);
   o.log();

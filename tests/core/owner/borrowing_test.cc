@@ -36,10 +36,10 @@ TEST(OwnerLending, ABorrowerKeepsTheObjectUntilItGivesAllBack) {
   lend(o, entry, kAnn);
   lend(o, entry, kBob);
   o.drop(entry);
-  o.receive(kAnn, GivenBack{object(1), 1});
-  o.receive(kBob, GivenBack{object(1), 1});
+  o.receive(kAnn, RemoveBorrower{object(1), 1});
+  o.receive(kBob, RemoveBorrower{object(1), 1});
   EXPECT_EQ(o.live(), 1U) << "one of two loans is left";
-  o.receive(kAnn, GivenBack{object(1), 1});
+  o.receive(kAnn, RemoveBorrower{object(1), 1});
   EXPECT_EQ(o.live(), 0U);
 }
 
@@ -49,11 +49,11 @@ TEST(OwnerLending, GivingBackMayOvertakeTheNewsOfTheLoan) {
   Entry* entry = o.put(1);
   lend(o, entry, kAnn);
   o.drop(entry);
-  o.receive(kBob, GivenBack{object(1), 1});
+  o.receive(kBob, RemoveBorrower{object(1), 1});
   EXPECT_EQ(o.live(), 1U);
-  o.receive(kAnn, GivenBack{object(1), 1});
+  o.receive(kAnn, RemoveBorrower{object(1), 1});
   EXPECT_EQ(o.live(), 1U) << "Bob's account is not settled";
-  o.receive(kAnn, Lent{object(1), kBob});
+  o.receive(kAnn, AddBorrower{object(1), kBob});
   EXPECT_EQ(o.live(), 0U);
 }
 
@@ -66,9 +66,9 @@ TEST(OwnerLending, TheDeadHoldNothing) {
   o.drop(entry);
   dies(o, kAnn);
   dies(o, kAnn);
-  o.receive(kBob, Lent{object(1), kAnn});
+  o.receive(kBob, AddBorrower{object(1), kAnn});
   EXPECT_EQ(o.live(), 1U);
-  o.receive(kBob, GivenBack{object(1), 1});
+  o.receive(kBob, RemoveBorrower{object(1), 1});
   EXPECT_EQ(o.live(), 0U);
 }
 
@@ -85,8 +85,8 @@ TEST(OwnerLending, AllProcessesOfADeadNodeHoldNothing) {
   o.drop(entry);
   o.call([&] { o.owner().node_died(kNode, "its machine stopped"); });
   EXPECT_EQ(content(*borrowed), "error object_lost");
-  o.receive(kAnn, Lent{object(1), kSecond});
-  o.receive(kAnn, GivenBack{object(1), 1});
+  o.receive(kAnn, AddBorrower{object(1), kSecond});
+  o.receive(kAnn, RemoveBorrower{object(1), 1});
   EXPECT_EQ(o.live(), 1U) << "only the borrowed one";
 }
 
@@ -130,7 +130,7 @@ TEST(OwnerLending, WhatAFetchedValueContainsIsLentWithIt) {
   o.drop(outside);
   o.drop(inside);
   EXPECT_EQ(o.live(), 1U);
-  o.receive(kAnn, GivenBack{object(1), 1});
+  o.receive(kAnn, RemoveBorrower{object(1), 1});
   EXPECT_EQ(o.live(), 0U);
 }
 
@@ -148,7 +148,7 @@ TEST(OwnerLending, WhatATaskKeptIsEnteredWhenItEnds) {
   o.finish(o.start(1), std::move(outcome));
   o.drop(result);
   EXPECT_EQ(o.live(), 1U);
-  o.receive(kWorker, GivenBack{object(1), 1});
+  o.receive(kWorker, RemoveBorrower{object(1), 1});
   EXPECT_EQ(o.live(), 0U);
 }
 
@@ -235,7 +235,7 @@ TEST(OwnerBorrowing, AnObjectThatTheHeirDoesNotKnowIsLostWithItsOwner) {
   const Entry* dependent = o.submit(std::move(task));
   dies(o, kAnn);
   EXPECT_EQ(content(*borrowed), "open");
-  o.receive(heir_of(kAnn), NotInherited{object(7)});
+  o.receive(standby_of(kAnn), NotReplicated{object(7)});
   EXPECT_EQ(content(*borrowed), "error object_lost");
   EXPECT_EQ(content(*dependent), "error object_lost");
   EXPECT_THAT(borrowed->value.error().message(), ::testing::HasSubstr("the process that owned it was killed"));

@@ -215,8 +215,8 @@ TEST(OwnerTasks, LateAndRepeatedNewsChangeNothing) {
     o.owner().client_died(ClientId{101}, "was killed");
     o.owner().client_died(ClientId{101}, "was killed");
   });
-  o.receive(ClientId{101}, Lent{object(1), ClientId{101}});
-  o.receive(ClientId{101}, GivenBack{object(8), 1});
+  o.receive(ClientId{101}, AddBorrower{object(1), ClientId{101}});
+  o.receive(ClientId{101}, RemoveBorrower{object(8), 1});
   o.receive(ClientId{101}, Fetched{object(8), text("late"), {}});
   EXPECT_THAT(o.log(), IsEmpty());
   EXPECT_EQ(task->attempt, 1U);

@@ -25,7 +25,7 @@ struct Words {
     for (const detail::WireRef& ref : fetched.contained) out += " " + number(ref.object.low);
     return out + ")";
   }
-  std::string operator()(const Lent& lent) const {
+  std::string operator()(const AddBorrower& lent) const {
     return number(lent.object.low) + " lent to " + number(lent.client.value);
   }
   std::string operator()(const FindActor& find) const { return "where is " + number(find.actor.low); }
@@ -39,13 +39,13 @@ struct Words {
   std::string operator()(const Adopted& adopted) const { return adopted.alive ? "adopted" : "not adopted"; }
   std::string operator()(const Passed& passed) const { return number(passed.ref.object.low) + " is yours"; }
   std::string operator()(const CancelTask& cancel) const { return "cancel " + number(cancel.object.low); }
-  std::string operator()(const NotInherited& lost) const { return number(lost.object.low) + " was not inherited"; }
+  std::string operator()(const NotReplicated& lost) const { return number(lost.object.low) + " was not inherited"; }
   std::string operator()(const StreamItems& items) const { return "items of " + number(items.stream.low); }
   std::string operator()(const StreamCredit& credit) const {
     return number(credit.stream.low) + " may go to " + std::to_string(credit.limit);
   }
   std::string operator()(const StreamStop& stop) const { return "stop " + number(stop.stream.low); }
-  std::string operator()(const GivenBack& back) const {
+  std::string operator()(const RemoveBorrower& back) const {
     return "gives back " + number(back.object.low) + ", " + std::to_string(back.count) + " times";
   }
 };
@@ -226,10 +226,10 @@ void RecordedOwner::set_demand(DemandIndex index, const sched::ResourceSet& requ
 
 void RecordedOwner::kill_worker(LeaseId lease) { log_.push_back("kill worker of " + number(lease.value)); }
 
-Channel* RecordedOwner::channel_to(ClientId worker) {
+WorkerLink* RecordedOwner::link_to(ClientId worker) {
   const auto it = channels_.find(worker);
   if (it != channels_.end()) return it->second.get();
-  log_.push_back("channel to " + number(worker.value));
+  log_.push_back("link to " + number(worker.value));
   return nullptr;
 }
 

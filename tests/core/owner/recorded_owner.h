@@ -26,7 +26,7 @@ Outcome returns(std::string_view content);
 Outcome throws();
 sched::ResourceSet cpus(std::int64_t n);
 
-class FakeRing final : public Channel {
+class FakeRing final : public WorkerLink {
  public:
   explicit FakeRing(std::size_t capacity) : capacity_(capacity) {}
   // The worker begins the oldest task that has not started; null: none.
@@ -71,14 +71,14 @@ class RecordedOwner final : OwnerEffects {
   // Calls a method. With one reference for the test, and watched.
   Entry* call_method(Entry* handle, std::uint64_t n) { return call_method(handle, task(n)); }
   Entry* call_method(Entry* handle, NewTask task);
-  // Drops the count, as Ref does outside the lock; the goodbye is for the test to say.
+  // Drops the count, as Ref does outside the lock; the release is for the test to say.
   static void drop_count(Entry* entry) { entry->refs.fetch_sub(1); }
 
   // Lease n is on worker 100 + n.
   FakeRing& grant(std::uint64_t lease, std::size_t capacity = 1024, ShapeIndex shape = 0);
   // The same for the index-th actor of this process.
   FakeRing& grant_actor(std::uint64_t lease, std::uint32_t index = 0, std::size_t capacity = 1024);
-  // From now on there is a channel to the worker, which another process' actor lives on.
+  // From now on there is a link to the worker, which another process' actor lives on.
   FakeRing& connect(ClientId worker);
   Entry* start(std::uint64_t lease) { return rings_.at(lease)->start(); }
   void finish(Entry* entry, Outcome outcome = returns("done"));
@@ -104,7 +104,7 @@ class RecordedOwner final : OwnerEffects {
 
   // Effects since the last call: "demand 4", "return 2", "free 64" (a block's offset), "resolved 7", and messages:
   // "to 5: fetch 7", "to 5: value of 7 (lends 8)", "to 5: 7 lent to 6", "to 5: gives back 7, 2 times".
-  // "restore 7", "free extent 4096". Of actors: "demand 1 for actor 0", "kill worker of 2" (a lease), "channel to 101",
+  // "restore 7", "free extent 4096". Of actors: "demand 1 for actor 0", "kill worker of 2" (a lease), "link to 101",
   // "drop name x of 7", "to 5: where is 7", "to 5: 7 is at 101", "to 5: 7 is gone", "to 5: kill 7".
   // "stop 7 in 101, with its children, by force", "to 5: cancel 7". Shapes other than 0: "demand 4 of shape 1".
   std::vector<std::string> log() { return std::exchange(log_, {}); }
@@ -119,7 +119,7 @@ class RecordedOwner final : OwnerEffects {
   void return_lease(LeaseId lease) override;
   void kill_worker(LeaseId lease) override;
   void stop_task(ClientId worker, const TaskId& task, const Cancellation& how) override;
-  Channel* channel_to(ClientId worker) override;
+  WorkerLink* link_to(ClientId worker) override;
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, PeerMessage message) override;
   void free_stored(const StoredLocation& location) override;

@@ -11,7 +11,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// The channel has given it up already, as one does that hears so from its worker.
+// The link has given it up already, as one does that hears so from its worker.
 void come_back(RecordedOwner& o, FakeRing& ring, Entry* entry) {
   ASSERT_TRUE(ring.take_back(*entry));
   o.call([&] { o.owner().came_back(*entry); });

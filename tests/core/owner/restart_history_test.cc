@@ -26,7 +26,7 @@ constexpr std::uint64_t kActor = 1;  // its object's number; calls count from 2
 constexpr std::size_t kRoom = 3;     // records in a ring: few, so that it is full now and then
 
 // A ring as both sides see it. What is done waits for its submitter to take it.
-class Ring final : public Channel {
+class Ring final : public WorkerLink {
  public:
   bool push(Entry& entry) override {
     if (unstarted.size() + started.size() + done.size() >= kRoom) return false;
@@ -263,10 +263,10 @@ class World {
     void return_lease(LeaseId lease) override { world.end_of(lease); }
     void kill_worker(LeaseId lease) override { world.end_of(lease); }
     // The node connects them, which takes a while. Of a worker that is gone nothing comes but the news of its death.
-    Channel* channel_to(ClientId worker) override {
+    WorkerLink* link_to(ClientId worker) override {
       inbox.emplace_back([this, worker] {
         Worker& w = world.worker(worker);
-        if (w.alive || !told.contains(worker)) owner.channel_opened(worker, w.rings[id]);
+        if (w.alive || !told.contains(worker)) owner.link_opened(worker, w.rings[id]);
       });
       return nullptr;
     }

@@ -65,7 +65,7 @@ TEST(OwnerSpilling, NotWhatOthersHold) {
   Entry* object = o.put(1, block(64));
   o.call([&] { o.owner().lend(*object, kOther); });
   EXPECT_THAT(spillable(o), IsEmpty());
-  o.receive(kOther, GivenBack{object->id, 1});
+  o.receive(kOther, RemoveBorrower{object->id, 1});
   EXPECT_THAT(spillable(o), ElementsAre(1));
   Entry* borrowed = o.borrow(7, kOther);
   o.receive(kOther, Fetched{owner::object(7), block(8, kOther), {}});
@@ -174,14 +174,14 @@ TEST(OwnerSpilling, WhatFindsNoRoomIsADemandForSoMuchOfTheStore) {
   o.grant(1);
   o.tick();
   ASSERT_EQ(o.owner().unmet().size(), 1U);
-  EXPECT_EQ(o.owner().unmet().front().room_bytes, 100'000U);
+  EXPECT_EQ(o.owner().unmet().front().space_bytes, 100'000U);
   const std::uint64_t progress = o.owner().unmet().front().progress;
   o.grant(2);
   EXPECT_EQ(o.owner().unmet().front().progress, progress) << "another lease brings no room";
-  EXPECT_EQ(o.owner().obstacle(*result).room_bytes, 100'000U);
+  EXPECT_EQ(o.owner().obstacle(*result).space_bytes, 100'000U);
   o.receive(kOther, Fetch{argument->id});
   ASSERT_EQ(o.owner().unmet().size(), 2U) << "another process waits for the value";
-  EXPECT_EQ(o.owner().unmet().back().room_bytes, 100'000U);
+  EXPECT_EQ(o.owner().unmet().back().space_bytes, 100'000U);
   EXPECT_EQ(o.owner().label_of(o.owner().unmet().back().index), "object " + argument->id.to_string());
   o.room = true;
   o.tick();

@@ -114,7 +114,7 @@ TEST(FoundActors, AreHandedOutUntilTheirLastHandleIsReleased) {
   EXPECT_THAT(o.log(), ElementsAre("to 5: adopted"));
   o.call([&] { o.owner().release_last(*handle); });
   EXPECT_THAT(o.log(), IsEmpty());
-  o.receive(kOther, GivenBack{id, 1});
+  o.receive(kOther, RemoveBorrower{id, 1});
   EXPECT_THAT(o.log(), ElementsAre("drop name x of 1"));
   o.receive(kOther, AdoptActor{id, 4});
   EXPECT_THAT(o.log(), ElementsAre("to 5: not adopted"));

@@ -63,7 +63,7 @@ class BundledSchedulerTest : public testing::Test, BundleEffects {
   void lease_ended(ClientId, LeaseId lease, LeaseEnd, const std::string&) override { ended_.insert(lease); }
   void infeasible(ClientId, ShapeIndex shape, const std::string& why) override { refused_[shape] = why; }
   void ask_back(ClientId submitter, ShapeIndex, std::uint32_t) override { EXPECT_EQ(submitter, kDriver); }
-  void close_channel(ClientId, ClientId) override {}
+  void close_ring(ClientId, ClientId) override {}
   void bundle_reserved(const Bundle& bundle, std::uint32_t attempt) override { reserved_[bundle] = attempt; }
 
   Time now_{0};

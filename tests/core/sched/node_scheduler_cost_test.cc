@@ -19,7 +19,7 @@ struct Node final : NodeSchedulerEffects {
   void lease_ended(ClientId, LeaseId, LeaseEnd, const std::string&) override {}
   void infeasible(ClientId, ShapeIndex, const std::string&) override {}
   void ask_back(ClientId, ShapeIndex, std::uint32_t) override {}
-  void close_channel(ClientId, ClientId) override {}
+  void close_ring(ClientId, ClientId) override {}
   std::vector<ClientId> starting;
   std::deque<std::pair<ClientId, LeaseId>> held;
 };

@@ -69,8 +69,8 @@ TEST(NodeScheduler, UnknownAndLateMessagesAreIgnored) {
   node.give_back(1, 9);
   node.unblocked(100);
   node.blocked(55);
-  node.channel_closed(100, 1);
-  node.channel_closed(100, 2);
+  node.ring_closed(100, 1);
+  node.ring_closed(100, 2);
   node.worker_started(100);
   node.worker_started(200);
   node.worker_failed(300, "never existed");
@@ -158,7 +158,7 @@ TEST(NodeScheduler, SCHED9_AnActorsDemandEndsWithItsLease) {
     node.pass(1000 * kMs);
     const std::vector<std::string> log = node.log();
     EXPECT_TRUE(std::none_of(log.begin(), log.end(), [](const auto& line) { return line.starts_with("start"); }))
-        << "no worker is started for an actor that is no more, before it is withdrawn";
+        << "no worker is started for an actor that is no more, before it is drop_replica";
     EXPECT_FALSE(node.scheduler().submits(ClientId{1}));
     node.want(1, 1, actor);
     EXPECT_THAT(node.log(), ElementsAre("start 101", "grant 1: lease 2 on 101")) << "once it is stated again";
@@ -234,16 +234,16 @@ TEST(NodeScheduler, SCHED5_ADeadSubmitterReturnsWhatItHeldOnceChannelsAreClosed)
   EXPECT_EQ(node.scheduler().ledger().available(), cpus(0)) << "its tasks still run";
   node.join(2);
   node.want(2, 2, cpus(1));
-  node.channel_closed(100, 1);
+  node.ring_closed(100, 1);
   EXPECT_THAT(node.log(), ElementsAre("grant 2: lease 3 on 100"));
-  node.channel_closed(100, 1);
+  node.ring_closed(100, 1);
   EXPECT_THAT(node.log(), IsEmpty());
   node.left(101);
   EXPECT_THAT(node.log(), ElementsAre("start 102", "grant 2: lease 4 on 102")) << "nobody is told of lease 2";
 }
 
 TEST(NodeScheduler, SCHED5_AWorkerThatDoesNotCloseIsKilled) {
-  RecordedScheduler node({.total = cpus(1), .close_channel_grace = 2000 * kMs});
+  RecordedScheduler node({.total = cpus(1), .close_ring_grace = 2000 * kMs});
   node.join(1);
   node.want(1, 1, cpus(1));
   node.want(1, 0, cpus(1));
@@ -254,7 +254,7 @@ TEST(NodeScheduler, SCHED5_AWorkerThatDoesNotCloseIsKilled) {
   EXPECT_THAT(node.log(), IsEmpty());
   node.pass(1 * kMs);
   EXPECT_THAT(node.log(), ElementsAre("kill 100"));
-  node.channel_closed(100, 1);
+  node.ring_closed(100, 1);
   EXPECT_EQ(node.scheduler().ledger().available(), cpus(1));
   node.left(100);
   EXPECT_EQ(node.scheduler().ledger().available(), cpus(1));
@@ -270,7 +270,7 @@ TEST(NodeScheduler, SCHED5_ADeadWorkerLosesBothItsLeaseAndThoseItHeld) {
   node.left(100);
   EXPECT_THAT(node.log(), ElementsAre("ended 1: lease 1, killed by signal 9 (SIGKILL)", "close 101 for 100",
                                       "start 102", "grant 1: lease 3 on 102"));
-  node.channel_closed(101, 100);
+  node.ring_closed(101, 100);
   EXPECT_EQ(node.scheduler().ledger().available(), cpus(1));
 }
 
@@ -311,7 +311,7 @@ TEST(NodeScheduler, LeasesAreNumberedWithinTheNode) {
     void lease_ended(ClientId, LeaseId, LeaseEnd, const std::string&) override {}
     void infeasible(ClientId, ShapeIndex, const std::string&) override {}
     void ask_back(ClientId, ShapeIndex, std::uint32_t) override {}
-    void close_channel(ClientId, ClientId) override {}
+    void close_ring(ClientId, ClientId) override {}
     LeaseId lease;
   } effects;
   const std::uint64_t node = std::uint64_t{7} << 40;

@@ -21,7 +21,7 @@ NodeSchedulerConfig random_config(std::mt19937_64& random) {
   config.max_workers = static_cast<std::uint32_t>(pick(1, 12));
   config.warm_workers = static_cast<std::uint32_t>(pick(0, 3));
   config.idle_worker_life = pick(10, 3000) * kMs;
-  config.close_channel_grace = pick(10, 1000) * kMs;
+  config.close_ring_grace = pick(10, 1000) * kMs;
   return config;
 }
 
@@ -173,8 +173,8 @@ void RandomHistory::close(std::uint64_t worker) {
   Process& process = processes_[worker];
   const std::uint64_t submitter = std::exchange(process.closing_for, 0);
   process.lease = 0;
-  scheduler_.channel_closed(ClientId{worker}, ClientId{submitter}, now_);
-  check("channel_closed");
+  scheduler_.ring_closed(ClientId{worker}, ClientId{submitter}, now_);
+  check("ring_closed");
 }
 
 void RandomHistory::return_some() {
@@ -213,7 +213,7 @@ void RandomHistory::late_message() {
     case 2: {
       const auto process = processes_.find(somebody.value);
       if (process == processes_.end() || process->second.closing_for == 0) {
-        scheduler_.channel_closed(somebody, ClientId{any_process()}, now_);
+        scheduler_.ring_closed(somebody, ClientId{any_process()}, now_);
       }
       break;
     }
@@ -433,7 +433,7 @@ void RandomHistory::ask_back(ClientId submitter, ShapeIndex shape, std::uint32_t
   asked_[{submitter.value, shape}] += count;
 }
 
-void RandomHistory::close_channel(ClientId worker, ClientId submitter) {
+void RandomHistory::close_ring(ClientId worker, ClientId submitter) {
   note("close", worker.value, submitter.value);
   processes_[worker.value].closing_for = submitter.value;
 }

@@ -49,7 +49,7 @@ class RandomHistory final : NodeSchedulerEffects {
   void lease_ended(ClientId submitter, LeaseId lease, LeaseEnd why, const std::string& status) override;
   void infeasible(ClientId submitter, ShapeIndex shape, const std::string& why) override;
   void ask_back(ClientId submitter, ShapeIndex shape, std::uint32_t count) override;
-  void close_channel(ClientId worker, ClientId submitter) override;
+  void close_ring(ClientId worker, ClientId submitter) override;
 
   void step();
   void change_demand();

@@ -75,8 +75,8 @@ void RecordedScheduler::unblocked(std::uint64_t worker) {
   after_event();
 }
 
-void RecordedScheduler::channel_closed(std::uint64_t worker, std::uint64_t submitter) {
-  scheduler_.channel_closed(ClientId{worker}, ClientId{submitter}, now_);
+void RecordedScheduler::ring_closed(std::uint64_t worker, std::uint64_t submitter) {
+  scheduler_.ring_closed(ClientId{worker}, ClientId{submitter}, now_);
   after_event();
 }
 
@@ -146,7 +146,7 @@ void RecordedScheduler::ask_back(ClientId submitter, ShapeIndex shape, std::uint
   log_.push_back("ask " + name(submitter, shape) + ": " + number(count));
 }
 
-void RecordedScheduler::close_channel(ClientId worker, ClientId submitter) {
+void RecordedScheduler::close_ring(ClientId worker, ClientId submitter) {
   log_.push_back("close " + number(worker.value) + " for " + number(submitter.value));
 }
 

@@ -28,7 +28,7 @@ class RecordedScheduler final : NodeSchedulerEffects {
   void left(std::uint64_t client, const std::string& status = "killed by signal 9 (SIGKILL)");
   void blocked(std::uint64_t worker);
   void unblocked(std::uint64_t worker);
-  void channel_closed(std::uint64_t worker, std::uint64_t submitter);
+  void ring_closed(std::uint64_t worker, std::uint64_t submitter);
   void keep_alive(std::uint64_t worker, bool keep);
   // Lets time pass, ticking whenever the scheduler asks for it.
   void pass(Time duration);
@@ -52,7 +52,7 @@ class RecordedScheduler final : NodeSchedulerEffects {
   void lease_ended(ClientId submitter, LeaseId lease, LeaseEnd why, const std::string& status) override;
   void infeasible(ClientId submitter, ShapeIndex shape, const std::string& why) override;
   void ask_back(ClientId submitter, ShapeIndex shape, std::uint32_t count) override;
-  void close_channel(ClientId worker, ClientId submitter) override;
+  void close_ring(ClientId worker, ClientId submitter) override;
   void after_event();
 
   bool instant_workers_;

@@ -14,12 +14,12 @@
 
 namespace manta::node {
 
-class RoomRequests {
+class SpaceRequests {
  public:
   // make: asks a client for so many bytes, to be answered by made() with the same id. answer: the asker's.
   using Make = std::function<void(ClientId to, std::uint64_t id, std::uint64_t bytes)>;
   using Answer = std::function<void(ClientId asker, std::uint64_t number, std::uint64_t bytes)>;
-  RoomRequests(Make make, Answer answer) : make_(std::move(make)), answer_(std::move(answer)) {}
+  SpaceRequests(Make make, Answer answer) : make_(std::move(make)), answer_(std::move(answer)) {}
 
   // number: the asker's own. others: the clients to ask, in order, until it is enough.
   void need(ClientId asker, std::uint64_t number, std::uint64_t bytes, std::deque<ClientId> others);

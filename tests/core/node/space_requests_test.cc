@@ -1,4 +1,4 @@
-#include "core/node/room_requests.h"
+#include "core/node/space_requests.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,18 +16,18 @@ using ::testing::IsEmpty;
 // "ask 3 for 100 (1)": with the request's id; "tell 1: 7 made 60".
 struct Recorded {
   std::vector<std::string> lines;
-  RoomRequests requests{[this](ClientId to, std::uint64_t id, std::uint64_t bytes) {
-                          lines.push_back("ask " + std::to_string(to.value) + " for " + std::to_string(bytes) + " (" +
-                                          std::to_string(id) + ")");
-                        },
-                        [this](ClientId asker, std::uint64_t number, std::uint64_t bytes) {
-                          lines.push_back("tell " + std::to_string(asker.value) + ": " + std::to_string(number) +
-                                          " made " + std::to_string(bytes));
-                        }};
+  SpaceRequests requests{[this](ClientId to, std::uint64_t id, std::uint64_t bytes) {
+                           lines.push_back("ask " + std::to_string(to.value) + " for " + std::to_string(bytes) + " (" +
+                                           std::to_string(id) + ")");
+                         },
+                         [this](ClientId asker, std::uint64_t number, std::uint64_t bytes) {
+                           lines.push_back("tell " + std::to_string(asker.value) + ": " + std::to_string(number) +
+                                           " made " + std::to_string(bytes));
+                         }};
   std::vector<std::string> log() { return std::exchange(lines, {}); }
 };
 
-TEST(RoomRequests, OneAfterTheOtherUntilItIsEnough) {
+TEST(SpaceRequests, OneAfterTheOtherUntilItIsEnough) {
   Recorded r;
   r.requests.need(ClientId{9}, 7, 100, {ClientId{1}, ClientId{2}, ClientId{3}});
   EXPECT_THAT(r.log(), ElementsAre("ask 1 for 100 (1)"));
@@ -39,7 +39,7 @@ TEST(RoomRequests, OneAfterTheOtherUntilItIsEnough) {
   EXPECT_THAT(r.log(), IsEmpty()) << "nobody asked it";
 }
 
-TEST(RoomRequests, NobodyCan) {
+TEST(SpaceRequests, NobodyCan) {
   Recorded r;
   r.requests.need(ClientId{9}, 7, 100, {});
   EXPECT_THAT(r.log(), ElementsAre("tell 9: 7 made 0"));
@@ -49,7 +49,7 @@ TEST(RoomRequests, NobodyCan) {
   EXPECT_THAT(r.log(), ElementsAre("ask 1 for 100 (2)", "tell 9: 8 made 0"));
 }
 
-TEST(RoomRequests, Room1TheDeadHaveAnswered) {
+TEST(SpaceRequests, TheDeadHaveAnswered) {
   Recorded r;
   r.requests.need(ClientId{9}, 1, 100, {ClientId{1}, ClientId{2}, ClientId{3}});
   r.requests.need(ClientId{2}, 2, 100, {ClientId{1}});

@@ -1,4 +1,4 @@
-// The submitter's end of one worker: owner::Channel on a ring.
+// The submitter's end of one worker: owner::WorkerLink on a ring.
 //
 // Threading: under the client's lock. Ownership: owns the mapping of the ring and the blocks of requests in flight.
 #pragma once
@@ -21,10 +21,10 @@ namespace manta::client {
 
 class Client;
 
-class OutChannel final : public owner::Channel {
+class RingLink final : public owner::WorkerLink {
  public:
-  OutChannel(Client& client, ClientId worker, net::RingMemory& memory, net::ClientSlot& worker_slot);
-  ~OutChannel() override;
+  RingLink(Client& client, ClientId worker, net::RingMemory& memory, net::ClientSlot& worker_slot);
+  ~RingLink() override;
 
   bool push(owner::Entry& entry) override;
   owner::Entry* take_back_last() override;
@@ -44,7 +44,7 @@ class OutChannel final : public owner::Channel {
 
   ClientId worker() const { return worker_; }
   LeaseId lease;        // in force; none: kept for the next one
-  bool active = false;  // in the client's list of channels to poll
+  bool active = false;  // in the client's list of links to poll
   void set_task_cpus(std::uint32_t ten_thousandths);
 
  private:

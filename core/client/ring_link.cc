@@ -1,4 +1,4 @@
-#include "core/client/out_channel.h"
+#include "core/client/ring_link.h"
 
 #include <algorithm>
 #include <cstring>
@@ -12,13 +12,13 @@ namespace manta::client {
 using net::PayloadKind;
 using net::Record;
 
-OutChannel::OutChannel(Client& client, ClientId worker, net::RingMemory& memory, net::ClientSlot& worker_slot)
+RingLink::RingLink(Client& client, ClientId worker, net::RingMemory& memory, net::ClientSlot& worker_slot)
     : client_(client),
       worker_(worker),
       memory_(&memory),
       ring_(memory, worker_slot.tasks, net::group_of(client.self())) {}
 
-OutChannel::~OutChannel() {
+RingLink::~RingLink() {
   for (const Straggler& straggler : stragglers_) {
     if (straggler.block != kNoBlock) client_.arena().free(straggler.block);
   }
@@ -28,16 +28,16 @@ OutChannel::~OutChannel() {
   net::RingMemory::unmap(memory_);
 }
 
-void OutChannel::set_task_cpus(std::uint32_t ten_thousandths) {
+void RingLink::set_task_cpus(std::uint32_t ten_thousandths) {
   memory_->task_cpus.store(ten_thousandths, std::memory_order_relaxed);
 }
 
-std::uint64_t OutChannel::position_of(const owner::Entry& entry) const {
+std::uint64_t RingLink::position_of(const owner::Entry& entry) const {
   const std::uint64_t front = ring_.front_position();
   return front + static_cast<std::uint32_t>(entry.position - static_cast<std::uint32_t>(front));
 }
 
-bool OutChannel::push(owner::Entry& entry) {
+bool RingLink::push(owner::Entry& entry) {
   Record* record = ring_.reserve();
   if (record == nullptr) return false;
   const std::uint64_t position = ring_.next_position();
@@ -57,7 +57,7 @@ bool OutChannel::push(owner::Entry& entry) {
 }
 
 // False: no room in the store for a block.
-bool OutChannel::fill(Record& record, const owner::Entry& entry, std::uint64_t& block) {
+bool RingLink::fill(Record& record, const owner::Entry& entry, std::uint64_t& block) {
   record.function = entry.function.value;
   record.task = entry.id;
   record.ref_mask = entry.ref_mask;
@@ -105,7 +105,7 @@ bool OutChannel::fill(Record& record, const owner::Entry& entry, std::uint64_t& 
 
 // Into the record if it fits, else into a block. False: no room in the store.
 template <class Fill>
-bool OutChannel::place(Record& record, std::size_t size, std::uint64_t& block, Fill fill) {
+bool RingLink::place(Record& record, std::size_t size, std::uint64_t& block, Fill fill) {
   if (size <= Record::kPayloadBytes) {
     record.kind = PayloadKind::bytes;
     record.size_bytes = static_cast<std::uint32_t>(size);
@@ -120,13 +120,13 @@ bool OutChannel::place(Record& record, std::size_t size, std::uint64_t& block, F
   return true;
 }
 
-void OutChannel::refer(Record& record, const net::BlockRef& block) {
+void RingLink::refer(Record& record, const net::BlockRef& block) {
   record.kind = PayloadKind::block;
   record.size_bytes = sizeof block;
   std::memcpy(record.payload, &block, sizeof block);
 }
 
-void OutChannel::forget(std::uint64_t position) {
+void RingLink::forget(std::uint64_t position) {
   const std::size_t index = position % net::kRingRecords;
   entries_[index] = nullptr;
   if (!blocks_.empty() && blocks_[index] != kNoBlock) {
@@ -135,7 +135,7 @@ void OutChannel::forget(std::uint64_t position) {
   }
 }
 
-owner::Entry* OutChannel::take_back_last() {
+owner::Entry* RingLink::take_back_last() {
   while (back_ > ring_.front_position()) {
     const std::uint64_t position = back_ - 1;
     owner::Entry* entry = entries_[position % net::kRingRecords];
@@ -150,7 +150,7 @@ owner::Entry* OutChannel::take_back_last() {
   return nullptr;
 }
 
-bool OutChannel::take_back(owner::Entry& entry) {
+bool RingLink::take_back(owner::Entry& entry) {
   const std::uint64_t position = position_of(entry);
   if (entries_[position % net::kRingRecords] != &entry) return false;
   if (ring_.take_back(position) != net::TakeBack::taken) return false;
@@ -158,7 +158,7 @@ bool OutChannel::take_back(owner::Entry& entry) {
   return true;
 }
 
-owner::Entry* OutChannel::next_lost() {
+owner::Entry* RingLink::next_lost() {
   while (!stragglers_.empty()) {
     const Straggler straggler = stragglers_.front();
     stragglers_.erase(stragglers_.begin());
@@ -174,7 +174,7 @@ owner::Entry* OutChannel::next_lost() {
   return nullptr;
 }
 
-bool OutChannel::push_end() {
+bool RingLink::push_end() {
   Record* record = ring_.reserve();
   if (record == nullptr) return false;
   record->flags = Record::kEnd;
@@ -186,7 +186,7 @@ bool OutChannel::push_end() {
 }
 
 // Records are claimed in order: behind one that is ready there is none that runs.
-void OutChannel::running(std::vector<owner::Entry*>& entries) const {
+void RingLink::running(std::vector<owner::Entry*>& entries) const {
   for (const Straggler& each : stragglers_) {
     if (each.entry != nullptr && !ring_.straggler_done(each.index)) entries.push_back(each.entry);
   }
@@ -198,7 +198,7 @@ void OutChannel::running(std::vector<owner::Entry*>& entries) const {
   }
 }
 
-void OutChannel::replace(owner::Entry& entry, owner::Entry& by) {
+void RingLink::replace(owner::Entry& entry, owner::Entry& by) {
   for (Straggler& each : stragglers_) {
     if (each.entry == &entry) each.entry = &by;
   }
@@ -206,7 +206,7 @@ void OutChannel::replace(owner::Entry& entry, owner::Entry& by) {
 }
 
 // Moves those at the front that run out of the way. Records are claimed in order, so none is behind one that waits.
-void OutChannel::pass_running() {
+void RingLink::pass_running() {
   while (ring_.outstanding() > 0 && ring_.state(ring_.front_position()) == net::RecordState::claimed) {
     const std::size_t index = ring_.front_position() % net::kRingRecords;
     const std::uint64_t block = blocks_.empty() ? kNoBlock : std::exchange(blocks_[index], kNoBlock);
@@ -215,7 +215,7 @@ void OutChannel::pass_running() {
   }
 }
 
-owner::Entry* OutChannel::pop_straggler(owner::Outcome& outcome) {
+owner::Entry* RingLink::pop_straggler(owner::Outcome& outcome) {
   const auto done = std::find_if(stragglers_.begin(), stragglers_.end(),
                                  [&](const Straggler& each) { return ring_.straggler_done(each.index); });
   if (done == stragglers_.end()) return nullptr;
@@ -227,7 +227,7 @@ owner::Entry* OutChannel::pop_straggler(owner::Outcome& outcome) {
   return straggler.entry;
 }
 
-bool OutChannel::stop_looking() {
+bool RingLink::stop_looking() {
   if (in_order()) return ring_.stop_looking();
   pass_running();
   if (!ring_.stop_looking()) return false;
@@ -237,7 +237,7 @@ bool OutChannel::stop_looking() {
                       [&](const Straggler& each) { return ring_.straggler_done(each.index); });
 }
 
-owner::Entry* OutChannel::pop_finished(owner::Outcome& outcome) {
+owner::Entry* RingLink::pop_finished(owner::Outcome& outcome) {
   for (;;) {
     if (!stragglers_.empty()) {
       if (owner::Entry* entry = pop_straggler(outcome)) return entry;
@@ -259,7 +259,7 @@ owner::Entry* OutChannel::pop_finished(owner::Outcome& outcome) {
   }
 }
 
-owner::Outcome OutChannel::decode(const Record& record) {
+owner::Outcome RingLink::decode(const Record& record) {
   owner::Outcome outcome;
   const bool framed = (record.flags & Record::kFramed) != 0;
   const bool parts = (record.flags & Record::kHasRefs) != 0;

@@ -1,4 +1,4 @@
-// What dead clients leave (owner::Estates), and how their heirs take part in what clients say to each other.
+// What dead clients leave (owner::StandbyOwners), and how their standby owners take part in what clients say to each other.
 #include <boost/asio/post.hpp>
 
 #include "core/node/daemon.h"
@@ -7,17 +7,17 @@
 namespace manta::node {
 
 owner::RoundCallEdge Daemon::round_call_edge() {
-  return {[this](ClientId client, ClientId heir, std::uint32_t round) {
+  return {[this](ClientId client, ClientId standby, std::uint32_t round) {
             deaths_.flush();
-            if (Client* c = find(client)) send(*c, net::Settle{heir, round});
+            if (Client* c = find(client)) send(*c, net::Settle{standby, round});
           },
-          [this](NodeId node, ClientId heir, std::uint32_t round) {
-            cluster_->send(node, link::Settle{heir, round});
+          [this](NodeId node, ClientId standby, std::uint32_t round) {
+            cluster_->send(node, link::Settle{standby, round});
           },
-          [this](NodeId node, ClientId heir, std::uint32_t round) {
-            cluster_->send(node, link::Settled{heir, round});
+          [this](NodeId node, ClientId standby, std::uint32_t round) {
+            cluster_->send(node, link::Settled{standby, round});
           },
-          [this](ClientId heir, std::uint32_t round) { estates_.settled(heir, round); }};
+          [this](ClientId standby, std::uint32_t round) { standby_owners_.settled(standby, round); }};
 }
 
 std::vector<ClientId> Daemon::greeted() const {
@@ -28,33 +28,33 @@ std::vector<ClientId> Daemon::greeted() const {
   return ids;
 }
 
-// Of this node: clients, and heirs, which may know of objects anywhere.
+// Of this node: clients, and standby owners, which may know of objects anywhere.
 std::set<ClientId> Daemon::users_of_arenas() const {
   std::set<ClientId> users;
   for (const auto& [id, client] : clients_) {
     if (client->greeted) users.insert(id);
   }
-  for (const ClientId heir : estates_.heirs()) users.insert(heir);
+  for (const ClientId standby : standby_owners_.standbys()) users.insert(standby);
   return users;
 }
 
-// From a client of this node, or an heir.
+// From a client of this node, or a standby owner.
 void Daemon::peer_message(ClientId from, ClientId to, std::vector<std::byte> message) {
   if (Client* client = find(to)) {
-    if (owner::is_heir(from)) deaths_.flush();  // its owner's death first, which says how that ended
+    if (owner::is_standby(from)) deaths_.flush();  // its owner's death first, which says how that ended
     return send(*client, net::FromPeer{from, std::move(message)});
   }
-  if (node_of(to) == self_) return to_estates(from, to, message);
+  if (node_of(to) == self_) return to_standby_owners(from, to, message);
   if (cluster_) cluster_->send(node_of(to), link::Peer{from, to, std::move(message)});
 }
 
-void Daemon::to_estates(ClientId from, ClientId to, std::span<const std::byte> message) {
+void Daemon::to_standby_owners(ClientId from, ClientId to, std::span<const std::byte> message) {
   auto packet = net::decode_peer_packet(message);
   if (!packet) return;
   std::visit(
       [&](auto& m) {
         if constexpr (std::is_constructible_v<owner::PeerMessage, decltype(std::move(m))>) {
-          estates_.receive(from, to, owner::PeerMessage(std::move(m)));
+          standby_owners_.receive(from, to, owner::PeerMessage(std::move(m)));
         }
       },
       *packet);
@@ -73,12 +73,12 @@ void Daemon::add_user(ClientId user, ClientId where) {
 
 // All that live are about to hear of the death, or have.
 void Daemon::death_announced(ClientId dead, const std::string& status) {
-  estates_.client_died(dead, status);
+  standby_owners_.client_died(dead, status);
   // Later: the head is in the middle of telling other nodes.
-  if (node_of(dead) == self_) boost::asio::post(io_, [this, dead] { estates_.announced(dead); });
+  if (node_of(dead) == self_) boost::asio::post(io_, [this, dead] { standby_owners_.announced(dead); });
 }
 
-// --- owner::EstateEffects
+// --- owner::StandbyEffects
 
 void Daemon::send_as(ClientId from, ClientId to, owner::PeerMessage message) {
   const auto packet = std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message);
@@ -99,14 +99,14 @@ void Daemon::arena_unused(ClientId arena, ClientId user) {
   if (cluster_ && node_of(arena) != self_) cluster_->send(node_of(arena), link::ArenaUnused{arena});
 }
 
-void Daemon::ask_all(ClientId heir, std::uint32_t round) {
+void Daemon::ask_all(ClientId standby, std::uint32_t round) {
   std::vector<NodeId> others;
   for (const auto& node : nodes_) {
     if (node.node != self_) others.push_back(node.node);
   }
-  round_call_.start(heir, round, greeted(), others);
+  round_call_.start(standby, round, greeted(), others);
 }
 
-void Daemon::estate_closed(ClientId heir) { drop_user(heir); }
+void Daemon::standby_closed(ClientId standby) { drop_user(standby); }
 
 }  // namespace manta::node

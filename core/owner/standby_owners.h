@@ -1,15 +1,15 @@
-// The objects of a node's dead clients: each client has a standby owner (an Heir) in the node's daemon. Sans-I/O.
+// The objects of a node's dead clients: each client has a standby owner (an Standby) in the node's daemon. Sans-I/O.
 //
 // While a client lives, its standby owner only stores replicated metadata: of what the client owns and other processes
 // may hold. After the client's death the standby owner answers for these objects, as an owner does. References that
 // were in transit at the death are covered until each process has confirmed twice that it handled all earlier messages.
 //
-//   ESTATE-1  while a client lives, its standby owner frees none of its objects and answers for none
-//   ESTATE-2  replicated objects are freed when, and not before, the estate is settled and no borrower is left
-//   ESTATE-3  every request to a dead client, or to its standby owner, is answered, whether there is an estate or not
-//   ESTATE-4  when nothing is left of an estate, its standby owner is gone
+//   STANDBY-1  while a client lives, its standby owner frees none of its objects and answers for none
+//   STANDBY-2  replicated objects are freed when, and not before, the failover state is settled and no borrower is left
+//   STANDBY-3  every request to a dead client, or to its standby owner, is answered, whether there is a failover state or not
+//   STANDBY-4  when nothing is left of a failover state, its standby owner is gone
 //
-// Threading: one thread; effects may call receive(), which is then acted on later. Ownership: owns the heirs; effects
+// Threading: one thread; effects may call receive(), which is then acted on later. Ownership: owns the standby owners; effects
 // must outlive it.
 #pragma once
 
@@ -27,63 +27,63 @@
 
 namespace manta::owner {
 
-class EstateEffects {
+class StandbyEffects {
  public:
-  virtual ~EstateEffects() = default;
+  virtual ~StandbyEffects() = default;
   virtual void send_as(ClientId from, ClientId to, PeerMessage message) = 0;
   // A block in the arena of a client that lives, or in a dead one's, which goes with its arena.
   virtual void free_block(const StoredLocation& location) = 0;
-  // The arena's process is dead, and this heir knows of nothing in it.
-  virtual void arena_unused(ClientId arena, ClientId heir) = 0;
-  // Asks all processes whether they have acted on what was sent before; answered by Estates::settled().
-  virtual void ask_all(ClientId heir, std::uint32_t round) = 0;
-  // The heir is no more.
-  virtual void estate_closed(ClientId heir) = 0;
+  // The arena's process is dead, and this standby owner knows of nothing in it.
+  virtual void arena_unused(ClientId arena, ClientId standby) = 0;
+  // Asks all processes whether they have acted on what was sent before; answered by StandbyOwners::settled().
+  virtual void ask_all(ClientId standby, std::uint32_t round) = 0;
+  // The standby owner is no more.
+  virtual void standby_closed(ClientId standby) = 0;
 };
 
-class Estates {
+class StandbyOwners {
  public:
-  explicit Estates(EstateEffects& effects);
-  ~Estates();
+  explicit StandbyOwners(StandbyEffects& effects);
+  ~StandbyOwners();
 
   // From a living client.
-  void bequeath(ClientId owner, std::vector<Bequest> bequests);
+  void replicate(ClientId owner, std::vector<Replica> replicas);
   void withdraw(ClientId owner, const std::vector<ObjectId>& objects);
   // A client of this node died, and all that it sent was delivered. Before its death is announced.
   void open(ClientId owner, const std::string& status);
   // The news of the death are on their way to all others: those of open() too.
   void announced(ClientId owner);
   // All processes have answered the question of this round, or are dead.
-  void settled(ClientId heir, std::uint32_t round);
+  void settled(ClientId standby, std::uint32_t round);
   // Of any node, this one too.
   void client_died(ClientId client, const std::string& status);
   void node_died(NodeId node, const std::string& status);
-  // To a client of this node that is dead, or to its heir.
+  // To a client of this node that is dead, or to its standby owner.
   void receive(ClientId from, ClientId to, PeerMessage message);
 
-  bool has_heir(ClientId owner) const { return heirs_.contains(heir_of(owner)); }
-  std::vector<ClientId> heirs() const;  // all of them, also of the living
-  std::string why_open() const;         // what holds an object of the dead, or ""
+  bool has_standby(ClientId owner) const { return standbys_.contains(standby_of(owner)); }
+  std::vector<ClientId> standbys() const;  // all of them, also of the living
+  std::string why_open() const;            // what holds an object of the dead, or ""
   // First broken invariant, or "".
   std::string check_invariants() const;
 
  private:
-  struct Heir;
+  struct Standby;
   struct Letter {
     ClientId from, to;
     PeerMessage message;
   };
-  // While one is alive, letters wait, and no heir goes away.
+  // While one is alive, letters wait, and no standby owner goes away.
   class Busy;
-  Heir* find(ClientId heir) const;
+  Standby* find(ClientId standby) const;
   void handle(const Letter& letter);
   void answer_for_nobody(const Letter& letter);
   void close_empty();
   bool is_dead(ClientId client) const { return dead_.contains(client) || dead_nodes_.contains(node_of(client)); }
 
-  EstateEffects& effects_;
-  std::map<ClientId, std::unique_ptr<Heir>> heirs_;
-  std::set<ClientId> dead_;  // an heir may be younger than a death; looked up, never walked
+  StandbyEffects& effects_;
+  std::map<ClientId, std::unique_ptr<Standby>> standbys_;
+  std::set<ClientId> dead_;  // a standby owner may be younger than a death; looked up, never walked
   std::set<NodeId> dead_nodes_;
   std::deque<Letter> letters_;
   std::set<ClientId> touched_;  // open ones, that may be empty now

@@ -1,4 +1,4 @@
-// The submitter's end of a worker on another node: owner::Channel on messages.
+// The submitter's end of a worker on another node: owner::WorkerLink on messages.
 //
 // Tasks go out as RunTask, a small window of them ahead; the worker runs them in order and answers each. What it has not
 // started it sends back when it is asked to, and by itself when its task waits, so that no task waits behind another.
@@ -24,11 +24,11 @@ namespace manta::client {
 
 class Client;
 
-class RemoteChannel final : public owner::Channel {
+class MessageLink final : public owner::WorkerLink {
  public:
   static constexpr std::size_t kWindow = 16;
 
-  RemoteChannel(Client& client, ClientId worker) : client_(client), worker_(worker) {}
+  MessageLink(Client& client, ClientId worker) : client_(client), worker_(worker) {}
 
   bool push(owner::Entry& entry) override;
   // At once only from a worker that is lost; else asks, and the answer comes as messages.

@@ -1,4 +1,4 @@
-#include "core/client/remote_channel.h"
+#include "core/client/message_link.h"
 
 #include <algorithm>
 #include <cstring>
@@ -16,7 +16,7 @@ constexpr std::size_t kInMessageUpTo = 64 * 1024;
 
 }  // namespace
 
-bool RemoteChannel::push(owner::Entry& entry) {
+bool MessageLink::push(owner::Entry& entry) {
   // Calls that are under way together may wait for each other: all of them go.
   const std::size_t at_a_time = entry.kind == owner::Kind::call ? entry.actor->limits.max_concurrency : 1;
   if (lost_ || outstanding_.size() >= std::max(kWindow, at_a_time)) return false;
@@ -71,7 +71,7 @@ bool RemoteChannel::push(owner::Entry& entry) {
   return true;
 }
 
-owner::Entry* RemoteChannel::take_back_last() {
+owner::Entry* MessageLink::take_back_last() {
   if (lost_) {
     if (outstanding_.size() <= at_a_time_) return nullptr;  // REMOTE-1
     const auto last = std::prev(outstanding_.end());
@@ -86,14 +86,14 @@ owner::Entry* RemoteChannel::take_back_last() {
   return nullptr;
 }
 
-owner::Entry* RemoteChannel::next_lost() {
+owner::Entry* MessageLink::next_lost() {
   if (outstanding_.empty()) return nullptr;
   owner::Entry* entry = outstanding_.begin()->second;
   outstanding_.erase(outstanding_.begin());
   return entry;
 }
 
-bool RemoteChannel::push_end() {
+bool MessageLink::push_end() {
   net::RunTask task;
   task.position = next_++;
   task.kind = net::TaskKind::end;
@@ -101,7 +101,7 @@ bool RemoteChannel::push_end() {
   return true;
 }
 
-owner::Entry* RemoteChannel::returned(std::uint64_t position) {
+owner::Entry* MessageLink::returned(std::uint64_t position) {
   const auto it = outstanding_.find(position);
   if (it == outstanding_.end()) return nullptr;
   owner::Entry* entry = it->second;
@@ -110,20 +110,20 @@ owner::Entry* RemoteChannel::returned(std::uint64_t position) {
   return entry;
 }
 
-void RemoteChannel::running(std::vector<owner::Entry*>& entries) const {
+void MessageLink::running(std::vector<owner::Entry*>& entries) const {
   for (const std::uint64_t position : began_) {
     const auto it = outstanding_.find(position);
     if (it != outstanding_.end()) entries.push_back(it->second);
   }
 }
 
-void RemoteChannel::replace(owner::Entry& entry, owner::Entry& by) {
+void MessageLink::replace(owner::Entry& entry, owner::Entry& by) {
   for (auto& [position, each] : outstanding_) {
     if (each == &entry) each = &by;
   }
 }
 
-owner::Entry* RemoteChannel::finished(const net::TaskDone& done, owner::Outcome& outcome) {
+owner::Entry* MessageLink::finished(const net::TaskDone& done, owner::Outcome& outcome) {
   owner::Entry* entry = returned(done.position);
   if (entry == nullptr) return nullptr;
   try {

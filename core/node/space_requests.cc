@@ -1,4 +1,4 @@
-#include "core/node/room_requests.h"
+#include "core/node/space_requests.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,12 +6,12 @@
 
 namespace manta::node {
 
-void RoomRequests::need(ClientId asker, std::uint64_t number, std::uint64_t bytes, std::deque<ClientId> others) {
+void SpaceRequests::need(ClientId asker, std::uint64_t number, std::uint64_t bytes, std::deque<ClientId> others) {
   go_on(requests_.emplace(++last_id_, Request{asker, number, bytes, 0, std::move(others)}).first);
 }
 
 // Asks the first of the others, or answers.
-void RoomRequests::go_on(std::map<std::uint64_t, Request>::iterator it) {
+void SpaceRequests::go_on(std::map<std::uint64_t, Request>::iterator it) {
   const Request& request = it->second;
   if (request.made < request.wanted && !request.others.empty()) {
     make_(request.others.front(), it->first, request.wanted - request.made);
@@ -21,7 +21,7 @@ void RoomRequests::go_on(std::map<std::uint64_t, Request>::iterator it) {
   requests_.erase(it);
 }
 
-void RoomRequests::made(ClientId from, std::uint64_t id, std::uint64_t bytes) {
+void SpaceRequests::made(ClientId from, std::uint64_t id, std::uint64_t bytes) {
   const auto it = requests_.find(id);
   if (it == requests_.end() || it->second.others.empty() || it->second.others.front() != from) return;
   it->second.made += std::min(bytes, it->second.wanted - it->second.made);
@@ -29,7 +29,7 @@ void RoomRequests::made(ClientId from, std::uint64_t id, std::uint64_t bytes) {
   go_on(it);
 }
 
-void RoomRequests::client_gone(ClientId client) {
+void SpaceRequests::client_gone(ClientId client) {
   std::erase_if(requests_, [&](const auto& item) { return item.second.asker == client; });
   std::vector<std::uint64_t> waiting;
   for (auto& [id, request] : requests_) {

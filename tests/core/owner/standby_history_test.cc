@@ -13,9 +13,9 @@
 #include <rapidcheck.h>
 
 #include "core/base/overloaded.h"
-#include "core/owner/estates.h"
 #include "core/owner/owner.h"
 #include "core/owner/round_call.h"
+#include "core/owner/standby_owners.h"
 #include "tests/core/owner/recorded_owner.h"
 
 namespace manta::owner {
@@ -39,16 +39,16 @@ struct Died {
   ClientId client;
 };
 struct Question {
-  ClientId heir;
+  ClientId standby;
   std::uint32_t round = 0;
 };
-struct Will {
-  std::vector<Bequest> bequests;
+struct Replication {
+  std::vector<Replica> replicas;
 };
 struct Withdrawal {
   std::vector<ObjectId> objects;
 };
-using Message = std::variant<Peer, Letter, Exited, Died, Question, Will, Withdrawal>;
+using Message = std::variant<Peer, Letter, Exited, Died, Question, Replication, Withdrawal>;
 
 class Node;
 
@@ -60,12 +60,12 @@ class Process final : public OwnerEffects {
   void set_demand(DemandIndex, const sched::ResourceSet&, std::uint32_t) override {}
   void return_lease(LeaseId) override {}
   void kill_worker(LeaseId) override {}
-  Channel* channel_to(ClientId) override { return nullptr; }
+  WorkerLink* link_to(ClientId) override { return nullptr; }
   void drop_name(const std::string&, const ObjectId&) override {}
   std::chrono::nanoseconds now() const override { return {}; }
   void resolved(Entry&) override {}
   void send(ClientId to, PeerMessage message) override { to_node.push_back(Peer{id, to, std::move(message)}); }
-  void bequeath(std::vector<Bequest> bequests) override { to_node.push_back(Will{std::move(bequests)}); }
+  void replicate(std::vector<Replica> replicas) override { to_node.push_back(Replication{std::move(replicas)}); }
   void withdraw(std::vector<ObjectId> objects) override { to_node.push_back(Withdrawal{std::move(objects)}); }
   void free_stored(const StoredLocation& location) override;
 
@@ -84,9 +84,9 @@ class Process final : public OwnerEffects {
   Node& node_;
 };
 
-class Node final : public EstateEffects {
+class Node final : public StandbyEffects {
  public:
-  Node() : estates_(*this), calls_(edge()) {
+  Node() : standby_owners_(*this), calls_(edge()) {
     for (std::uint64_t n = 1; n <= kProcesses; ++n) {
       processes_.push_back(std::make_unique<Process>(*this, ClientId{n}));
       there_.insert(ClientId{n});
@@ -134,7 +134,8 @@ class Node final : public EstateEffects {
   }
   void kill(Process& p) {
     p.owner->table().for_each([&](const Entry& entry) {
-      if (entry.owned && entry.extra && entry.extra->will == EntryExtra::Will::done) adopted_.insert(entry.id.low);
+      if (entry.owned && entry.extra && entry.extra->replication == EntryExtra::Replication::done)
+        adopted_.insert(entry.id.low);
     });
     for (auto it = blocks_.begin(); it != blocks_.end();) {  // a block that was not replicated goes with its arena
       const bool lost = it->second == p.id && !adopted_.contains(it->first);
@@ -160,7 +161,7 @@ class Node final : public EstateEffects {
     Message message = std::move(queue.front());
     queue.pop_front();
     up ? at_node(*p, std::move(message)) : at_process(*p, std::move(message));
-    RC_ASSERT(estates_.check_invariants() == "");
+    RC_ASSERT(standby_owners_.check_invariants() == "");
     RC_ASSERT(freed_twice_ == 0U);
     return true;
   }
@@ -192,7 +193,7 @@ class Node final : public EstateEffects {
     for (const auto& p : processes_) {
       if (p->owner) RC_ASSERT(p->owner->table().live() == 0U);
     }
-    RC_ASSERT(estates_.why_open() == "");
+    RC_ASSERT(standby_owners_.why_open() == "");
     RC_ASSERT(blocks_.empty());
   }
   void free(const StoredLocation& location) {
@@ -210,9 +211,9 @@ class Node final : public EstateEffects {
     }
     return !entry.extra->contained.empty();
   }
-  // ESTATE-2: it is there, and its block is not another's.
+  // STANDBY-2: it is there, and its block is not another's.
   void check(const Process&, const Entry& entry) {
-    const ClientId owner = entry.owned ? ClientId{} : is_heir(entry.owner) ? deceased_of(entry.owner) : entry.owner;
+    const ClientId owner = entry.owned ? ClientId{} : is_standby(entry.owner) ? primary_of(entry.owner) : entry.owner;
     const bool lives = entry.owned || process(owner.value - 1).owner != nullptr;
     RC_ASSERT(entry.phase == Phase::resolved);
     if (!lives && !adopted_.contains(entry.id.low)) return;
@@ -232,20 +233,20 @@ class Node final : public EstateEffects {
                      Process& to = process(m.to.value - 1);
                      if (to.owner) to.to_process.push_back(std::move(m));
                    },
-                   [&](Will& m) { estates_.bequeath(p.id, std::move(m.bequests)); },
-                   [&](const Withdrawal& m) { estates_.withdraw(p.id, m.objects); },
+                   [&](Replication& m) { standby_owners_.replicate(p.id, std::move(m.replicas)); },
+                   [&](const Withdrawal& m) { standby_owners_.withdraw(p.id, m.objects); },
                    [&](const Exited&) {
                      there_.erase(p.id);
                      calls_.client_gone(p.id);
-                     estates_.open(p.id, "was killed");
+                     standby_owners_.open(p.id, "was killed");
                      for (const ClientId other : there_) {
                        Process& to = process(other.value - 1);
                        if (to.owner) to.to_process.push_back(Died{p.id});
                      }
-                     estates_.client_died(p.id, "was killed");
-                     estates_.announced(p.id);
+                     standby_owners_.client_died(p.id, "was killed");
+                     standby_owners_.announced(p.id);
                    },
-                   [&](const Question& m) { calls_.client_answered(p.id, m.heir, m.round); },
+                   [&](const Question& m) { calls_.client_answered(p.id, m.standby, m.round); },
                    [](const auto&) { RC_FAIL("not for a node"); },
                },
                message);
@@ -256,7 +257,7 @@ class Node final : public EstateEffects {
                    [&](const Letter& m) { p.held.push_back(p.owner->import(m.mail.ref, true)); },
                    [&](const Died& m) { p.owner->client_died(m.client, "was killed"); },
                    [&](const Question& m) {
-                     p.owner->inherit(deceased_of(m.heir));
+                     p.owner->fail_over(primary_of(m.standby));
                      p.to_node.push_back(m);
                    },
                    [](const auto&) { RC_FAIL("not for a process"); },
@@ -265,7 +266,7 @@ class Node final : public EstateEffects {
     RC_ASSERT(p.owner->check_invariants() == "");
   }
   void route(Peer peer) {
-    if (!there_.contains(peer.to)) return estates_.receive(peer.from, peer.to, std::move(peer.message));
+    if (!there_.contains(peer.to)) return standby_owners_.receive(peer.from, peer.to, std::move(peer.message));
     Process& to = process(peer.to.value - 1);
     if (to.owner) to.to_process.push_back(std::move(peer));
   }
@@ -273,23 +274,23 @@ class Node final : public EstateEffects {
   void send_as(ClientId from, ClientId to, PeerMessage message) override { route({from, to, std::move(message)}); }
   void free_block(const StoredLocation& location) override { free(location); }
   void arena_unused(ClientId, ClientId) override {}
-  void ask_all(ClientId heir, std::uint32_t round) override {
-    calls_.start(heir, round, {there_.begin(), there_.end()}, {});
+  void ask_all(ClientId standby, std::uint32_t round) override {
+    calls_.start(standby, round, {there_.begin(), there_.end()}, {});
   }
-  void estate_closed(ClientId) override {}
+  void standby_closed(ClientId) override {}
   RoundCallEdge edge() {
-    return {[this](ClientId client, ClientId heir, std::uint32_t round) {
+    return {[this](ClientId client, ClientId standby, std::uint32_t round) {
               Process& p = process(client.value - 1);
-              if (p.owner) p.to_process.push_back(Question{heir, round});
+              if (p.owner) p.to_process.push_back(Question{standby, round});
             },
             {},
             {},
-            [this](ClientId heir, std::uint32_t round) { estates_.settled(heir, round); }};
+            [this](ClientId standby, std::uint32_t round) { standby_owners_.settled(standby, round); }};
   }
 
   std::vector<std::unique_ptr<Process>> processes_;
   std::set<ClientId> there_;  // as the node knows
-  Estates estates_;
+  StandbyOwners standby_owners_;
   RoundCall calls_;
   std::uint64_t objects_ = 0;
   std::map<std::uint64_t, ClientId> blocks_;  // not freed, and whose they are
@@ -321,7 +322,7 @@ void step(Node& node, std::uint32_t what) {
   }
 }
 
-TEST(EstateHistory, WhatOthersHoldOutlivesItsOwnerAndNothingElseDoes) {
+TEST(StandbyHistory, WhatOthersHoldOutlivesItsOwnerAndNothingElseDoes) {
   const bool held = rc::check("histories of borrowing and adoption", [](const std::vector<std::uint32_t>& seeds) {
     Node node;
     // Each number is a few steps: histories long enough to get somewhere, that shrink well.
