@@ -59,8 +59,8 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
     if (end_) throw_error(*end_);
     TaskContext& creator = context();
     actor.constructor.id = creator.next_child();
-    entry = owner_->create_actor(std::move(actor));
-    question = {next_request_++, name, owner_->export_ref(*entry).object, std::string(call.type)};
+    entry = owner_->actors().create(std::move(actor));
+    question = {next_request_++, name, owner_->borrowing().export_ref(*entry).object, std::string(call.type)};
   }
   if (background_parked_.load(std::memory_order_relaxed)) wake_background();  // it says so if the actor has to wait
   if (name.empty()) return entry;
@@ -70,7 +70,7 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
       const net::Named answer = ask_for_name(question, question.request);
       if (!answer.found) {
         const std::lock_guard guard(mutex_);
-        owner_->start_actor(*entry);
+        owner_->actors().start(*entry);
         return entry;
       }
       if (!call.options.get_if_exists) {
@@ -102,7 +102,7 @@ owner::Entry* Client::call_actor(const detail::MethodCall& call) {
     if (end_) throw_error(*end_);
     TaskContext& caller = context();
     task.id = caller.next_child();
-    entry = owner_->call(static_cast<owner::Entry&>(*call.actor), std::move(task));
+    entry = owner_->actors().call(static_cast<owner::Entry&>(*call.actor), std::move(task));
   }
   if (timeline != nullptr) timeline->submitted(entry->id, start);
   if (background_parked_.load(std::memory_order_relaxed)) wake_background();
@@ -112,7 +112,7 @@ owner::Entry* Client::call_actor(const detail::MethodCall& call) {
 void Client::kill_actor(owner::Entry& actor, bool restart) {
   const std::lock_guard guard(mutex_);
   drain();  // what it has finished counts
-  owner_->kill_actor(actor, restart);
+  owner_->actors().kill(actor, restart);
 }
 
 detail::ActorStatus Client::actor_status(const owner::Entry& entry, bool with_reason) {
@@ -137,12 +137,12 @@ detail::ActorStatus Client::actor_status(const owner::Entry& entry, bool with_re
 owner::Entry* Client::lock_actor(const ObjectId& id) {
   const std::lock_guard guard(mutex_);
   if (end_) throw_error(*end_);
-  return owner_->adopt_actor(id);
+  return owner_->actors().adopt(id);
 }
 
 void Client::set_label(owner::Entry& entry, std::string label) {
   const std::lock_guard guard(mutex_);
-  owner_->set_label(entry, std::move(label));
+  entry.more().label = std::move(label);
 }
 
 // --- names
@@ -202,7 +202,7 @@ owner::Entry* Client::adopt_named(const net::Named& named, const std::string& na
                                                  ", not a " + detail::label_in(type));
   }
   std::unique_lock lock(mutex_);
-  if (named.owner == self()) return owner_->adopt_actor(named.actor);
+  if (named.owner == self()) return owner_->actors().adopt(named.actor);
   const bool on_live_node =
       std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node.node == node_of(named.owner); });
   if (!on_live_node) return nullptr;
@@ -211,7 +211,7 @@ owner::Entry* Client::adopt_named(const net::Named& named, const std::string& na
   names_answered_.wait(lock, [&] { return adoptions_.has_answer(request) || node_gone_; });
   const bool alive = adoptions_.take(request);
   if (node_gone_) throw_error(*end_);
-  return alive ? owner_->import({named.actor, named.owner}, true) : nullptr;
+  return alive ? owner_->borrowing().import({named.actor, named.owner}, true) : nullptr;
 }
 
 void Client::drop_name(const std::string& name, const ObjectId& actor) { send(net::DropName{name, actor}); }
@@ -232,7 +232,7 @@ void Client::on_ring(const net::RingTo& message, std::vector<Fd>& descriptors) {
   const auto it = ring_links_.find(message.worker);
   RingLink* link =
       it != ring_links_.end() ? it->second.get() : open_ring(message.worker, message.worker_slot, descriptors);
-  if (link != nullptr) owner_->link_opened(message.worker, *link);
+  if (link != nullptr) owner_->actors().link_opened(message.worker, *link);
 }
 
 void Client::kill_worker(LeaseId lease) { send(net::KillWorker{lease}); }
@@ -242,12 +242,12 @@ void Client::wait_for_ending_actors() {
   for (;;) {
     {
       const std::lock_guard guard(mutex_);
-      if (node_gone_ || !owner_->actors_are_ending()) return;
+      if (node_gone_ || !owner_->actors().ending()) return;
     }
     const std::uint32_t seen = slot().replies.rings.load(std::memory_order_seq_cst);
     {
       const std::lock_guard guard(mutex_);
-      if (node_gone_ || !owner_->actors_are_ending()) return;
+      if (node_gone_ || !owner_->actors().ending()) return;
     }
     if (!slot().replies.sleep(seen, std::min(deadline, Clock::now() + std::chrono::milliseconds(20))) &&
         Clock::now() >= deadline) {

@@ -73,7 +73,7 @@ bool Client::await(Await& await) {
   }
   entry.watched = true;
   awaits_.add(await);
-  owner_->want(entry);  // may resolve it: then it is ready
+  owner_->tasks().want(entry);  // may resolve it: then it is ready
   return true;
 }
 

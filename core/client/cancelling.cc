@@ -107,7 +107,7 @@ void Client::cancel(owner::Entry& entry, bool force, bool recursive) {
     const std::lock_guard guard(mutex_);
     drain();                                                                  // what has finished counts
     if (waiters_.load(std::memory_order_relaxed) > 0) slot().replies.wake();  // CLIENT-2
-    const auto done = owner_->cancel(entry, how);
+    const auto done = owner_->cancelling().cancel(entry, how);
     if (!done) throw_error(done.error());
   }
   if (background_parked_.load(std::memory_order_relaxed)) wake_background();
@@ -144,7 +144,7 @@ void Client::on_stop_task(ClientId from, const net::StopTask& stop) {
     const auto [task, run] = running_tasks_.find(stop.task, from);
     if (task == nullptr) return;  // it has ended
     source = task->stop(run, stop.how);
-    if (stop.how.recursive) owner_->cancel_children(stop.task, task->children(), of_children(stop.how));
+    if (stop.how.recursive) owner_->cancelling().cancel_children(stop.task, task->children(), of_children(stop.how));
     place = task->place();
     if (stop.how.force && place == RunningTask::Place::thread && task->still(run)) ::kill(::getpid(), SIGKILL);
     slot().replies.wake();  // it may wait
@@ -158,7 +158,7 @@ void Client::on_stop_task(ClientId from, const net::StopTask& stop) {
 void Client::stopped_task_ended(TaskContext& task, bool threw) {
   const std::lock_guard guard(mutex_);
   const owner::Cancellation& how = task.running->how();
-  if (threw && how.recursive) owner_->cancel_children(task.id, task.children, of_children(how));
+  if (threw && how.recursive) owner_->cancelling().cancel_children(task.id, task.children, of_children(how));
 }
 
 }  // namespace manta::client

@@ -142,7 +142,7 @@ void Client::stop(bool shut_down_node) {
     {
       const std::lock_guard guard(mutex_);
       if (!node_gone_) drain();
-      owner_->report_unread();
+      owner_->failures().report_unread(owner_->objects().table());
       unread_.finish();
     }
     wait_for_ending_actors();
@@ -172,13 +172,13 @@ void Client::stop(bool shut_down_node) {
 std::vector<const detail::EntryHead*> Client::live_entries() {
   const std::lock_guard guard(mutex_);
   std::vector<const detail::EntryHead*> entries;
-  owner_->table().for_each([&](const owner::Entry& entry) { entries.push_back(&entry); });
+  owner_->objects().table().for_each([&](const owner::Entry& entry) { entries.push_back(&entry); });
   return entries;
 }
 
 bool Client::any_live() {
   const std::lock_guard guard(mutex_);
-  return owner_->table().live() > 0;
+  return owner_->objects().table().live() > 0;
 }
 
 void Client::keep_own_objects() {
@@ -330,7 +330,7 @@ owner::ShapeIndex Client::shape_of(const TaskOptions& options) {
   if (have_last_shape_ && same_shape(options, last_options_)) return last_shape_;
   auto request = sched::request_of(options);
   if (!request) throw_error(request.error());
-  last_shape_ = owner_->shape_of(*request, sched::where_of(options));
+  last_shape_ = owner_->leases().shape_of(*request, sched::where_of(options));
   last_options_ = options;
   have_last_shape_ = true;
   return last_shape_;
@@ -382,7 +382,7 @@ owner::Entry* Client::submit(const detail::TaskCall& call) {
     TaskContext& submitter = context();
     task.id = submitter.next_child();
     task.shape = shape_of(call.options);
-    entry = owner_->submit(std::move(task));
+    entry = owner_->tasks().submit(std::move(task));
   }
   if (timeline != nullptr) timeline->submitted(entry->id, start);
   if (background_parked_.load(std::memory_order_relaxed)) wake_background();
@@ -399,17 +399,17 @@ owner::Entry* Client::put(const serial::Writer& writer) {
 owner::Entry* Client::put(owner::Value value, std::vector<owner::Entry*> contained) {
   const std::lock_guard guard(mutex_);
   TaskContext& putter = context();
-  return owner_->put(putter.id.put(putter.puts++), std::move(value), std::move(contained));
+  return owner_->objects().put(putter.id.put(putter.puts++), std::move(value), std::move(contained));
 }
 
 detail::WireRef Client::export_ref(owner::Entry& entry) {
   const std::lock_guard guard(mutex_);
-  return owner_->export_ref(entry);
+  return owner_->borrowing().export_ref(entry);
 }
 
 owner::Entry* Client::import_ref(const detail::WireRef& ref) {
   const std::lock_guard guard(mutex_);
-  owner::Entry* entry = owner_->import(ref, false);
+  owner::Entry* entry = owner_->borrowing().import(ref, false);
   TaskContext* task = current_task();
   if (task != nullptr && !entry->owned && (!entry->extra || entry->extra->counted_borrows == 0)) {
     detail::retain(entry);
@@ -420,7 +420,7 @@ owner::Entry* Client::import_ref(const detail::WireRef& ref) {
 
 void Client::last_reference_gone(owner::Entry& entry) {
   const std::lock_guard guard(mutex_);
-  owner_->release_last(entry);
+  owner_->objects().release_last(entry);
 }
 
 detail::ValueView Client::view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry) {
@@ -490,7 +490,7 @@ detail::ValueView Client::read_value(owner::Entry& entry) {
     }
     auto data = view->at(at.offset, at.size_bytes);
     if (!data) throw_error(data.error());
-    owner_->used(entry);
+    owner_->objects().used(entry);
     detail::retain(&entry);  // never the last one to let go while the lock is held: the caller has one too
     const std::shared_ptr<owner::Entry> hold(&entry, [](owner::Entry* e) { detail::release(e); });
     return {{*data, at.size_bytes}, value.framed(), pins_.pin(at, view, hold), entry.id};

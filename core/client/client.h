@@ -198,10 +198,10 @@ class Client final : owner::OwnerEffects {
 
   // --- for the executor and the links; the caller holds lock() where it says so
   std::mutex& lock() { return mutex_; }
-  store::Arena& arena();                                                               // locked
-  owner::Owner& owner() { return *owner_; }                                            // locked
-  void activate(RingLink& link);                                                       // locked
-  detail::WireRef wire_ref(owner::Entry& entry) { return owner_->export_ref(entry); }  // locked
+  store::Arena& arena();                                                                           // locked
+  owner::Owner& owner() { return *owner_; }                                                        // locked
+  void activate(RingLink& link);                                                                   // locked
+  detail::WireRef wire_ref(owner::Entry& entry) { return owner_->borrowing().export_ref(entry); }  // locked
   // A view of a stored value that holds `entry` (one reference of it passes over) while it is used.
   detail::ValueView view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry);
   enum class Press : bool { no, yes };  // whether tasks that were not started may be taken back to make room

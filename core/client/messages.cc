@@ -42,7 +42,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::AskBack& m) {
                    const std::lock_guard guard(mutex_);
                    drain();
-                   owner_->ask_back(m.shape, m.count, m.node);
+                   owner_->leases().ask_back(m.shape, m.count, m.node);
                  },
                  [&](const net::OpenRing& m) {
                    if (descriptors.size() != 2 || hooks_ == nullptr) return;
@@ -76,7 +76,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::Settle& m) {
                    const std::lock_guard guard(mutex_);
                    drain();  // CLIENT-3
-                   owner_->fail_over(owner::primary_of(m.standby));
+                   owner_->borrowing().fail_over(owner::primary_of(m.standby));
                    send(net::Settled{m.standby, m.round});
                  },
                  [&](const net::MakeSpace& m) { make_space(m); },
@@ -153,13 +153,13 @@ void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptor
   }
   it->second->lease = granted.lease;
   if (granted.shape >= owner::kFirstActor) {
-    owner_->actor_granted(granted.shape, granted.lease, granted.worker, *it->second);
+    owner_->actors().granted(granted.shape, granted.lease, granted.worker, *it->second);
     guard.unlock();
     return wake_background();
   }
   const auto shape = static_cast<owner::ShapeIndex>(granted.shape);
-  it->second->set_task_cpus(static_cast<std::uint32_t>(owner_->request_of(shape).cpus.units()));
-  owner_->lease_granted(granted.lease, granted.worker, shape, *it->second);
+  it->second->set_task_cpus(static_cast<std::uint32_t>(owner_->leases().request_of(shape).cpus.units()));
+  owner_->leases().granted(granted.lease, granted.worker, shape, *it->second);
 }
 
 void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) {

@@ -52,7 +52,7 @@ void Client::watch(ReadyList& list, owner::Entry& entry, std::uint64_t token) {
   if (entry.phase == owner::Phase::resolved) return list.resolved(place);
   entry.watched = true;
   ready_watchers_[&entry].emplace_back(&list, place);
-  owner_->want(entry);  // may resolve it
+  owner_->tasks().want(entry);  // may resolve it
 }
 
 void Client::take_ready(ReadyList& list, std::vector<std::uint64_t>& tokens, std::vector<owner::Entry*>& entries) {

@@ -24,7 +24,7 @@ void Client::ask_for(std::span<detail::EntryHead* const> entries) {
     const std::lock_guard guard(mutex_);
     for (detail::EntryHead* head : entries) {
       auto& entry = static_cast<owner::Entry&>(*head);
-      if (!entry.owned && !entry.resolved.load(std::memory_order_relaxed)) owner_->want(entry);
+      if (!entry.owned && !entry.resolved.load(std::memory_order_relaxed)) owner_->tasks().want(entry);
     }
   }
   outbox_.wait_for_space();
@@ -121,13 +121,13 @@ void Client::on_granted_elsewhere(const net::Granted& granted) {
   MessageLink* link = &message_link(granted.worker);
   link->lease = granted.lease;
   if (granted.shape >= owner::kFirstActor) {
-    owner_->actor_granted(granted.shape, granted.lease, granted.worker, *link);
+    owner_->actors().granted(granted.shape, granted.lease, granted.worker, *link);
     guard.unlock();
     return wake_background();
   }
   const auto shape = static_cast<owner::ShapeIndex>(granted.shape);
-  link->task_cpus = static_cast<std::uint32_t>(owner_->request_of(shape).cpus.units());
-  owner_->lease_granted(granted.lease, granted.worker, shape, *link);
+  link->task_cpus = static_cast<std::uint32_t>(owner_->leases().request_of(shape).cpus.units());
+  owner_->leases().granted(granted.lease, granted.worker, shape, *link);
 }
 
 void Client::on_task_done(ClientId worker, const net::TaskDone& done) {
@@ -144,13 +144,13 @@ void Client::on_tasks_returned(ClientId worker, const net::TasksReturned& tasks)
   link.answered();
   // The newest first, each to the front: the order is kept.
   for (auto position = tasks.positions.rbegin(); position != tasks.positions.rend(); ++position) {
-    if (owner::Entry* entry = link.returned(*position)) owner_->came_back(*entry);
+    if (owner::Entry* entry = link.returned(*position)) owner_->leases().came_back(*entry);
   }
 }
 
 void Client::on_worker_blocked(ClientId worker, bool blocked) {
   const auto it = message_links_.find(worker);
-  if (it != message_links_.end() && it->second->lease) owner_->set_blocked(it->second->lease, blocked);
+  if (it != message_links_.end() && it->second->lease) owner_->leases().set_blocked(it->second->lease, blocked);
 }
 
 void Client::remote_lease_ended(LeaseId lease, const std::string& status) {

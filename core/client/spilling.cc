@@ -36,10 +36,10 @@ std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
     for (const owner::Entry* entry : entries) sum += entry->value.stored().size_bytes;
     return sum;
   };
-  std::vector<owner::Entry*> entries = owner_->spillable(bytes, is_read);
+  std::vector<owner::Entry*> entries = owner_->spilling().spillable(bytes, is_read);
   if (press == Press::yes && together(entries) < bytes) {
-    owner_->pressed();
-    entries = owner_->spillable(bytes, is_read);
+    owner_->leases().pressed();
+    entries = owner_->spilling().spillable(bytes, is_read);
   }
   std::uint64_t made = 0;
   for (owner::Entry* entry : entries) {
@@ -66,7 +66,7 @@ std::uint64_t Client::spill(std::uint64_t bytes, Press press) {
       spill_failed(extent.error());
       return made;
     }
-    owner_->spilled(*entry, *extent);
+    owner_->spilling().spilled(*entry, *extent);
     made += at.size_bytes;
   }
   if (made > 0) spilling_.failed.reset();
@@ -173,11 +173,11 @@ Result<store::Block> Client::allocate_now(std::uint64_t size_bytes, Press press)
 void Client::read_back(owner::Entry& entry, const store::Block& block) {
   auto read = spilling_.file->read(entry.value.spilled(), block.data);
   if (read) {
-    owner_->restored(entry, {self(), block.offset, block.size_bytes});
+    owner_->spilling().restored(entry, {self(), block.offset, block.size_bytes});
     if (node_gone_) keep_own_arena();
   } else {
     arena().free(block.offset);
-    owner_->unreadable(entry, read.error());
+    owner_->spilling().unreadable(entry, read.error());
   }
 }
 

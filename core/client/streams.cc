@@ -11,7 +11,7 @@ namespace manta::client {
 
 using detail::StreamItem;
 using detail::StreamStep;
-using Taken = owner::Owner::Taken;
+using Taken = owner::Streams::Taken;
 
 namespace {
 
@@ -30,7 +30,7 @@ bool Client::await_streams(std::span<detail::EntryHead* const> tasks, std::size_
     for (detail::EntryHead* task : tasks) {
       auto& entry = *static_cast<owner::Entry*>(task);
       streams.push_back(&stream_of(entry));
-      if (!ready(streams.back())) owner_->want(entry);
+      if (!ready(streams.back())) owner_->tasks().want(entry);
     }
   }
   count = std::min(count, streams.size());
@@ -45,9 +45,9 @@ StreamStep Client::take_item(owner::Entry& task, owner::IncomingStream::Item& it
   for (bool waited = false;;) {
     {
       const std::lock_guard guard(mutex_);
-      const Taken taken = owner_->take_item(task, item);
+      const Taken taken = owner_->streams().take_item(task, item);
       if (taken == Taken::item) {
-        if (as_object) item.entry = owner_->item_object(task, std::move(item));
+        if (as_object) item.entry = owner_->streams().item_object(task, std::move(item));
         return StreamStep::item;
       }
       if (taken == Taken::ended) {
@@ -63,7 +63,7 @@ StreamStep Client::take_item(owner::Entry& task, owner::IncomingStream::Item& it
 
 void Client::drop_stream(owner::Entry& task) {
   const std::lock_guard guard(mutex_);
-  owner_->drop_stream(task);
+  owner_->streams().drop(task);
 }
 
 }  // namespace manta::client

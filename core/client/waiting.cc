@@ -76,9 +76,9 @@ bool Client::drain() {
       progress = true;
     }
     if (!link.lease) continue;
-    const owner::Lease* lease = owner_->find_lease(link.lease);
+    const owner::Lease* lease = owner_->leases().find(link.lease);
     if (lease != nullptr && lease->blocked != link.worker_blocked()) {
-      owner_->set_blocked(link.lease, link.worker_blocked());
+      owner_->leases().set_blocked(link.lease, link.worker_blocked());
     }
   }
   return progress;
@@ -93,7 +93,7 @@ bool Client::prepare_sleep() {
       return false;
     }
     // Its flag may have changed since the last look; from now on the worker rings.
-    const owner::Lease* lease = link->lease ? owner_->find_lease(link->lease) : nullptr;
+    const owner::Lease* lease = link->lease ? owner_->leases().find(link->lease) : nullptr;
     if (lease != nullptr && lease->blocked != link->worker_blocked()) {
       quiet = false;
       return false;
@@ -194,7 +194,7 @@ bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
       return true;
     }
     entry.watched = true;
-    owner_->want(entry);
+    owner_->tasks().want(entry);
   }
   if (current_task() != nullptr && hooks_ != nullptr && deadline == detail::Deadline::max()) run_here(entry);
   return wait_until(done, deadline);
@@ -203,7 +203,7 @@ bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
 bool Client::waited_long() { return std::exchange(last_wait_was_long, false); }
 
 std::string Client::why_waits(const owner::Entry& entry) {
-  owner::Owner::Obstacle obstacle;
+  owner::Obstacle obstacle;
   net::WhyWaits question;
   {
     const std::lock_guard guard(mutex_);
@@ -256,7 +256,7 @@ void Client::add_completions(Completions& completions, std::span<detail::EntryHe
     } else {
       entry->watched = true;
       watchers_[entry].emplace_back(&completions, i);
-      owner_->want(*entry);
+      owner_->tasks().want(*entry);
     }
   }
 }
@@ -283,7 +283,7 @@ bool Client::fits_here(const owner::Entry& entry) const {
   if (owner::has_limit(entry)) return false;             // it may have to end with its process
   const sched::Where where = owner_->where_of(entry.shape);
   if (where.bundle || (where.node && where.node != node_of(self()) && !where.soft)) return false;
-  const sched::ResourceSet& request = owner_->request_of(entry.shape);
+  const sched::ResourceSet& request = owner_->leases().request_of(entry.shape);
   const TaskContext* task = current_task();
   return request.gpus.zero() && request.env == welcome_.env && request.memory_bytes == 0 && request.named.empty() &&
          request.cpus.units() <= static_cast<std::int64_t>(task->cpus);
@@ -307,7 +307,7 @@ bool Client::run_here(owner::Entry& entry) {
       lock.lock();
     }
     if (entry.phase != owner::Phase::queued && entry.phase != owner::Phase::pushed) return false;
-    if (!fits_here(entry) || !owner_->claim(entry)) return false;
+    if (!fits_here(entry) || !owner_->leases().claim(entry)) return false;
     running.begin(entry.id, self());
     running_tasks_.enter(running);
   }

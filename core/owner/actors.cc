@@ -1,21 +1,32 @@
-// Actors: made on a worker of their own, called in order, started again, ended with their last handle.
+#include "core/owner/actors.h"
+
 #include <algorithm>
 #include <utility>
 
 #include "core/base/end_of_process.h"
 #include "core/base/planted_bug.h"
-#include "core/owner/owner.h"
+#include "core/owner/actor_waits.h"
 
 namespace manta::owner {
 
 using State = Actor::State;
 
+namespace {
+
+// A constructor's result has to be fetched even if no thread of the program waits for anything.
+bool wants_tick(const Actor& actor) {
+  return actor.full || actor.state == State::starting || (actor.state == State::pending && actor.starts_at) ||
+         (actor.state == State::ending && !actor.pushed);
+}
+
+}  // namespace
+
 // --- from the program
 
-Entry* Owner::create_actor(NewActor made) {
+Entry* Actors::create(NewActor made) {
   auto actor = std::make_unique<Actor>();
   Actor& added = *actor;
-  added.index = next_actor_++;
+  added.index = next_++;
   added.owned = true;
   added.state = State::pending;
   added.limits = made.limits;
@@ -24,36 +35,50 @@ Entry* Owner::create_actor(NewActor made) {
   added.where = made.where;
   added.name = std::move(made.name);
   added.held_back = made.held_back;
-  added.backoff = detail::RestartBackoff(config_.restarts);
+  added.backoff = detail::RestartBackoff(limits_.restarts);
   actors_.emplace(added.index, std::move(actor));
-  return launch(std::move(made.constructor), Kind::actor, &added);
+  Entry& handle = context_.make(made.constructor, Kind::actor, &added);
+  added.handle = &handle;
+  return &context_.begin(handle, made.constructor);
 }
 
-void Owner::start_actor(Entry& handle) {
+void Actors::start(Entry& handle) {
   handle.actor->held_back = false;
   if (handle.phase == Phase::actor) demand_worker(*handle.actor);
 }
 
-Entry* Owner::call(Entry& handle, NewTask task) {
-  Actor& actor = known_actor(handle);
-  Entry* entry = launch(std::move(task), Kind::call, &actor);
-  if (actor.state == State::dead && entry->phase != Phase::resolved) {
+Entry* Actors::call(Entry& handle, NewTask task) {
+  Actor& actor = known(handle);
+  Entry& entry = context_.make(task, Kind::call, &actor);
+  calls_.add(actor, entry);
+  context_.begin(entry, task);
+  if (actor.state == State::dead && entry.phase != Phase::resolved) {
     handle.seen = true;  // the call has the error
-    fail(*entry, Error(actor.error));
+    context_.fail(entry, Error(actor.error));
   }
-  return entry;
+  return &entry;
 }
 
-Entry* Owner::adopt_actor(const ObjectId& id) {
-  Entry* entry = table_.find(id);
+void Actors::ready(Entry& entry) {
+  if (entry.kind == Kind::call) {
+    entry.phase = Phase::queued;
+    calls_.dispatch(*entry.actor);
+  } else {
+    entry.phase = Phase::actor;
+    demand_worker(*entry.actor);
+  }
+}
+
+Entry* Actors::adopt(const ObjectId& id) {
+  Entry* entry = objects_.table().find(id);
   if (entry == nullptr || !entry->owned || entry->kind != Kind::actor || entry->actor->state == State::dead)
     return nullptr;
-  hold(*entry);  // also where its last handle has gone outside of the lock (OWN-7)
+  objects_.hold(*entry);  // also where its last handle has gone outside of the lock (OWN-7)
   return entry;
 }
 
-void Owner::kill_actor(Entry& handle, bool restart) {
-  Actor& actor = known_actor(handle);
+void Actors::kill(Entry& handle, bool restart) {
+  Actor& actor = known(handle);
   if (actor.state == State::dead) return;
   if (!actor.owned) return effects_.send(handle.owner, KillActor{handle.id, restart});
   // What had started then fails when the process is gone.
@@ -61,20 +86,20 @@ void Owner::kill_actor(Entry& handle, bool restart) {
     effects_.kill_worker(actor.lease);
     actor.killed = true;
   }
-  if (!restart) actor_dead(actor, Error(ErrorCode::actor_died, label_of(handle) + " was ended by manta::kill"));
+  if (!restart) end(actor, Error(ErrorCode::actor_died, labels_.label_of(handle) + " was ended by manta::kill"));
 }
 
 // A borrowed actor becomes known as such when it is first called.
-Actor& Owner::known_actor(Entry& handle) {
+Actor& Actors::known(Entry& handle) {
   if (handle.kind == Kind::actor) return *handle.actor;
   auto made = std::make_unique<Actor>();
   Actor& actor = *made;
-  actor.index = next_actor_++;
+  actor.index = next_++;
   actor.handle = &handle;
   handle.kind = Kind::actor;
   handle.actor = &actor;
   actors_.emplace(actor.index, std::move(made));
-  if (handle.phase == Phase::resolved || is_dead(handle.owner) ||
+  if (handle.phase == Phase::resolved || deaths_.contains(handle.owner) ||
       is_standby(handle.owner)) {  // standby owners have no actors
     actor.state = State::dead;
     actor.error = lost_with_owner(handle, "has ended");
@@ -84,37 +109,30 @@ Actor& Owner::known_actor(Entry& handle) {
   return actor;
 }
 
-sched::Where Owner::where_of(DemandIndex index) const {
-  if (index < shapes_.size()) return shapes_[index]->where;
+sched::Where Actors::where_of(DemandIndex index) const {
   const auto it = actors_.find(index);
   return it == actors_.end() ? sched::Where{} : it->second->where;
 }
 
-Actor* Owner::find_actor(DemandIndex index) {
+Actor* Actors::find(DemandIndex index) const {
   const auto it = actors_.find(index);
   return it == actors_.end() ? nullptr : it->second.get();
 }
 
 // --- its worker
 
-void Owner::demand_worker(Actor& actor) {
+void Actors::demand_worker(Actor& actor) {
   if (actor.held_back || actor.demanded || actor.starts_at || actor.state != State::pending) return;
   actor.demanded = true;
   effects_.set_demand(actor.index, actor.request, 1);
 }
 
-void Owner::withdraw(Actor& actor) {
+void Actors::withdraw(Actor& actor) {
   if (std::exchange(actor.demanded, false)) effects_.set_demand(actor.index, actor.request, 0);
 }
 
-void Owner::start_if_due(Actor& actor) {
-  if (!actor.starts_at || effects_.now() < *actor.starts_at) return;
-  actor.starts_at.reset();
-  demand_worker(actor);
-}
-
-void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, WorkerLink& link) {
-  Actor* actor = find_actor(index);
+void Actors::granted(DemandIndex index, LeaseId lease, ClientId worker, WorkerLink& link) {
+  Actor* actor = find(index);
   if (actor == nullptr || actor->state != State::pending || !actor->demanded) return effects_.return_lease(lease);
   actor->demanded = false;  // the node ends the demand when the lease ends (SCHED-9)
   actor->lease = lease;
@@ -123,18 +141,50 @@ void Owner::actor_granted(DemandIndex index, LeaseId lease, ClientId worker, Wor
   actor->state = State::starting;
   actor->pushed = false;
   actor->constructing = true;
-  hold(*actor->handle);
+  objects_.hold(*actor->handle);
   construct(*actor);
 }
 
-void Owner::construct(Actor& actor) {
+void Actors::infeasible(DemandIndex index, const std::string& why) {
+  Actor* actor = find(index);
+  if (actor == nullptr) return;
+  actor->demanded = false;
+  if (actor->state != State::pending) return;
+  actor->not_made = true;
+  end(*actor, Error(ErrorCode::invalid_argument, labels_.label_of(*actor->handle) + " cannot run: " + why));
+}
+
+bool Actors::lease_ended(LeaseId lease, const std::string& status) {
+  for (const auto& [index, actor] : actors_) {
+    if (actor->lease != lease) continue;
+    process_lost(*actor, status);
+    return true;
+  }
+  return false;
+}
+
+std::vector<Entry*> Actors::drop_workers() {
+  std::vector<Entry*> constructing;
+  for (auto it = actors_.begin(); it != actors_.end();) {
+    Actor& actor = *it->second;
+    if (std::exchange(actor.constructing, false)) constructing.push_back(actor.handle);
+    actor.lease = {};
+    actor.worker = {};
+    actor.link = nullptr;
+    actor.in_flight = 0;
+    it = actor.state == State::ending ? actors_.erase(it) : std::next(it);
+  }
+  return constructing;
+}
+
+void Actors::construct(Actor& actor) {
   Entry& handle = *actor.handle;
   if (actor.pushed || handle.phase == Phase::waiting) return;  // for arguments that are made again
-  const Arguments arguments = handle.ref_mask == 0 ? Arguments::present : restore_arguments(handle);
+  const Arguments arguments = handle.ref_mask == 0 ? Arguments::present : context_.bring_arguments(handle);
   if (arguments == Arguments::task_failed) {
     give_back_worker(actor);
     actor.constructing = false;
-    return unhold(handle);
+    return objects_.unhold(handle);
   }
   actor.starved = arguments == Arguments::no_space;
   actor.pushed = arguments == Arguments::present && actor.link->push(handle);
@@ -143,35 +193,35 @@ void Owner::construct(Actor& actor) {
   actor.starved_ticks = 0;
 }
 
-void Owner::give_back_worker(Actor& actor) {
+void Actors::give_back_worker(Actor& actor) {
   effects_.return_lease(std::exchange(actor.lease, {}));
   actor.worker = {};
   actor.link = nullptr;
 }
 
-void Owner::constructed(Entry& handle, Outcome outcome) {
+void Actors::constructed(Entry& handle, Outcome outcome) {
   Actor& actor = *handle.actor;
   --actor.in_flight;
-  announce_kept(handle, outcome.kept, actor.worker);
-  drop_holds(outcome.held);
+  context_.announce_kept(handle, outcome.kept, actor.worker);
+  objects_.drop_holds(outcome.held);
   actor.constructing = false;
   if (actor.state == State::dead) {
     // Killed meanwhile: the process is about to end.
   } else if (outcome.value.failed()) {
-    const Error error = outcome.value.error().with_context(label_of(handle) + " could not be constructed");
+    const Error error = outcome.value.error().with_context(labels_.label_of(handle) + " could not be constructed");
     give_back_worker(actor);
     actor.not_made = true;
-    actor_dead(actor, error);
+    end(actor, error);
   } else {
     actor.state = State::alive;
     actor.backoff.up(effects_.now());
-    if (!planted_bug(12) || handle.attempt == 0) tell_all(actor);
-    dispatch(actor);
+    if (!planted_bug(12) || handle.attempt == 0) places_.tell_all(actor);
+    calls_.dispatch(actor);
   }
-  unhold(handle);
+  objects_.unhold(handle);
 }
 
-void Owner::link_opened(ClientId worker, WorkerLink& link) {
+void Actors::link_opened(ClientId worker, WorkerLink& link) {
   std::vector<DemandIndex> there;
   for (const auto& [index, actor] : actors_) {
     if (actor->worker != worker || actor->link != nullptr || actor->state != State::alive) continue;
@@ -179,48 +229,13 @@ void Owner::link_opened(ClientId worker, WorkerLink& link) {
     there.push_back(index);
   }
   for (const DemandIndex index : there) {
-    if (Actor* actor = find_actor(index)) dispatch(*actor);
+    if (Actor* actor = find(index)) calls_.dispatch(*actor);
   }
-}
-
-// --- calls
-
-// May free the actor, as its last call may fail here: an argument that was spilled cannot be read.
-void Owner::dispatch(Actor& actor) {
-  if (actor.state != State::alive || actor.killed || actor.calls.front == nullptr) return;
-  Entry& handle = *actor.handle;
-  hold(handle);
-  while (actor.state == State::alive && actor.link != nullptr && !actor.full && actor.calls.front != nullptr) {
-    Entry& call = *actor.calls.front;
-    if (call.phase != Phase::queued) break;  // its arguments are not there yet
-    unlink(call);
-    call.phase = Phase::pushed;
-    const Arguments arguments = call.ref_mask == 0 ? Arguments::present : restore_arguments(call);
-    if (arguments == Arguments::task_failed) continue;
-    if (arguments == Arguments::awaited) {
-      link(call, true);
-      break;
-    }
-    actor.starved = arguments == Arguments::no_space;
-    if (!actor.starved && actor.link->push(call)) {
-      ++actor.in_flight;
-      actor.starved_ticks = 0;
-    } else {
-      actor.full = true;
-      enqueue(call, true);
-    }
-  }
-  unhold(handle);
-}
-
-// A call of it was resolved. May free the actor.
-void Owner::close_call(Actor& actor) {
-  if (--actor.open_calls == 0) unhold(*actor.handle);
 }
 
 // --- its end
 
-void Owner::handle_gone(Actor& actor) {
+void Actors::handle_gone(Actor& actor) {
   const bool ends = actor.owned && actor.state != State::dead;
   if (ends && !actor.name.empty()) effects_.drop_name(actor.name, actor.handle->id);
   actor.handle = nullptr;
@@ -233,12 +248,12 @@ void Owner::handle_gone(Actor& actor) {
   actors_.erase(actor.index);
 }
 
-void Owner::end_worker(Actor& actor) {
+void Actors::end_worker(Actor& actor) {
   if (!actor.pushed) actor.pushed = actor.link->push_end();
 }
 
 // Its process is gone. Finished calls were reported before.
-void Owner::actor_lost(Actor& actor, const std::string& status) {
+void Actors::process_lost(Actor& actor, const std::string& status) {
   WorkerLink* link = std::exchange(actor.link, nullptr);
   actor.worker = {};
   actor.lease = {};
@@ -250,39 +265,17 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
     return;
   }
   Entry& handle = *actor.handle;
-  hold(handle);
+  objects_.hold(handle);
   const bool constructing = std::exchange(actor.constructing, false);
   actor.last_end = about_end("its process ", first_line(status), constructing ? " while its constructor ran" : "");
-  const bool dead = actor.state == State::dead;     // its owner died first
-  bool never_made = constructing && !actor.pushed;  // costs no restart, as an attempt that had not started costs none
-  std::vector<Entry*> started;
-  if (link != nullptr) {
-    while (Entry* entry = link->take_back_last()) {
-      if (entry->kind == Kind::call && cancelled(*entry)) started.push_back(entry);
-      if (entry->kind == Kind::call && !cancelled(*entry)) enqueue(*entry, true);  // newest first: the order is kept
-      never_made = never_made || entry->kind == Kind::actor;
-    }
-    while (Entry* entry = link->next_lost()) {
-      if (entry->kind == Kind::call) started.push_back(entry);
-    }
-  }
+  const bool dead = actor.state == State::dead;  // its owner died first
+  const auto [started, constructor_came_back] = ActorCalls::recall(link);
+  // Costs no restart, as an attempt that had not started costs none.
+  const bool never_made = (constructing && !actor.pushed) || constructor_came_back;
   const bool again = !dead && (actor.restarts_left != 0 || never_made);
-  std::vector<Entry*> lost;
-  for (auto it = started.rbegin(); it != started.rend(); ++it) {
-    Entry& call = **it;
-    const bool retry = again && !cancelled(call) &&
-                       (actor.limits.max_task_retries < 0 || call.attempt < actor.limits.max_task_retries);
-    if (retry) {
-      ++call.attempt;
-      effects_.tried_again(label_of(call), call.attempt + 1u, about_end("the actor's process ", first_line(status)));
-      enqueue(call, !planted_bug(11));
-    } else {
-      call.phase = Phase::here;  // in no queue and no ring
-      lost.push_back(&call);
-    }
-  }
+  const std::vector<Entry*> unfinished = calls_.repeat(actor, started, again, status);
   if (dead) {
-    while (actor.calls.front != nullptr) fail(*actor.calls.front, Error(actor.error));
+    calls_.fail_queued(actor);
   } else if (!actor.owned) {
     actor.state = State::locating;  // its owner will say
   } else if (again) {
@@ -293,29 +286,27 @@ void Owner::actor_lost(Actor& actor, const std::string& status) {
       actor.state = State::pending;
     }
   }
-  for (Entry* call : lost) {
-    fail(*call, cancelled(*call) ? cancelled_error(*call, "while it was called") : lost_call(*call, actor, status));
-  }
+  calls_.fail_lost(unfinished, actor, status);
   if (actor.owned && !again && !dead) {
     const std::string advice =
         actor.limits.max_restarts == 0
             ? "; ActorOptions::max_restarts lets it start again"
             : "; its restarts are used up, ActorOptions::max_restarts is " + std::to_string(actor.limits.max_restarts);
     const std::string when = constructing ? " while its constructor ran" : "";
-    actor_dead(actor,
-               Error(ErrorCode::actor_died, about_end(label_of(handle) + ": its process ", status, when + advice)));
+    end(actor,
+        Error(ErrorCode::actor_died, about_end(labels_.label_of(handle) + ": its process ", status, when + advice)));
   }
-  if (constructing) unhold(handle);
-  if (const auto next = std::exchange(actor.next_place, {})) located(handle, *next);
-  unhold(handle);
+  if (constructing) objects_.unhold(handle);
+  if (const auto next = std::exchange(actor.next_place, {})) place(handle, *next);
+  objects_.unhold(handle);
 }
 
 // Demands another worker; where it waits, at the first tick after that.
-void Owner::restart(Actor& actor, const std::string& status, bool never_made, bool constructing, bool asked_for) {
+void Actors::restart(Actor& actor, const std::string& status, bool never_made, bool constructing, bool asked_for) {
   Entry& handle = *actor.handle;
   actor.state = State::pending;
   if (never_made) {
-    effects_.tried_again(label_of(handle), handle.attempt + 1u, about_end("its process ", first_line(status)));
+    effects_.tried_again(labels_.label_of(handle), handle.attempt + 1u, about_end("its process ", first_line(status)));
     return demand_worker(actor);
   }
   if (actor.restarts_left > 0) --actor.restarts_left;
@@ -324,54 +315,44 @@ void Owner::restart(Actor& actor, const std::string& status, bool never_made, bo
   const std::chrono::nanoseconds delay = actor.backoff.ended(now);
   if (delay.count() > 0) actor.starts_at = now + delay;
   effects_.restarts(
-      {label_of(handle), handle.attempt, actor.limits.max_restarts, status, constructing, asked_for, delay});
+      {labels_.label_of(handle), handle.attempt, actor.limits.max_restarts, status, constructing, asked_for, delay});
   demand_worker(actor);
 }
 
-Error Owner::lost_call(const Entry& call, const Actor& actor, const std::string& status) const {
-  const std::string before = label_of(call) + ": the actor's process ";
-  const bool ended = actor.state == State::dead || (actor.restarts_left == 0 && actor.state != State::pending);
-  if (ended) return Error(ErrorCode::actor_died, about_end(before, status, " while the call ran"));
-  return Error(ErrorCode::unavailable,
-               about_end(before, status,
-                         " while the call ran; the actor starts again: call once more if that does no "
-                         "harm, or let calls be repeated with ActorOptions::max_task_retries"));
-}
-
 // For good.
-void Owner::actor_dead(Actor& actor, const Error& error) {
+void Actors::end(Actor& actor, const Error& error) {
   if (actor.state == State::dead) return;
   Entry& handle = *actor.handle;
-  hold(handle);
+  objects_.hold(handle);
   actor.state = State::dead;
   actor.error = error;
   withdraw(actor);
   if (actor.owned && !actor.name.empty()) effects_.drop_name(actor.name, handle.id);
-  tell_all(actor);
+  places_.tell_all(actor);
   if (actor.calls.front != nullptr) handle.seen = true;
-  while (actor.calls.front != nullptr) fail(*actor.calls.front, Error(actor.error));
+  calls_.fail_queued(actor);
   if (actor.owned) {
-    free_value(handle.value);
+    objects_.free_value(handle.value);
     if (handle.extra) {
-      drop_holds(handle.extra->references);
-      drop_holds(handle.extra->contained);
+      objects_.drop_holds(handle.extra->references);
+      objects_.drop_holds(handle.extra->contained);
     }
   }
-  unhold(handle);
+  objects_.unhold(handle);
 }
 
 // Actors that were in, or belonged to, processes that are gone.
-void Owner::lose_actors(const std::function<bool(ClientId)>& gone, const std::string& status) {
+void Actors::drop_dead(const std::function<bool(ClientId)>& gone, const std::string& status) {
   std::vector<DemandIndex> lost;
   for (const auto& [index, actor] : actors_) {
     std::erase_if(actor->subscribers, gone);
     if (actor->worker && gone(actor->worker)) lost.push_back(index);
   }
   for (const DemandIndex index : lost) {
-    Actor* actor = find_actor(index);
+    Actor* actor = find(index);
     if (actor == nullptr) continue;
-    actor_lost(*actor, status);
-    actor = find_actor(index);
+    process_lost(*actor, status);
+    actor = find(index);
     if (actor == nullptr || actor->state != State::locating || gone(actor->handle->owner)) continue;
     // The owner reports a new place by itself. But the actor may have ended, if the owner did not know this borrower.
     effects_.send(actor->handle->owner, FindActor{actor->handle->id});
@@ -380,48 +361,120 @@ void Owner::lose_actors(const std::function<bool(ClientId)>& gone, const std::st
 
 // --- where it is
 
-void Owner::tell(const Actor& actor, ClientId subscriber) {
-  if (actor.state == State::alive) {
-    effects_.send(subscriber, ActorAt{actor.handle->id, actor.worker, actor.restarts_left,
-                                      actor.limits.max_task_retries, actor.limits.max_concurrency});
-  } else if (actor.state == State::dead) {
-    actor.handle->seen = true;
-    effects_.send(subscriber, ActorGone{actor.handle->id, Value::of(actor.error)});
-  }
+bool Actors::locate(ClientId from, const ObjectId& id) {
+  const Entry* entry = objects_.table().find(id);
+  if (entry == nullptr || entry->kind != Kind::actor) return false;
+  places_.subscribe(*entry->actor, from);
+  return true;
 }
 
-// A process that asked once is told until it dies, whether it is in the list of borrowers or not: it may have given
-// back one borrow and call through another, before either is announced.
-void Owner::tell_all(const Actor& actor) {
-  for (const ClientId& subscriber : actor.subscribers) tell(actor, subscriber);
+void Actors::located(ClientId from, const ActorAt& at) {
+  Entry* entry = objects_.table().find(at.actor, from);
+  if (entry != nullptr && entry->kind == Kind::actor) place(*entry, at);
 }
 
-void Owner::located(Entry& handle, const ActorAt& at) {
+void Actors::gone(ClientId from, const ActorGone& gone) {
+  Entry* entry = objects_.table().find(gone.actor, from);
+  if (entry != nullptr && entry->kind == Kind::actor && gone.error.failed()) end(*entry->actor, gone.error.error());
+}
+
+void Actors::place(Entry& handle, const ActorAt& at) {
   Actor& actor = *handle.actor;
-  if (actor.state == State::dead || is_dead(at.worker)) return;  // its owner hears of that death too, and says more
+  if (actor.state == State::dead || deaths_.contains(at.worker))
+    return;  // its owner hears of that death too, and says more
   if (actor.worker == at.worker) return;
   if (actor.worker) {
     actor.next_place = at;
     return;
   }
-  hold(handle);
+  objects_.hold(handle);
   actor.worker = at.worker;
   actor.limits.max_task_retries = at.max_task_retries;
   actor.limits.max_concurrency = at.max_concurrency;
   actor.restarts_left = at.restarts_left;
   actor.state = State::alive;
   actor.link = effects_.link_to(at.worker);
-  dispatch(actor);
-  unhold(handle);
+  calls_.dispatch(actor);
+  objects_.unhold(handle);
 }
 
-bool Owner::actors_are_ending() const {
+bool Actors::ending() const {
   return std::any_of(actors_.begin(), actors_.end(), [](const auto& a) { return a.second->state == State::ending; });
 }
 
-std::string Owner::check_actors() const {
+void Actors::running(std::vector<Entry*>& entries) const {
+  for (const auto& [index, actor] : actors_) {
+    if (actor->link != nullptr) actor->link->running(entries);
+  }
+}
+
+bool Actors::busy() const {
+  return std::any_of(actors_.begin(), actors_.end(), [](const auto& actor) { return wants_tick(*actor.second); });
+}
+
+void Actors::tick(std::uint32_t milliseconds) {
+  tick_starved(milliseconds);
+  std::vector<DemandIndex> waiting;
+  for (const auto& [number, actor] : actors_) {
+    if (wants_tick(*actor)) waiting.push_back(number);
+  }
+  for (const DemandIndex number : waiting) {
+    if (Actor* actor = find(number)) tick(*actor);  // or it went with another
+  }
+}
+
+void Actors::tick(Actor& actor) {
+  actor.full = false;
+  switch (actor.state) {
+    case State::pending:
+      if (!actor.starts_at || effects_.now() < *actor.starts_at) return;
+      actor.starts_at.reset();
+      return demand_worker(actor);
+    case State::starting:
+      return construct(actor);
+    case State::ending:
+      return end_worker(actor);
+    default:
+      return calls_.dispatch(actor);
+  }
+}
+
+void Actors::tick_starved(std::uint32_t milliseconds) {
+  for (const auto& [index, each] : actors_) {
+    Actor& actor = *each;
+    if (!std::exchange(actor.starved, false) || (actor.starved_ticks += milliseconds) < limits_.restore_ticks) continue;
+    actor.starved_ticks = 0;
+    if (actor.constructing) {
+      Entry& handle = *actor.handle;
+      actor.constructing = false;
+      give_back_worker(actor);
+      end(actor, context_.no_space("an argument of the constructor of " + labels_.label_of(handle)));
+      objects_.unhold(handle);
+      return;
+    }
+    Entry* front = actor.calls.front;
+    if (front == nullptr) continue;
+    context_.fail(*front, context_.no_space("an argument of " + labels_.label_of(*front)));
+    return;  // it may have been the actor's last: the others' turn is at the next tick
+  }
+}
+
+// --- what waits
+
+void Actors::unmet(std::vector<Unmet>& all) const {
+  for (const auto& [index, actor] : actors_) add_unmet(*actor, all);
+}
+
+std::string Actors::label_of(DemandIndex index) const {
+  const Actor* actor = find(index);
+  if (actor == nullptr || actor->handle == nullptr) return "an actor";
+  const Entry* call = starved(*actor);
+  return labels_.label_of(call != nullptr ? *call : *actor->handle);
+}
+
+std::string Actors::check_invariants() const {
   std::map<const Actor*, std::uint64_t> open, pushed;  // looked up, never walked
-  table_.for_each([&](const Entry& entry) {
+  objects_.table().for_each([&](const Entry& entry) {
     if (entry.kind != Kind::call || entry.phase == Phase::resolved) return;
     ++open[entry.actor];
     if (entry.phase == Phase::pushed) ++pushed[entry.actor];

@@ -36,8 +36,8 @@ enum class Phase : std::uint8_t {
   here,      // runs in this process, in the thread that waits for it
   borrowed,  // another process owns it, the value has not come yet
   resolved,  // value or error is there
-  lost,   // its value was lost with a node; it is made again when it is wanted. In a standby owner: not replicated yet
-  actor,  // an owned actor whose arguments are there: see Actor::state
+  lost,      // its value was lost with a node, and is made again on demand; in a standby owner: not replicated
+  actor,     // an owned actor whose arguments are there: see Actor::state
 };
 
 // Tasks in order, linked through their entries.
@@ -45,6 +45,11 @@ struct TaskQueue {
   Entry* front = nullptr;
   Entry* back = nullptr;
   std::uint64_t size = 0;
+
+  void push_back(Entry& entry) { insert(entry, false); }
+  void push_front(Entry& entry) { insert(entry, true); }
+  void insert(Entry& entry, bool at_front);
+  void remove(Entry& entry);
 };
 
 // What few entries need; made on demand.
@@ -74,7 +79,7 @@ struct EntryExtra {
   };
   std::vector<Borrower> borrowers;
   std::vector<ClientId> subscribers;  // asked for the value before it was there
-  // Whether the owner's standby owner knows the value, or is to be told when it is there (OWN-12). In the standby owner: done.
+  // Whether the standby owner has the value, or gets it once it is there (OWN-12). In the standby owner: done.
   enum class Replication : std::uint8_t { none, due, done } replication = Replication::none;
   // Of borrowed entries.
   std::int64_t counted_borrows = 0;  // how often the owner has us in its books, or will
@@ -121,6 +126,24 @@ struct Entry : detail::EntryHead {
   }
 };
 
+inline void TaskQueue::insert(Entry& entry, bool at_front) {
+  Entry* neighbour = at_front ? front : back;
+  entry.previous = at_front ? nullptr : neighbour;
+  entry.next = at_front ? neighbour : nullptr;
+  if (neighbour != nullptr) (at_front ? neighbour->previous : neighbour->next) = &entry;
+  if (at_front || front == nullptr) front = &entry;
+  if (!at_front || back == nullptr) back = &entry;
+  ++size;
+}
+
+inline void TaskQueue::remove(Entry& entry) {
+  (entry.previous != nullptr ? entry.previous->next : front) = entry.next;
+  (entry.next != nullptr ? entry.next->previous : back) = entry.previous;
+  entry.previous = entry.next = nullptr;
+  --size;
+}
+
+inline bool cancelled(const Entry& entry) { return entry.extra && entry.extra->cancelled; }
 inline bool has_limit(const Entry& entry) { return entry.extra && entry.extra->limit.count() != 0; }
 
 }  // namespace manta::owner

@@ -119,7 +119,8 @@ using PeerMessage =
     std::variant<Fetch, Fetched, AddBorrower, RemoveBorrower, FindActor, ActorAt, ActorGone, KillActor, OwnerDied,
                  Passed, NotReplicated, CancelTask, StreamItems, StreamCredit, StreamStop, AdoptActor, Adopted>;
 
-// An owner to its node: what its standby owner has to know of an object. References inside that others own are lent to the standby owner.
+// An owner to its node: what its standby owner has to know of an object. The standby owner is counted as a borrower of
+// the references inside that other processes own.
 struct Replica {
   ObjectId object;
   Value value;

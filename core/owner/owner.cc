@@ -1,429 +1,293 @@
-// Life of entries: made, resolved, retried, freed. Leases and queues: dispatch.cc; other processes: borrowing.cc.
 #include "core/owner/owner.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "core/base/end_of_process.h"
-#include "core/base/planted_bug.h"
+#include "core/base/overloaded.h"
+#include "core/owner/actor_waits.h"
 
 namespace manta::owner {
 
-Owner::Owner(ClientId self, OwnerConfig config, OwnerEffects& effects)
-    : self_(self), config_(config), effects_(effects), limits_(config.limit_grace) {}
+// Each function says which part does what another part asks for.
+struct Owner::Wiring final : ObjectEvents,
+                             BorrowingContext,
+                             ReplicationContext,
+                             TaskContext,
+                             LeaseContext,
+                             ActorContext,
+                             StreamContext,
+                             CancelContext,
+                             SpillContext {
+  Wiring(Owner& owner, OwnerEffects& to) : o(owner), effects(to) {}
+
+  // --- ObjectEvents
+  void freeing(Entry& entry) override {
+    o.failures_.report_if_unread(entry);
+    if (entry.kind == Kind::actor) o.actors_.handle_gone(*entry.actor);
+    if (!entry.extra) return;
+    o.replication_.revoke(entry);
+    o.tasks_.drop_lineage(entry);
+  }
+  void released(Entry& entry) override { o.borrowing_.give_back(entry); }
+  void resolved(Entry& entry) override {
+    if (entry.extra && entry.extra->stream) Streams::update_ready(entry);
+    if (entry.watched) effects.resolved(entry);
+    in_memory(entry);
+    if (entry.extra) o.borrowing_.answer_subscribers(entry);
+  }
+  void value_leaves(Entry& entry) override { o.replication_.revoke(entry); }
+  void arguments_ready(Entry& task) override { ready(task); }
+  void argument_failed(Entry& task, const Error& error) override { fail(task, error); }
+
+  // --- tasks
+  void want(Entry& entry) override { o.tasks_.want(entry); }
+  void fail(Entry& entry, const Error& error) override { o.tasks_.fail(entry, error); }
+  Entry& make(NewTask& task, Kind kind, Actor* actor) override { return o.tasks_.make(task, kind, actor); }
+  Entry& begin(Entry& entry, NewTask& task) override { return o.tasks_.begin(entry, task); }
+  bool attempt_lost(Entry& task, const std::string& status) override { return o.tasks_.attempt_lost(task, status); }
+  bool await_references(Entry& task) override { return o.tasks_.await_references(task); }
+  std::uint64_t limited() const override { return o.tasks_.limited(); }
+  void replaced(Entry& call, Entry& rest) override {
+    o.tasks_.replaced(call, rest);
+    o.streams_.end_early(call);
+  }
+
+  // --- what runs them
+  void ready(Entry& entry) override { entry.kind == Kind::task ? o.leases_.ready(entry) : o.actors_.ready(entry); }
+  void promote(Entry& task) override { o.leases_.promote(task); }
+  void again(Entry& task) override { o.leases_.again(task); }
+  void unlink(Entry& entry) override {
+    entry.kind == Kind::task ? o.leases_.unlink(entry) : entry.actor->calls.remove(entry);
+  }
+  void fail_actor(Actor& actor, const Error& error) override { o.actors_.end(actor, error); }
+  void task_ended(Lease& lease) override { o.leases_.task_ended(lease); }
+  void call_ended(Actor& actor, bool may_push) override {
+    if (may_push) o.actors_.calls().dispatch(actor);
+    o.actors_.calls().ended(actor);
+  }
+  void taken_out(Entry& entry) override {
+    entry.kind == Kind::task ? o.leases_.taken_out(entry) : o.actors_.calls().taken_out(entry);
+  }
+  void vacate(Lease& lease) override { o.leases_.vacate(lease); }
+  void running(std::vector<Entry*>& entries) const override {
+    o.leases_.running(entries);
+    o.actors_.running(entries);
+  }
+
+  // --- other processes
+  Entry* import(const detail::WireRef& ref, bool counted) override { return o.borrowing_.import(ref, counted); }
+  detail::WireRef export_ref(Entry& entry) override { return o.borrowing_.export_ref(entry); }
+  void lend(Entry& entry, ClientId to) override { o.borrowing_.lend(entry, to); }
+  void add_borrower(Entry& entry, ClientId client, std::int64_t count) override {
+    o.borrowing_.add_borrower(entry, client, count);
+  }
+  void announce_kept(const Entry& task, const std::vector<detail::WireRef>& kept, ClientId by) override {
+    o.borrowing_.announce_kept(task, kept, by);
+  }
+  void shared(Entry& entry) override { o.replication_.shared(entry); }
+  void begin_sharing() override { o.replication_.begin(); }
+  void end_sharing() override { o.replication_.end(); }
+
+  // --- memory
+  Arguments bring_arguments(Entry& task) override { return o.spilling_.bring_arguments(task); }
+  Error no_space(const std::string& what) override { return o.spilling_.no_space(what); }
+  void leaves_memory(Entry& entry) override {
+    if (entry.extra) o.replication_.revoke(entry);
+    o.replication_.flush_withdrawals();
+  }
+  void in_memory(Entry& entry) override {
+    if (entry.extra && entry.extra->replication == EntryExtra::Replication::due) o.replication_.shared(entry);
+  }
+
+  Owner& o;
+  OwnerEffects& effects;
+};
+
+Owner::Owner(ClientId self, const OwnerConfig& config, OwnerEffects& effects)
+    : wiring_(std::make_unique<Wiring>(*this, effects)),
+      labels_(config.function_name),
+      objects_(self, deaths_, effects, *wiring_),
+      replication_(self, effects, *wiring_),
+      borrowing_(objects_, deaths_, config.restore_ticks, effects, *wiring_),
+      tasks_(objects_, deaths_, labels_, effects, *wiring_),
+      leases_(objects_, labels_,
+              {config.max_in_flight, config.max_leases, config.idle_ticks, config.pressed_ticks, config.restore_ticks},
+              effects, *wiring_),
+      actors_(objects_, deaths_, labels_, {config.restore_ticks, config.restarts}, effects, *wiring_),
+      streams_(objects_, deaths_, effects, *wiring_),
+      cancelling_(objects_, deaths_, labels_, {config.force_ticks, config.limit_grace}, effects, *wiring_),
+      spilling_(objects_, effects, *wiring_),
+      failures_(labels_, effects) {}
 
 Owner::~Owner() = default;
 
-Entry* Owner::submit(NewTask task) { return launch(std::move(task), Kind::task, nullptr); }
-
-Entry* Owner::launch(NewTask task, Kind kind, Actor* actor) {
-  Entry& entry = table_.allocate();
-  entry.id = task.id;
-  entry.owned = true;
-  entry.kind = kind;
-  entry.function = task.function;
-  entry.shape = task.shape;
-  entry.max_retries = task.max_retries;
-  entry.retry_exceptions = task.retry_exceptions;
-  entry.ref_mask = task.ref_mask;
-  entry.value = std::move(task.arguments);
-  entry.phase = Phase::waiting;
-  // One for the caller, one for the task itself until it resolves (it runs even if no Ref to it is left).
-  entry.refs.store(kind == Kind::actor ? 1 : 2, std::memory_order_relaxed);
-  if (task.limit.count() != 0) entry.more().limit = task.limit;
-  if (kind != Kind::actor) count_open(entry, 1);
-  if (kind == Kind::actor) actor->handle = &entry;
-  if (kind != Kind::task) entry.actor = actor;
-  if (kind == Kind::call) {
-    link(entry, false);  // OWN-10: its place is taken, whether its arguments are there or not
-    if (actor->open_calls++ == 0) hold(*actor->handle);
-  }
-  if (!task.name.empty()) entry.more().name = std::move(task.name);
-  if (!task.contained.empty()) entry.more().contained = std::move(task.contained);
-
-  if (task.stream_buffer) open_stream(entry, *task.stream_buffer);
-  Entry* failed = nullptr;
-  if (!task.references.empty()) {
-    EntryExtra& extra = entry.more();
-    extra.references = std::move(task.references);
-    for (Entry* reference : extra.references) hold(*reference);
-    for (Entry* reference : extra.references) {
-      want(*reference);  // which fails it at once if its owner is dead
-      if (reference->phase == Phase::resolved) {
-        if (reference->value.failed() && failed == nullptr) failed = reference;
-        continue;
-      }
-      ++extra.unresolved;
-      reference->more().dependents.push_back(&entry);
-      hold(entry);  // one for each place in a list of dependents
-    }
-  }
-  if (failed != nullptr) {
-    failed->seen = true;
-    fail(entry, failed->value.error());
-  } else if (!entry.extra || entry.extra->unresolved == 0) {
-    ready(entry);
-  }
-  return &entry;
+void Owner::lease_ended(LeaseId lease, const std::string& status) {
+  if (!actors_.lease_ended(lease, status)) leases_.ended(lease, status);
 }
 
-// Its arguments are there.
-void Owner::ready(Entry& entry) {
-  if (entry.kind == Kind::task) {
-    enqueue(entry, entry.wanted);
-    dispatch(*shapes_[entry.shape]);
-    update_demand(entry.shape);
-  } else if (entry.kind == Kind::call) {
-    entry.phase = Phase::queued;
-    dispatch(*entry.actor);
-  } else {
-    entry.phase = Phase::actor;
-    demand_worker(*entry.actor);
-  }
+void Owner::infeasible(DemandIndex index, const std::string& why) {
+  if (leases_.has_shape(index)) return leases_.infeasible(static_cast<ShapeIndex>(index), why);
+  actors_.infeasible(index, why);
 }
 
-Entry* Owner::put(ObjectId id, Value value, std::vector<Entry*> contained) {
-  Entry& entry = table_.allocate();
-  entry.id = id;
-  entry.owned = true;
-  entry.refs.store(1, std::memory_order_relaxed);
-  if (!contained.empty()) entry.more().contained = std::move(contained);
-  entry.value = std::move(value);
-  entry.phase = Phase::resolved;
-  used(entry);
-  entry.resolved.store(true, std::memory_order_release);
-  return &entry;
+sched::Where Owner::where_of(DemandIndex index) const {
+  return leases_.has_shape(index) ? leases_.where_of(static_cast<ShapeIndex>(index)) : actors_.where_of(index);
 }
 
-void Owner::hold(Entry& entry) {
-  const bool release_to_come = entry.refs.fetch_add(1, std::memory_order_relaxed) == 0;
-  if (release_to_come && !planted_bug(9)) ++entry.late_releases;  // OWN-7
+void Owner::receive(ClientId from, const PeerMessage& message) {
+  const auto find = [&](const ObjectId& id) { return objects_.table().find(id); };
+  std::visit(Overloaded{
+                 [&](const Fetch& m) {
+                   if (borrowing_.fetch(from, m.object)) return;
+                   const std::string why = "object " + m.object.to_string() + " is not known to its owner any more";
+                   wiring_->effects.send(from, Fetched{m.object, Value::of(Error(ErrorCode::object_lost, why)), {}});
+                 },
+                 [&](const Fetched& m) { borrowing_.fetched(from, m); },
+                 [&](const AddBorrower& m) {
+                   if (Entry* entry = find(m.object)) borrowing_.add_borrower(*entry, m.client, 1);
+                 },
+                 [&](const RemoveBorrower& m) {
+                   if (Entry* entry = find(m.object)) borrowing_.add_borrower(*entry, from, -m.count);
+                 },
+                 [&](const FindActor& m) {
+                   if (deaths_.contains(from) || actors_.locate(from, m.actor)) return;
+                   const std::string why = "actor " + m.actor.to_string() + " has ended: its last handle is gone";
+                   wiring_->effects.send(from, ActorGone{m.actor, Value::of(Error(ErrorCode::actor_died, why))});
+                 },
+                 [&](const ActorAt& m) { actors_.located(from, m); },
+                 [&](const ActorGone& m) { actors_.gone(from, m); },
+                 [&](const KillActor& m) {
+                   Entry* entry = find(m.actor);
+                   if (entry != nullptr && entry->kind == Kind::actor) actors_.kill(*entry, m.restart);
+                 },
+                 [&](const CancelTask& m) {
+                   Entry* entry = find(m.object);
+                   if (entry == nullptr) return;
+                   Cancellation how = m.how;
+                   how.force = how.force && entry->kind == Kind::task;  // a borrower cannot tell a task from a call
+                   (void)cancelling_.cancel(*entry, how);
+                 },
+                 [&](const AdoptActor& m) {
+                   if (deaths_.contains(from)) return;
+                   Entry* entry = actors_.adopt(m.actor);
+                   if (entry != nullptr) {
+                     borrowing_.add_borrower(*entry, from, 1);
+                     objects_.unhold(*entry);
+                   }
+                   wiring_->effects.send(from, Adopted{m.request, entry != nullptr});
+                 },
+                 [](const Adopted&) {},  // of the edge, which has asked
+                 [&](const OwnerDied& m) { borrowing_.fail_over(m.owner); },
+                 [&](const Passed& m) { objects_.unhold(*borrowing_.import(m.ref, true)); },
+                 [&](const NotReplicated& m) { borrowing_.not_replicated(from, m.object); },
+                 [&](const StreamItems& m) { streams_.receive(from, m); },
+                 [](const StreamCredit&) {},  // of the edge that makes the items
+                 [](const StreamStop&) {},
+             },
+             message);
 }
 
-void Owner::unhold(Entry& entry) {
-  if (entry.refs.fetch_sub(1, std::memory_order_acq_rel) == 1) release_last(entry);
+void Owner::client_died(ClientId client, const std::string& status) {
+  const auto gone = [&](ClientId other) { return other == client; };
+  actors_.drop_dead(gone, status);
+  borrowing_.drop_dead(gone, status, true);
+  deaths_.add(client, status);
+  borrowing_.fail_over(client);
+  objects_.client_died(client);
 }
 
-void Owner::drop_holds(std::vector<Entry*>& held) {
-  const std::vector<Entry*> entries = std::exchange(held, {});
-  for (Entry* entry : entries) unhold(*entry);
-}
-
-void Owner::release_last(Entry& entry) {
-  if (entry.late_releases > 0) {  // OWN-7: held again since; the last release frees it
-    --entry.late_releases;
-    return;
-  }
-  to_free_.push_back(&entry);
-  if (freeing_) return;
-  freeing_ = true;
-  while (!to_free_.empty()) {
-    Entry* next = to_free_.back();
-    to_free_.pop_back();
-    free_entry(*next);
-  }
-  freeing_ = false;
-}
-
-void Owner::free_value(Value& value) {
-  if (value.kind() == Value::Kind::stored) effects_.free_stored(value.stored());
-  if (value.kind() == Value::Kind::spilled) effects_.free_spilled(value.spilled());
-  value = Value();
-}
-
-void Owner::count_stored(const Value& value, int change) {
-  if (value.kind() != Value::Kind::stored || value.stored().arena == self_) return;
-  const ClientId arena = value.stored().arena;
-  std::uint64_t& count = stored_in_[arena];
-  count += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
-  if (change < 0) effects_.stored_unused(value.stored());
-  if (count != 0) return;
-  stored_in_.erase(arena);
-  if (dead_.contains(arena)) effects_.arena_unused(arena);
-}
-
-void Owner::count_open(const Entry& entry, int change) {
-  unfinished_ += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
-  limits_.count(entry, change);
-}
-
-void Owner::free_entry(Entry& entry) {
-  report_if_unread(entry);
-  if (entry.kind == Kind::actor) handle_gone(*entry.actor);
-  if (entry.extra) revoke(entry);
-  if (entry.phase == Phase::resolved) count_stored(entry.value, -1);
-  if (entry.owned) {
-    free_value(entry.value);
-  } else if (entry.extra && entry.extra->counted_borrows != 0) {
-    effects_.send(entry.owner, RemoveBorrower{entry.id, entry.extra->counted_borrows});
-  }
-  if (!entry.extra) {
-    table_.free(entry);
-    return;
-  }
-  drop_lineage(entry);
-  std::vector<Entry*> references = std::move(entry.extra->references);  // of an actor's constructor
-  std::vector<Entry*> contained = std::move(entry.extra->contained);
-  std::vector<Entry*> dependents = std::move(entry.extra->dependents);  // of a borrowed one that never came
-  table_.free(entry);
-  drop_holds(references);
-  drop_holds(contained);
-  drop_holds(dependents);
-}
-
-// What the program ends itself, and what ends with its actor or the runtime, is no news.
-void Owner::report_if_unread(Entry& entry) {
-  if (!entry.owned || entry.seen || entry.watched) return;
-  if (entry.kind == Kind::actor) {
-    if (entry.actor->state != Actor::State::dead || !entry.actor->not_made) return;
-    entry.seen = true;
-    return effects_.unread_failure(label_of(entry), entry.actor->error);
-  }
-  if (entry.phase != Phase::resolved || !entry.value.failed()) return;
-  if (cancelled(entry) && !entry.extra->over_limit) return;
-  const Error& error = entry.value.error();
-  const ErrorCode code = error.code();
-  if (code == ErrorCode::cancelled || code == ErrorCode::unavailable || code == ErrorCode::actor_died) return;
-  entry.seen = true;
-  effects_.unread_failure(label_of(entry), error);
-}
-
-void Owner::report_unread() {
-  table_.for_each([&](Entry& entry) { report_if_unread(entry); });
-}
-
-void Owner::finished(Entry& entry, Outcome outcome) {
-  if (entry.kind == Kind::actor) return constructed(entry, std::move(outcome));
-  if (cancelled(entry) && !planted_bug(13)) end_cancelled(entry, outcome);
-  Actor* actor = entry.kind == Kind::call ? entry.actor : nullptr;
-  Lease* lease = actor == nullptr ? std::exchange(entry.lease, nullptr) : nullptr;
-  if (lease != nullptr) {
-    --lease->in_flight;
-    ++lease->finished;
-    lease->full = false;
-  } else if (actor != nullptr) {
-    --actor->in_flight;
-    actor->full = false;
-  }
-  const ClientId ran_in = lease != nullptr ? lease->worker : actor != nullptr ? actor->worker : ClientId{};
-  std::vector<Entry*> inside = std::move(outcome.held);
-  for (const detail::WireRef& ref : outcome.contained) {
-    inside.push_back(import(ref, true));
-    if (ran_in == self_ && inside.back()->owned) add_borrower(*inside.back(), self_, -1);
-  }
-  if (!(planted_bug(8) && outcome.user_exception)) announce_kept(entry, outcome.kept, ran_in);
-  const bool again = outcome.user_exception && entry.retry_exceptions && actor == nullptr &&
-                     (entry.max_retries < 0 || entry.attempt < entry.max_retries);
-  if (again) {
-    free_value(outcome.value);
-    drop_holds(inside);
-    ++entry.attempt;
-    effects_.tried_again(label_of(entry), entry.attempt + 1u, "it threw");
-    enqueue(entry, true);
-    dispatch(*shapes_[entry.shape]);
-    update_demand(entry.shape);
-  } else if (lost_argument(entry, outcome)) {
-    free_value(outcome.value);
-    drop_holds(inside);
-    (void)await_references(entry);
-    for (Entry* reference : entry.extra->references) want(*reference);
-  } else {
-    if (!keep_lineage(entry, outcome.value)) free_value(entry.value);
-    if (outcome.value.failed()) drop_holds(inside);  // of a value that came too late
-    if (!inside.empty()) entry.more();
-    if (entry.extra) {
-      drop_holds(entry.extra->references);
-      std::swap(entry.extra->contained, inside);
-      drop_holds(inside);
-    }
-    count_open(entry, -1);
-    if (entry.extra && entry.extra->stream) entry.extra->stream->total = outcome.items;
-    resolve(entry, std::move(outcome.value));
-    unhold(entry);
-  }
-  if (lease != nullptr) after_finish(*lease);
-  if (actor != nullptr) {
-    dispatch(*actor);
-    close_call(*actor);
-  }
-}
-
-// The task could not read an argument, which is to be made again: it has not started.
-bool Owner::lost_argument(const Entry& task, const Outcome& outcome) {
-  return task.kind == Kind::task && outcome.value.failed() && !outcome.user_exception &&
-         outcome.value.error().code() == ErrorCode::object_lost && task.extra &&
-         std::any_of(task.extra->references.begin(), task.extra->references.end(),
-                     [](const Entry* reference) { return reference->phase != Phase::resolved; });
-}
-
-// A reference among the task's arguments, or inside them.
-Entry* Owner::find_argument(const Entry& task, const ObjectId& id) {
-  if (!task.extra) return nullptr;
-  const auto find_in = [&](const std::vector<Entry*>& entries) {
-    const auto it = std::find_if(entries.begin(), entries.end(), [&](const Entry* e) { return e->id == id; });
-    return it == entries.end() ? nullptr : *it;
-  };
-  if (Entry* found = find_in(task.extra->contained)) return found;
-  if (Entry* found = find_in(task.extra->references)) return found;
-  for (const Entry* reference : task.extra->references) {
-    if (!reference->extra) continue;
-    if (Entry* found = find_in(reference->extra->contained)) return found;
-  }
-  return nullptr;
-}
-
-void Owner::resolve(Entry& entry, Value value) {
-  entry.value = std::move(value);
-  count_stored(entry.value, 1);
-  entry.phase = Phase::resolved;
-  used(entry);
-  entry.resolved.store(true, std::memory_order_release);
-  if (entry.extra && entry.extra->stream) update_ready(entry);
-  if (entry.watched) effects_.resolved(entry);
-  if (!entry.extra) return;
-  if (entry.extra->replication == EntryExtra::Replication::due) leave(entry);
-  for (const ClientId& subscriber : std::exchange(entry.extra->subscribers, {})) answer(entry, subscriber);
-  if (entry.extra->dependents.empty()) return;
-  hold(entry);  // for the loop below
-  to_propagate_.push_back(&entry);
-  if (propagating_) return;
-  propagating_ = true;
-  while (!to_propagate_.empty()) {
-    Entry* next = to_propagate_.back();
-    to_propagate_.pop_back();
-    for (Entry* task : std::exchange(next->extra->dependents, {})) {
-      if (task->phase != Phase::waiting) {
-        // Failed already, for another of its references.
-      } else if (next->value.failed()) {
-        next->seen = true;
-        fail(*task, next->value.error());
-      } else if (--task->extra->unresolved == 0) {
-        ready(*task);
-      }
-      unhold(*task);
-    }
-    unhold(*next);
-  }
-  propagating_ = false;
-}
-
-void Owner::fail(Entry& entry, const Error& error) {
-  if (entry.kind == Kind::actor) return actor_dead(*entry.actor, error);
-  Actor* actor = entry.kind == Kind::call ? entry.actor : nullptr;
-  const bool held_up_others = entry.phase == Phase::waiting && actor != nullptr;
-  if (entry.phase == Phase::queued || held_up_others) unlink(entry);
-  if (actor == nullptr && entry.lease != nullptr) {
-    --entry.lease->in_flight;
-    entry.lease = nullptr;
-  }
-  if (!entry.owned) {
-    resolve(entry, Value::of(error));
-    return;
-  }
-  free_value(entry.value);
-  count_open(entry, -1);
-  const Error copy = error;  // may live in an entry that goes away with our holds
-  if (entry.extra) {
-    drop_holds(entry.extra->references);
-    drop_holds(entry.extra->contained);
-  }
-  resolve(entry, Value::of(copy));
-  unhold(entry);
-  if (held_up_others) dispatch(*actor);
-  if (actor != nullptr) close_call(*actor);
-}
-
-void Owner::attempt_lost(Entry& entry, const std::string& status) {
-  entry.lease = nullptr;
-  if (cancelled(entry))
-    return fail(entry, cancelled_error(entry, about_end("while it ran; the worker process ", first_line(status))));
-  if (entry.max_retries < 0 || entry.attempt < entry.max_retries) {
-    if (!(planted_bug(5) && entry.wanted)) ++entry.attempt;
-    effects_.tried_again(label_of(entry), entry.attempt + 1u,
-                         about_end("the worker process that ran it ", first_line(status)));
-    enqueue(entry, true);
-    return;
-  }
-  fail(entry, Error(ErrorCode::worker_died,
-                    about_end(label_of(entry) + " (attempt " + std::to_string(entry.attempt + 1) + " of " +
-                                  std::to_string(entry.max_retries + 1) + "): the worker process that ran it ",
-                              status,
-                              "; look for a crash in the task, or allow more attempts with TaskOptions::max_retries")));
-}
-
-std::string Owner::name_of(const Entry& entry) const {
-  if (entry.extra && !entry.extra->name.empty()) return entry.extra->name;
-  if (config_.function_name != nullptr) return config_.function_name(entry.function);
-  return entry.id.to_string();
-}
-
-std::string Owner::label_of(const Entry& entry) const {
-  if (entry.extra && !entry.extra->label.empty()) return entry.extra->label;
-  return (entry.kind == Kind::actor ? "actor " : entry.kind == Kind::call ? "call of " : "task ") + name_of(entry);
+void Owner::node_died(NodeId node, const std::string& status) {
+  const auto gone = [&](ClientId client) { return node_of(client) == node; };
+  actors_.drop_dead(gone, status);
+  borrowing_.drop_dead(gone, status, false);
+  deaths_.add(node);
+  objects_.lose_values(node, status);
 }
 
 void Owner::fail_all(const Error& error) {
-  drop_forced();
-  std::vector<Entry*> constructing;
-  for (auto it = actors_.begin(); it != actors_.end();) {
-    Actor& actor = *it->second;
-    if (std::exchange(actor.constructing, false)) constructing.push_back(actor.handle);
-    actor.lease = {};
-    actor.worker = {};
-    actor.link = nullptr;
-    actor.in_flight = 0;
-    it = actor.state == Actor::State::ending ? actors_.erase(it) : std::next(it);
-  }
+  cancelling_.drop_forced();
+  std::vector<Entry*> constructing = actors_.drop_workers();
   std::vector<Entry*> open;
-  table_.for_each([&](Entry& entry) {
+  objects_.table().for_each([&](Entry& entry) {
     if (entry.phase == Phase::waiting || entry.phase == Phase::queued || entry.phase == Phase::pushed ||
         entry.phase == Phase::borrowed || entry.phase == Phase::actor) {
-      hold(entry);
+      objects_.hold(entry);
       open.push_back(&entry);
     }
   });
-  table_.for_each([&](Entry& entry) {
+  objects_.table().for_each([&](Entry& entry) {
     if (entry.phase != Phase::lost) return;
     entry.value = Value::of(error);
     entry.phase = Phase::resolved;
     entry.resolved.store(true, std::memory_order_release);
   });
   for (Entry* entry : open) {
-    if (entry->phase != Phase::resolved && entry->phase != Phase::here) fail(*entry, error);
+    if (entry->phase != Phase::resolved && entry->phase != Phase::here) tasks_.fail(*entry, error);
   }
-  drop_holds(open);
-  drop_holds(constructing);
-  while (!leases_.empty()) drop_lease(*leases_.begin()->second, false);
-  for (const auto& shape : shapes_) shape->wanted = 0;
+  objects_.drop_holds(open);
+  objects_.drop_holds(constructing);
+  leases_.drop_all();
+}
+
+void Owner::tick(bool others_wait, std::uint32_t milliseconds) {
+  cancelling_.tick();
+  borrowing_.tick(milliseconds);
+  leases_.tick(others_wait, milliseconds);
+  actors_.tick(milliseconds);
+}
+
+bool Owner::busy() const {
+  return tasks_.unfinished() > 0 || leases_.busy() || borrowing_.busy() || cancelling_.busy() || actors_.busy();
+}
+
+std::vector<Unmet> Owner::unmet() const {
+  std::vector<Unmet> all;
+  leases_.unmet(all);
+  actors_.unmet(all);
+  borrowing_.unmet(all);
+  return all;
+}
+
+std::string Owner::label_of(DemandIndex index) const {
+  if (index == Borrowing::kDemand) return borrowing_.label();
+  if (index >= kFirstActor) return actors_.label_of(index);
+  return leases_.has_shape(index) ? leases_.label_of(static_cast<ShapeIndex>(index)) : "a task";
+}
+
+Obstacle Owner::obstacle(const Entry& first) const {
+  const Entry* entry = &first;
+  for (int depth = 0; depth < 100 && entry->phase == Phase::waiting && entry->extra; ++depth) {
+    const auto& references = entry->extra->references;
+    const auto open = std::find_if(references.begin(), references.end(),
+                                   [](const Entry* reference) { return reference->phase != Phase::resolved; });
+    if (open == references.end()) break;
+    entry = *open;
+  }
+  switch (entry->phase) {
+    case Phase::queued:
+    case Phase::pushed:
+      return entry->kind == Kind::call ? obstacle_of_actor(*entry, labels_) : leases_.obstacle(*entry);
+    case Phase::actor:
+      return obstacle_of_actor(*entry, labels_);
+    case Phase::borrowed:
+      return {"", "another process makes the value", {}, 0};
+    default:
+      return {"", "", {}, 0};
+  }
 }
 
 std::string Owner::check_invariants() const {
   std::uint64_t open = 0;
-  std::map<const Lease*, std::uint64_t> pushed;  // looked up, never walked
-  std::string broken;
-  table_.for_each([&](Entry& entry) {
-    if (entry.owned && entry.phase != Phase::resolved && entry.phase != Phase::lost && entry.kind != Kind::actor) {
-      ++open;
-    }
-    if (entry.phase == Phase::pushed && entry.kind == Kind::task) ++pushed[entry.lease];
-    if (entry.refs.load() == 0 && entry.late_releases == 0) broken = "OWN-3: live entry without references";
+  objects_.table().for_each([&](const Entry& entry) {
+    const bool done = entry.phase == Phase::resolved || entry.phase == Phase::lost;
+    if (entry.owned && !done && entry.kind != Kind::actor) ++open;
   });
-  if (!broken.empty()) return broken;
-  if (open != unfinished_) return "OWN-1: unfinished count differs from the table";
-  for (const auto& [id, lease] : leases_) {
-    const auto it = pushed.find(lease.get());
-    if ((it == pushed.end() ? 0 : it->second) != lease->in_flight)
-      return "OWN-4: tasks in flight differ from the table";
+  if (open != tasks_.unfinished()) return "OWN-1: unfinished count differs from the table";
+  for (const std::string& broken :
+       {objects_.check_invariants(), leases_.check_invariants(), actors_.check_invariants()}) {
+    if (!broken.empty()) return broken;
   }
-  for (const auto& shape : shapes_) {
-    std::uint64_t n = 0;
-    for (const Entry* e = shape->queue.front; e != nullptr; e = e->next) {
-      ++n;
-      if (e->phase != Phase::queued) return "OWN-4: queued task in another phase";
-    }
-    if (n != shape->queue.size) return "OWN-4: queue length differs";
-  }
-  return check_actors();
+  return {};
 }
 
 }  // namespace manta::owner

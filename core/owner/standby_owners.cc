@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "core/base/overloaded.h"
-#include "core/owner/owner.h"
 
 namespace manta::owner {
 
@@ -11,37 +10,12 @@ namespace {
 
 constexpr std::uint32_t kRounds = 2;
 
-OwnerConfig standby_config() {
-  OwnerConfig config;
-  config.has_standby = false;
-  return config;
-}
-
 }  // namespace
 
-// An Owner without a program: it has no tasks, and what it owns was another's.
-struct StandbyOwners::Standby final : OwnerEffects {
-  Standby(ClientId owner, StandbyEffects& to)
-      : id(standby_of(owner)), effects(to), objects(id, standby_config(), *this) {}
-
-  void set_demand(DemandIndex, const sched::ResourceSet&, std::uint32_t) override {}
-  void return_lease(LeaseId) override {}
-  void kill_worker(LeaseId) override {}
-  WorkerLink* link_to(ClientId) override { return nullptr; }
-  void drop_name(const std::string&, const ObjectId&) override {}
-  std::chrono::nanoseconds now() const override { return {}; }  // only actors need it, and it has none
-  void resolved(Entry&) override {}
-  void send(ClientId to, PeerMessage message) override { effects.send_as(id, to, std::move(message)); }
-  void free_stored(const StoredLocation& location) override {
-    if (open) effects.free_block(location);  // STANDBY-1
-  }
-  void arena_unused(ClientId arena) override { effects.arena_unused(arena, id); }
-
-  ClientId id;
-  StandbyEffects& effects;
-  bool open = false;
-  std::uint32_t round = 0;  // in which it is; kRounds + 1: settled
-  Owner objects;
+struct StandbyOwners::Standby {
+  Standby(ClientId primary, StandbyOwnerEffects& effects) : owner(primary, effects) {}
+  StandbyOwner owner;
+  std::uint32_t round = 0;  // in which its failover is; kRounds + 1: settled
 };
 
 StandbyOwners::StandbyOwners(StandbyEffects& effects) : effects_(effects) {}
@@ -78,34 +52,32 @@ void StandbyOwners::replicate(ClientId owner, std::vector<Replica> replicas) {
   auto& standby = standbys_[standby_of(owner)];
   if (!standby) {
     standby = std::make_unique<Standby>(owner, effects_);
-    for (const ClientId dead : dead_) standby->objects.fail_over(dead);  // the owner may not have heard of it
+    for (const ClientId dead : dead_) standby->owner.fail_over(dead);  // the owner may not have heard of it
   }
-  if (standby->open) return;
-  for (Replica& replica : replicas) standby->objects.store_replica(owner, std::move(replica));
+  for (Replica& replica : replicas) standby->owner.store(std::move(replica));
 }
 
 void StandbyOwners::withdraw(ClientId owner, const std::vector<ObjectId>& objects) {
   const Busy busy(*this);
   Standby* standby = find(standby_of(owner));
-  if (standby == nullptr || standby->open) return;
-  for (const ObjectId& object : objects) standby->objects.drop_replica(object);
+  if (standby == nullptr || standby->owner.open()) return;
+  for (const ObjectId& object : objects) standby->owner.withdraw(object);
 }
 
 void StandbyOwners::open(ClientId owner, const std::string& status) {
   const Busy busy(*this);
   Standby* standby = find(standby_of(owner));
-  if (standby == nullptr || standby->open) return;
-  standby->open = true;
-  standby->objects.begin_failover(owner, status);
-  touched_.insert(standby->id);
+  if (standby == nullptr || standby->owner.open()) return;
+  standby->owner.begin_failover(status);
+  touched_.insert(standby->owner.id());
 }
 
 void StandbyOwners::announced(ClientId owner) {
   const Busy busy(*this);
   Standby* standby = find(standby_of(owner));
-  if (standby == nullptr || !standby->open || standby->round != 0) return;
+  if (standby == nullptr || !standby->owner.open() || standby->round != 0) return;
   standby->round = 1;
-  effects_.ask_all(standby->id, 1);
+  effects_.ask_all(standby->owner.id(), 1);
 }
 
 void StandbyOwners::settled(ClientId id, std::uint32_t round) {
@@ -114,7 +86,7 @@ void StandbyOwners::settled(ClientId id, std::uint32_t round) {
   if (standby == nullptr || standby->round != round || round > kRounds) return;
   ++standby->round;
   if (round < kRounds) return effects_.ask_all(id, round + 1);
-  standby->objects.settle_failover();
+  standby->owner.settle_failover();
   touched_.insert(id);
 }
 
@@ -122,7 +94,7 @@ void StandbyOwners::client_died(ClientId client, const std::string& status) {
   const Busy busy(*this);
   dead_.insert(client);
   for (const auto& [id, standby] : standbys_) {
-    standby->objects.client_died(client, status);
+    standby->owner.client_died(client, status);
     touched_.insert(id);
   }
 }
@@ -131,7 +103,7 @@ void StandbyOwners::node_died(NodeId node, const std::string& status) {
   const Busy busy(*this);
   dead_nodes_.insert(node);
   for (const auto& [id, standby] : standbys_) {
-    standby->objects.node_died(node, status);
+    standby->owner.node_died(node, status);
     touched_.insert(id);
   }
 }
@@ -146,15 +118,15 @@ void StandbyOwners::handle(const Letter& letter) {
   const auto* lent = std::get_if<AddBorrower>(&letter.message);
   if (is_dead(lent != nullptr ? lent->client : letter.from)) return;  // they hold nothing, and hear nothing
   if (standby != nullptr && is_standby(letter.to)) {
-    touched_.insert(standby->id);
-    return standby->objects.receive(letter.from, letter.message);
+    touched_.insert(standby->owner.id());
+    return standby->owner.receive(letter.from, letter.message);
   }
-  if (lent != nullptr && standby != nullptr && standby->open) {
+  if (lent != nullptr && standby != nullptr && standby->owner.open()) {
     // The sender did not know of the death. If it announces itself, it registers here once it knows of the death, if it
     // still holds the object then (OWN-13). If it announces another process, that may not know of the death either.
     if (lent->client == letter.from) return;
-    standby->objects.receive(letter.from, *lent);
-    effects_.send_as(standby->id, lent->client, Passed{{lent->object, standby->id}});
+    standby->owner.receive(letter.from, *lent);
+    effects_.send_as(standby->owner.id(), lent->client, Passed{{lent->object, standby->owner.id()}});
   } else {
     answer_for_nobody(letter);
   }
@@ -181,7 +153,7 @@ void StandbyOwners::answer_for_nobody(const Letter& letter) {
 void StandbyOwners::close_empty() {
   for (const ClientId id : std::exchange(touched_, {})) {
     Standby* standby = find(id);
-    if (standby == nullptr || !standby->open || standby->objects.table().live() > 0) continue;
+    if (standby == nullptr || !standby->owner.open() || standby->owner.table().live() > 0) continue;
     standbys_.erase(id);
     effects_.standby_closed(id);
   }
@@ -195,10 +167,10 @@ std::vector<ClientId> StandbyOwners::standbys() const {
 
 std::string StandbyOwners::why_open() const {
   for (const auto& [id, standby] : standbys_) {
-    if (!standby->open) continue;
+    if (!standby->owner.open()) continue;
     std::string why = "the standby owner of client " + std::to_string(primary_of(id).value) + ", in round " +
                       std::to_string(standby->round) + ", keeps";
-    standby->objects.table().for_each([&](const Entry& entry) {
+    standby->owner.table().for_each([&](const Entry& entry) {
       why += " " + entry.id.to_string() + (entry.owned ? "" : " (borrowed)");
       if (!entry.extra) return;
       for (const auto& borrower : entry.extra->borrowers) {
@@ -213,9 +185,10 @@ std::string StandbyOwners::why_open() const {
 
 std::string StandbyOwners::check_invariants() const {
   for (const auto& [id, standby] : standbys_) {
-    if (std::string broken = standby->objects.check_invariants(); !broken.empty())
+    if (std::string broken = standby->owner.check_invariants(); !broken.empty())
       return broken + ", in a failover state";
-    if (standby->open && standby->objects.table().live() == 0) return "STANDBY-4: an open standby owner has no objects";
+    if (standby->owner.open() && standby->owner.table().live() == 0)
+      return "STANDBY-4: an open standby owner has no objects";
   }
   return {};
 }

@@ -1,16 +1,13 @@
-// The objects of a node's dead clients: each client has a standby owner (an Standby) in the node's daemon. Sans-I/O.
+// The standby owners of a node's clients, living and dead (see standby_owner.h). Sans-I/O.
 //
-// While a client lives, its standby owner only stores replicated metadata: of what the client owns and other processes
-// may hold. After the client's death the standby owner answers for these objects, as an owner does. References that
-// were in transit at the death are covered until each process has confirmed twice that it handled all earlier messages.
+// After a client's death its standby owner answers for its objects, as an owner does. References that were in transit
+// at the death are covered until each process has confirmed twice that it handled all earlier messages.
 //
-//   STANDBY-1  while a client lives, its standby owner frees none of its objects and answers for none
-//   STANDBY-2  replicated objects are freed when, and not before, the failover state is settled and no borrower is left
-//   STANDBY-3  every request to a dead client, or to its standby owner, is answered, whether there is a failover state or not
-//   STANDBY-4  when nothing is left of a failover state, its standby owner is gone
+//   STANDBY-3  every request to a dead client, or to its standby owner, is answered, whatever was replicated
+//   STANDBY-4  an open standby owner without objects is gone
 //
-// Threading: one thread; effects may call receive(), which is then acted on later. Ownership: owns the standby owners; effects
-// must outlive it.
+// Threading: one thread; effects may call receive(), which is then acted on later. Ownership: owns the standby owners;
+// effects must outlive it.
 #pragma once
 
 #include <cstdint>
@@ -23,21 +20,15 @@
 
 #include <manta/ids.h>
 
-#include "core/owner/messages.h"
+#include "core/owner/standby_owner.h"
 
 namespace manta::owner {
 
-class StandbyEffects {
+class StandbyEffects : public StandbyOwnerEffects {
  public:
-  virtual ~StandbyEffects() = default;
-  virtual void send_as(ClientId from, ClientId to, PeerMessage message) = 0;
-  // A block in the arena of a client that lives, or in a dead one's, which goes with its arena.
-  virtual void free_block(const StoredLocation& location) = 0;
-  // The arena's process is dead, and this standby owner knows of nothing in it.
-  virtual void arena_unused(ClientId arena, ClientId standby) = 0;
   // Asks all processes whether they have acted on what was sent before; answered by StandbyOwners::settled().
   virtual void ask_all(ClientId standby, std::uint32_t round) = 0;
-  // The standby owner is no more.
+  // The standby owner is gone.
   virtual void standby_closed(ClientId standby) = 0;
 };
 

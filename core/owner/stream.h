@@ -29,12 +29,15 @@ struct IncomingStream {
     Entry* entry = nullptr;  // an object, held
   };
 
-  std::uint32_t buffer = 0;   // 0: no limit
+  // buffer_items: how far the producer may be ahead; 0: no limit.
+  explicit IncomingStream(std::uint32_t buffer_items) : buffer(buffer_items), limit(buffer_items) {}
+
+  std::uint32_t buffer;
   std::uint16_t attempt = 0;  // whose items arrive
   ClientId producer;          // none: no item has arrived
   std::uint64_t received = 0;
   std::uint64_t taken = 0;
-  std::uint64_t limit = 0;             // as the producer knows it
+  std::uint64_t limit;                 // as the producer knows it
   std::optional<std::uint64_t> total;  // that the attempt made which ended the task; none: it ended otherwise
   std::deque<Item> items;              // [taken, received)
   std::atomic<bool> ready{false};      // an item, the end or an error is there

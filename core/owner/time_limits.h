@@ -37,12 +37,6 @@ class TimeLimits {
   // grace: from the limit on, for a task to end when it is asked to.
   explicit TimeLimits(std::chrono::nanoseconds grace) : grace_(grace) {}
 
-  // An entry becomes open, or is not any more (-1).
-  void count(const Entry& entry, int change) {
-    if (has_limit(entry)) open_ += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
-  }
-  // Whether a task with a limit is open: only then is there anything to look for.
-  bool any() const { return open_ != 0; }
   // running: all that runs now, with and without limits. Each run is due once for each stage that it passes. What is
   // not in `running` has ended.
   std::vector<Due> look(std::span<Entry* const> running, std::chrono::nanoseconds now);
@@ -60,7 +54,6 @@ class TimeLimits {
   };
 
   std::chrono::nanoseconds grace_;
-  std::uint64_t open_ = 0;
   std::map<Run, Seen> runs_;
 };
 

@@ -20,6 +20,8 @@ namespace manta::owner {
 
 using Time = std::chrono::nanoseconds;  // since an arbitrary start; given, never read
 
+struct Entry;
+
 // One demand, as the owner sees it now.
 struct Unmet {
   std::uint32_t index = 0;  // DemandIndex
@@ -30,6 +32,9 @@ struct Unmet {
   std::uint64_t progress = 0;     // another value whenever some of it was met
   std::uint64_t space_bytes = 0;  // above 0: of the object store, for spilled values that it needs; not for a lease
 };
+
+// How much of the store the entry's spilled value, or its spilled arguments, need.
+std::uint64_t space_for(const Entry& entry);
 
 class UnmetDemand {
  public:

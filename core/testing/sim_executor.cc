@@ -138,7 +138,7 @@ bool SimExecutor::claim_awaited(Frame& frame) {
   for (owner::Entry* entry : frame.program->awaited()) {
     if (entry->resolved.load() || !entry->owned || entry->kind != owner::Kind::task) continue;
     if (!fits_inside(process_.request_of(*entry), ring->request)) continue;
-    if (!process_.owner().claim(*entry)) continue;
+    if (!process_.owner().leases().claim(*entry)) continue;
     set_blocked(false);
     begin_here(*entry);
     return true;
@@ -266,7 +266,7 @@ void SimExecutor::stop_task(ClientId submitter, const TaskId& task, const owner:
     if (main || frame->program->id() != task || from != submitter) continue;
     frame->program->stop(how);
     const std::uint64_t children = frame->program->children();
-    if (how.recursive) process_.owner().cancel_children(task, children, how);
+    if (how.recursive) process_.owner().cancelling().cancel_children(task, children, how);
     return wake();
   }
 }
@@ -274,7 +274,7 @@ void SimExecutor::stop_task(ClientId submitter, const TaskId& task, const owner:
 void SimExecutor::end_frame() {
   const Program& program = *stack_.back()->program;
   if (program.stopped() && program.stopped()->recursive && program.threw()) {
-    process_.owner().cancel_children(program.id(), program.children(), *program.stopped());
+    process_.owner().cancelling().cancel_children(program.id(), program.children(), *program.stopped());
   }
   const std::unique_ptr<Frame> frame = std::move(stack_.back());
   stack_.pop_back();
@@ -345,14 +345,14 @@ void SimExecutor::end_leased(Frame& frame) {
       actor_owner_ = ring.submitter;
     }
   }
-  if (listening) process_.owner().export_contained(contained, ring.submitter);
+  if (listening) process_.owner().borrowing().export_contained(contained, ring.submitter);
   for (const detail::WireRef& ref : record.outcome.contained) {
     if (world_.oracle.unsure(process_.id(), ref.object)) record.unsure.push_back(ref.object);
   }
   frame.program->drop_variables();
   std::vector<owner::Entry*> entries;
   for (const Variable& v : frame.imported) entries.push_back(v.entry);
-  record.outcome.kept = process_.owner().kept_after_task(entries);
+  record.outcome.kept = process_.owner().borrowing().kept_after_task(entries);
   for (const Variable& v : frame.imported) {
     const auto& kept = record.outcome.kept;
     const bool named = std::any_of(kept.begin(), kept.end(), [&](const auto& ref) { return ref.object == v.key.id; });
@@ -360,7 +360,8 @@ void SimExecutor::end_leased(Frame& frame) {
     world_.trace.record("%c keeps %o", process_.id(), v.key.id);
     record.kept.push_back({v.key.id, v.key.owner});
     if (!listening) {
-      process_.owner().lend(*v.entry, process_.id());  // the submitter is dead: it cannot report this borrow
+      process_.owner().borrowing().lend(*v.entry,
+                                        process_.id());  // the submitter is dead: it cannot report this borrow
     } else if (!submitter->alive()) {
       world_.oracle.make_unsure(process_.id(), v.key.id);
       world_.oracle.tolerate_leak(v.key);

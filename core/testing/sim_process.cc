@@ -56,7 +56,7 @@ void SimProcess::end(const std::string& status, bool tell_node) {
 
 // What its standby owner was told is not lost.
 void SimProcess::replicate_all() {
-  owner_->table().for_each([&](const owner::Entry& entry) {
+  owner_->objects().table().for_each([&](const owner::Entry& entry) {
     if (!entry.owned || !entry.extra || entry.extra->replication != owner::EntryExtra::Replication::done) return;
     world_.oracle.adopted({id_, entry.id});
     const bool stored = entry.value.kind() == owner::Value::Kind::stored;
@@ -110,14 +110,14 @@ void SimProcess::deliver(Message message) {
                  },
                  [&](const message::AskBack& m) {
                    world_.trace.record("%c: asked for %u leases of shape %u", id_, m.count, m.shape);
-                   owner_->ask_back(m.shape, m.count);
+                   owner_->leases().ask_back(m.shape, m.count);
                  },
                  [&](const message::ClientDied& m) { on_death(m); },
                  [&](const message::RingTo& m) { on_ring(m); },
                  [&](const message::NodeDied& m) { owner_->node_died(m.node, "was on a machine that stopped"); },
                  [&](const message::Settle& m) {
                    drain({});
-                   owner_->fail_over(owner::primary_of(m.standby));
+                   owner_->borrowing().fail_over(owner::primary_of(m.standby));
                    send_to_node(message::Settled{m.standby, m.round});
                  },
                  [&](message::Peer& m) { on_peer(m); },
@@ -147,9 +147,9 @@ void SimProcess::on_granted(const message::Granted& granted) {
   granted.ring->submitter_edge = this;
   rings_out_[granted.lease] = granted.ring;
   if (granted.ring->of_actor) {
-    return owner_->actor_granted(granted.shape, granted.lease, granted.worker, *granted.ring);
+    return owner_->actors().granted(granted.shape, granted.lease, granted.worker, *granted.ring);
   }
-  owner_->lease_granted(granted.lease, granted.worker, static_cast<owner::ShapeIndex>(granted.shape), *granted.ring);
+  owner_->leases().granted(granted.lease, granted.worker, static_cast<owner::ShapeIndex>(granted.shape), *granted.ring);
 }
 
 void SimProcess::on_peer(message::Peer& peer) {
@@ -188,7 +188,7 @@ void SimProcess::on_peer(message::Peer& peer) {
 void SimProcess::on_mail(const message::Mail& mail) {
   world_.trace.record("%c: %o by mail from %c", id_, mail.ref.object, mail.from);
   note_arrival(mail.ref, mail.unsure);
-  keep(adopt(owner_->import(mail.ref, true)));
+  keep(adopt(owner_->borrowing().import(mail.ref, true)));
 }
 
 void SimProcess::note_arrival(const detail::WireRef& ref, bool unsure) {
@@ -230,7 +230,7 @@ void SimProcess::drain(ClientId worker) {
     while (ring->pop_done(record)) take_result(record);
     if (ring->worker_blocked == ring->submitter_sees_blocked) continue;
     ring->submitter_sees_blocked = ring->worker_blocked;
-    owner_->set_blocked(lease, ring->worker_blocked);
+    owner_->leases().set_blocked(lease, ring->worker_blocked);
   }
 }
 
@@ -340,7 +340,7 @@ void SimProcess::after_event() {
     ticking_ = true;
     world_.schedule.after(world_.options.owner_tick, [this] { tick(); });
   }
-  const bool keep = role_ == Role::worker && (owner_->table().live() > 0 || !kept_.empty());
+  const bool keep = role_ == Role::worker && (owner_->objects().table().live() > 0 || !kept_.empty());
   if (keep != kept_alive_) {
     kept_alive_ = keep;
     send_to_node(message::KeepAlive{keep});
@@ -350,7 +350,7 @@ void SimProcess::after_event() {
     world_.oracle.fail(broken + ", in " + name_of_client(id_.value));
   }
   for (const auto& [lease, ring] : rings_out_) {
-    if (ring->of_actor || owner_->find_lease(lease) != nullptr) continue;
+    if (ring->of_actor || owner_->leases().find(lease) != nullptr) continue;
     world_.oracle.fail("OWN-5: " + name_of_client(id_.value) + " has forgotten its lease on " +
                        name_of_client(ring->worker.value));
   }
@@ -370,7 +370,7 @@ std::string SimProcess::why_not_quiet() const {
   if (executor_.hosts_actor() && world_.oracle.must_end(executor_.actor())) {
     return "OWN-3: " + who + " still hosts an actor";
   }
-  if (owner_->unfinished() > 0) return "OWN-1: " + who + " has unfinished tasks";
+  if (owner_->tasks().unfinished() > 0) return "OWN-1: " + who + " has unfinished tasks";
   if (!kept_.empty() || releases_ > 0) return "OWN-3: " + who + " holds kept references";
   if (!orphaned_ && owner_->busy()) return "OWN-5: " + who + " holds leases";
   for (const auto& [shape, wanted] : wanted_) {
@@ -382,11 +382,11 @@ std::string SimProcess::why_not_quiet() const {
 }
 
 std::string SimProcess::what_is_left() const {
-  if (owner_->table().live() == 0 || !world_.oracle.reachable(id_)) return {};
+  if (owner_->objects().table().live() == 0 || !world_.oracle.reachable(id_)) return {};
   std::set<ObjectKey> tolerated;
   if (world_.oracle.tolerates_leaks()) tolerated = world_.oracle.tolerated_leaks();
   std::string left;
-  owner_->table().for_each([&](const owner::Entry& entry) {
+  owner_->objects().table().for_each([&](const owner::Entry& entry) {
     const ObjectKey key{entry.owned ? id_ : original(entry.owner), entry.id};
     if (tolerated.contains(key) || !left.empty()) return;
     left = "OWN-3: " + name_of_client(id_.value) + " keeps " + (entry.owned ? "its own " : "borrowed ") +

@@ -47,7 +47,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   bool joined() const { return alive() && joined_; }
   bool orphaned() const { return orphaned_; }
   bool program_ended() const { return executor_.idle(); }
-  std::uint64_t owner_unfinished() const { return owner_ ? owner_->unfinished() : 0; }
+  std::uint64_t owner_unfinished() const { return owner_ ? owner_->tasks().unfinished() : 0; }
   bool kept_alive() const { return kept_alive_; }
   // Nothing runs, nothing is held, nothing is wanted.
   std::string why_not_quiet() const;
@@ -95,6 +95,15 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   void withdraw(std::vector<ObjectId> objects) override;
   std::chrono::nanoseconds now() const override;
   void resolved(owner::Entry& entry) override;
+  // Nothing is spilled, no memory is mapped, and nothing is logged here.
+  void free_spilled(const owner::SpilledExtent&) override {}
+  bool restore(owner::Entry&) override { return false; }
+  std::string not_spilled() const override { return {}; }
+  void stored_unused(const owner::StoredLocation&) override {}
+  void arena_unused(ClientId) override {}
+  void tried_again(const std::string&, std::uint32_t, const std::string&) override {}
+  void restarts(const owner::Restart&) override {}
+  void unread_failure(const std::string&, const Error&) override {}
   // --- SimRing::Submitter
   void describe(const owner::Entry& entry, RingRecord& record) override;
   void published(SimRing& ring) override;

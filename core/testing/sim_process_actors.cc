@@ -20,7 +20,7 @@ Variable SimProcess::create_actor(owner::NewActor actor) {
                       static_cast<std::uint64_t>(actor.limits.max_task_retries));
   const std::uint64_t number = world_.oracle.created({id_, id}, actor.limits, !constructor.references.empty());
   submitting_ = {id, number};
-  owner::Entry* entry = owner_->create_actor(std::move(actor));
+  owner::Entry* entry = owner_->actors().create(std::move(actor));
   submitting_ = {};
   tasks_[entry] = number;
   world_.oracle.made(number, entry);
@@ -45,7 +45,7 @@ Variable SimProcess::call(const Variable& handle, owner::NewTask task) {
   auto& ids = references_[number];
   for (const owner::Entry* reference : task.references) ids.push_back(reference->id);
   submitting_ = {id, number};
-  owner::Entry* entry = owner_->call(*handle.entry, std::move(task));
+  owner::Entry* entry = owner_->actors().call(*handle.entry, std::move(task));
   submitting_ = {};
   tasks_[entry] = number;
   world_.oracle.made(number, entry);
@@ -59,7 +59,7 @@ void SimProcess::kill_actor(const Variable& handle, bool restart) {
   world_.trace.record("%c kills actor %o, restart %u", id_, handle.key.id, restart);
   world_.oracle.killed(handle.name());
   drain({});
-  owner_->kill_actor(*handle.entry, restart);
+  owner_->actors().kill(*handle.entry, restart);
   if (orphaned_) fail_open_work();
 }
 
@@ -71,9 +71,9 @@ void SimProcess::on_ring(const message::RingTo& message) {
     // The worker may be dead by now: the news of that comes later, from the same node.
     message.ring->submitter_edge = this;
     links_[message.worker] = message.ring;
-    owner_->link_opened(message.worker, *message.ring);
+    owner_->actors().link_opened(message.worker, *message.ring);
   } else if (it != links_.end()) {
-    owner_->link_opened(message.worker, *it->second);
+    owner_->actors().link_opened(message.worker, *it->second);
   }
 }
 

@@ -32,12 +32,12 @@ void SimProcess::drop(const Variable& variable) {
 }
 
 void SimProcess::schedule_release(owner::Entry& entry) {
-  if (world_.random.chance(40)) return owner_->release_last(entry);
+  if (world_.random.chance(40)) return owner_->objects().release_last(entry);
   ++releases_;
   world_.schedule.after(world_.random_time(world_.options.release_delay), [this, &entry] {
     --releases_;
     if (!alive()) return;
-    owner_->release_last(entry);
+    owner_->objects().release_last(entry);
     after_event();
   });
 }
@@ -49,7 +49,7 @@ Variable SimProcess::submit(owner::NewTask task, bool stored_arguments) {
   const owner::ShapeIndex shape = task.shape;
   if (requests_.size() <= shape) requests_.resize(shape + 1u);
   for (const RequestShape& known : world_.shapes) {
-    if (owner_->shape_of(known.request) == shape) requests_[shape] = known.request;
+    if (owner_->leases().shape_of(known.request) == shape) requests_[shape] = known.request;
   }
   const TaskId id = task.id;
   const int max_retries = task.max_retries;
@@ -60,7 +60,7 @@ Variable SimProcess::submit(owner::NewTask task, bool stored_arguments) {
   auto& ids = references_[number];
   for (const owner::Entry* reference : task.references) ids.push_back(reference->id);
   submitting_ = {id, number};  // it may be in a ring before submit returns
-  owner::Entry* entry = owner_->submit(std::move(task));
+  owner::Entry* entry = owner_->tasks().submit(std::move(task));
   submitting_ = {};
   tasks_[entry] = number;
   world_.oracle.made(number, entry);
@@ -78,7 +78,8 @@ Variable SimProcess::put(ObjectId id, std::vector<owner::Entry*> contained, bool
     keys.push_back(key_of(payload.refs.back()));
   }
   world_.trace.record("%c puts %o", id_, id);
-  owner::Entry* entry = owner_->put(id, encode(payload, world_.store, stored ? id_ : ClientId{}), std::move(contained));
+  owner::Entry* entry =
+      owner_->objects().put(id, encode(payload, world_.store, stored ? id_ : ClientId{}), std::move(contained));
   tasks_[entry] = world_.oracle.put({id_, id}, std::move(keys));
   world_.oracle.made(tasks_[entry], entry);
   return adopt(entry);
@@ -86,7 +87,7 @@ Variable SimProcess::put(ObjectId id, std::vector<owner::Entry*> contained, bool
 
 detail::WireRef SimProcess::export_ref(owner::Entry& entry) {
   const ObjectId before = entry.id;
-  const detail::WireRef ref = owner_->export_ref(entry);
+  const detail::WireRef ref = owner_->borrowing().export_ref(entry);
   if (entry.owned) world_.oracle.named(task_of(entry), ref.object);
   if (ref.object == before) return ref;
   world_.trace.record("%c: %o has a namesake, it is %o now", id_, before, ref.object);
@@ -102,11 +103,11 @@ detail::WireRef SimProcess::export_ref(owner::Entry& entry) {
   return ref;
 }
 
-Variable SimProcess::import(const detail::WireRef& ref) { return adopt(owner_->import(ref, false)); }
+Variable SimProcess::import(const detail::WireRef& ref) { return adopt(owner_->borrowing().import(ref, false)); }
 
 void SimProcess::want(owner::Entry& entry) {
   entry.watched = true;
-  owner_->want(entry);
+  owner_->tasks().want(entry);
   if (orphaned_) fail_open_work();
 }
 
@@ -114,7 +115,7 @@ void SimProcess::cancel(const Variable& variable, bool recursive) {
   world_.trace.record("%c cancels %o, recursive %u", id_, variable.key.id, recursive);
   drain({});
   if (variable.entry->owned) world_.oracle.cancelled(variable.name(), recursive);
-  if (!owner_->cancel(*variable.entry, {false, recursive, "a program"}))
+  if (!owner_->cancelling().cancel(*variable.entry, {false, recursive, "a program"}))
     world_.oracle.fail("OWN-14: a cancel is refused");
 }
 
@@ -154,7 +155,7 @@ void SimProcess::mail(const Variable& variable, Random& random) {
   const ClientId to = receivers[random.below(receivers.size())];
   world_.trace.record("%c mails %o to %c", id_, variable.key.id, to);
   const detail::WireRef ref = export_ref(*variable.entry);
-  owner_->lend(*variable.entry, to);
+  owner_->borrowing().lend(*variable.entry, to);
   send_to_node(message::Mail{id_, to, ref, world_.oracle.unsure(id_, ref.object)});
 }
 
@@ -163,7 +164,7 @@ void SimProcess::sweep() {
   const auto check = [&](const Variable& variable) { world_.oracle.check_reachable(id_, variable.name()); };
   for (const Variable& variable : kept_) check(variable);
   executor_.for_each_variable(check);
-  owner_->table().for_each([&](const owner::Entry& entry) {
+  owner_->objects().table().for_each([&](const owner::Entry& entry) {
     if (entry.refs.load() > 0 && !entry.owned)
       world_.oracle.check_reachable(id_, ObjectKey{original(entry.owner), entry.id});
   });

@@ -115,7 +115,7 @@ void Program::submit_one() {
   owner::NewTask task;
   task.id = id_.child(children_++);
   task.function = kind.function();
-  task.shape = process_.owner().shape_of(world_.shapes[shape].request);
+  task.shape = process_.owner().leases().shape_of(world_.shapes[shape].request);
   task.max_retries = static_cast<std::int16_t>(random_.chance(10) ? -1 : random_.below(world_.options.max_retries + 1));
   task.retry_exceptions = random_.chance(30);
   task.references = pick(random_.chance(50) ? 2 : 0, false);

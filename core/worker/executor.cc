@@ -320,8 +320,8 @@ void Executor::settle(Work& work, client::TaskContext& context, client::TaskInpu
       parts.value = client::reply_value(client_->make_value(ended.result, client::kStoredFromBytes));
       {
         const std::lock_guard guard(client_->lock());
-        parts.contained =
-            client_->owner().export_to(client::entries_of(ended.result.refs()), work.incoming->submitter);  // EXEC-2
+        parts.contained = client_->owner().borrowing().export_to(client::entries_of(ended.result.refs()),
+                                                                 work.incoming->submitter);  // EXEC-2
       }
       write_parts(work, std::move(parts));
     }
@@ -384,7 +384,7 @@ void Executor::read_parts(std::span<const std::byte> bytes, client::TaskContext&
     owner::Entry* entry = nullptr;
     {
       const std::lock_guard guard(client_->lock());
-      entry = client_->owner().import(part.object, false);
+      entry = client_->owner().borrowing().import(part.object, false);
     }
     if (!entry->owned) {
       detail::retain(entry);
@@ -419,7 +419,7 @@ std::vector<detail::WireRef> Executor::settle_imports(client::TaskContext& conte
       if (context.imported[i] == context.imported[i - 1]) context.imported[i]->refs.fetch_sub(1);
     }
     context.imported = once;
-    kept = client_->owner().kept_after_task(once);
+    kept = client_->owner().borrowing().kept_after_task(once);
   }
   for (owner::Entry* entry : context.imported) detail::release(entry);
   return kept;

@@ -140,7 +140,7 @@ void OutgoingStream::put_object(const serial::Writer& item) {
   owner::StreamItems::Object object{client_.make_value(item, client::kStoredFromBytes), {}};
   if (!item.refs().empty()) {
     const std::lock_guard guard(client_.lock());
-    object.contained = client_.owner().export_to(client::entries_of(item.refs()), reader_);
+    object.contained = client_.owner().borrowing().export_to(client::entries_of(item.refs()), reader_);
   }
   const std::lock_guard guard(stream_->mutex);
   stream_->batch.objects.push_back(std::move(object));

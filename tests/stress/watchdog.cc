@@ -76,10 +76,10 @@ void print_open_tasks() {
     return;
   }
   owner::Owner& owner = client->owner();
-  std::fprintf(stderr, "owner: %zu entries, %llu unfinished, invariants: \"%s\"\n", owner.table().live(),
-               static_cast<unsigned long long>(owner.unfinished()), owner.check_invariants().c_str());
+  std::fprintf(stderr, "owner: %zu entries, %llu unfinished, invariants: \"%s\"\n", owner.objects().table().live(),
+               static_cast<unsigned long long>(owner.tasks().unfinished()), owner.check_invariants().c_str());
   int printed = 0;
-  owner.table().for_each([&](const owner::Entry& entry) {
+  owner.objects().table().for_each([&](const owner::Entry& entry) {
     const char* phase = name_of(entry.phase);
     if (phase == nullptr || ++printed > 40) return;
     std::fprintf(stderr, "  %s: %s, attempt %u, shape %u", entry.id.to_string().c_str(), phase, entry.attempt,

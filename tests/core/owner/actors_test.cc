@@ -32,7 +32,7 @@ NewTask with_argument(const RecordedOwner& o, std::uint64_t n, Entry* argument) 
 }
 
 void kill(RecordedOwner& o, Entry* handle, bool restart = false) {
-  o.call([&] { o.owner().kill_actor(*handle, restart); });
+  o.call([&] { o.owner().actors().kill(*handle, restart); });
 }
 
 // --- making
@@ -71,7 +71,7 @@ TEST(OwnerActors, OneThatIsHeldBackWaitsForItsName) {
   actor.held_back = true;
   Entry* handle = o.create(std::move(actor));
   EXPECT_THAT(o.log(), IsEmpty());
-  o.call([&] { o.owner().start_actor(*handle); });
+  o.call([&] { o.owner().actors().start(*handle); });
   EXPECT_THAT(o.log(), ElementsAre("demand 1 for actor 0"));
   o.drop(handle);
   EXPECT_THAT(o.log(), ElementsAre("drop name x of 1", "demand 0 for actor 0"));
@@ -195,14 +195,14 @@ TEST(OwnerActors, ArgumentsThatCannotBeReadBackFailTheCallEvenIfItIsTheLast) {
   Entry* object = o.put(8, Value::at({kSelf, 64, 100'000}, false));
   Entry* handle = o.create(1);
   const Entry* call = o.call_method(handle, with_argument(o, 2, object));
-  o.call([&] { o.owner().spilled(*object, {4096, 100'000}); });
+  o.call([&] { o.owner().spilling().spilled(*object, {4096, 100'000}); });
   FakeRing& ring = o.grant_actor(1);
   Entry* constructor = o.start(1);
   o.room = false;
   o.finish(constructor);
   o.drop(handle);
   EXPECT_EQ(content(*call), "open");
-  o.call([&] { o.owner().unreadable(*object, Error(ErrorCode::object_lost, "")); });
+  o.call([&] { o.owner().spilling().unreadable(*object, Error(ErrorCode::object_lost, "")); });
   o.tick();
   EXPECT_EQ(content(*call), "error object_lost");
   EXPECT_TRUE(ring.ended());
@@ -216,12 +216,12 @@ TEST(OwnerActors, AConstructorWhoseArgumentsCannotBeReadBackFailsTheActor) {
   actor.constructor.references = {object};
   actor.constructor.ref_mask = 1;
   Entry* handle = o.create(std::move(actor));
-  o.call([&] { o.owner().spilled(*object, {4096, 100'000}); });
+  o.call([&] { o.owner().spilling().spilled(*object, {4096, 100'000}); });
   o.room = false;
   o.grant_actor(1);
   o.drop(handle);
   o.log();
-  o.call([&] { o.owner().unreadable(*object, Error(ErrorCode::object_lost, "")); });
+  o.call([&] { o.owner().spilling().unreadable(*object, Error(ErrorCode::object_lost, "")); });
   o.tick();
   EXPECT_THAT(o.log(), Contains("return 1"));
   EXPECT_EQ(o.live(), 1U) << "the object";
@@ -384,7 +384,7 @@ TEST(OwnerActors, KillBeforeThereIsAWorker) {
 TEST(OwnerActors, ABorrowerMayKill) {
   RecordedOwner o;
   Entry* handle = o.create(1);
-  o.owner().export_ref(*handle);
+  o.owner().borrowing().export_ref(*handle);
   construct(o);
   o.log();
   o.receive(kAnn, KillActor{object(1), false});
@@ -405,10 +405,10 @@ TEST(OwnerActors, TheLastHandleEndsTheWorker) {
   o.drop(handle);
   EXPECT_THAT(o.log(), ElementsAre("drop name x of 1"));
   EXPECT_TRUE(ring.ended());
-  EXPECT_TRUE(o.owner().actors_are_ending());
+  EXPECT_TRUE(o.owner().actors().ending());
   EXPECT_EQ(o.live(), 0U);
   o.worker_died(1);
-  EXPECT_FALSE(o.owner().actors_are_ending());
+  EXPECT_FALSE(o.owner().actors().ending());
   EXPECT_THAT(o.log(), IsEmpty());
   EXPECT_FALSE(o.owner().busy());
 }
@@ -422,13 +422,13 @@ TEST(OwnerActors, TheEndWaitsForRoomInTheRingOrForTheWorkersDeath) {
     Entry* running = o.start(1);
     o.drop(handle);
     EXPECT_EQ(o.live(), 2U) << "a call keeps the actor";
-    EXPECT_FALSE(o.owner().actors_are_ending());
+    EXPECT_FALSE(o.owner().actors().ending());
     Entry extra;
     ASSERT_FALSE(ring.push(extra));
     o.finish(running);
     EXPECT_TRUE(ring.ended());
     if (dies) o.worker_died(1);
-    EXPECT_EQ(o.owner().actors_are_ending(), !dies);
+    EXPECT_EQ(o.owner().actors().ending(), !dies);
     EXPECT_EQ(o.live(), 0U);
   }
 }
@@ -490,7 +490,7 @@ TEST(OwnerActors, FailAllEndsEverything) {
   for (const Entry* call : calls) EXPECT_EQ(content(*call), "error unavailable");
   EXPECT_EQ(content(*o.call_method(alive, 20)), "error unavailable");
   EXPECT_FALSE(o.owner().busy());
-  EXPECT_FALSE(o.owner().actors_are_ending());
+  EXPECT_FALSE(o.owner().actors().ending());
   for (Entry* call : calls) o.drop(call);
   for (Entry* handle : {pending, starting, alive}) o.drop(handle);
   EXPECT_EQ(o.live(), 1U) << "the last call";

@@ -51,9 +51,9 @@ TEST(OwnerBorrowedActors, CallsWaitForTheLink) {
   EXPECT_THAT(o.log(), ElementsAre("link to 201"));
   o.call_method(handle, 3);
   FakeRing& ring = o.connect(kFirst);
-  o.call([&] { o.owner().link_opened(kSecond, ring); });
+  o.call([&] { o.owner().actors().link_opened(kSecond, ring); });
   EXPECT_THAT(ring.unstarted(), IsEmpty()) << "somebody else's";
-  o.call([&] { o.owner().link_opened(kFirst, ring); });
+  o.call([&] { o.owner().actors().link_opened(kFirst, ring); });
   EXPECT_THAT(ring.unstarted(), ElementsAre(2, 3));
 }
 
@@ -67,12 +67,12 @@ TEST(OwnerBorrowedActors, TheLastCallMayFailWhenTheLinkOpens) {
   const Entry* call = o.call_method(handle, std::move(task));
   o.drop(handle);
   o.receive(kAnn, at(kFirst));
-  o.call([&] { o.owner().spilled(*argument, {4096, 100'000}); });
-  o.call([&] { o.owner().unreadable(*argument, Error(ErrorCode::object_lost, "")); });
+  o.call([&] { o.owner().spilling().spilled(*argument, {4096, 100'000}); });
+  o.call([&] { o.owner().spilling().unreadable(*argument, Error(ErrorCode::object_lost, "")); });
   // As if it had been read back damaged: the entry is resolved, and failed.
   FakeRing& ring = o.connect(kFirst);
   o.log();
-  o.call([&] { o.owner().link_opened(kFirst, ring); });
+  o.call([&] { o.owner().actors().link_opened(kFirst, ring); });
   EXPECT_EQ(content(*call), "error object_lost");
   EXPECT_THAT(o.log(), Contains("to 5: gives back 1, 1 times"));
 }
@@ -179,7 +179,7 @@ TEST(OwnerBorrowedActors, TheFirstCallAfterItsOwnersDeathFails) {
     o.log();  // its standby owner may have what the handle is to, if that is no actor
     EXPECT_EQ(content(*o.call_method(handle, 2)), "error actor_died");
     EXPECT_THAT(o.log(), IsEmpty());
-    o.call([&] { o.owner().kill_actor(*handle, false); });
+    o.call([&] { o.owner().actors().kill(*handle, false); });
     EXPECT_THAT(o.log(), IsEmpty());
   }
 }
@@ -187,7 +187,7 @@ TEST(OwnerBorrowedActors, TheFirstCallAfterItsOwnersDeathFails) {
 TEST(OwnerBorrowedActors, KillingAsksItsOwner) {
   RecordedOwner o;
   Entry* handle = o.borrow(1, kAnn);
-  o.call([&] { o.owner().kill_actor(*handle, true); });
+  o.call([&] { o.owner().actors().kill(*handle, true); });
   EXPECT_THAT(o.log(), ElementsAre("to 5: where is 1", "to 5: kill 1, restart"));
 }
 
@@ -211,7 +211,7 @@ TEST(OwnerBorrowedActors, CallsKeepTheHandleAndTheLastReferenceIsGivenBack) {
 TEST(OwnerBorrowedFromUs, WhoAsksIsToldWhenItIsThereAndWheneverItMoves) {
   RecordedOwner o;
   Entry* handle = o.create(1, {.max_restarts = 1});
-  o.owner().export_ref(*handle);
+  o.owner().borrowing().export_ref(*handle);
   o.receive(kAnn, FindActor{object(1)});
   o.receive(kAnn, FindActor{object(1)});
   o.grant_actor(1);
@@ -238,7 +238,7 @@ TEST(OwnerBorrowedFromUs, WhoAsksIsToldWhenItIsThereAndWheneverItMoves) {
 TEST(OwnerBorrowedFromUs, WhoAsksForWhatIsNoActorOrNoMoreHearsThatItIsGone) {
   RecordedOwner o;
   Entry* value = o.put(1);
-  o.owner().export_ref(*value);
+  o.owner().borrowing().export_ref(*value);
   o.receive(kAnn, FindActor{object(1)});
   o.receive(kAnn, FindActor{object(77)});
   EXPECT_THAT(o.log(), ElementsAre("to 5: 1 is gone", "to 5: 77 is gone"));
@@ -249,7 +249,7 @@ TEST(OwnerBorrowedFromUs, ABorrowerKeepsItAlive) {
   Entry* handle = o.create(1);
   FakeRing& ring = o.grant_actor(1);
   o.finish(o.start(1));
-  o.call([&] { o.owner().lend(*handle, kAnn); });
+  o.call([&] { o.owner().borrowing().lend(*handle, kAnn); });
   o.drop(handle);
   EXPECT_FALSE(ring.ended());
   o.receive(kAnn, RemoveBorrower{object(1), 1});
@@ -263,7 +263,7 @@ TEST(OwnerBorrowedFromUs, WhoBorrowsAgainIsStillToldWhereItIs) {
   Entry* handle = o.create(1, {.max_restarts = 1});
   o.grant_actor(1);
   o.finish(o.start(1));
-  o.call([&] { o.owner().lend(*handle, kAnn); });
+  o.call([&] { o.owner().borrowing().lend(*handle, kAnn); });
   o.receive(kBob, FindActor{object(1)});
   o.receive(kBob, RemoveBorrower{object(1), 1});
   o.receive(kBob, FindActor{object(1)});

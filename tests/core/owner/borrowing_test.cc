@@ -15,7 +15,7 @@ constexpr ClientId kBob{6};
 constexpr ClientId kWorker{101};  // of lease 1
 
 void lend(RecordedOwner& o, Entry* entry, ClientId to) {
-  o.call([&] { o.owner().lend(*entry, to); });
+  o.call([&] { o.owner().borrowing().lend(*entry, to); });
 }
 
 void dies(RecordedOwner& o, ClientId client) {
@@ -93,7 +93,7 @@ TEST(OwnerLending, AllProcessesOfADeadNodeHoldNothing) {
 TEST(OwnerLending, AValueIsSentWhenItIsThere) {
   RecordedOwner o;
   Entry* task = o.submit(1);
-  o.owner().export_ref(*task);
+  o.owner().borrowing().export_ref(*task);
   o.log();
   o.receive(kAnn, Fetch{object(1)});
   EXPECT_THAT(o.log(), IsEmpty());
@@ -107,7 +107,7 @@ TEST(OwnerLending, AValueIsSentWhenItIsThere) {
 TEST(OwnerLending, TheDeadAreSentNothingAndTheLateAnError) {
   RecordedOwner o;
   Entry* task = o.submit(1);
-  o.owner().export_ref(*task);
+  o.owner().borrowing().export_ref(*task);
   o.receive(kAnn, Fetch{object(1)});
   dies(o, kAnn);
   o.receive(kAnn, Fetch{object(1)});
@@ -124,7 +124,7 @@ TEST(OwnerLending, WhatAFetchedValueContainsIsLentWithIt) {
   RecordedOwner o;
   Entry* inside = o.put(1);
   Entry* outside = o.put(2, text("outside"), {inside});
-  o.owner().export_ref(*outside);
+  o.owner().borrowing().export_ref(*outside);
   o.receive(kAnn, Fetch{object(2)});
   EXPECT_THAT(o.log(), ElementsAre("to 5: value of 2 (lends 1)"));
   o.drop(outside);
@@ -173,8 +173,8 @@ TEST(OwnerBorrowing, AValueIsFetchedOnceAndGivenBackWithItsCount) {
   EXPECT_EQ(o.borrow(7, kAnn), borrowed);
   borrowed->watched = true;
   EXPECT_THAT(o.log(), IsEmpty()) << "nobody wants it yet";
-  o.call([&] { o.owner().want(*borrowed); });
-  o.call([&] { o.owner().want(*borrowed); });
+  o.call([&] { o.owner().tasks().want(*borrowed); });
+  o.call([&] { o.owner().tasks().want(*borrowed); });
   EXPECT_THAT(o.log(), ElementsAre("to 5: fetch 7"));
   o.receive(kAnn, Fetched{object(7), text("seven"), {}});
   EXPECT_EQ(content(*borrowed), "value seven");
@@ -188,7 +188,7 @@ TEST(OwnerBorrowing, AValueIsFetchedOnceAndGivenBackWithItsCount) {
 TEST(OwnerBorrowing, AValueThatComesTooLateGivesBackWhatIsInside) {
   RecordedOwner o;
   Entry* borrowed = o.borrow(7, kAnn);
-  o.call([&] { o.owner().want(*borrowed); });
+  o.call([&] { o.owner().tasks().want(*borrowed); });
   o.drop(borrowed);
   o.log();
   o.receive(kAnn, Fetched{object(7), text("seven"), {{object(8), kBob}}});
@@ -212,14 +212,14 @@ TEST(OwnerBorrowing, ATaskWaitsForABorrowedReference) {
 // OWN-7: between two tasks nothing covers what neither of them kept; its owner may have made another of that name.
 TEST(OwnerBorrowing, AnEntryWhoseGoodbyeIsToComeIsNotRevived) {
   RecordedOwner o;
-  Entry* before = o.call([&] { return o.owner().import({object(7), kAnn}, false); });
+  Entry* before = o.call([&] { return o.owner().borrowing().import({object(7), kAnn}, false); });
   o.receive(kAnn, Fetched{object(7), text("old"), {}});
   RecordedOwner::drop_count(before);
-  Entry* after = o.owner().import({object(7), kAnn}, false);
+  Entry* after = o.owner().borrowing().import({object(7), kAnn}, false);
   EXPECT_EQ(content(*after), "open");
-  o.call([&] { o.owner().release_last(*before); });
+  o.call([&] { o.owner().objects().release_last(*before); });
   EXPECT_EQ(o.live(), 1U);
-  EXPECT_EQ(o.call([&] { return o.owner().import({object(7), kAnn}, false); }), after);
+  EXPECT_EQ(o.call([&] { return o.owner().borrowing().import({object(7), kAnn}, false); }), after);
   o.drop(after);
   o.drop(after);
   EXPECT_EQ(o.live(), 0U);
@@ -245,11 +245,11 @@ TEST(OwnerBorrowing, AnObjectThatTheHeirDoesNotKnowIsLostWithItsOwner) {
 // In a worker: references inside arguments are the submitter's to cover until the reply names them.
 TEST(OwnerBorrowing, TheReplyNamesWhatIsStillHeld) {
   RecordedOwner o;
-  Entry* kept = o.call([&] { return o.owner().import({object(7), kAnn}, false); });
-  Entry* dropped = o.call([&] { return o.owner().import({object(8), kAnn}, false); });
+  Entry* kept = o.call([&] { return o.owner().borrowing().import({object(7), kAnn}, false); });
+  Entry* dropped = o.call([&] { return o.owner().borrowing().import({object(8), kAnn}, false); });
   detail::retain(kept);  // the task's own reference
-  EXPECT_THAT(objects(o.owner().kept_after_task({kept, dropped})), ElementsAre(object(7)));
-  EXPECT_THAT(o.owner().kept_after_task({kept, dropped}), IsEmpty()) << "it is announced";
+  EXPECT_THAT(objects(o.owner().borrowing().kept_after_task({kept, dropped})), ElementsAre(object(7)));
+  EXPECT_THAT(o.owner().borrowing().kept_after_task({kept, dropped}), IsEmpty()) << "it is announced";
   o.drop(dropped);
   o.drop(kept);
   EXPECT_THAT(o.log(), IsEmpty());
@@ -260,10 +260,10 @@ TEST(OwnerBorrowing, TheReplyNamesWhatIsStillHeld) {
 // A reference to an object of ours that was freed while the reference travelled: there are no books to enter it in.
 TEST(OwnerBorrowing, WhatWasOursAndIsLostIsNeitherKeptNorGivenBack) {
   RecordedOwner o;
-  Entry* lost = o.call([&] { return o.owner().import({object(7), kSelf}, false); });
+  Entry* lost = o.call([&] { return o.owner().borrowing().import({object(7), kSelf}, false); });
   EXPECT_TRUE(content(*lost).starts_with("error")) << content(*lost);
   detail::retain(lost);
-  EXPECT_THAT(o.owner().kept_after_task({lost}), IsEmpty());
+  EXPECT_THAT(o.owner().borrowing().kept_after_task({lost}), IsEmpty());
   o.drop(lost);
   o.drop(lost);
   EXPECT_THAT(o.log(), IsEmpty());
@@ -271,10 +271,10 @@ TEST(OwnerBorrowing, WhatWasOursAndIsLostIsNeitherKeptNorGivenBack) {
 
 TEST(OwnerBorrowing, WhatWasPassedOnCountsAsKept) {
   RecordedOwner o;
-  Entry* imported = o.call([&] { return o.owner().import({object(7), kAnn}, false); });
+  Entry* imported = o.call([&] { return o.owner().borrowing().import({object(7), kAnn}, false); });
   lend(o, imported, kBob);
   EXPECT_THAT(o.log(), ElementsAre("to 5: 7 lent to 6"));
-  EXPECT_THAT(objects(o.owner().kept_after_task({imported})), ElementsAre(object(7)));
+  EXPECT_THAT(objects(o.owner().borrowing().kept_after_task({imported})), ElementsAre(object(7)));
   o.drop(imported);
   EXPECT_THAT(o.log(), ElementsAre("to 5: gives back 7, 1 times"));
 }

@@ -19,7 +19,7 @@ const Cancellation kPlain{false, true, "the test"};
 const Cancellation kForce{true, true, "the test"};
 
 void cancel(RecordedOwner& o, Entry* entry, const Cancellation& how = kPlain) {
-  const auto done = o.call([&] { return o.owner().cancel(*entry, how); });
+  const auto done = o.call([&] { return o.owner().cancelling().cancel(*entry, how); });
   EXPECT_TRUE(done) << done.error().message();
 }
 
@@ -159,7 +159,7 @@ TEST(OwnerCancel, ByForceAfterItWasOnlyAsked) {
 TEST(OwnerCancel, WhatRunsHereIsOnlyAsked) {
   RecordedOwner o;
   Entry* entry = o.submit(1);
-  ASSERT_TRUE(o.call([&] { return o.owner().claim(*entry); }));
+  ASSERT_TRUE(o.call([&] { return o.owner().leases().claim(*entry); }));
   o.log();
   cancel(o, entry, kForce);
   EXPECT_THAT(o.log(), ElementsAre("stop 1 in 1, with its children"));
@@ -179,7 +179,7 @@ TEST(OwnerCancel, WhatComesBackEndsThere) {
   EXPECT_EQ(content(*second), "open");
   ring.answers_later = false;
   ASSERT_TRUE(ring.take_back(*second));
-  o.call([&] { o.owner().came_back(*second); });
+  o.call([&] { o.owner().leases().came_back(*second); });
   EXPECT_EQ(content(*second), "error cancelled");
   EXPECT_THAT(ring.unstarted(), ElementsAre(1));
   o.finish(o.start(1));
@@ -221,7 +221,7 @@ TEST(OwnerCancel, OfABorrowedOneIsItsOwnersBusiness) {
 TEST(OwnerCancel, ABorrowersRequestIsDone) {
   RecordedOwner o;
   Entry* entry = o.submit(1);
-  o.call([&] { o.owner().lend(*entry, kOther); });
+  o.call([&] { o.owner().borrowing().lend(*entry, kOther); });
   o.receive(kOther, CancelTask{object(1), {false, true, "another process"}});
   EXPECT_EQ(content(*entry), "error cancelled");
   EXPECT_THAT(entry->value.error().message(), HasSubstr("by another process"));
@@ -238,7 +238,7 @@ TEST(OwnerCancel, ChildrenAreFoundByTheirNames) {
     children.push_back(o.submit(std::move(task)));
   }
   Entry* other = o.submit(77);
-  o.call([&] { o.owner().cancel_children(parent, 3, kPlain); });
+  o.call([&] { o.owner().cancelling().cancel_children(parent, 3, kPlain); });
   EXPECT_EQ(content(*children[0]), "error cancelled");
   EXPECT_EQ(content(*children[2]), "error cancelled");
   EXPECT_EQ(content(*children[3]), "open");
@@ -277,12 +277,12 @@ TEST_F(OwnerCancelCall, ARunningOneIsToldAndTheActorLivesOn) {
 }
 
 TEST_F(OwnerCancelCall, NoForce) {
-  const auto done = o.call([&] { return o.owner().cancel(*calls[0], kForce); });
+  const auto done = o.call([&] { return o.owner().cancelling().cancel(*calls[0], kForce); });
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ErrorCode::invalid_argument);
   EXPECT_EQ(content(*calls[0]), "open");
-  EXPECT_FALSE(o.call([&] { return o.owner().cancel(*handle, kPlain); }));
-  o.call([&] { o.owner().lend(*calls[2], kOther); });
+  EXPECT_FALSE(o.call([&] { return o.owner().cancelling().cancel(*handle, kPlain); }));
+  o.call([&] { o.owner().borrowing().lend(*calls[2], kOther); });
   o.receive(kOther, CancelTask{object(3), kForce});  // the borrower could not know that it is a call
   EXPECT_EQ(content(*calls[2]), "error cancelled");
 }

@@ -24,7 +24,7 @@ TEST(OwnerDemand, IsOfOneShape) {
   RecordedOwner o;
   o.submit(1);
   NewTask large = o.task(2);
-  large.shape = o.owner().shape_of(cpus(2));
+  large.shape = o.owner().leases().shape_of(cpus(2));
   o.submit(std::move(large));
   EXPECT_THAT(o.log(), ElementsAre("demand 1", "demand 1 of shape 1"));
   EXPECT_THAT(o.grant(1).unstarted(), ElementsAre(1));
@@ -78,7 +78,7 @@ TEST(OwnerDemand, IdleLeasesGiveWayAtOnceWhereOthersWait) {
 TEST(OwnerDemand, IsWithdrawnWhenTheTaskRanInItsSubmitter) {
   RecordedOwner o({.idle_ticks = 3});
   Entry* task = o.submit(1);
-  ASSERT_TRUE(o.owner().claim(*task));
+  ASSERT_TRUE(o.owner().leases().claim(*task));
   o.finish(task);
   o.log();
   EXPECT_TRUE(o.owner().busy()) << "ticks are needed";
@@ -105,16 +105,16 @@ TEST(OwnerLeases, ABlockedOneGivesBackWhatHasNotStarted) {
   submit_some(o, 1, 3);
   const FakeRing& blocked = o.grant(1);
   o.start(1);
-  o.call([&] { o.owner().set_blocked(LeaseId{1}, true); });
+  o.call([&] { o.owner().leases().set_blocked(LeaseId{1}, true); });
   EXPECT_THAT(blocked.unstarted(), IsEmpty());
   EXPECT_THAT(o.grant(2).unstarted(), ElementsAre(2, 3));
   o.run_all(2);
   o.submit(4);
   EXPECT_THAT(blocked.unstarted(), IsEmpty());
   o.start(2);
-  o.call([&] { o.owner().set_blocked(LeaseId{2}, true); });
+  o.call([&] { o.owner().leases().set_blocked(LeaseId{2}, true); });
   o.submit(5);
-  o.call([&] { o.owner().set_blocked(LeaseId{1}, false); });
+  o.call([&] { o.owner().leases().set_blocked(LeaseId{1}, false); });
   EXPECT_THAT(blocked.unstarted(), ElementsAre(5));
 }
 
@@ -125,7 +125,7 @@ TEST(OwnerLeases, IdleOnesAreGivenUpFirst) {
   o.start(1);
   o.grant(2);
   o.log();
-  o.call([&] { o.owner().ask_back(0, 1); });
+  o.call([&] { o.owner().leases().ask_back(0, 1); });
   EXPECT_THAT(o.log(), ElementsAre("return 2"));
 }
 
@@ -136,7 +136,7 @@ TEST(OwnerLeases, ABusyOneIsGivenUpWhenItsTaskEnds) {
   const FakeRing& ring = o.grant(1);
   Entry* running = o.start(1);
   o.log();
-  o.call([&] { o.owner().ask_back(0, 1); });
+  o.call([&] { o.owner().leases().ask_back(0, 1); });
   EXPECT_THAT(ring.unstarted(), IsEmpty());
   o.submit(4);
   EXPECT_THAT(ring.unstarted(), IsEmpty());
@@ -154,7 +154,7 @@ TEST(OwnerLeases, AFullRingGetsMoreWhenATaskOfItEnds) {
   o.finish(o.start(1));
   EXPECT_THAT(ring.unstarted(), ElementsAre(2, 3));
   o.run_all(1);
-  EXPECT_EQ(o.owner().unfinished(), 0U);
+  EXPECT_EQ(o.owner().tasks().unfinished(), 0U);
 }
 
 TEST(OwnerLeases, NoMoreAreInFlightThanConfigured) {
@@ -185,7 +185,7 @@ TEST(OwnerClaim, TakesWhatHasNotStarted) {
   const FakeRing& ring = o.grant(1, 1);
   Entry* queued = o.submit(2);
   for (Entry* entry : {pushed, queued}) {
-    EXPECT_TRUE(o.call([&] { return o.owner().claim(*entry); })) << entry->id.low;
+    EXPECT_TRUE(o.call([&] { return o.owner().leases().claim(*entry); })) << entry->id.low;
     o.finish(entry, returns("here"));
     EXPECT_EQ(content(*entry), "value here");
   }
@@ -201,10 +201,10 @@ TEST(OwnerClaim, LeavesWhatRunsOrWaitsOrIsDone) {
   Entry* waiting = o.submit(std::move(dependent));
   o.grant(1);
   o.start(1);
-  EXPECT_FALSE(o.call([&] { return o.owner().claim(*running); }));
-  EXPECT_FALSE(o.call([&] { return o.owner().claim(*waiting); }));
+  EXPECT_FALSE(o.call([&] { return o.owner().leases().claim(*running); }));
+  EXPECT_FALSE(o.call([&] { return o.owner().leases().claim(*waiting); }));
   o.finish(running);
-  EXPECT_FALSE(o.call([&] { return o.owner().claim(*running); }));
+  EXPECT_FALSE(o.call([&] { return o.owner().leases().claim(*running); }));
   o.run_all(1);
   EXPECT_EQ(content(*waiting), "value done");
 }
@@ -216,7 +216,7 @@ TEST(OwnerWant, MovesToTheFrontWhatSomebodyWaitsFor) {
   NewTask dependent = o.task(4);
   dependent.references = {third};
   Entry* fourth = o.submit(std::move(dependent));
-  o.call([&] { o.owner().want(*fourth); });
+  o.call([&] { o.owner().tasks().want(*fourth); });
   const FakeRing& ring = o.grant(1, 2);
   EXPECT_THAT(ring.unstarted(), ElementsAre(3, 1));
   o.finish(o.start(1));

@@ -29,7 +29,7 @@ TEST(OwnerTasks, ResolveOnceAndAreFreedWithTheirLastReference) {
   o.finish(task, returns("42"));
   EXPECT_EQ(content(*task), "value 42");
   EXPECT_THAT(o.log(), ElementsAre("resolved 1"));
-  EXPECT_EQ(o.owner().unfinished(), 0U);
+  EXPECT_EQ(o.owner().tasks().unfinished(), 0U);
   o.drop(task);
   EXPECT_EQ(o.live(), 0U);
 }
@@ -66,7 +66,7 @@ TEST(OwnerTasks, FailWithoutRunningIfAReferenceFailed) {
   const Entry* late = o.submit(with_references(o.task(4), {third}));
   EXPECT_EQ(content(*late), "error task_failed");
   EXPECT_THAT(ring.unstarted(), IsEmpty());
-  EXPECT_EQ(o.owner().unfinished(), 0U);
+  EXPECT_EQ(o.owner().tasks().unfinished(), 0U);
 }
 
 // As a recursion it would overflow the stack.
@@ -75,13 +75,13 @@ TEST(OwnerTasks, LongChainsFailTogether) {
   RecordedOwner o;
   std::vector<Entry*> chain{o.submit(1)};
   for (std::uint64_t n = 2; n <= kLength; ++n) {
-    chain.push_back(o.owner().submit(with_references(o.task(n), {chain.back()})));
+    chain.push_back(o.owner().tasks().submit(with_references(o.task(n), {chain.back()})));
   }
   o.grant(1);
   o.finish(o.start(1), throws());
   EXPECT_EQ(content(*chain.back()), "error task_failed");
   for (Entry* entry : chain) {
-    if (entry->refs.fetch_sub(1) == 1) o.owner().release_last(*entry);
+    if (entry->refs.fetch_sub(1) == 1) o.owner().objects().release_last(*entry);
   }
   EXPECT_EQ(o.live(), 0U);
 }
@@ -107,7 +107,7 @@ TEST(OwnerTasks, OnlyStartedAttemptsCountWhenAWorkerDies) {
 TEST(OwnerTasks, FailWhenTheLastAttemptIsLost) {
   RecordedOwner o;
   Entry* task = o.submit(o.task(1, 1));
-  o.owner().want(*task);
+  o.owner().tasks().want(*task);
   for (const std::uint64_t lease : {1, 2}) {
     EXPECT_EQ(content(*task), "open");
     o.grant(lease);
@@ -187,7 +187,7 @@ TEST(OwnerTasks, AllThatIsOpenFailsWithTheNode) {
   const Entry* waiting = o.submit(with_references(o.task(3), {running}));
   o.grant(1);
   o.start(1);
-  const ShapeIndex other = o.owner().shape_of(cpus(2));
+  const ShapeIndex other = o.owner().leases().shape_of(cpus(2));
   NewTask task = o.task(4);
   task.shape = other;
   const Entry* queued = o.submit(std::move(task));
@@ -209,8 +209,8 @@ TEST(OwnerTasks, LateAndRepeatedNewsChangeNothing) {
   o.log();
   o.worker_died(1);
   o.call([&] {
-    o.owner().set_blocked(LeaseId{1}, true);
-    o.owner().ask_back(9, 1);
+    o.owner().leases().set_blocked(LeaseId{1}, true);
+    o.owner().leases().ask_back(9, 1);
     o.owner().infeasible(9, "unknown shape");
     o.owner().client_died(ClientId{101}, "was killed");
     o.owner().client_died(ClientId{101}, "was killed");

@@ -126,7 +126,7 @@ void FakeRing::replace(Entry& entry, Entry& by) { std::replace(started_.begin(),
 
 // --- RecordedOwner
 
-RecordedOwner::RecordedOwner(OwnerConfig config) : owner_(kSelf, config, *this) { owner_.shape_of(cpus(1)); }
+RecordedOwner::RecordedOwner(OwnerConfig config) : owner_(kSelf, config, *this) { owner_.leases().shape_of(cpus(1)); }
 
 NewTask RecordedOwner::task(std::uint64_t n, std::int16_t max_retries) const {
   NewTask task;
@@ -138,22 +138,22 @@ NewTask RecordedOwner::task(std::uint64_t n, std::int16_t max_retries) const {
 
 Entry* RecordedOwner::submit(NewTask task) {
   for (Entry* inside : task.contained) detail::retain(inside);
-  Entry* entry = call([&] { return owner_.submit(std::move(task)); });
+  Entry* entry = call([&] { return owner_.tasks().submit(std::move(task)); });
   entry->watched = true;
   return entry;
 }
 
 Entry* RecordedOwner::put(std::uint64_t n, Value value, const std::vector<Entry*>& contained) {
   for (Entry* inside : contained) detail::retain(inside);
-  return call([&] { return owner_.put(object(n), std::move(value), contained); });
+  return call([&] { return owner_.objects().put(object(n), std::move(value), contained); });
 }
 
 Entry* RecordedOwner::borrow(std::uint64_t n, ClientId owner) {
-  return call([&] { return owner_.import({object(n), owner}, true); });
+  return call([&] { return owner_.borrowing().import({object(n), owner}, true); });
 }
 
 void RecordedOwner::drop(Entry* entry) {
-  if (entry->refs.fetch_sub(1) == 1) call([&] { owner_.release_last(*entry); });
+  if (entry->refs.fetch_sub(1) == 1) call([&] { owner_.objects().release_last(*entry); });
 }
 
 NewActor RecordedOwner::actor(std::uint64_t n, ActorLimits limits) const {
@@ -166,19 +166,19 @@ NewActor RecordedOwner::actor(std::uint64_t n, ActorLimits limits) const {
 
 Entry* RecordedOwner::create(NewActor actor) {
   for (Entry* inside : actor.constructor.contained) detail::retain(inside);
-  return call([&] { return owner_.create_actor(std::move(actor)); });
+  return call([&] { return owner_.actors().create(std::move(actor)); });
 }
 
 Entry* RecordedOwner::call_method(Entry* handle, NewTask task) {
   for (Entry* inside : task.contained) detail::retain(inside);
-  Entry* entry = call([&] { return owner_.call(*handle, std::move(task)); });
+  Entry* entry = call([&] { return owner_.actors().call(*handle, std::move(task)); });
   entry->watched = true;
   return entry;
 }
 
 FakeRing& RecordedOwner::grant_actor(std::uint64_t lease, std::uint32_t index, std::size_t capacity) {
   FakeRing& ring = *(rings_[lease] = std::make_unique<FakeRing>(capacity));
-  call([&] { owner_.actor_granted(kFirstActor + index, LeaseId{lease}, ClientId{100 + lease}, ring); });
+  call([&] { owner_.actors().granted(kFirstActor + index, LeaseId{lease}, ClientId{100 + lease}, ring); });
   return ring;
 }
 
@@ -186,7 +186,7 @@ FakeRing& RecordedOwner::connect(ClientId worker) { return *(channels_[worker] =
 
 FakeRing& RecordedOwner::grant(std::uint64_t lease, std::size_t capacity, ShapeIndex shape) {
   FakeRing& ring = *(rings_[lease] = std::make_unique<FakeRing>(capacity));
-  call([&] { owner_.lease_granted(LeaseId{lease}, ClientId{100 + lease}, shape, ring); });
+  call([&] { owner_.leases().granted(LeaseId{lease}, ClientId{100 + lease}, shape, ring); });
   return ring;
 }
 
@@ -220,7 +220,7 @@ void RecordedOwner::set_demand(DemandIndex index, const sched::ResourceSet& requ
     log_.push_back("demand " + number(wanted) + " for actor " + number(index - kFirstActor));
     return;
   }
-  EXPECT_EQ(request, owner_.request_of(static_cast<ShapeIndex>(index)));
+  EXPECT_EQ(request, owner_.leases().request_of(static_cast<ShapeIndex>(index)));
   log_.push_back("demand " + number(wanted) + (index == 0 ? "" : " of shape " + number(index)));
 }
 
@@ -253,7 +253,7 @@ void RecordedOwner::free_stored(const StoredLocation& location) { log_.push_back
 bool RecordedOwner::restore(Entry& entry) {
   if (!room) return false;
   log_.push_back("restore " + number(entry.id.low));
-  owner_.restored(entry, {kSelf, 1'000'000 + entry.id.low, entry.value.spilled().size_bytes});
+  owner_.spilling().restored(entry, {kSelf, 1'000'000 + entry.id.low, entry.value.spilled().size_bytes});
   return true;
 }
 

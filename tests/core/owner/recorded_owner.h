@@ -112,7 +112,7 @@ class RecordedOwner final : OwnerEffects {
   // Whether restore finds room; the block it takes is at 1'000'000 more than the object's number.
   bool room = true;
   std::vector<std::string> unread;  // failures that nothing has read: "task 7"
-  std::size_t live() const { return owner_.table().live(); }
+  std::size_t live() const { return owner_.objects().table().live(); }
 
  private:
   void set_demand(DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override;
@@ -129,6 +129,12 @@ class RecordedOwner final : OwnerEffects {
   void unread_failure(const std::string& what, const Error&) override { unread.push_back(what); }
   bool restore(Entry& entry) override;
   void free_spilled(const SpilledExtent& extent) override;
+  std::string not_spilled() const override { return {}; }
+  void stored_unused(const StoredLocation&) override {}
+  void arena_unused(ClientId) override {}
+  void tried_again(const std::string&, std::uint32_t, const std::string&) override {}
+  void replicate(std::vector<Replica>) override {}
+  void withdraw(std::vector<ObjectId>) override {}
   void check();
 
   std::vector<std::string> log_;

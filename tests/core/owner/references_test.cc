@@ -92,7 +92,8 @@ TEST(OwnerReferences, WhatAThrowingAttemptReturnedIsFreedBeforeTheNext) {
 TEST(OwnerReferences, DeepNestingIsFreed) {
   RecordedOwner o;
   Entry* outermost = o.put(1);
-  for (std::uint64_t n = 2; n <= 100'000; ++n) outermost = o.owner().put(object(n), text("nested"), {outermost});
+  for (std::uint64_t n = 2; n <= 100'000; ++n)
+    outermost = o.owner().objects().put(object(n), text("nested"), {outermost});
   EXPECT_EQ(o.live(), 100'000U);
   o.drop(outermost);
   EXPECT_EQ(o.live(), 0U);
@@ -102,13 +103,13 @@ TEST(OwnerReferences, DeepNestingIsFreed) {
 TEST(OwnerReferences, AnEntryThatIsHeldAgainOutlivesTheLateGoodbye) {
   RecordedOwner o;
   Entry* entry = o.put(1, block(64));
-  const detail::WireRef name = o.owner().export_ref(*entry);
+  const detail::WireRef name = o.owner().borrowing().export_ref(*entry);
   for (int times = 0; times < 2; ++times) {
     RecordedOwner::drop_count(entry);
-    EXPECT_EQ(o.call([&] { return o.owner().import(name, false); }), entry);
+    EXPECT_EQ(o.call([&] { return o.owner().borrowing().import(name, false); }), entry);
   }
-  o.call([&] { o.owner().release_last(*entry); });
-  o.call([&] { o.owner().release_last(*entry); });
+  o.call([&] { o.owner().objects().release_last(*entry); });
+  o.call([&] { o.owner().objects().release_last(*entry); });
   EXPECT_EQ(content(*entry), "block 64");
   EXPECT_THAT(o.log(), IsEmpty());
   o.drop(entry);
@@ -119,20 +120,20 @@ TEST(OwnerReferences, AnEntryThatIsHeldAgainOutlivesTheLateGoodbye) {
 TEST(OwnerReferences, TheLastOfSeveralGoodbyesFrees) {
   RecordedOwner o;
   Entry* entry = o.put(1, block(64));
-  const detail::WireRef name = o.owner().export_ref(*entry);
+  const detail::WireRef name = o.owner().borrowing().export_ref(*entry);
   RecordedOwner::drop_count(entry);
-  o.call([&] { return o.owner().import(name, false); });
+  o.call([&] { return o.owner().borrowing().import(name, false); });
   RecordedOwner::drop_count(entry);
-  o.owner().release_last(*entry);  // in between, nothing tells the entry from a forgotten one
+  o.owner().objects().release_last(*entry);  // in between, nothing tells the entry from a forgotten one
   EXPECT_THAT(o.log(), IsEmpty());
-  o.call([&] { o.owner().release_last(*entry); });
+  o.call([&] { o.owner().objects().release_last(*entry); });
   EXPECT_THAT(o.log(), ElementsAre("free 64"));
 }
 
 // OWN-6
 TEST(OwnerReferences, AnObjectThatWasFreedOnTheWayIsLost) {
   RecordedOwner o;
-  const Entry* entry = o.call([&] { return o.owner().import({object(1), kSelf}, false); });
+  const Entry* entry = o.call([&] { return o.owner().borrowing().import({object(1), kSelf}, false); });
   EXPECT_EQ(content(*entry), "error object_lost");
 }
 
@@ -141,11 +142,11 @@ TEST(OwnerReferences, NamesakesAreToldApart) {
   RecordedOwner o;
   Entry* first = o.put(1, text("first"));
   Entry* second = o.put(1, text("second"));
-  const detail::WireRef a = o.owner().export_ref(*first);
-  const detail::WireRef b = o.owner().export_ref(*second);
+  const detail::WireRef a = o.owner().borrowing().export_ref(*first);
+  const detail::WireRef b = o.owner().borrowing().export_ref(*second);
   EXPECT_NE(a.object, b.object);
-  EXPECT_EQ(o.call([&] { return o.owner().import(a, false); }), first);
-  EXPECT_EQ(o.call([&] { return o.owner().import(b, false); }), second);
+  EXPECT_EQ(o.call([&] { return o.owner().borrowing().import(a, false); }), first);
+  EXPECT_EQ(o.call([&] { return o.owner().borrowing().import(b, false); }), second);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 // The link has given it up already, as one does that hears so from its worker.
 void come_back(RecordedOwner& o, FakeRing& ring, Entry* entry) {
   ASSERT_TRUE(ring.take_back(*entry));
-  o.call([&] { o.owner().came_back(*entry); });
+  o.call([&] { o.owner().leases().came_back(*entry); });
 }
 
 TEST(OwnerComeBack, GoesToTheLeaseWithTheFewest) {
@@ -41,8 +41,8 @@ TEST(OwnerComeBack, OfABlockedLeaseWaitsForAnother) {
   o.start(1);
   ASSERT_THAT(ring.unstarted(), ElementsAre(2));
   ASSERT_TRUE(ring.take_back(*behind));  // as if it were on its way
-  o.call([&] { o.owner().set_blocked(LeaseId{1}, true); });
-  o.call([&] { o.owner().came_back(*behind); });
+  o.call([&] { o.owner().leases().set_blocked(LeaseId{1}, true); });
+  o.call([&] { o.owner().leases().came_back(*behind); });
   EXPECT_THAT(ring.unstarted(), IsEmpty());
   EXPECT_THAT(o.grant(2).unstarted(), ElementsAre(2));
 }
@@ -52,11 +52,11 @@ TEST(OwnerComeBack, TheLastOfAYieldingLeaseEndsIt) {
   Entry* task = o.submit(1);
   FakeRing& ring = o.grant(1);
   ASSERT_TRUE(ring.take_back(*task));
-  o.call([&] { o.owner().ask_back(0, 1); });
+  o.call([&] { o.owner().leases().ask_back(0, 1); });
   o.log();
-  o.call([&] { o.owner().came_back(*task); });
+  o.call([&] { o.owner().leases().came_back(*task); });
   EXPECT_THAT(o.log(), ElementsAre("return 1"));
-  o.call([&] { o.owner().came_back(*task); });  // OWN-6: twice
+  o.call([&] { o.owner().leases().came_back(*task); });  // OWN-6: twice
   EXPECT_THAT(o.grant(2).unstarted(), ElementsAre(1));
 }
 
@@ -65,18 +65,18 @@ TEST(OwnerAskBack, OfOneNodeAlone) {
   o.submit(1);
   o.grant(1);
   o.log();
-  o.call([&] { o.owner().ask_back(0, 1, NodeId{7}); });
+  o.call([&] { o.owner().leases().ask_back(0, 1, NodeId{7}); });
   EXPECT_THAT(o.log(), IsEmpty());
 }
 
 TEST(OwnerShapes, DifferByWhere) {
   RecordedOwner o;
-  const auto any = o.owner().shape_of(cpus(3));
-  const auto there = o.owner().shape_of(cpus(3), {Placement::pack, NodeId{2}, false});
-  const auto soft = o.owner().shape_of(cpus(3), {Placement::pack, NodeId{2}, true});
-  const auto spread = o.owner().shape_of(cpus(3), {Placement::spread, {}, false});
+  const auto any = o.owner().leases().shape_of(cpus(3));
+  const auto there = o.owner().leases().shape_of(cpus(3), {Placement::pack, NodeId{2}, false});
+  const auto soft = o.owner().leases().shape_of(cpus(3), {Placement::pack, NodeId{2}, true});
+  const auto spread = o.owner().leases().shape_of(cpus(3), {Placement::spread, {}, false});
   EXPECT_EQ((std::set{any, there, soft, spread}).size(), 4U);
-  EXPECT_EQ(o.owner().shape_of(cpus(3), {Placement::pack, NodeId{2}, false}), there);
+  EXPECT_EQ(o.owner().leases().shape_of(cpus(3), {Placement::pack, NodeId{2}, false}), there);
   EXPECT_EQ(o.owner().where_of(there).node, NodeId{2});
 }
 

@@ -86,7 +86,7 @@ class World {
     actor.constructor = task(kActor);
     actor.request = cpus(1);
     actor.limits = {limits.restarts, limits.task_retries, limits.concurrency};
-    owner_.handles.push_back(owner_.owner.create_actor(std::move(actor)));
+    owner_.handles.push_back(owner_.owner.actors().create(std::move(actor)));
   }
 
   // --- what programs do
@@ -106,15 +106,16 @@ class World {
         detail::retain(made.argument);  // the model looks at it later
       }
     }
-    made.entry = p.owner.call(*p.handles.front(), std::move(call));
+    made.entry = p.owner.actors().call(*p.handles.front(), std::move(call));
     p.calls.push_back(n);
   }
   void pass_handle_on() {
     if (owner_.handles.empty()) return;
     Entry& handle = *owner_.handles.front();
-    const detail::WireRef ref = owner_.owner.export_ref(handle);
-    owner_.owner.lend(handle, kBorrower);
-    borrower_.inbox.emplace_back([this, ref] { borrower_.handles.push_back(borrower_.owner.import(ref, true)); });
+    const detail::WireRef ref = owner_.owner.borrowing().export_ref(handle);
+    owner_.owner.borrowing().lend(handle, kBorrower);
+    borrower_.inbox.emplace_back(
+        [this, ref] { borrower_.handles.push_back(borrower_.owner.borrowing().import(ref, true)); });
   }
   void drop_handle(bool borrower) {
     Process& p = process(borrower);
@@ -130,7 +131,7 @@ class World {
     Process& p = process(borrower);
     if (p.handles.empty()) return;
     killed_ = killed_ || !restart;
-    p.owner.kill_actor(*p.handles.front(), restart);
+    p.owner.actors().kill(*p.handles.front(), restart);
   }
 
   // --- what the node and the workers do
@@ -142,8 +143,9 @@ class World {
     lease_.insert(made->lease.value);
     Worker& worker = *made;
     workers_.push_back(std::move(made));
-    owner_.inbox.emplace_back(
-        [this, &worker] { owner_.owner.actor_granted(demand_index_, worker.lease, worker.id, worker.rings[kOwner]); });
+    owner_.inbox.emplace_back([this, &worker] {
+      owner_.owner.actors().granted(demand_index_, worker.lease, worker.id, worker.rings[kOwner]);
+    });
     return true;
   }
   bool start(std::size_t choice) {
@@ -247,8 +249,8 @@ class World {
       if (call.argument != nullptr) release(process(call.caller == kBorrower), call.argument);
     }
     settle();
-    RC_ASSERT(owner_.owner.table().live() == 0U);
-    RC_ASSERT(borrower_.owner.table().live() == 0U);
+    RC_ASSERT(owner_.owner.objects().table().live() == 0U);
+    RC_ASSERT(borrower_.owner.objects().table().live() == 0U);
     RC_ASSERT(!demanded_);
     RC_ASSERT(lease_.empty());  // OWN-5: no worker is left
   }
@@ -266,7 +268,7 @@ class World {
     WorkerLink* link_to(ClientId worker) override {
       inbox.emplace_back([this, worker] {
         Worker& w = world.worker(worker);
-        if (w.alive || !told.contains(worker)) owner.link_opened(worker, w.rings[id]);
+        if (w.alive || !told.contains(worker)) owner.actors().link_opened(worker, w.rings[id]);
       });
       return nullptr;
     }
@@ -279,6 +281,17 @@ class World {
     void free_stored(const StoredLocation&) override {}
     std::chrono::nanoseconds now() const override { return world.now_; }
     void resolved(Entry&) override {}
+    void free_spilled(const SpilledExtent&) override {}
+    bool restore(Entry&) override { return false; }
+    std::string not_spilled() const override { return {}; }
+    void stored_unused(const StoredLocation&) override {}
+    void arena_unused(ClientId) override {}
+    void tried_again(const std::string&, std::uint32_t, const std::string&) override {}
+    void restarts(const Restart&) override {}
+    void unread_failure(const std::string&, const Error&) override {}
+    void stop_task(ClientId, const TaskId&, const Cancellation&) override {}
+    void replicate(std::vector<Replica>) override {}
+    void withdraw(std::vector<ObjectId>) override {}
 
     ClientId id;
     Owner owner;
@@ -307,7 +320,7 @@ class World {
     RC_ASSERT(borrower_.owner.check_invariants() == "");
   }
   static void release(Process& p, Entry* entry) {
-    if (entry->refs.fetch_sub(1) == 1) p.owner.release_last(*entry);
+    if (entry->refs.fetch_sub(1) == 1) p.owner.objects().release_last(*entry);
   }
   void forget(Call& call) {
     if (Entry* entry = std::exchange(call.entry, nullptr)) release(process(call.caller == kBorrower), entry);

@@ -106,7 +106,7 @@ TEST(OwnerRestarts, AnActorThatIsDroppedOrKilledWhileItWaitsWantsNothing) {
     if (drop) {
       o.drop(handle);
     } else {
-      o.call([&] { o.owner().kill_actor(*handle, false); });
+      o.call([&] { o.owner().actors().kill(*handle, false); });
     }
     EXPECT_FALSE(o.owner().busy());
     o.tick(20);

@@ -26,11 +26,11 @@ bool nobody_reads(const StoredLocation&) { return false; }
 
 std::vector<std::uint64_t> spillable(RecordedOwner& o, std::uint64_t bytes = kAll) {
   std::vector<std::uint64_t> numbers;
-  for (const Entry* entry : o.owner().spillable(bytes, nobody_reads)) numbers.push_back(entry->id.low);
+  for (const Entry* entry : o.owner().spilling().spillable(bytes, nobody_reads)) numbers.push_back(entry->id.low);
   return numbers;
 }
 void spill(RecordedOwner& o, Entry* entry) {
-  o.call([&] { o.owner().spilled(*entry, {entry->id.low * 4096, 100'000}); });
+  o.call([&] { o.owner().spilling().spilled(*entry, {entry->id.low * 4096, 100'000}); });
 }
 
 TEST(OwnerSpilling, TheOneUsedLongestAgoFirstAndNoMoreThanAskedFor) {
@@ -39,12 +39,12 @@ TEST(OwnerSpilling, TheOneUsedLongestAgoFirstAndNoMoreThanAskedFor) {
   for (std::uint64_t n = 1; n <= 4; ++n) objects.push_back(o.put(n, block(n)));
   o.put(9);  // not in the store
   EXPECT_THAT(spillable(o), ElementsAre(1, 2, 3, 4));
-  o.owner().used(*objects[0]);
+  o.owner().objects().used(*objects[0]);
   EXPECT_THAT(spillable(o), ElementsAre(2, 3, 4, 1));
   EXPECT_THAT(spillable(o, 100'001), ElementsAre(2, 3));
   EXPECT_THAT(spillable(o, 1), ElementsAre(2));
   const auto read = [](const StoredLocation& at) { return at.offset == 2; };
-  EXPECT_EQ(o.owner().spillable(1, read).front(), objects[2]);
+  EXPECT_EQ(o.owner().spilling().spillable(1, read).front(), objects[2]);
 }
 
 TEST(OwnerSpilling, TheBlockIsFreedAndTheExtentWithTheLastReference) {
@@ -63,7 +63,7 @@ TEST(OwnerSpilling, TheBlockIsFreedAndTheExtentWithTheLastReference) {
 TEST(OwnerSpilling, NotWhatOthersHold) {
   RecordedOwner o;
   Entry* object = o.put(1, block(64));
-  o.call([&] { o.owner().lend(*object, kOther); });
+  o.call([&] { o.owner().borrowing().lend(*object, kOther); });
   EXPECT_THAT(spillable(o), IsEmpty());
   o.receive(kOther, RemoveBorrower{object->id, 1});
   EXPECT_THAT(spillable(o), ElementsAre(1));
@@ -126,7 +126,7 @@ TEST(OwnerSpilling, UnderPressureOnlyIdleWorkersHaveArgumentsInUse) {
   }
   Entry* running = o.start(1);
   EXPECT_THAT(spillable(o), IsEmpty());
-  o.call([&] { o.owner().pressed(); });
+  o.call([&] { o.owner().leases().pressed(); });
   EXPECT_THAT(spillable(o), ElementsAre(2, 3, 4));
   o.submit(20);
   EXPECT_THAT(ring.unstarted(), IsEmpty());
@@ -167,7 +167,7 @@ TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoRoomFailsInTheEnd) {
 TEST(OwnerSpilling, WhatFindsNoRoomIsADemandForSoMuchOfTheStore) {
   RecordedOwner o;
   Entry* argument = o.put(1, block(64));
-  o.call([&] { (void)o.owner().export_ref(*argument); });
+  o.call([&] { (void)o.owner().borrowing().export_ref(*argument); });
   spill(o, argument);
   Entry* result = submit_with(o, 2, argument);
   o.room = false;
@@ -212,7 +212,7 @@ TEST(OwnerSpilling, AnActorWhoseArgumentsFindNoRoomFailsInTheEnd) {
 TEST(OwnerSpilling, WhoAsksForASpilledValueGetsItWhenThereIsRoom) {
   RecordedOwner o({.restore_ticks = 5});
   Entry* object = o.put(1, block(64));
-  o.call([&] { (void)o.owner().export_ref(*object); });
+  o.call([&] { (void)o.owner().borrowing().export_ref(*object); });
   spill(o, object);
   o.room = false;
   o.log();
@@ -253,7 +253,7 @@ TEST(OwnerSpilling, WhatCannotBeReadBackFailsThoseWhoNeedIt) {
   RecordedOwner o;
   Entry* argument = o.put(1, block(64));
   spill(o, argument);
-  o.call([&] { o.owner().unreadable(*argument, Error(ErrorCode::object_lost, "the disk is gone")); });
+  o.call([&] { o.owner().spilling().unreadable(*argument, Error(ErrorCode::object_lost, "the disk is gone")); });
   EXPECT_THAT(o.log(), ElementsAre("free 64", "free extent 4096"));
   EXPECT_EQ(content(*argument), "error object_lost");
   NewTask task = o.task(2);

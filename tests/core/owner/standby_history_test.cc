@@ -68,11 +68,20 @@ class Process final : public OwnerEffects {
   void replicate(std::vector<Replica> replicas) override { to_node.push_back(Replication{std::move(replicas)}); }
   void withdraw(std::vector<ObjectId> objects) override { to_node.push_back(Withdrawal{std::move(objects)}); }
   void free_stored(const StoredLocation& location) override;
+  void free_spilled(const SpilledExtent&) override {}
+  bool restore(Entry&) override { return false; }
+  std::string not_spilled() const override { return {}; }
+  void stored_unused(const StoredLocation&) override {}
+  void arena_unused(ClientId) override {}
+  void tried_again(const std::string&, std::uint32_t, const std::string&) override {}
+  void restarts(const Restart&) override {}
+  void unread_failure(const std::string&, const Error&) override {}
+  void stop_task(ClientId, const TaskId&, const Cancellation&) override {}
 
   void drop(std::size_t index) {
     Entry* entry = held[index];
     held.erase(held.begin() + static_cast<std::ptrdiff_t>(index));
-    if (entry->refs.fetch_sub(1) == 1) owner->release_last(*entry);
+    if (entry->refs.fetch_sub(1) == 1) owner->objects().release_last(*entry);
   }
 
   ClientId id;
@@ -104,15 +113,15 @@ class Node final : public StandbyEffects {
     const std::uint64_t n = ++objects_;
     if (stored) blocks_.emplace(n, p.id);
     Value value = stored ? Value::at({p.id, n, 1}, false) : text(std::to_string(n));
-    for (Entry* entry : inside) (void)p.owner->export_ref(*entry);
-    p.held.push_back(p.owner->put(object(n), std::move(value), std::move(inside)));
+    for (Entry* entry : inside) (void)p.owner->borrowing().export_ref(*entry);
+    p.held.push_back(p.owner->objects().put(object(n), std::move(value), std::move(inside)));
   }
   void mail(Process& p, std::size_t what, ClientId to) {
     if (p.held.empty() || to == p.id) return;
     Entry& entry = *p.held[what % p.held.size()];
-    const detail::WireRef ref = p.owner->export_ref(entry);
+    const detail::WireRef ref = p.owner->borrowing().export_ref(entry);
     if (ref.owner == to) return;
-    p.owner->lend(entry, to);
+    p.owner->borrowing().lend(entry, to);
     p.to_node.push_back(Letter{p.id, to, {ref}});
   }
   // A task that the process submitted to itself ends, and has kept the reference from its arguments.
@@ -120,20 +129,20 @@ class Node final : public StandbyEffects {
     if (p.held.empty()) return;
     Entry& entry = *p.held[what % p.held.size()];
     detail::retain(&entry);
-    if (!p.owner->kept_after_task({&entry}).empty()) p.owner->lend(entry, p.id);
-    if (entry.refs.fetch_sub(1) == 1) p.owner->release_last(entry);
+    if (!p.owner->borrowing().kept_after_task({&entry}).empty()) p.owner->borrowing().lend(entry, p.id);
+    if (entry.refs.fetch_sub(1) == 1) p.owner->objects().release_last(entry);
   }
   void want(Process& p, std::size_t what) {
     if (p.held.empty()) return;
     Entry& entry = *p.held[what % p.held.size()];
-    p.owner->want(entry);
+    p.owner->tasks().want(entry);
     look_inside(p, entry);
   }
   void drop(Process& p, std::size_t what) {
     if (!p.held.empty()) p.drop(what % p.held.size());
   }
   void kill(Process& p) {
-    p.owner->table().for_each([&](const Entry& entry) {
+    p.owner->objects().table().for_each([&](const Entry& entry) {
       if (entry.owned && entry.extra && entry.extra->replication == EntryExtra::Replication::done)
         adopted_.insert(entry.id.low);
     });
@@ -176,7 +185,7 @@ class Node final : public StandbyEffects {
       for (const auto& p : processes_) {
         if (!p->owner) continue;
         const std::vector<Entry*> held = p->held;
-        for (Entry* entry : held) p->owner->want(*entry);
+        for (Entry* entry : held) p->owner->tasks().want(*entry);
         deliver_all();
         for (Entry* entry : held) {
           check(*p, *entry);
@@ -191,7 +200,7 @@ class Node final : public StandbyEffects {
     }
     deliver_all();
     for (const auto& p : processes_) {
-      if (p->owner) RC_ASSERT(p->owner->table().live() == 0U);
+      if (p->owner) RC_ASSERT(p->owner->objects().table().live() == 0U);
     }
     RC_ASSERT(standby_owners_.why_open() == "");
     RC_ASSERT(blocks_.empty());
@@ -254,10 +263,10 @@ class Node final : public StandbyEffects {
   void at_process(Process& p, Message message) {
     std::visit(Overloaded{
                    [&](const Peer& m) { p.owner->receive(m.from, m.message); },
-                   [&](const Letter& m) { p.held.push_back(p.owner->import(m.mail.ref, true)); },
+                   [&](const Letter& m) { p.held.push_back(p.owner->borrowing().import(m.mail.ref, true)); },
                    [&](const Died& m) { p.owner->client_died(m.client, "was killed"); },
                    [&](const Question& m) {
-                     p.owner->fail_over(primary_of(m.standby));
+                     p.owner->borrowing().fail_over(primary_of(m.standby));
                      p.to_node.push_back(m);
                    },
                    [](const auto&) { RC_FAIL("not for a process"); },

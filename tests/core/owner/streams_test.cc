@@ -18,7 +18,7 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using Taken = Owner::Taken;
+using Taken = Streams::Taken;
 
 constexpr ClientId kWorker{101};
 
@@ -49,7 +49,7 @@ std::vector<std::string> take_all(RecordedOwner& o, Entry* stream) {
   std::vector<std::string> all;
   for (;;) {
     IncomingStream::Item item;
-    const Taken taken = o.call([&] { return o.owner().take_item(*stream, item); });
+    const Taken taken = o.call([&] { return o.owner().streams().take_item(*stream, item); });
     if (taken == Taken::open) return all.push_back("open"), all;
     if (taken == Taken::ended) return all.push_back(stream->value.failed() ? "failed" : "ended"), all;
     if (item.entry != nullptr) {
@@ -63,7 +63,7 @@ std::vector<std::string> take_all(RecordedOwner& o, Entry* stream) {
 }
 
 void drop_stream(RecordedOwner& o, Entry* stream) {
-  o.call([&] { o.owner().drop_stream(*stream); });
+  o.call([&] { o.owner().streams().drop(*stream); });
   o.drop(stream);
 }
 
@@ -93,7 +93,7 @@ TEST(OwnerStreams, CreditFollowsWhatWasTaken) {
   o.receive(kWorker, items(1, 0, 0, {"a", "b", "c", "d"}));
   o.log();
   IncomingStream::Item item;
-  (void)o.call([&] { return o.owner().take_item(*stream, item); });
+  (void)o.call([&] { return o.owner().streams().take_item(*stream, item); });
   EXPECT_THAT(o.log(), IsEmpty()) << "too little to be worth a message";
   EXPECT_THAT(take_all(o, stream), ElementsAre("b", "c", "d", "open"));
   EXPECT_THAT(o.log(), ElementsAre("to 101: 1 may go to 6", "to 101: 1 may go to 8"));
@@ -144,7 +144,7 @@ TEST(OwnerStreams, WhoMakesItemsForNobodyIsToldToStop) {
   first.objects.push_back({Value::at({kWorker, 64, 1 << 20}, false), {{object(7), kWorker}}});
   o.receive(kWorker, std::move(first));
   o.log();
-  o.call([&] { o.owner().drop_stream(*stream); });
+  o.call([&] { o.owner().streams().drop(*stream); });
   EXPECT_THAT(o.log(), AllOf(Contains("to 101: stop 1"), Contains("to 101: gives back 7, 1 times")));
   StreamItems more = items(1, 0, 2, {"b"});
   more.objects.push_back({text("object"), {{object(8), kWorker}}});
@@ -172,7 +172,7 @@ TEST(OwnerStreams, ACancelledOneGivesWhatHasArrived) {
   o.grant(1);
   o.start(1);
   o.receive(kWorker, items(1, 0, 0, {"a"}));
-  EXPECT_TRUE(o.call([&] { return o.owner().cancel(*stream, {false, true, "the test"}); }));
+  EXPECT_TRUE(o.call([&] { return o.owner().cancelling().cancel(*stream, {false, true, "the test"}); }));
   EXPECT_THAT(o.log(), Contains("stop 1 in 101, with its children"));
   o.finish(stream, throws());
   EXPECT_THAT(take_all(o, stream), ElementsAre("a", "failed"));

@@ -213,7 +213,7 @@ TEST(OwnerTimeLimit, WhatWasCancelledBeforeStaysCancelledAndEndsNevertheless) {
   o.grant(1);
   o.start(1);
   o.tick(2);
-  ASSERT_TRUE(o.call([&] { return o.owner().cancel(*entry, {false, false, "the test"}); }));
+  ASSERT_TRUE(o.call([&] { return o.owner().cancelling().cancel(*entry, {false, false, "the test"}); }));
   o.log();
   o.tick(32);
   EXPECT_THAT(o.log(), Contains("stop 1 in 101, by force"));

@@ -76,7 +76,7 @@ TEST(UnmetDemand, TheObstacleOfAnEntryIsWhatItsArgumentsWaitFor) {
   second.references = {first};
   second.ref_mask = 1;
   Entry* entry = o.submit(std::move(second));
-  const Owner::Obstacle obstacle = o.owner().obstacle(*entry);
+  const Obstacle obstacle = o.owner().obstacle(*entry);
   EXPECT_EQ(obstacle.demand, std::optional<DemandIndex>(0));
   Entry* handle = o.create(3);
   Entry* call = o.call_method(handle, 4);

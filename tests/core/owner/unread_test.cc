@@ -48,7 +48,7 @@ TEST(UnreadFailures, NotOfWhatWasAwaitedReadReturnedOrCancelled) {
   o.finish(o.start(1));
   Entry* cancelled = submit_unwatched(o, 4);
   o.start(1);
-  EXPECT_TRUE(o.call([&] { return o.owner().cancel(*cancelled, {}); }));
+  EXPECT_TRUE(o.call([&] { return o.owner().cancelling().cancel(*cancelled, {}); }));
   o.finish(cancelled, throws());
   o.drop(cancelled);
   EXPECT_THAT(o.unread, IsEmpty());
@@ -91,7 +91,7 @@ TEST(UnreadFailures, WhatIsLeftAtTheEndIsReportedOnce) {
   o.grant(1);
   Entry* entry = submit_unwatched(o, 1);
   o.finish(o.start(1), throws());
-  o.call([&] { o.owner().report_unread(); });
+  o.call([&] { o.owner().failures().report_unread(o.owner().objects().table()); });
   EXPECT_THAT(o.unread, SizeIs(1));
   o.drop(entry);
   EXPECT_THAT(o.unread, SizeIs(1));
@@ -104,7 +104,7 @@ TEST(FoundActors, AreHandedOutUntilTheirLastHandleIsReleased) {
   NewActor actor = o.actor(1);
   actor.name = "x";
   Entry* handle = o.create(std::move(actor));
-  o.owner().export_ref(*handle);
+  o.owner().borrowing().export_ref(*handle);
   o.grant_actor(1);
   o.finish(o.start(1));
   const ObjectId id = handle->id;
@@ -112,13 +112,13 @@ TEST(FoundActors, AreHandedOutUntilTheirLastHandleIsReleased) {
   o.log();
   o.receive(kOther, AdoptActor{id, 3});
   EXPECT_THAT(o.log(), ElementsAre("to 5: adopted"));
-  o.call([&] { o.owner().release_last(*handle); });
+  o.call([&] { o.owner().objects().release_last(*handle); });
   EXPECT_THAT(o.log(), IsEmpty());
   o.receive(kOther, RemoveBorrower{id, 1});
   EXPECT_THAT(o.log(), ElementsAre("drop name x of 1"));
   o.receive(kOther, AdoptActor{id, 4});
   EXPECT_THAT(o.log(), ElementsAre("to 5: not adopted"));
-  EXPECT_EQ(o.call([&] { return o.owner().adopt_actor(id); }), nullptr);
+  EXPECT_EQ(o.call([&] { return o.owner().actors().adopt(id); }), nullptr);
 }
 
 }  // namespace

@@ -1,29 +1,18 @@
-// Streams that this process reads: items arrive, are taken, and the producer is told how far it may go.
-#include <algorithm>
+#include "core/owner/streams.h"
+
 #include <utility>
 
-#include "core/owner/owner.h"
 #include "core/owner/stream_items.h"
 
 namespace manta::owner {
 
-// Before the task can run: its items name it.
-void Owner::open_stream(Entry& task, std::uint32_t buffer) {
-  make_findable(task);
-  auto stream = std::make_unique<IncomingStream>();
-  stream->buffer = buffer;
-  stream->limit = buffer;
-  task.watched = true;
-  task.more().stream = std::move(stream);
-}
-
-void Owner::update_ready(Entry& task) {
+void Streams::update_ready(Entry& task) {
   IncomingStream& stream = *task.extra->stream;
   const bool ended = task.phase == Phase::resolved && stream.received >= stream.total.value_or(0);  // STREAM-3
   stream.ready.store(!stream.items.empty() || ended, std::memory_order_release);
 }
 
-Owner::Taken Owner::take_item(Entry& task, IncomingStream::Item& item) {
+Streams::Taken Streams::take_item(Entry& task, IncomingStream::Item& item) {
   IncomingStream& stream = *task.extra->stream;
   if (stream.items.empty()) return stream.ready.load(std::memory_order_relaxed) ? Taken::ended : Taken::open;
   item = std::move(stream.items.front());
@@ -34,50 +23,54 @@ Owner::Taken Owner::take_item(Entry& task, IncomingStream::Item& item) {
   return Taken::item;
 }
 
-Entry* Owner::item_object(Entry& task, IncomingStream::Item item) {
+Entry* Streams::item_object(Entry& task, IncomingStream::Item item) {
   if (item.entry != nullptr) return item.entry;
   return make_item(task.id.item(task.extra->stream->taken - 1), std::move(item.value), {});
 }
 
 // With one reference for the caller.
-Entry* Owner::make_item(ObjectId id, Value value, std::vector<Entry*> contained) {
-  Entry& entry = table_.allocate();
-  entry.id = id;
-  entry.owned = true;
-  entry.refs.store(1, std::memory_order_relaxed);
+Entry* Streams::make_item(ObjectId id, Value value, std::vector<Entry*> contained) {
+  Entry& entry = objects_.make(id, 1);
   if (!contained.empty()) entry.more().contained = std::move(contained);
-  resolve(entry, std::move(value));
+  objects_.resolve(entry, std::move(value));
   return &entry;
 }
 
-void Owner::grant_credit(Entry& task) {
+void Streams::grant_credit(Entry& task) {
   IncomingStream& stream = *task.extra->stream;
   stream.limit = stream.taken + stream.buffer;
   effects_.send(stream.producer, StreamCredit{task.id, stream.limit});
 }
 
-void Owner::drop_stream(Entry& task) {
+void Streams::end_early(Entry& task) {
+  IncomingStream* stream = task.extra->stream.get();
+  if (stream == nullptr) return;
+  stream->total = stream->received;
+  if (stream->producer && !deaths_.contains(stream->producer)) effects_.send(stream->producer, StreamStop{task.id});
+}
+
+void Streams::drop(Entry& task) {
   const std::unique_ptr<IncomingStream> stream = std::move(task.extra->stream);
   std::vector<Entry*> held;
   for (IncomingStream::Item& item : stream->items) {
     if (item.entry != nullptr) held.push_back(item.entry);
   }
-  hold(task);
+  objects_.hold(task);
   if (task.phase != Phase::resolved) {
     task.max_retries = 0;
     const bool not_pushed = task.phase == Phase::waiting || task.phase == Phase::queued;
-    if (not_pushed) fail(task, Error(ErrorCode::cancelled, "nobody reads the stream"));
-    if (!not_pushed && stream->producer && !is_dead(stream->producer)) {
+    if (not_pushed) context_.fail(task, Error(ErrorCode::cancelled, "the stream is not read any more"));
+    if (!not_pushed && stream->producer && !deaths_.contains(stream->producer)) {
       effects_.send(stream->producer, StreamStop{task.id});
     }
   }
-  drop_holds(held);
-  unhold(task);
+  objects_.drop_holds(held);
+  objects_.unhold(task);
 }
 
-void Owner::receive_items(ClientId from, const StreamItems& items) {
-  if (is_dead(from)) return;
-  Entry* task = table_.find(items.stream);
+void Streams::receive(ClientId from, const StreamItems& items) {
+  if (deaths_.contains(from)) return;
+  Entry* task = objects_.table().find(items.stream);
   IncomingStream* stream = task != nullptr && task->extra ? task->extra->stream.get() : nullptr;
   if (stream == nullptr) effects_.send(from, StreamStop{items.stream});  // STREAM-4
   const bool stale = stream == nullptr || items.attempt < stream->attempt || items.first > stream->received;
@@ -102,15 +95,15 @@ void Owner::receive_items(ClientId from, const StreamItems& items) {
   for (const StreamItems::Object& object : items.objects) {
     std::vector<Entry*> inside;
     for (const detail::WireRef& ref : object.contained) {
-      inside.push_back(import(ref, true));
-      if (from == self_ && inside.back()->owned) add_borrower(*inside.back(), self_, -1);
+      inside.push_back(context_.import(ref, true));
+      if (from == objects_.self() && inside.back()->owned) context_.add_borrower(*inside.back(), objects_.self(), -1);
     }
     Entry* made = make_item(items.stream.item(index), object.value.clone(), std::move(inside));
     if (wanted()) {
       stream->items.push_back({Value(), made});
       ++stream->received;
     } else {
-      unhold(*made);
+      objects_.unhold(*made);
     }
   }
   if (stale) return;
