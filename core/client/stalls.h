@@ -32,7 +32,7 @@ class Stalls {
   // call it again in a while. not_spilled: see OwnerEffects::not_spilled.
   bool look(const owner::Owner& owner, Clock::time_point now, const std::string& not_spilled);
   void answered(const net::Waits& answer);
-  // A line about what waits for room in the object store.
+  // A line about what waits for space in the object store.
   void say_space(const std::string& label, std::uint64_t bytes, const std::string& not_spilled);
   // Why the node does not meet the demand; waits for its answer. Empty: not known. Its `request` and `line` are set here.
   std::string why(const net::WhyWaits& question);

@@ -169,7 +169,7 @@ inline Record* RingWorker::claim() noexcept {
     } else {
       return nullptr;
     }
-    unnotified_ = true;  // the submitter may be waiting for room
+    unnotified_ = true;  // the submitter may be waiting for space
     ++head_;
   }
   return nullptr;

@@ -4,7 +4,7 @@
 // the split as nodes come, go and fill up. Each node grants by its own NodeScheduler. What is known of other nodes is a
 // little old; a share that cannot be granted waits in that node's queue until the next view moves it.
 //
-//   CSCHED-1  the shares of a demand sum up to what is wanted, or the demand is refused, or waits for its bundle
+//   CSCHED-1  the shares of a demand sum up to the leases wanted, or the demand is refused, or waits for its bundle
 //   CSCHED-2  a share goes only to a live node that could ever run the shape, and that Where allows
 //   CSCHED-3  the same events give the same shares (no clock, no chance)
 //   CSCHED-4  demands that spread are even together: one for each actor, or one for many tasks
@@ -32,7 +32,7 @@ namespace manta::sched {
 class ClusterSchedulerEffects {
  public:
   virtual ~ClusterSchedulerEffects() = default;
-  // bundle: of the node, out of which it is to be granted; none: any free resources.
+  // bundle: the node's bundle that grants it; none: any free resources.
   virtual void set_share(NodeId node, ClientId client, ShapeIndex shape, const ResourceSet& request,
                          const Bundle& bundle, std::uint32_t wanted) = 0;
   // Leases that this node has granted, those included for which a worker is being started.

@@ -166,7 +166,7 @@ template <class T>
 }
 
 struct KillOptions {
-  bool restart = false;  // as if it had died by itself: it starts again if ActorOptions::max_restarts allows it
+  bool restart = false;  // counts as a crash: the actor restarts if ActorOptions::max_restarts allows it
 };
 
 // Ends the actor's process at once, without its destructor; calls that are not done fail with actor_died.

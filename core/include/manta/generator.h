@@ -42,7 +42,7 @@ requires(!std::is_const_v<T>) [[nodiscard]] constexpr detail::Moved<T> moved(T& 
 }
 
 // Returned by a coroutine that yields values of T; remote<f> of it, and call<&C::f>, return a Stream<T>. It runs only
-// while a next value is wanted, and may go on for ever.
+// while its reader asks for a next value, and may go on for ever.
 //
 // As a task: **parameters may be references**, the decoded arguments (and an actor's object) live until the coroutine
 // is destroyed. Called directly, the usual rule of coroutines holds: what a reference refers to must outlive the

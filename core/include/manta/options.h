@@ -13,7 +13,7 @@ namespace manta {
 
 // Which node of a cluster a task or an actor goes to.
 enum class Placement : std::uint8_t {
-  // The submitter's own while it has room, then others, the fullest first. Actors that ask for no CPUs and no other
+  // The submitter's own while it has capacity, then others, the fullest first. Actors that ask for no CPUs and no other
   // resources count as one CPU each: the submitter's node takes as many as it has CPUs, then each other node does, and
   // more go where there are the fewest for each CPU.
   pack,

@@ -36,8 +36,8 @@ struct BundleOptions {
 // A group, from its making until this object is destroyed, or the process that made it has ended. Then what runs in it
 // is killed, and what waits for it fails.
 //
-// A bundle whose node dies is reserved on another one as soon as one has room; tasks in it are retried there, actors
-// started again, as their options allow.
+// A bundle whose node dies is reserved on another node as soon as one has capacity; its tasks are retried there and its
+// actors restarted, as their options allow.
 //
 //   manta::PlacementGroup group({{.num_cpus = 1}, {.num_cpus = 1}}, manta::GroupStrategy::strict_spread);
 //   auto left = manta::remote<work>.options({.bundle = group.bundle(0)})(1);

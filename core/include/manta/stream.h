@@ -23,7 +23,7 @@ namespace manta {
 
 // The items that a task yields, in order, each once. Items that are there already are taken without waiting; where
 // there are none, next() waits. The generator is at most TaskOptions::stream_buffer items ahead; it waits at a co_yield
-// meanwhile, and lends its CPUs to others.
+// meanwhile, and releases its CPUs.
 //
 // Where its worker dies, the generator runs again if TaskOptions::max_retries (ActorOptions::max_task_retries) allows;
 // what had arrived does not come twice, so it should yield the same again. What the generator throws, or that its

@@ -32,7 +32,7 @@ class AllAwaiter;
 
 // What a coroutine returns that computes a T (or nothing: Task<void>) and may wait on its way without holding a thread.
 //
-// remote<f> of a function that returns Task<T> gives a Ref<T>, like any other task: while it waits, it lends its CPUs,
+// remote<f> of a function that returns Task<T> gives a Ref<T>, as any task does: while it waits, it releases its CPUs,
 // as get() does. Methods of an actor that return Task<T> are more: all of them run in one thread, each until it waits;
 // then the next call starts, or one whose wait is over goes on. So up to ActorOptions::max_concurrency calls (1,000
 // unless given) are under way at a time, none of them interrupted between two co_awaits: no locks. Ordinary methods of

@@ -21,7 +21,7 @@ struct ActorStatus {
   std::string reason;          // dead: why; else how its last process ended, where one has
 };
 
-// Costs one lock, and no message. with_reason: whether `reason` is wanted.
+// Costs one lock, and no message. with_reason: whether to fill in `reason`.
 //
 // Threading: any. Errors: throws Error: unavailable without a runtime, or where the node process is gone.
 ActorStatus actor_status(EntryHead* actor, bool with_reason);

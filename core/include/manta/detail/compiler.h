@@ -1,4 +1,4 @@
-/// What Manta needs of the compiler, told in the first line where it is missing.
+/// What Manta requires of the compiler. Where it is missing, the first error names it.
 #pragma once
 
 #if __cplusplus < 202002L

@@ -1,5 +1,5 @@
-// What numerical libraries have to be told in a worker: thread counts, set per task to the CPUs that it holds, and where
-// their random numbers start.
+// What a worker sets in numerical libraries: thread counts, per task to the CPUs that it holds, and the seeds of their
+// random numbers.
 #pragma once
 
 #include <cstdint>

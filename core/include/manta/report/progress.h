@@ -22,7 +22,7 @@ struct ProgressOptions {
 // "epoch 2/3  step  120/469  loss 0.1834  accuracy 95.21 %    8123 images/s   14 s left"
 //
 // Rewritten in place on a terminal, ten times a second at most; else a new line every five seconds. Costs next to
-// nothing in between, so it may be told of every step.
+// nothing in between, so it may be called at every step.
 //
 //   ProgressLine line({.samples = 180'000, .steps = 469});
 //   line.show(images_so_far, {{"epoch", epoch}, {"step", step}, {"loss", loss}});

@@ -180,11 +180,11 @@ class Reader final : private cereal::MantaInputArchive {
   [[noreturn]] void fail_deep() const;
   void drop();
   Tables& tables();
-  // Object that a shared pointer's number stands for; null: a new one, to be told by add_shared.
+  // Object that a shared pointer's number stands for; null: a new one, which the caller passes to add_shared.
   std::shared_ptr<void> find_shared(std::uint64_t number, const std::type_info& type);
   void add_shared(std::shared_ptr<void> pointer, const std::type_info& type);
   bool first_virtual_base(const void* base, std::size_t type_hash);
-  // The version of a class that was read before; null: to be read, and told by add_version.
+  // The version of a class that was read before; null: the caller reads it and passes it to add_version.
   const std::uint32_t* find_version(std::size_t type_hash);
   void add_version(std::size_t type_hash, std::uint32_t version);
   void defer(std::function<void()> read);

@@ -69,7 +69,7 @@ class Writer final : private cereal::MantaOutputArchive {
   // the buffers, each at the next multiple of kBufferAlignment from dest; gaps are zero. Otherwise the stream alone. A
   // buffer that lies where it would be copied to stays as it is.
   void encode_into(std::byte* dest) const;
-  // Whether there is out-of-band data. A reader must be told.
+  // Whether there is out-of-band data. The reader must be given this flag.
   bool framed() const { return !buffers_.empty(); }
   // The whole encoding where !framed(); valid until the next write.
   std::span<const std::byte> stream() const { return {begin(), stream_size()}; }
