@@ -183,7 +183,7 @@ TEST_F(Cancel, ARunningTaskThatWaitsIsThrownOut) {
   EXPECT_EQ(get(gated), 1) << "it was another's";
 }
 
-TEST_F(Cancel, ByForceTheWorkerEndsAndNobodyElseLosesAnAttempt) {
+TEST_F(Cancel, ByForceTheWorkerEndsAndNoOtherTaskLosesAnAttempt) {
   auto hung = remote<spins>();
   ASSERT_TRUE(await_cell(kStarted, 1));
   const auto process = static_cast<pid_t>(outside()[kProcess]);
@@ -229,7 +229,7 @@ TEST_F(Cancel, ByForceToo) {
   EXPECT_TRUE(support::await_exit(process));
 }
 
-TEST_F(Cancel, OrStaysIfToldSo) {
+TEST_F(Cancel, OrStaysIfAskedTo) {
   auto root = remote<top>.options({.num_cpus = 0})(1, 1);
   ASSERT_TRUE(await_cell(kLeaves, 1));
   cancel(root, {.recursive = false});
@@ -317,7 +317,7 @@ TEST_F(Cancel, QueuedCallsAreTakenOut) {
   EXPECT_EQ(outside()[kDone], 99);
 }
 
-TEST_F(Cancel, ARunningCallIsToldAndTheActorLives) {
+TEST_F(Cancel, ARunningCallIsStoppedAndTheActorLives) {
   auto worker = actor<Worker>();
   auto gated = remote<gate>.options({.num_cpus = 0})();
   auto waits = worker.call<&Worker::wait>(gated);

@@ -227,7 +227,7 @@ TEST_F(ClusterSizes, ManyBorrowedObjectsAreFetchedTogether) {
   EXPECT_TRUE(behind) << "what comes after it can be read";
 }
 
-TEST_F(ClusterSizes, AWrongAddressIsToldAtOnce) {
+TEST_F(ClusterSizes, AWrongAddressIsReportedAtOnce) {
   start();
   MemberProcess none(member_arguments("127.0.0.1:70010", "second", 1));
   EXPECT_EQ(none.status(5s * slowness()), 3);

@@ -204,7 +204,7 @@ TEST_F(Coroutines, CallsWaitForEachOtherInOneThread) {
   EXPECT_EQ(outside()[kFrames], 0);
 }
 
-TEST_F(Coroutines, AThousandAtATimeUnlessToldOtherwise) {
+TEST_F(Coroutines, AThousandAtATimeByDefault) {
   auto gateway = actor<Gateway>();
   auto shut = shut_gate();
   std::vector<Ref<int>> calls;
@@ -215,7 +215,7 @@ TEST_F(Coroutines, AThousandAtATimeUnlessToldOtherwise) {
   EXPECT_EQ(Gauge::highest(kAtATime), 1'000);
 }
 
-TEST_F(Coroutines, NoMoreAtATimeThanTold) {
+TEST_F(Coroutines, NoMoreAtATimeThanAllowed) {
   auto gateway = actor<Gateway>.options({.max_concurrency = 3})();
   auto shut = shut_gate();
   std::vector<Ref<int>> calls;

@@ -278,7 +278,7 @@ TEST(Startup, AForkedChildLeavesTheRuntimeToItsParent) {
   }
 }
 
-TEST(Startup, ADaemonIsToldThatItHasNoRuntime) {
+TEST(Startup, ADaemonsErrorSaysThatItHasNoRuntime) {
   const ProgramRun run = run_program({"--program=becomes_a_daemon"});
   EXPECT_TRUE(run.in_time);
   EXPECT_EQ(run.status, 0);

@@ -100,7 +100,7 @@ TEST(Store, ResultThatDoesNotFit) {
   EXPECT_EQ(manta::get(manta::remote<length>(manta::remote<make>(kMiB, 1))), kMiB);
 }
 
-TEST(Store, FullOfResultsAndRoomAgain) {
+TEST(Store, FullOfResultsAndFreeAgain) {
   std::vector<Ref<Bytes>> kept;
   for (int i = 0; i < 12; ++i) kept.push_back(manta::remote<make>(4 * kMiB, i));
   int failed = 0;
@@ -157,7 +157,7 @@ TEST(Store, ChurnOfManySmallBlocks) {
 // A dead worker's objects stay readable for the processes that refer to them; then their memory is free again.
 int die() { std::_Exit(5); }
 
-TEST(Store, DeadWorkersGiveTheirRoomBack) {
+TEST(Store, DeadWorkersGiveTheirSpaceBack) {
   for (int i = 0; i < 12; ++i) {
     soon([&] {
       auto result = manta::remote<make>(4 * kMiB, 3);

@@ -32,7 +32,7 @@ TEST(Serve, LabelsItsReplicasAsTheClass) {
               ::testing::EndsWith("serve::testing::Sum"));
 }
 
-TEST(Serve, GivesTheWholeRequestToWhoAsksForIt) {
+TEST(Serve, GivesTheWholeRequestToCallablesThatTakeIt) {
   Server server = run(deployment<Echo>({.name = "echo"}), kAnyPort);
   Client client(server.address());
   EXPECT_EQ(client.get("/echo?a=1&b=2").body, "GET /echo a=1&b=2  ");

@@ -169,7 +169,7 @@ TEST(HostileLoad, ThousandsOfIdleConnections) {
   EXPECT_EQ(idle.back()->post("/echo", "x").status, 200);
 }
 
-TEST(AccessLog, ALineForEachResponseThatNobodyCanForge) {
+TEST(AccessLog, AnUnforgeableLineForEachResponse) {
   const std::string file = ::testing::TempDir() + "manta_access." + std::to_string(::getpid());
   {
     Server server = run(deployment<Echo>({.name = "echo"}), {.port = 0, .access_log = file});

@@ -129,7 +129,7 @@ TEST(Replicas, OneThatCannotStartAgainGetsNoRequests) {
   EXPECT_TRUE(within_20s([&] { return ready_replicas(server, 2); }));
 }
 
-TEST(Replicas, RequestsWaitForAReplicaForAMomentAndAreThenToldWhy) {
+TEST(Replicas, RequestsWaitForAReplicaForAMomentAndThenFailWithTheReason) {
   const Flag model("model", true);
   Server server = run(deployment<Worker>({.name = "d", .num_replicas = 1}, "", model.path), kAnyPort);
   Client client(server.address());

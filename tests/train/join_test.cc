@@ -208,7 +208,7 @@ void says_what_ended_the_join(train::Context& context) {
   }
 }
 
-TEST_F(Join, AJoinedRankIsToldWhichRankHasLeft) {
+TEST_F(Join, AJoinedRanksErrorNamesTheRankThatHasLeft) {
   EXPECT_THAT(error_of<says_what_ended_the_join>(2),
               ContainsRegex("rank 0 was told: .*rank 1 \\(process [0-9]+\\) has left the group"));
 }

@@ -131,7 +131,7 @@ TEST_F(TaskRing, Ring4APublisherRingsOnceIfTheWorkerStoppedLooking) {
   EXPECT_EQ(ring.worker_bell().rings, 1u);
 }
 
-TEST_F(TaskRing, Ring4AFinisherRingsIfToldToElseAFlushDoes) {
+TEST_F(TaskRing, Ring4AFinisherRingsIfAskedToElseAFlushDoes) {
   publish(0);
   publish(1);
   publish(2);
@@ -159,7 +159,7 @@ TEST_F(TaskRing, Ring4AWorkerThatStopsLookingTellsOfWhatItFinished) {
   EXPECT_EQ(ring.submitter_bell().rings, 1u);
 }
 
-TEST_F(TaskRing, Ring4ASubmitterThatWaitsForRoomIsRungWhenTakenRecordsAreFreed) {
+TEST_F(TaskRing, Ring4ASubmitterThatWaitsForSpaceIsRungWhenTakenRecordsAreFreed) {
   for (std::uint64_t i = 0; i < kRingRecords; ++i) publish(i);
   for (std::uint64_t i = 0; i < kRingRecords; ++i) submitter.take_back(i);
   EXPECT_EQ(submitter.front_done(), nullptr);
@@ -192,7 +192,7 @@ TEST_F(TaskRing, PositionsGoOnBeyondTheRing) {
   }
 }
 
-TEST_F(TaskRing, Ring5AStragglerHoldsNobodyUp) {
+TEST_F(TaskRing, Ring5AStragglerDelaysNoOtherRecord) {
   publish(1'000'000);
   Record* running = worker.claim();
   ASSERT_NE(running, nullptr);

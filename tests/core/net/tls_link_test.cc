@@ -212,7 +212,7 @@ TEST_F(TlsLinkTest, GarbageAndSilenceBeforeTheHandshakeDoNoHarm) {
 }
 
 // LINK-2: silent connections, however many follow each other, keep no peer with the key out.
-TEST_F(TlsLinkTest, SilentConnectionsKeepNobodyOut) {
+TEST_F(TlsLinkTest, SilentConnectionsKeepNoNodeOut) {
   LinkLimits limits;
   limits.handshake = 60s;
   limits.max_handshakes = 8;
@@ -236,7 +236,7 @@ TEST_F(TlsLinkTest, AConnectionThatIsDroppedMayTryAgain) {
   EXPECT_EQ(link.error().code(), ErrorCode::unavailable) << link.error().what();
 }
 
-TEST_F(TlsLinkTest, NobodyThere) {
+TEST_F(TlsLinkTest, NoListenerThere) {
   const auto link = connect(key(), {"127.0.0.1", "1"});
   ASSERT_FALSE(link);
   EXPECT_EQ(link.error().code(), ErrorCode::unavailable);

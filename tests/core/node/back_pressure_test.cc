@@ -20,7 +20,7 @@ class BackPressureTest : public testing::Test {
   int gone_on = 0;
 };
 
-TEST_F(BackPressureTest, NothingWaitsWhileThereIsRoom) {
+TEST_F(BackPressureTest, NothingWaitsWhileThereIsSpace) {
   pressure.queued(kA, kFull - 1);
   EXPECT_FALSE(pressure.take_overfull());
   pressure.wait([&] { ++gone_on; });
@@ -29,7 +29,7 @@ TEST_F(BackPressureTest, NothingWaitsWhileThereIsRoom) {
   EXPECT_EQ(gone_on, 1);
 }
 
-TEST_F(BackPressureTest, SourcesOfAFullDestinationWaitUntilItHasRoom) {
+TEST_F(BackPressureTest, SourcesOfAFullDestinationWaitUntilItHasSpace) {
   pressure.queued(kA, kFull);
   EXPECT_TRUE(pressure.take_overfull());
   EXPECT_FALSE(pressure.take_overfull());

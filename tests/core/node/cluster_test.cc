@@ -107,7 +107,7 @@ class ClusterTest : public testing::Test {
   std::unique_ptr<Cluster> cluster_;
 };
 
-TEST_F(ClusterTest, AJoinOfAbsurdResourcesIsRefusedAndToldWhy) {
+TEST_F(ClusterTest, AJoinOfAbsurdResourcesIsRefusedWithTheReason) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max(),
                          kMin = std::numeric_limits<std::int64_t>::min();
   std::vector<std::pair<net::WireResources, std::string>> absurd;

@@ -39,7 +39,7 @@ TEST(SpaceRequests, OneAfterTheOtherUntilItIsEnough) {
   EXPECT_THAT(r.log(), IsEmpty()) << "nobody asked it";
 }
 
-TEST(SpaceRequests, NobodyCan) {
+TEST(SpaceRequests, NoClientCan) {
   Recorded r;
   r.requests.need(ClientId{9}, 7, 100, {});
   EXPECT_THAT(r.log(), ElementsAre("tell 9: 7 made 0"));

@@ -210,7 +210,7 @@ TEST_F(GroupPlannerTest, GivesWayToOneThatFits) {
   EXPECT_EQ(nodes_of(small), (Nodes{1}));
 }
 
-TEST_F(GroupPlannerTest, MovesToWhereThereIsRoom) {
+TEST_F(GroupPlannerTest, MovesToWhereItFits) {
   join(1, cpus(2));
   planner_.view({1}, cpus(0));
   const auto group = create({cpus(2)});

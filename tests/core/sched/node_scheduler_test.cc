@@ -41,7 +41,7 @@ TEST(NodeScheduler, GrantsWhenTheWorkerHasStarted) {
   EXPECT_THAT(node.log(), ElementsAre("grant 1: lease 1 on 100"));
 }
 
-TEST(NodeScheduler, ReturnedWorkerServesWhoWaitsForAStart) {
+TEST(NodeScheduler, AReturnedWorkerServesADemandThatWaitsForAStart) {
   RecordedScheduler node({.total = cpus(2)}, false);
   node.join(1);
   node.join(2);
@@ -107,7 +107,7 @@ TEST(NodeScheduler, SCHED1_BlockedWorkersLendTheirCpus) {
   EXPECT_THAT(node.log(), IsEmpty()) << "the driver has what it wants";
 }
 
-TEST(NodeScheduler, SCHED1_LentCpusAreAskedBackAfterATurn) {
+TEST(NodeScheduler, SCHED1_ReleasedCpusAreAskedBackAfterATurn) {
   RecordedScheduler node({.total = cpus(2)});
   node.join(1);
   node.want(1, 200, cpus(1));
