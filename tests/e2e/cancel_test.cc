@@ -36,7 +36,7 @@ int add(int a, int b) {
   return a + b;
 }
 
-// Until it is told to stop.
+// Runs until its stop token is set.
 int obeys(int x, std::stop_token stop) {
   outside()[kProcess] = ::getpid();
   ++outside()[kStarted];
@@ -280,7 +280,7 @@ TEST_F(Cancel, RacingWithTheEnd) {
   EXPECT_EQ(get(remote<quick>(1)), 1);
 }
 
-// STOP-1: told in the moment in which it begins.
+// STOP-1: stopped at the moment when it begins.
 TEST_F(Cancel, RacingWithTheBeginning) {
   for (int i = 0; i < 2'000; ++i) {
     auto ref = remote<obeys>(-1);

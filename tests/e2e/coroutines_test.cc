@@ -161,7 +161,7 @@ TEST_F(Coroutines, ATaskAwaitsItsArguments) {
   EXPECT_EQ(get(text), "number 1");
 }
 
-// More of them than CPUs, each waiting for the next: they lend theirs.
+// More of them than CPUs, each waiting for the next: they release theirs.
 Task<int> chain(int depth) {
   if (depth == 0) co_return 0;
   auto next = remote<chain>(depth - 1);

@@ -100,7 +100,7 @@ int takes_too_much() {
   return 0;
 }
 
-// The child does as it is told; the parent's runtime goes on.
+// The child calls `child`; the parent's runtime goes on.
 int forks(const std::function<int()>& child) {
   auto runtime = start();
   auto open = manta::remote<waits_for_ever>();

@@ -1,4 +1,4 @@
-// A store of 32 MiB: what does not fit is refused clearly, and there is room again once references are dropped.
+// A store of 32 MiB: what does not fit is refused clearly, and there is space again once references are dropped.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -46,7 +46,7 @@ Error error_of(F call) {
   return Error(ErrorCode::internal, "nothing thrown");
 }
 
-// Frees travel from process to process: room appears a moment after the last reference went.
+// Frees travel from process to process: space appears a moment after the last reference went.
 template <class F>
 auto soon(F call) {
   const auto limit = std::chrono::steady_clock::now() + 5s * manta::e2e::slowness();

@@ -26,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 const HttpOptions kAnyPort{.port = 0};
 constexpr std::chrono::seconds kMargin{2};
 
-// A process with a handle, which it uses when it is told to.
+// A process with a handle, which it uses on request.
 struct Caller {
   explicit Caller(Handle<Pid> handle) : pid(std::move(handle)) {}
   std::string ask(const std::string& query) { return manta::get(pid(Request{.query = query})); }

@@ -151,7 +151,7 @@ TEST(Replicas, RequestsWaitForAReplicaForAMomentAndThenFailWithTheReason) {
   EXPECT_THAT(refused.body, HasSubstr("is away"));
   const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(client.get("/d").status, 503);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, 2s) << "those that come later are told at once";
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 2s) << "those that come later fail at once";
   model.set(true);
   EXPECT_TRUE(within_20s([&] { return client.get("/d").status == 200; }));
   EXPECT_EQ(client.get("/v2/health/ready").status, 200);

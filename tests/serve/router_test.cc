@@ -110,7 +110,7 @@ TEST(Router, WhatWaitsBehindASlowRequestComesBackForAFreeReplica) {
   EXPECT_EQ(*f.router.deadline(), kStart + Router::kPatience);
   const auto taken = f.router.take_back(kStart + Router::kPatience);
   EXPECT_EQ(taken, (std::vector<DispatchId>{behind[1], behind[2]})) << "the newer half";
-  EXPECT_TRUE(f.router.take_back(kStart + Router::kPatience).empty()) << "each is told once";
+  EXPECT_TRUE(f.router.take_back(kStart + Router::kPatience).empty()) << "each is announced once";
   for (const DispatchId id : taken) {
     EXPECT_FALSE(f.router.oldest(id));
     f.router.returned(id);

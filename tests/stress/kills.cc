@@ -256,7 +256,7 @@ class Lane {
     const auto value = manta::try_get(inner);
     if (value) return *value;
     if (value.error().code() != ErrorCode::object_lost)
-      complain(std::string("lent reference: ") + value.error().what());
+      complain(std::string("borrowed reference: ") + value.error().what());
     ++lost;
     return item.expected;
   }

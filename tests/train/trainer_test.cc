@@ -82,7 +82,7 @@ TEST_F(Trainer, AKilledWorkerChangesNothingInTheResult) {
   }
 }
 
-// Rank 0 dies with reports that nobody took, the last of them a checkpoint's; the trainer is slow to take them.
+// Rank 0 dies with reports that were not taken, the last of them a checkpoint's; the trainer is slow to take them.
 TEST_F(Trainer, NoReportDiesWithAWorker) {
   for (const std::int64_t dies_at : {12, 14, 17}) {
     const Course course{.steps = 20, .checkpoint_each = 7, .dies_at = dies_at, .dying_rank = 0};

@@ -280,7 +280,7 @@ class Announcements final : HeadEffects {
   std::size_t announced_ = 0;
   std::set<NodeId> used_nodes_;
   std::set<ClientId> used_clients_;
-  std::map<NodeId, std::set<std::string>> nodes_;  // alive, and what they were told
+  std::map<NodeId, std::set<std::string>> nodes_;  // alive, and what was announced to them
   std::map<NodeId, Time> heard_;                   // their last heartbeat
   std::map<ClientId, std::pair<NodeId, ClientKind>> clients_;
 };

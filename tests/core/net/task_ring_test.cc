@@ -122,7 +122,7 @@ TEST_F(TaskRing, Ring4APublisherRingsOnceIfTheWorkerStoppedLooking) {
   publish(1);
   publish(2);
   EXPECT_EQ(ring.worker_bell().rings, 1u);
-  EXPECT_EQ(ring.worker_bell().take(), 1u << 5) << "the group it was told";
+  EXPECT_EQ(ring.worker_bell().take(), 1u << 5) << "the group that it was given";
   run_one();
   run_one();
   EXPECT_TRUE(worker.stop_looking());
@@ -169,8 +169,8 @@ TEST_F(TaskRing, Ring4ASubmitterThatWaitsForSpaceIsRungWhenTakenRecordsAreFreed)
   EXPECT_EQ(worker.claim(), nullptr);
   EXPECT_TRUE(worker.stop_looking());
   EXPECT_EQ(ring.submitter_bell().rings, 1u);
-  EXPECT_FALSE(submitter.stop_looking()) << "there is room now";
-  EXPECT_TRUE(submitter.stop_looking()) << "told once: who has nothing to publish may sleep";
+  EXPECT_FALSE(submitter.stop_looking()) << "there is space now";
+  EXPECT_TRUE(submitter.stop_looking()) << "reported once: a submitter with nothing to publish may sleep";
 }
 
 TEST_F(TaskRing, ABlockedWorkerTellsItsSubmitter) {
@@ -249,7 +249,7 @@ TEST_F(TaskRing, Ring5APlaceIsNotUsedAgainBeforeTheWorkerHasPassedIt) {
   Record* first = worker.claim();
   ASSERT_NE(first, nullptr);
   EXPECT_EQ(first->task.low, 1U);
-  EXPECT_FALSE(submitter.stop_looking()) << "there is room now";
+  EXPECT_FALSE(submitter.stop_looking()) << "there is space now";
   publish(kRingRecords);
 }
 

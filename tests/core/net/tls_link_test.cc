@@ -319,7 +319,7 @@ TEST_F(BadPeer, Silence) {
   EXPECT_NE(end().find("no sign of life for 100 ms"), std::string::npos) << server_.end->why;
 }
 
-// LINK-3: it is the sender that is told how much waits; the link stays.
+// LINK-3: the sender hears how much waits; the link stays.
 TEST_F(BadPeer, DoesNotRead) {
   LinkLimits limits;
   limits.silence = 60s;

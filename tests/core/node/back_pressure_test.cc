@@ -40,7 +40,7 @@ TEST_F(BackPressureTest, SourcesOfAFullDestinationWaitUntilItHasSpace) {
   EXPECT_FALSE(pressure.take_overfull()) << "another destination";
   pressure.queued(kA, kSpace + 2);
   pressure.queued(kA, kSpace + 3);
-  EXPECT_TRUE(pressure.take_overfull()) << "it is full until it has room";
+  EXPECT_TRUE(pressure.take_overfull()) << "it is full until it has space";
   runs();
   EXPECT_EQ(gone_on, 0);
   pressure.queued(kA, kSpace);

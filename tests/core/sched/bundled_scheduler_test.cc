@@ -100,7 +100,7 @@ TEST_F(BundledSchedulerTest, WaitsForWhatIsTaken) {
   scheduler_.reserve(kA, 1, cpus(2), now_);
   EXPECT_TRUE(reserved_.empty());
   want(1, cpus(1), kA);
-  EXPECT_TRUE(refused_.contains(1)) << "not reserved: nobody sends demands for it";
+  EXPECT_TRUE(refused_.contains(1)) << "not reserved: no client sends demands for it";
   scheduler_.set_demand(kDriver, 0, cpus(4), {}, 0, now_);
   scheduler_.return_lease(kDriver, granted_[0][0].lease, now_);
   EXPECT_TRUE(reserved_.contains(kA));

@@ -97,7 +97,7 @@ TEST_F(ClusterSchedulerTest, WhatIsGrantedThereStaysThere) {
   scheduler.view(kB, cpus(2), {{{kClient, 0}, 2}});
   scheduler.view(kSelf, cpus(1));
   scheduler.replan();
-  EXPECT_EQ((effects.shares[{kClient, 0}]), (Shares{{kB, 2}}));  // although there is room at home again
+  EXPECT_EQ((effects.shares[{kClient, 0}]), (Shares{{kB, 2}}));  // although they fit at home again
   scheduler.view(kSelf, cpus(0));
   scheduler.view(kB, cpus(0), {{{kClient, 0}, 2}});
   scheduler.replan();
@@ -203,7 +203,7 @@ TEST_F(SpreadActors, OfADeadNodeGoEvenlyToTheOthers) {
   want(0, kActors, 0);
   scheduler.node_left(NodeId{4});
   for (const auto& [node, actors] : where()) {
-    if (node != NodeId{4}) {  // nothing is told of the dead one
+    if (node != NodeId{4}) {  // no shares are sent to the dead one
       EXPECT_NEAR(actors, 13, 1) << node.value;
     }
   }

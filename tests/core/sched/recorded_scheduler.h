@@ -39,7 +39,7 @@ class RecordedScheduler final : NodeSchedulerEffects {
   std::vector<std::string> log();
   // Text of the last infeasible().
   const std::string& last_infeasible() const { return last_infeasible_; }
-  // What the client holds now, in the order of granting, as the effects told it.
+  // What the client holds now, in the order of granting, according to the effects.
   std::vector<std::uint64_t> leases_of(std::uint64_t client) const;
   const NodeScheduler& scheduler() const { return scheduler_; }
   Time now() const { return now_; }

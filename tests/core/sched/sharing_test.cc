@@ -107,7 +107,7 @@ TEST(Sharing, SurplusIsAskedBackFirstAndOnce) {
   node.want(1, 0, cpus(1));
   node.log();
   node.pass(40 * kMs);
-  EXPECT_THAT(node.log(), IsEmpty()) << "nobody waits: it may keep them for its next tasks";
+  EXPECT_THAT(node.log(), IsEmpty()) << "no demand waits: it may keep them for its next tasks";
   node.want(3, 5, cpus(1));
   EXPECT_THAT(node.log(), ElementsAre("ask 1: 2"));
   node.want(3, 6, cpus(1));

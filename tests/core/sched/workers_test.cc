@@ -249,7 +249,7 @@ TEST(Workers, AllBlockedAndNoneMayBeAddedFailsWhatTheyWaitFor) {
   EXPECT_THAT(node.log(), IsEmpty()) << "not stuck any more";
   node.blocked(100);
   node.pass(1000 * kMs);
-  EXPECT_THAT(node.log(), ElementsAre("infeasible 1")) << "nobody else to fail";
+  EXPECT_THAT(node.log(), ElementsAre("infeasible 1")) << "no other demand to fail";
 }
 
 }  // namespace
