@@ -14,28 +14,28 @@ namespace manta::train {
 
 /// The arguments of PyTorch's DistributedDataParallel, with its defaults.
 struct DdpOptions {
-  std::int64_t bucket_bytes = 25 * 1024 * 1024;   // gradients are averaged in buckets of about this size
-  std::int64_t first_bucket_bytes = 1024 * 1024;  // the first bucket is small, so that communication starts early
-  // Set it if a step may leave out parameters, possibly different ones in each step and on each rank. A parameter that
-  // no rank used keeps its gradient (within join() some get a gradient of 0: see there).
+  std::int64_t bucket_bytes = 25 * 1024 * 1024;   ///< gradients are averaged in buckets of about this size
+  std::int64_t first_bucket_bytes = 1024 * 1024;  ///< the first bucket is small, so that communication starts early
+  /// Set it if a step may leave out parameters, possibly different ones in each step and on each rank. A parameter that
+  /// no rank used keeps its gradient (within join() some get a gradient of 0: see there).
   bool find_unused_parameters = false;
-  // Sends rank 0's buffers (running means and the like) to all ranks before a forward, unless the previous forward was
-  // under no_sync() or without gradients. False: each rank keeps its own, and Context::report saves every rank's.
+  /// Sends rank 0's buffers (running means and the like) to all ranks before a forward, unless the previous forward was
+  /// under no_sync() or without gradients. False: each rank keeps its own, and Context::report saves every rank's.
   bool broadcast_buffers = true;
-  // Every step's graph equals the first's: it leaves out the same parameters and uses each as often. Allows parameters
-  // that are used several times in a step together with left-out ones.
+  /// Every step's graph equals the first's: it leaves out the same parameters and uses each as often. Allows parameters
+  /// that are used several times in a step together with left-out ones.
   bool static_graph = false;
-  CommHook comm_hook;  // empty: average
-  // For debugging: every check_every averaged steps all ranks compare a hash of each parameter and buffer. If one
-  // differs, they throw Error(invalid_argument), which names it and the ranks. 0: MANTA_DDP_CHECK_EVERY; if unset,
-  // never.
+  CommHook comm_hook;  ///< empty: average
+  /// For debugging: every check_every averaged steps all ranks compare a hash of each parameter and buffer. If one
+  /// differs, they throw Error(invalid_argument), which names it and the ranks. 0: MANTA_DDP_CHECK_EVERY; if unset,
+  /// never.
   std::int64_t check_every = 0;
 };
 
 /// How DistributedDataParallel::join treats ranks with fewer steps than others.
 struct JoinOptions {
-  bool divide_by_initial_world_size = true;  // false: by the number of ranks that still have inputs
-  bool throw_on_early_termination = false;   // the first rank without inputs ends all loops: Error(cancelled)
+  bool divide_by_initial_world_size = true;  ///< false: by the number of ranks that still have inputs
+  bool throw_on_early_termination = false;   ///< the first rank without inputs ends all loops: Error(cancelled)
 };
 
 /// While it exists, backward() only accumulates this rank's gradients. The first backward() whose forward comes after
