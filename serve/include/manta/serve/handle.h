@@ -25,19 +25,19 @@ namespace detail {
 template <class D>
 using Replicas = std::vector<Actor<Replica<D>>>;
 
-// A handle in another process calls a replica only if the directory has listed it within this time.
+/// A handle in another process calls a replica only if the directory has listed it within this time.
 inline constexpr std::chrono::milliseconds kRosterIsFresh{500};
 
-// A deployment's replicas; a later state has a higher version.
+/// A deployment's replicas; a later state has a higher version.
 template <class D>
 struct Roster {
   std::uint64_t version = 0;
   Replicas<D> replicas;
 };
 
-// The actor in which handles of other processes look up the roster; made when the first handle is sent to one. It gets
-// the roster by calls, not by its constructor, whose arguments would keep the replicas for ever. After a restart of the
-// directory the server sends the roster again within a tenth of a second.
+/// The actor in which handles of other processes look up the roster; made when the first handle is sent to one. It gets
+/// the roster by calls, not by its constructor, whose arguments would keep the replicas for ever. After a restart of
+/// the directory the server sends the roster again within a tenth of a second.
 template <class D>
 class Directory {
  public:
@@ -45,7 +45,7 @@ class Directory {
   void set(const Roster<D>& roster) {
     if (roster.version >= roster_.version) roster_ = roster;
   }
-  // Without replicas if the version is not later than `known`.
+  /// Without replicas if the version is not later than `known`.
   Roster<D> since(std::uint64_t known) const {
     return roster_.version > known ? roster_ : Roster<D>{.version = roster_.version, .replicas = {}};
   }
@@ -54,22 +54,22 @@ class Directory {
   Roster<D> roster_;
 };
 
-// The replicas to which all copies of a handle in this process send calls.
-//
-//   TARGETS-1  a call goes to a replica that the directory has listed within kRosterIsFresh: a handle that was idle for
-//              longer asks the directory before it calls. The server kills a replaced replica later than that
-//              (REPLACED-3), so no call goes to a replaced replica after the server has killed it
+/// The replicas to which all copies of a handle in this process send calls.
+///
+///     TARGETS-1  a call goes to a replica that the directory has listed within kRosterIsFresh: a handle that was idle
+///                for longer asks the directory before it calls. The server kills a replaced replica later than that
+///                (REPLACED-3), so no call goes to a replaced replica after the server has killed it
 template <class D>
 class Targets {
  public:
   using R = typename Callable<D>::Answer;
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kLookEvery{100};
-  static constexpr std::chrono::milliseconds kLookAgain{5};  // while the directory has no roster yet
-  static constexpr std::chrono::seconds kLookTimeout{5};     // then it uses the roster that it has
+  static constexpr std::chrono::milliseconds kLookAgain{5};  ///< while the directory has no roster yet
+  static constexpr std::chrono::seconds kLookTimeout{5};     ///< then it uses the roster that it has
 
   Targets() = default;
-  // For a handle that came from another process.
+  /// For a handle that came from another process.
   explicit Targets(Actor<Directory<D>> directory) : directory_(std::move(directory)), follows_(true) {}
 
   void set(Replicas<D> replicas) {
@@ -77,14 +77,14 @@ class Targets {
     take({.version = version_ + 1, .replicas = std::move(replicas)});
     if (directory_) (void)tell();
   }
-  // Sends the roster again if the directory has restarted.
+  /// Sends the roster again if the directory has restarted.
   void remind() {
     const std::lock_guard guard(mutex_);
     if (!directory_ || follows_) return;
     const std::uint32_t restarts = manta::detail::status_of(directory_, false).restarts;
     if (std::exchange(directory_restarts_, restarts) != restarts) (void)tell();
   }
-  // What represents a handle in other processes.
+  /// What represents a handle in other processes.
   Actor<Directory<D>> directory() {
     const std::lock_guard first(making_);
     Ref<void> told;
@@ -183,17 +183,17 @@ class Targets {
 
 }  // namespace detail
 
-// Calls the replicas of a deployment: auto answer = handle(argument) is a Ref, to get, await, or pass on. The argument
-// is the callable's parameter (for a Batch: one element) or a Ref to it. Of two random replicas the call goes to the
-// one with fewer calls of this process under way. If a replica dies, its calls are repeated up to max_retries times.
-//
-// A Handle is a value: pass it to another deployment's constructor to compose the two. There it follows updates of its
-// deployment: while in use, within a tenth of a second; after a pause, with the next call, which blocks until the
-// directory's process has answered, 5 s at most. A replaced replica ends when no handle refers to it, at the latest
-// after DeploymentOptions::graceful_shutdown_timeout; a call that it has not answered by then fails with actor_died.
-//
-// Threading: any thread. Ownership: shares the replicas, like an Actor handle. Errors: throws what Actor::call throws,
-// and Error(unavailable) after Server::stop; get() throws what the callable throws.
+/// Calls the replicas of a deployment: auto answer = handle(argument) is a Ref, to get, await, or pass on. The argument
+/// is the callable's parameter (for a Batch: one element) or a Ref to it. Of two random replicas the call goes to the
+/// one with fewer calls of this process under way. If a replica dies, its calls are repeated up to max_retries times.
+///
+/// A Handle is a value: pass it to another deployment's constructor to compose the two. There it follows updates of its
+/// deployment: while in use, within a tenth of a second; after a pause, with the next call, which blocks until the
+/// directory's process has answered, 5 s at most. A replaced replica ends when no handle refers to it, at the latest
+/// after DeploymentOptions::graceful_shutdown_timeout; a call that it has not answered by then fails with actor_died.
+///
+/// **Threading**: any thread. **Ownership**: shares the replicas, like an Actor handle. **Errors**: throws what
+/// Actor::call throws, and Error(unavailable) after Server::stop; get() throws what the callable throws.
 template <class D>
 class Handle {
  public:
@@ -210,7 +210,7 @@ class Handle {
     return targets_->call(std::forward<X>(argument));
   }
 
-  // Internal.
+  /// Internal.
   const std::shared_ptr<detail::Targets<D>>& targets() const { return targets_; }
 
  private:
