@@ -1,4 +1,4 @@
-// What is served: JSON, raw requests, batches, models, handles; over real sockets, from worker processes.
+// Callables: JSON, raw requests, batches, models, handles; over real sockets, from worker processes.
 #include <cstring>
 #include <future>
 #include <set>
@@ -114,7 +114,7 @@ TEST(Serve, ABatchMayWaitForOthers) {
   }
   for (int i = 0; i < 3; ++i)
     EXPECT_EQ(answers[static_cast<std::size_t>(i)].get().body, "[" + std::to_string(i) + ",3]");
-  // One that stays alone leaves when it has waited long enough.
+  // A request that stays alone leaves after batch_wait.
   server.run(deployment<Sizes>({.name = "short", .max_batch_size = 3, .batch_wait = std::chrono::milliseconds(20)}));
   EXPECT_EQ(Client(server.address()).post("/short", "7").body, "[7,1]");
 }

@@ -58,7 +58,7 @@ TEST_F(Trainer, AnyNumberOfWorkersAndBucketsGivesTheSameNetwork) {
               1e-5);
   }
   Course many = course;
-  many.bucket_bytes = 512;  // a bucket for almost each parameter
+  many.bucket_bytes = 512;  // almost each parameter has its own bucket
   EXPECT_LT(distance(network_of(*train(many, run("buckets")).checkpoint), alone), 1e-5);
 }
 
@@ -196,7 +196,7 @@ TEST_F(Trainer, WhatWorkersPrintIsNotLostWithThem) {
 }
 
 void keeps_the_first_rank_waiting(train::Context& context) {
-  if (context.rank() == 1) ::pause();  // until its group is ended
+  if (context.rank() == 1) ::pause();  // until the group is killed
   context.process_group()->barrier()->wait();
 }
 
