@@ -18,7 +18,7 @@ class Searcher {
   // The value of a parameter of a trial, whose params are those that it has so far: a number as Distribution describes
   // it. What it throws ends the study.
   virtual double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) = 0;
-  // A trial has ended, well or not. When a study is resumed it is told of all that had ended before.
+  // A trial has ended, well or not. When a study is resumed it is called for all earlier trials.
   virtual void finished(const TrialRecord& trial) { (void)trial; }
   // Whether it suggests better the more trials have ended. Else configurations are made ahead: where trials are short,
   // workers get several at once.
