@@ -77,8 +77,8 @@ void spins() {
   }
   ++outside()[kDone];
 }
-// Three levels: the middle ones drop the Refs of what they submit, and wait for something else. Each waits for what needs
-// more CPUs than it has, so that it runs elsewhere, not on the stack of the one that waits.
+// Three levels: the middle ones drop the Refs of what they submit, and wait for something else. Each waits for what
+// needs more CPUs than it has, so that it runs elsewhere, not on the stack of the one that waits.
 int leaf(std::stop_token stop) {
   ++outside()[kLeaves];
   return obeys(1, stop);

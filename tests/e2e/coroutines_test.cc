@@ -1,4 +1,4 @@
-// Coroutines as tasks and as methods of actors: what interleaves, what keeps its order, and what is left where they end.
+// Coroutines as tasks and as methods of actors: what interleaves, what keeps its order, what is left at their end.
 #include <gtest/gtest.h>
 
 #include <signal.h>

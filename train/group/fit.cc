@@ -1,6 +1,6 @@
 // fit(): repeats attempts until one succeeds.
 //
-// FIT-1: an attempt starts from the latest complete checkpoint in the run's folder, also one that another program wrote.
+// FIT-1: an attempt starts from the latest complete checkpoint in the run's folder, even another program's.
 // FIT-2: only a worker's death, or Error(unavailable) from its loop, causes another attempt; the caller gets all other
 //        exceptions of user code.
 // FIT-3: a death loses no report: those before the latest checkpoint have arrived (SESSION-3), the checkpoint's own may

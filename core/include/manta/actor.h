@@ -25,8 +25,8 @@ namespace manta {
 // destructor runs and its process ends.
 //
 // Calls of one process to one actor start in the order in which they were made (with max_concurrency 1 they run one
-// after another, too; methods that return manta::Task take turns in one thread, see there); a call whose arguments are not there yet holds up those behind it. An exception that the method
-// throws arrives at get(), and the actor lives on.
+// after another, too; methods that return manta::Task take turns in one thread, see there); a call whose arguments are
+// not there yet holds up those behind it. An exception that the method throws arrives at get(), and the actor lives on.
 //
 // Where the actor's process dies: calls that had not started go to its next life if ActorOptions::max_restarts allows
 // one (the constructor runs again with the same arguments); calls that had started fail with unavailable, or are
@@ -44,7 +44,7 @@ class Actor {
  public:
   constexpr Actor() noexcept = default;
   /// The handle of an actor whose class derives from T (publicly, not ambiguously): calls of T's methods run on its
-  /// object, virtual ones as its class overrides them. It is the same handle: it compares equal, and keeps the actor alive.
+  /// object, virtual ones as its class overrides them. The handle is the same: it compares equal and keeps it alive.
   template <class Derived>
   requires(!std::is_same_v<Derived, T> && std::is_convertible_v<Derived*, T*>) Actor(const Actor<Derived>& other)
   noexcept {

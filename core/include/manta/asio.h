@@ -88,8 +88,8 @@ struct AsioSignature<void> {
 /// Threading: any thread; does not block. The handler runs in its associated executor, where the value is decoded, and
 /// counts as that executor's outstanding work meanwhile. Ownership: holds the object until then.
 /// The executor's context must live until then, as in any operation of Asio.
-/// Errors: as on_ready. Where the Runtime ends first the operation fails with Error(unavailable). It cannot be cancelled
-/// through Asio: manta::cancel(ref) ends the task, and with it the operation.
+/// Errors: as on_ready. Where the Runtime ends first the operation fails with Error(unavailable). It cannot be
+/// cancelled through Asio: manta::cancel(ref) ends the task, and with it the operation.
 ///
 ///   boost::asio::awaitable<void> session() {
 ///     int four = co_await manta::async(manta::remote<square>(2), boost::asio::use_awaitable);

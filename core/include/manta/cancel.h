@@ -23,7 +23,7 @@ struct CancelOptions {
 // cancelled with whatever exception it ends; a value that it returns counts. Callbacks of the token run in a thread of
 // Manta and must not block. Cancelled tasks are not repeated. TaskOptions::timeout cancels what takes too long.
 //
-// force: with the process go the objects that it owns and that no one else knows. A task that runs on the stack of the
+// force: with the process go the objects that it owns and that no other process borrows. A task that runs on the stack of the
 // one that waits for it is only asked, and the one that waits ends no sooner. Calls of actors cannot be forced: that
 // would end the actor (see manta::kill).
 //

@@ -125,10 +125,10 @@ inline void get(const Ref<void>& ref, std::chrono::nanoseconds timeout) {
   detail::get_by(ref, detail::deadline_after(timeout));
 }
 
-/// The value without a copy for this reader. get<manta::Array<float>>(ref), of a Ref<std::vector<float>> or Ref<Buffer>,
-/// is a span over the stored elements (see <manta/array.h>); get<std::shared_ptr<const T>>(ref), of a Ref<T>, is the object
-/// that all readers of this process share, tasks with a parameter const T& included. A vector of numbers lies in the store
-/// itself; another value is decoded for the first reader and dropped 2 s after the last.
+/// The value without a copy for this reader. get<manta::Array<float>>(ref), of a Ref<std::vector<float>> or
+/// Ref<Buffer>, is a span over the stored elements (see <manta/array.h>); get<std::shared_ptr<const T>>(ref), of a
+/// Ref<T>, is the object that all readers of this process share, tasks with a parameter const T& included. A vector of
+/// numbers lies in the store itself; another value is decoded for the first reader and dropped 2 s after the last.
 ///
 /// Threading, blocking and errors: as get of one. What is shared is const: T's const members must be safe to use from
 /// several threads. Ownership: the result keeps the value, also when the last Ref is gone.
@@ -138,7 +138,7 @@ requires detail::ViewOf<View, T>
   return detail::get_view_by<View>(ref, detail::deadline_after(timeout));
 }
 
-// The values of all, in order; throws the error of the first that failed. What other processes own is asked for together.
+// The values of all, in order; throws the error of the first that failed. Requests borrowed values together.
 template <class T>
 [[nodiscard]] std::vector<T> get(const std::vector<Ref<T>>& refs) {
   return detail::get_all_by(refs, detail::Deadline::max());
@@ -152,11 +152,11 @@ inline void get(const std::vector<Ref<void>>& refs,
   (void)detail::collect_by(refs, detail::deadline_after(timeout));
 }
 
-/// The values of everything in `refs`, in the same arrangement: a std::array, deque or list of refs gives one of values; a
-/// std::map or unordered_map its keys with values; a tuple, pair or optional the same of values; a span or C array a vector
-/// or std::array. These may be nested: get of a std::map<std::string, std::vector<manta::Ref<int>>> is a
-/// std::map<std::string, std::vector<int>>. In place of a Ref<void> stands std::monostate; of a sequence of nothing else
-/// the result is void.
+/// The values of everything in `refs`, in the same arrangement: a std::array, deque or list of refs gives one of
+/// values; a std::map or unordered_map its keys with values; a tuple, pair or optional the same of values; a span or C
+/// array a vector or std::array. These may be nested: get of a std::map<std::string, std::vector<manta::Ref<int>>> is a
+/// std::map<std::string, std::vector<int>>. In place of a Ref<void> stands std::monostate; of a sequence of nothing
+/// else the result is void.
 ///
 /// Blocking and errors: as get of one; the error is that of the first that failed, in order. The timeout is for all.
 template <detail::HoldsRefs X>
@@ -197,8 +197,8 @@ requires detail::ViewOf<View, T>
   }
 }
 
-/// The same for everything that get() takes: all values, or the error of the first that failed. One that is not there when
-/// the time is over fails with deadline.
+/// The same for everything that get() takes: all values, or the error of the first that failed. One that is not there
+/// when the time is over fails with deadline.
 template <detail::HoldsRefs X>
 requires(!detail::is_ref<X>) [[nodiscard]] Result<detail::Gotten<X>> try_get(
     const X& refs, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {

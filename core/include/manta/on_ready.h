@@ -50,12 +50,12 @@ class ResultCallback final : public ReadyCallback {
 
 }  // namespace detail
 
-/// Calls f(result) once, when the ref's value or error is there, also where it is already. result is a manta::Result<T>.
-/// Dropping the Ref changes nothing.
+/// Calls f(result) once, when the ref's value or error is there, also where it is already. result is a
+/// manta::Result<T>. Dropping the Ref changes nothing.
 ///
 /// Threading: f runs in one thread of Manta, the process' callback thread, one call after the other; on_ready itself
-/// returns at once. f may call Manta (get of a ready ref, remote, on_ready), but what blocks holds up all other callbacks:
-/// hand long work on, to a task or to a thread of your own. It must not end the Runtime.
+/// returns at once. f may call Manta (get of a ready ref, remote, on_ready), but what blocks holds up all other
+/// callbacks: hand long work on, to a task or to a thread of your own. It must not end the Runtime.
 /// Ownership: f is moved in, and destroyed in that thread after its call; it may be move-only.
 /// What f throws is logged as an error and dropped, since no caller is left to tell.
 /// The end of the Runtime first runs the callbacks that are due, then each of the others with Error(unavailable), and

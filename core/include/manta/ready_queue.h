@@ -13,8 +13,8 @@
 
 namespace manta {
 
-// Watches any number of refs, and tells which of them have become ready. take() looks, and does not block; arm() asks for
-// a call of `wake` when there is something to take. So a loop takes, does its other work, and arms before it sleeps:
+// Watches any number of refs, and tells which of them have become ready. take() looks, and does not block; arm() asks
+// for a call of `wake` when there is something to take. So a loop takes, does other work, and arms before it sleeps:
 //
 //   ReadyQueue results([&] { loop.notify(); });               // for example a write to an eventfd
 //   results.add(ref, 7);
@@ -23,9 +23,9 @@ namespace manta {
 //     if (loop.poll() == 0 && results.arm()) loop.sleep();
 //   }
 //
-// Threading: one thread, the loop's. wake is called from any thread, once for each arm() that returned true; it must not
-// block and must not call Manta. Ownership: holds what it watches until that is taken. Destroy it before the Runtime.
-// Errors: add throws Error: invalid_argument for an empty ref, unavailable without a runtime.
+// Threading: one thread, the loop's. wake is called from any thread, once for each arm() that returned true; it must
+// not block and must not call Manta. Ownership: holds what it watches until that is taken. Destroy it before the
+// Runtime. Errors: add throws Error: invalid_argument for an empty ref, unavailable without a runtime.
 class ReadyQueue {
  public:
   explicit ReadyQueue(std::function<void()> wake);

@@ -63,8 +63,8 @@ std::vector<NodeInfo> cluster_nodes();
 // or exec. Options of the command line named --manta-num-cpus=N, --manta-num-gpus=N come before both.
 //
 // Where more than MANTA_MEMORY_THRESHOLD (0.95; 0: never) of the machine's or container's memory is in use, or of
-// MANTA_MEMORY_LIMIT bytes by the workers and the store, one worker after the other is ended: idle ones first, then those
-// of tasks, then actors, the biggest first. Tasks and actors go on as after any death of their process.
+// MANTA_MEMORY_LIMIT bytes by the workers and the store, one worker after the other is ended: idle ones first, then
+// those of tasks, then actors, the biggest first. Tasks and actors go on as after any death of their process.
 //
 // Errors: throws Error: invalid_argument (an amount that makes no sense, a second runtime in the process), unavailable
 // or exhausted where processes or memory cannot be had. Where the program does not catch it, the message is printed and

@@ -27,7 +27,7 @@ struct RuntimeContext {
 };
 
 // Any thread of a driver or worker; the task is that of the calling thread (also with max_concurrency), none in a
-// thread that user code started. Costs less than 100 ns, and no message. Throws Error: unavailable where Manta does not run.
+// thread that user code started. Costs less than 100 ns, and no message. Throws Error(unavailable) without a runtime.
 //
 //   if (manta::runtime_context().attempt > 1) resume_from_checkpoint();
 RuntimeContext runtime_context();

@@ -9,8 +9,8 @@ namespace manta::testing {
 // The main function of a GoogleTest program: calls manta::init first, so that worker processes that execute the program
 // again become workers and run no test, then all tests, with one runtime for them all.
 //
-// Returns what main should return. An error of init is printed, and gives 1. Run such a test twice, with MANTA_ZYGOTE set
-// to fork and to exec: what only works in workers that share the state before init shows in the second.
+// Returns what main should return. An error of init is printed, and gives 1. Run such a test twice, with MANTA_ZYGOTE
+// set to fork and to exec: what only works in workers that share the state before init shows in the second.
 //
 // Threading: call it in main. Ownership: the runtime ends before it returns.
 //

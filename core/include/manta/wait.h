@@ -97,8 +97,8 @@ std::size_t wait(Ref<T> (&refs)[N], const WaitOptions& options = {}) {
   return wait(std::span<Ref<T>>(refs), options);
 }
 
-/// The same for what else get() takes: one Ref, a map, a tuple (of refs of several types: std::tie(a, b)), what is const.
-/// Nothing moves: returns how many are ready, at most options.count.
+/// The same for what else get() takes: one Ref, a map, a tuple (of refs of several types: std::tie(a, b)), what is
+/// const. Nothing moves: returns how many are ready, at most options.count.
 template <detail::HoldsRefs X>
 std::size_t wait(const X& refs, const WaitOptions& options = {}) {
   const std::vector<detail::EntryHead*> entries = detail::entries_in(refs);

@@ -61,8 +61,8 @@ typename Kept<X>::type keep(const X& refs) {
 /// refs, counted in its order. Where several are ready it is the first of these. A failed one counts as ready.
 ///
 /// The result is a Task, as of any coroutine: awaited inside of one (by a name, see Task), run by get() outside.
-/// Threading, ownership: of a Task; it holds refs of its own. Errors: throws Error(invalid_argument) for no refs at all,
-/// and for an empty Ref; exceptions of the values' tasks arrive where the value is taken.
+/// Threading, ownership: of a Task; it holds refs of its own. Errors: throws Error(invalid_argument) for no refs at
+/// all, and for an empty Ref; exceptions of the values' tasks arrive where the value is taken.
 ///
 ///   std::size_t first = manta::get(manta::when_any(refs));             // blocks
 ///   auto any = manta::when_any(a, b);                                  // in a coroutine
@@ -74,8 +74,8 @@ requires(sizeof...(Xs) > 0) [[nodiscard]] Task<std::size_t> when_any(const Xs&..
   return detail::first_of(std::move(all));
 }
 
-/// The values of all, arranged as get() arranges them (see there); several arguments give a tuple. Waits for all in order
-/// and throws the error of the first that failed.
+/// The values of all, arranged as get() arranges them (see there); several arguments give a tuple. Waits for all in
+/// order and throws the error of the first that failed.
 ///
 ///   auto [x, y] = manta::get(manta::when_all(a, b));
 ///   auto all = manta::when_all(by_name);                               // std::map<std::string, manta::Ref<int>>

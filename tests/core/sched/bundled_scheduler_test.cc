@@ -138,7 +138,7 @@ TEST_F(BundledSchedulerTest, BundlesDoNotMix) {
   EXPECT_EQ(granted_[4].size(), 1U);
 }
 
-// BUNDLE-3: as many as a placement group may have, more than there may be processes, in time that grows with their number.
+// BUNDLE-3: as many as a placement group may have, more than there may be processes, in time linear in their number.
 TEST_F(BundledSchedulerTest, TenThousandBundles) {
   constexpr std::uint32_t kBundles = 10'000;
   const auto start_time = std::chrono::steady_clock::now();

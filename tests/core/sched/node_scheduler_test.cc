@@ -137,7 +137,7 @@ TEST(NodeScheduler, SCHED1_AnActorThatWaitsGetsNoSecondWorker) {
   EXPECT_THAT(node.log(), ElementsAre("start 100", "grant 1: lease 1 on 100"));
   for (int i = 0; i < 3; ++i) {
     node.blocked(100);
-    EXPECT_EQ(node.scheduler().ledger().available(), cpus(1)) << "its CPU is lent";
+    EXPECT_EQ(node.scheduler().ledger().available(), cpus(1)) << "its CPU is released";
     node.unblocked(100);
   }
   EXPECT_THAT(node.log(), IsEmpty());

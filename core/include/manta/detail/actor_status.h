@@ -1,5 +1,5 @@
-// Where an actor is in its life, as the process that made it knows, and what messages call it. For Manta's libraries: not
-// for programs.
+// Where an actor is in its life, as the process that made it knows, and what messages call it. For Manta's libraries:
+// not for programs.
 #pragma once
 
 #include <cstdint>

@@ -24,6 +24,6 @@
 #define MANTA_LAYOUT_END
 #endif
 
-/// For functions that catch abi::__forced_unwind (pthread_exit, cancellation), whose handler gets no object: the undefined
-/// behaviour sanitizer would take that for a null reference.
+/// For functions that catch abi::__forced_unwind (pthread_exit, cancellation), whose handler gets no object: the
+/// undefined behaviour sanitizer would take that for a null reference.
 #define MANTA_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))

@@ -49,8 +49,8 @@ class TensorBoardWriter {
   // Shown as Markdown.
   void add_text(std::string_view tag, std::string_view text, std::int64_t step);
 
-  // For TensorBoard's page of hyperparameters. A run in a folder of its own is a session: its parameters at the start, its
-  // end, and the scalars between. Sessions of one group are shown as one, with the mean of their metrics.
+  // For TensorBoard's page of hyperparameters. A run in a folder of its own is a session: its parameters at the start,
+  // its end, and the scalars between. Sessions of one group are shown as one, with the mean of their metrics.
   void begin_session(const HParams& hparams, std::string_view group = "");
   void end_session(bool good);
   // In the folder above: which columns there are. Of each parameter one value, for its type.

@@ -15,7 +15,7 @@ std::string as_utf8(std::string_view text);
 // A line of JSON in which NaN, Infinity and -Infinity, as Python writes them, are strings: then a JSON parser takes it.
 std::string with_quoted_nan(std::string_view line);
 
-// The shortest that reads back to the same double; whole numbers without a point; `nan`, `infinity` for what has no digits.
+// The shortest text that reads back to the same double; integers without a point; `nan`, `infinity`.
 std::string as_number(double value, const char* nan = "NaN", const char* infinity = "Infinity");
 
 // As a cell of a CSV file's line (RFC 4180): in quotes where it must be, without line breaks.

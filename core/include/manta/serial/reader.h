@@ -99,7 +99,7 @@ class Reader final : private cereal::MantaInputArchive {
   }
   // The counterpart of Writer::put_buffer; aligned to kBufferAlignment.
   Buffer get_buffer();
-  // The counterpart of Writer::put_bytes, as get_buffer gives it: in place where it is out of band and kept, else a copy.
+  // The counterpart of Writer::put_bytes, like get_buffer: in place if it is out of band and kept, else a copy.
   Buffer get_block(std::uint64_t size);
   // Whether what was read refers to the bytes that are read.
   bool refers() const { return refers_; }

@@ -14,8 +14,8 @@ namespace manta::rl {
 
 // A name that make_env() knows, or what environment<E>() returns for a type of your own.
 //
-// Threading: immutable. Ownership: a value. Errors: make() throws what make_env() throws, and Error(invalid_argument) for
-// spaces that make no sense.
+// Threading: immutable. Ownership: a value. Errors: make() throws what make_env() throws, and Error(invalid_argument)
+// for spaces that make no sense.
 //
 //   Ppo known("CartPole-v1");
 //   Ppo own(manta::rl::environment<Corridor>());

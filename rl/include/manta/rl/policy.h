@@ -45,7 +45,7 @@ class Policy {
 //   auto policy = manta::rl::load_policy("manta_results/cartpole");
 //   manta::rl::Evaluation e = manta::rl::evaluate(*policy, "CartPole-v1", {.episodes = 100});
 //
-// Errors: throws Error: not_found where there is none, invalid_argument for a file or a checkpoint that holds no policy.
+// Errors: throws Error: not_found if it does not exist, invalid_argument for a file or checkpoint without a policy.
 std::unique_ptr<Policy> load_policy(const std::filesystem::path& path);
 
 }  // namespace manta::rl

@@ -26,9 +26,9 @@ namespace manta::rl {
 /// | normalize_observations |    false |  true |
 /// | normalize_rewards      |    false |  true |
 ///
-/// All defaults are CleanRL's (ppo.py and ppo_continuous_action.py), but for the learning rate of Discrete actions: with
-/// CleanRL's 2.5e-4, two seeds of ten have not learnt CartPole after 200,000 steps. rl/README.md has what the defaults
-/// reach.
+/// All defaults are CleanRL's (ppo.py and ppo_continuous_action.py), but for the learning rate of Discrete actions:
+/// with CleanRL's 2.5e-4, two seeds of ten have not learnt CartPole after 200,000 steps. rl/README.md has what the
+/// defaults reach.
 struct PpoOptions {
   std::optional<std::int64_t> num_envs;         ///< stepped together
   std::optional<std::int64_t> num_steps;        ///< of each, between two updates

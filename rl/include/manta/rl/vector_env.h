@@ -14,8 +14,8 @@ namespace manta::rl {
 // What happens to an environment whose episode has ended. As gymnasium.vector.AutoresetMode.
 enum class AutoresetMode : std::uint8_t {
   next_step,  // the next step() resets it: its action is ignored, its reward is 0, terminated and truncated are false
-  same_step,  // the same step() resets it: the observation is the new episode's first, the last one is in final_observations
-  disabled,  // the caller resets it, with reset_where(), before the next step()
+  same_step,  // the same step() resets it: returns the new episode's first observation, and final_observations
+  disabled,   // the caller resets it, with reset_where(), before the next step()
 };
 
 // "next_step" and so on.

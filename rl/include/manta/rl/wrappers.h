@@ -4,7 +4,8 @@
 //   auto envs = manta::rl::make_env("HalfCheetah-v5", 8);
 //   envs = std::make_unique<manta::rl::ClipAction>(std::move(envs));
 //   envs = std::make_unique<manta::rl::NormalizeObservation>(std::move(envs));
-//   envs = std::make_unique<manta::rl::NormalizeReward>(std::move(envs), manta::rl::NormalizeRewardOptions{.gamma = 0.99});
+//   const manta::rl::NormalizeRewardOptions options{.gamma = 0.99};
+//   envs = std::make_unique<manta::rl::NormalizeReward>(std::move(envs), options);
 //
 // Threading and errors: as VectorEnv. Ownership: a wrapper owns what it wraps. save_state() of the outermost covers
 // all.

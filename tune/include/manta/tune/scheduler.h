@@ -75,8 +75,8 @@ struct AshaOptions {
 
 // Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2018), with the
 // rule of Ray Tune's ASHAScheduler: at the rungs grace_period, grace_period * reduction_factor, and so on, a trial goes
-// on if it is not below the (1 - 1/reduction_factor) quantile of those that came there before. NaN and -infinity are left
-// out of the quantile, and are below it.
+// on if it is not below the (1 - 1/reduction_factor) quantile of those that came there before. NaN and -infinity are
+// left out of the quantile, and are below it.
 //
 // A report costs O(log n) of the trials at its rung. Errors: the constructor throws Error(invalid_argument).
 class Asha : public Scheduler {

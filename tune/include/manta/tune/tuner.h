@@ -53,10 +53,10 @@ struct RunConfig {
 // others go on. Trials that end within a millisecond are handed out several at a time; where a process dies that had
 // several, those whose results had not arrived are run again, one at a time.
 //
-// Optuna may use the study's journal at the same time, for trials of its own: they are among the results (a searcher and
-// a scheduler see them, num_samples does not count them), as those that it has added whole (Study.add_trial). Trials
-// that it has queued (Study.enqueue_trial) are run here or there, here before others, with the values that they have
-// been given; each counts as a sample where the space has no grids. Trials have one number here and there.
+// Optuna may use the study's journal at the same time, for trials of its own: they are among the results (a searcher
+// and a scheduler see them, num_samples does not count them), as those that it has added whole (Study.add_trial).
+// Trials that it has queued (Study.enqueue_trial) are run here or there, here before others, with the values that they
+// have been given; each counts as a sample where the space has no grids. Trials have one number here and there.
 //
 // A result that is NaN makes a trial a failed one; infinities are results like others.
 //
