@@ -23,8 +23,8 @@ struct CancelOptions {
 // cancelled with whatever exception it ends; a value that it returns counts. Callbacks of the token run in a thread of
 // Manta and must not block. Cancelled tasks are not repeated. TaskOptions::timeout cancels what takes too long.
 //
-// force: with the process go the objects that it owns and that no other process borrows. A task that runs on the stack of the
-// one that waits for it is only asked, and the one that waits ends no sooner. Calls of actors cannot be forced: that
+// force: objects that the killed process owns and that no other process borrows are lost. A task that runs on the stack
+// of a waiting task is only asked to stop, and the waiting task ends no sooner. Calls of actors cannot be forced: that
 // would end the actor (see manta::kill).
 //
 // Threading: any thread; does not block. Errors: throws Error(invalid_argument) for an empty Ref, and for force where
