@@ -44,13 +44,13 @@ std::size_t array_position(std::span<const std::int64_t> shape, ArrayOrder order
 /// Eigen matrix or array of T, a Buffer, a tensor of T (<manta/torch.h>), or an Array<T>. Nothing is copied from 4 KiB
 /// on, however many tasks and processes of the node read it.
 ///
-/// Threading: immutable; any number of threads may read. Ownership: copies share the elements, which live as long as
-/// one of them. Errors: throws Error(invalid_argument) where bytes or shape do not fit.
+/// **Threading**: immutable; any number of threads may read. **Ownership**: copies share the elements, which live as
+/// long as one of them. **Errors**: throws Error(invalid_argument) where bytes or shape do not fit.
 ///
-///   double sum(manta::Array<double> xs) { return std::accumulate(xs.begin(), xs.end(), 0.0); }
-///   auto stored = manta::put(std::vector<double>(50'000'000));
-///   auto total = manta::remote<sum>(stored);
-///   manta::Array<double> here = manta::get<manta::Array<double>>(stored);
+///     double sum(manta::Array<double> xs) { return std::accumulate(xs.begin(), xs.end(), 0.0); }
+///     auto stored = manta::put(std::vector<double>(50'000'000));
+///     auto total = manta::remote<sum>(stored);
+///     manta::Array<double> here = manta::get<manta::Array<double>>(stored);
 template <detail::ArrayElement T>
 class Array {
  public:

@@ -40,7 +40,7 @@ struct serial::Codec<Buffer> {
   static void load(Reader& reader, Buffer& buffer) { buffer = reader.get_buffer(); }
 };
 
-// With the details of a task's failure.
+/// With the details of a task's failure.
 template <>
 struct serial::Codec<Error> {
   static void save(Writer& writer, const Error& error);

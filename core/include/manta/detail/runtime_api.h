@@ -99,7 +99,7 @@ EntryHead* import_ref(const WireRef& ref);
 // Runtime is gone), store full, arguments that cannot be encoded.
 EntryHead* submit(const TaskCall& call);
 EntryHead* put(const serial::Writer& value);
-// The handle. Throws as submit does, and invalid_argument for options that make no sense or a name that is taken.
+// The handle. Throws as submit does, and invalid_argument for invalid options or a name that is taken.
 EntryHead* create_actor(const ActorCall& call);
 EntryHead* call_actor(const MethodCall& call);
 void kill_actor(EntryHead* actor, bool restart);

@@ -10,6 +10,7 @@
 
 namespace manta::train {
 
+/// Ranks and order of a DistributedSampler.
 struct DistributedSamplerOptions {
   std::int64_t num_replicas = 1;  ///< number of ranks
   std::int64_t rank = 0;          ///< this rank, from 0
