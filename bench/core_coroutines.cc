@@ -1,5 +1,5 @@
-// Core: calls of actors whose methods are coroutines, and streams. Names and shapes are those of the peer's script where
-// it has them.
+// Core: calls of actors whose methods are coroutines, and streams. Names and shapes are those of the peer's script
+// where it has them.
 #include <cstdint>
 #include <string>
 #include <vector>

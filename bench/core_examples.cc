@@ -1,5 +1,5 @@
-// Examples: a sum of 100 million numbers, a sharded parameter server, twenty random forests. Names and shapes are those of
-// the peer's ray_examples.py; the forests are dlib's on California's housing, so that only the speed-up compares.
+// Examples: a sum of 100 million numbers, a sharded parameter server, twenty random forests. Names and shapes are those
+// of the peer's ray_examples.py; the forests are dlib's on California's housing, so that only the speed-up compares.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

@@ -1,7 +1,7 @@
 // How a case is measured and reported: one warm-up and five runs, then one JSON line with median and spread.
 //
-// An area (core, train, ...) is a list of cases. manta_bench runs each case in a process of its own, so that each starts
-// with a fresh runtime and a fresh heap, and a case that fails or hangs takes no other with it.
+// An area (core, train, ...) is a list of cases. manta_bench runs each case in a process of its own, so that each
+// starts with a fresh runtime and a fresh heap, and a case that fails or hangs takes no other with it.
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,6 @@
-// serve_app: what the peers' ray_serve.py serves, by Manta: GET /echo answers "ok", POST /mlp {"x": [64 numbers]} the class
-// that a network of 64-128-10 gives it. Prints its address; ends when its input does. serve_app bare: an echo of nothing but
-// Beast, as the limit of what a server in this style can do. serve_app handle: calls through a handle per second.
+// serve_app: what the peers' ray_serve.py serves, by Manta: GET /echo answers "ok", POST /mlp {"x": [64 numbers]} the
+// class that a network of 64-128-10 gives it. Prints its address; ends when its input does. serve_app bare: an echo of
+// nothing but Beast, as the limit of what a server in this style can do. serve_app handle: rate of calls by a handle.
 #include <unistd.h>
 
 #include <chrono>

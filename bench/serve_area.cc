@@ -1,5 +1,5 @@
-// Serve: echo and a small network behind HTTP under the load of wrk, as the peers' ray_serve.py does it; a bare Beast echo
-// beside them; calls through a handle; start and memory. The server is the program serve_app, run anew for each case.
+// Serve: echo and a small network behind HTTP under the load of wrk, as the peers' ray_serve.py does it; a bare Beast
+// echo beside them; calls through a handle; start and memory. Each case starts the program serve_app as the server.
 #include <unistd.h>
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// Train: the two networks of the peers' ray_train.py, by the program digits_training, which is run anew for each figure.
+// Train: the two networks of the peers' ray_train.py, by the program digits_training, one run for each figure.
 #include <unistd.h>
 
 #include <chrono>

@@ -63,7 +63,7 @@ if(NOT MANTA_TORCH STREQUAL "OFF")
   if(Torch_DIR MATCHES "^${MANTA_DEPS_DIR}/")
     unset(Torch_DIR CACHE)  # so that a CMAKE_PREFIX_PATH given later still wins over .deps/
   endif()
-  # Torch's configuration warns about every optional part its package left out, which nobody here can act on.
+  # Torch's configuration warns about every optional part that its package left out; these warnings are of no use here.
   set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
   find_package(Torch 2.11 QUIET HINTS "${MANTA_DEPS_DIR}/torch/torch")
   unset(CMAKE_MESSAGE_LOG_LEVEL)

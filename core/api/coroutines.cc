@@ -16,7 +16,7 @@ namespace {
 bool resolved(const Await* await) { return await->entry->resolved.load(std::memory_order_acquire); }
 
 // Goes on with what is ready, and blocks while nothing is: in the wait of get() where that is all there is to wait for,
-// so that it lends CPUs and runs its own children first in the same way.
+// so that it releases CPUs and runs its own children first in the same way.
 class BlockingResumer final : public Resumer {
  public:
   // Where a wait threw (the runtime has ended), the coroutines stay suspended until their call is destroyed.

@@ -47,7 +47,7 @@ namespace {
 
 using client::Client;
 
-constexpr std::uint64_t kBytesPerWorker = 16 << 20;  // a small program's; what tasks use is theirs to book
+constexpr std::uint64_t kBytesPerWorker = 16 << 20;  // a small program's; tasks request what they use
 
 std::optional<double> number_of(const char* text, const std::string& what) {
   if (text == nullptr || *text == '\0') return std::nullopt;

@@ -1,5 +1,5 @@
-// Manta's own messages about what its processes do: on the standard error, a line each, from the level on that MANTA_LOG
-// names (trace, debug, info, warn, error, off; warn where it names none). Written by spdlog.
+// Manta's own messages about what its processes do: on the standard error, a line each, from the level on that
+// MANTA_LOG names (trace, debug, info, warn, error, off; warn where it names none). Written by spdlog.
 //
 //   log::info("worker ", id, " ", status);
 //   [manta 14:03:07.123 node 4711 info] worker 7 was killed by signal 9 (SIGKILL)
@@ -19,8 +19,8 @@ namespace manta::log {
 
 enum class Level { trace, debug, info, warn, error, off };
 
-// First in a process that is no driver, before it has threads: names it in its messages, and reads MANTA_LOG, where what
-// names no level counts as warn. role: lives as long as the process ("node").
+// First in a process that is no driver, before it has threads: names it in its messages, and reads MANTA_LOG, where
+// what names no level counts as warn. role: lives as long as the process ("node").
 void name_process(const char* role);
 // Reads MANTA_LOG. Throws Error(invalid_argument) where it names no level.
 void read_level();

@@ -4,7 +4,7 @@
 // compiler removes the branch. One bug is active at a time: set g_planted_bug before the run.
 //
 //   number  room   what goes wrong                                                     broken invariant
-//   1       sched  CPUs lent by a blocked worker are returned twice when it dies       resources conserved
+//   1       sched  CPUs released by a blocked worker are returned twice when it dies   resources conserved
 //   2       sched  a worker whose lease came back while it counted as blocked is idle
 //                  again when its late "unblocked" arrives, although leased anew       no lease doubly granted
 //   3       sched  no lease_ended for a lease of a shape that was being asked back     tasks resolve exactly once
@@ -13,7 +13,7 @@
 //   5       owner  an attempt lost with its worker is not counted while a thread waits
 //                  for the task                                                        OWN-2
 //   6       owner  a task that has started in its ring is claimed all the same         OWN-4
-//   7       owner  a borrower that gave back some of what was lent to it counts as one
+//   7       owner  a borrower that released some of its references counts as one
 //                  that holds nothing                                                  OWN-3
 //   8       owner  what an attempt that threw has kept is not announced                OWN-3
 //   9       owner  a release that comes after the entry was held again frees it        OWN-7
@@ -21,7 +21,7 @@
 //                  last task ends                                                      OWN-5
 //   11      owner  calls that had started when their actor's process died go behind
 //                  those that had not                                                  OWN-10
-//   12      owner  a caller of an actor is not told where it restarts                  OWN-1
+//   12      owner  a caller of an actor is not notified where it restarts              OWN-1
 //   13      owner  a cancelled task that throws is repeated                            OWN-14
 #pragma once
 

@@ -195,7 +195,7 @@ std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std:
   return answer->group;
 }
 
-// The owner enters this process in its books and says so, or the actor ends: null. Its name is free by then.
+// The owner counts this process as a borrower and confirms it. Null if the actor ends; its name is free by then.
 owner::Entry* Client::adopt_named(const net::Named& named, const std::string& name, const std::string& type) {
   if (named.type != type) {
     throw Error(ErrorCode::invalid_argument, "the actor named \"" + name + "\" is a " + detail::label_in(named.type) +

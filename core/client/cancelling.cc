@@ -154,7 +154,7 @@ void Client::on_stop_task(ClientId from, const net::StopTask& stop) {
   if (background_parked_.load(std::memory_order_relaxed)) wake_background();
 }
 
-// What it submitted after it had been told is cancelled here.
+// Cancels what the task submitted after the request to stop had reached it.
 void Client::stopped_task_ended(TaskContext& task, bool threw) {
   const std::lock_guard guard(mutex_);
   const owner::Cancellation& how = task.running->how();

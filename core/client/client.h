@@ -204,7 +204,7 @@ class Client final : owner::OwnerEffects {
   detail::WireRef wire_ref(owner::Entry& entry) { return owner_->borrowing().export_ref(entry); }  // locked
   // A view of a stored value that holds `entry` (one reference of it passes over) while it is used.
   detail::ValueView view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry);
-  enum class Press : bool { no, yes };  // whether tasks that were not started may be taken back to make room
+  enum class Press : bool { no, yes };  // whether tasks that were not started may be taken back to free space
   // A block; others leave the store for it if they must. Takes the lock, and may wait for other processes: not in the
   // thread that reads the node's messages.
   [[nodiscard]] Result<store::Block> allocate(std::uint64_t size_bytes);

@@ -1,7 +1,7 @@
 // The submitter's end of a worker on another node: owner::WorkerLink on messages.
 //
-// Tasks go out as RunTask, a small window of them ahead; the worker runs them in order and answers each. What it has not
-// started it sends back when it is asked to, and by itself when its task waits, so that no task waits behind another.
+// Tasks go out as RunTask, a small window of them ahead; the worker runs them in order and answers each. What it has
+// not started it sends back on request, and by itself when its task waits, so that no task waits behind another.
 //
 //   REMOTE-1  of a dead worker the oldest unfinished task counts as started, the later ones do not; of an actor as many
 //             as it may run at a time

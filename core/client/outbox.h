@@ -47,7 +47,7 @@ class Outbox {
   net::SendQueue::Wait wait_ = net::SendQueue::Wait::nothing;
   bool closed_ = false;
   std::condition_variable wake_;     // the thread
-  std::condition_variable changed_;  // threads that wait for room
+  std::condition_variable changed_;  // threads that wait for space
   std::thread thread_;               // from when a message had to wait
 };
 

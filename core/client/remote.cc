@@ -35,7 +35,7 @@ bool Client::lies_elsewhere(const owner::Entry& entry) {
   return location_elsewhere(entry) != nullptr;
 }
 
-// The lock is kept: as long as an entry says that its value lies there, the copy is wanted (BLOCKS-3).
+// The lock is kept: as long as an entry says that its value lies there, the copy is needed (BLOCKS-3).
 void Client::bring(std::span<detail::EntryHead* const> entries) {
   const std::lock_guard guard(mutex_);
   std::uint64_t bytes = 0;

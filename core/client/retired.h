@@ -1,5 +1,5 @@
-// Clients whose runtime has ended while the program still holds Refs to their objects: those keep what was resolved, and
-// nothing of them gets into the tables of a later runtime.
+// Clients whose runtime has ended while the program still holds Refs to their objects: those keep what was resolved,
+// and nothing of them gets into the tables of a later runtime.
 //
 // Threading: any thread. Ownership: owns the clients; each is freed with the last Ref to an object of it.
 #pragma once

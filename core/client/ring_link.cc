@@ -56,7 +56,7 @@ bool RingLink::push(owner::Entry& entry) {
   return true;
 }
 
-// False: no room in the store for a block.
+// False: no space in the store for a block.
 bool RingLink::fill(Record& record, const owner::Entry& entry, std::uint64_t& block) {
   record.function = entry.function.value;
   record.task = entry.id;
@@ -80,7 +80,7 @@ bool RingLink::fill(Record& record, const owner::Entry& entry, std::uint64_t& bl
     };
     const std::span<owner::Entry* const> references = references_of(entry);
     for (const owner::Entry* reference : references) {
-      if (reference->value.kind() == owner::Value::Kind::spilled) return false;  // making room for this very task
+      if (reference->value.kind() == owner::Value::Kind::spilled) return false;  // spilled to make space for this task
     }
     const RequestPart values = part_of(entry.value);
     std::size_t size = encoded_size(values);
@@ -103,7 +103,7 @@ bool RingLink::fill(Record& record, const owner::Entry& entry, std::uint64_t& bl
   });
 }
 
-// Into the record if it fits, else into a block. False: no room in the store.
+// Into the record if it fits, else into a block. False: no space in the store.
 template <class Fill>
 bool RingLink::place(Record& record, std::size_t size, std::uint64_t& block, Fill fill) {
   if (size <= Record::kPayloadBytes) {

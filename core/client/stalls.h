@@ -1,7 +1,7 @@
 // Says why this process waits: a line on the log for what its node does not give it, and the text of a deadline.
 //
-// Threading: look() with the client's lock, in the background thread; answered() and close() in the thread that reads the
-// node's messages; why() in any thread that holds no lock of the client. Ownership: refers to the edge.
+// Threading: look() with the client's lock, in the background thread; answered() and close() in the thread that reads
+// the node's messages; why() in any thread that holds no lock of the client. Ownership: refers to the edge.
 #pragma once
 
 #include <chrono>
@@ -32,9 +32,9 @@ class Stalls {
   // call it again in a while. not_spilled: see OwnerEffects::not_spilled.
   bool look(const owner::Owner& owner, Clock::time_point now, const std::string& not_spilled);
   void answered(const net::Waits& answer);
-  // A line about what waits for room in the object store.
+  // A line about what waits for space in the object store.
   void say_space(const std::string& label, std::uint64_t bytes, const std::string& not_spilled);
-  // Why the node does not meet the demand; waits for its answer. Empty: not known. Its `request` and `line` are set here.
+  // Why the node does not meet the demand; waits for its answer. Empty: not known. Sets its `request` and `line`.
   std::string why(const net::WhyWaits& question);
   // Which processes have how much of the object store: "; held by ..."; waits for the node's answer. Empty: not known.
   std::string holders_of_store();

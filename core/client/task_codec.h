@@ -47,7 +47,7 @@ std::byte* encode(const RequestPart& part, std::byte* to);  // returns the end
 // Takes the next part off bytes; its bytes point into them.
 RequestPart take_part(std::span<const std::byte>& bytes);
 
-// A result that is more than a value: an error, or one with news of references.
+// A result that is more than a value: an error, or a value with references.
 struct ReplyValue {
   bool stored = false;
   bool framed = false;

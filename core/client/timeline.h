@@ -1,12 +1,12 @@
 // A trace of a run, for ui.perfetto.dev and chrome://tracing: MANTA_TIMELINE=FILE.
 //
-// Format: Chrome's Trace Event Format, a JSON array, one event in a line. All processes of a host append to one file, whole
-// lines at a time, so that what a process has written outlives it. Times are CLOCK_MONOTONIC, which they share.
+// Format: Chrome's Trace Event Format, a JSON array, one event in a line. All processes of a host append to one file,
+// whole lines at a time, so that what a process has written outlives it. Times are CLOCK_MONOTONIC, which they share.
 //
 //   TIME-1  an execution that ended before its process died without warning is in the file, unless that was within the
 //           last kFlushAfter; where a process has nothing to do, all is
-//   TIME-2  after an orderly end of the driver the file is valid JSON; before, only the closing bracket is missing, which
-//           both viewers allow
+//   TIME-2  after an orderly end of the driver the file is valid JSON; before, only the closing bracket is missing,
+//           which both viewers allow
 //   TIME-3  what cannot be written (a full disk) is said once and switches the timeline off; the run goes on
 //
 // Threading: any thread, after start(). Ownership: one per process, never destroyed. Off: current() is null.

@@ -30,7 +30,7 @@ inline void pause() {
 // A task that runs on top of the one that waits for it has almost as much stack as in a process of its own.
 constexpr std::ptrdiff_t kUsedOfStack = 16;  // at most one part of so many
 
-// Whether this thread's stack has room for another task on top of the one that waits.
+// Whether this thread's stack has space for another task on top of the one that waits.
 bool stack_has_space() {
   struct Bounds {
     const char* low = nullptr;
@@ -169,8 +169,8 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
     bell.sleep(seen, may_block && !blocked ? std::min<Clock::time_point>(deadline, start + kBlockedAfter) : deadline);
   }
   last_wait_was_long = !result && Clock::now() - start >= kExplained;
-  // CLIENT-2: what this thread polled is others' to watch now. Not `sleepers`: one may be on its way to sleep, and has
-  // asked the links to ring before this thread told them not to.
+  // CLIENT-2: other threads must now watch what this one polled. `sleepers` does not tell: a thread may be about to
+  // sleep and have armed the links before this thread disarmed them.
   if (waiters_.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
   if (blocked) hooks_->wait_ends(wait);
   if (Timeline* timeline = Timeline::current(); timeline != nullptr && Clock::now() - start >= kShownInTimeline) {

@@ -31,7 +31,7 @@ void copy_bytes(void* to, const void* from, std::size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
 
-// Room in a slot for each rank, in whole lines.
+// Each rank's space in a slot, in whole lines.
 std::size_t share_of(int size) { return kSlotBytes / static_cast<std::size_t>(size) / kLineBytes * kLineBytes; }
 
 Announcement announce(Operation operation, std::size_t bytes, int root = 0) {

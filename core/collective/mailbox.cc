@@ -92,7 +92,7 @@ bool Mailbox::pull(int from, Peer& peer) {
     const std::size_t bytes = std::min<std::size_t>(fragment.bytes, kFragmentBytes);
     if (peer.direct == nullptr && peer.stored == nullptr) {
       begin_message(peer, fragment.tag, message_bytes);
-      if (peer.direct == nullptr && peer.stored == nullptr) return moved;  // MAIL-2: no room
+      if (peer.direct == nullptr && peer.stored == nullptr) return moved;  // MAIL-2: no space
     }
     const std::span<std::byte> target =
         peer.direct != nullptr ? peer.direct->in : std::span<std::byte>(peer.stored->bytes);

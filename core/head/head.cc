@@ -210,7 +210,7 @@ std::string Head::check_invariants() const {
       return "HEAD-1: node " + number(id) + " is alive, but could join again";
     }
     if (!by_heartbeat_.contains({node.last_heartbeat, id})) {
-      return "HEAD-3: nobody watches the heartbeats of node " + number(id);
+      return "HEAD-3: the head does not watch the heartbeats of node " + number(id);
     }
     on_nodes += node.clients.size();
   }

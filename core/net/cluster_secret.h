@@ -1,7 +1,7 @@
 // The secret that the nodes of a cluster share, and the keys derived from it.
 //
 // Each role (a node, later a client) has a key of its own, so that a key given to one cannot speak as another. The role
-// is told by the identity of the pre-shared key, in the clear; the secret itself is never sent.
+// is the identity of the pre-shared key, sent in the clear; the secret itself is never sent.
 #pragma once
 
 #include <array>

@@ -76,7 +76,7 @@ Result<std::pair<ControlSocket, ControlSocket>> ControlSocket::pair() {
 }
 
 Result<void> ControlSocket::check(std::span<const std::byte> bytes, std::span<const int> descriptors) const {
-  // An empty packet cannot be told from the end of the connection.
+  // An empty packet looks like the end of the connection.
   if (!bytes.empty() && bytes.size() <= kMaxMessageBytes && descriptors.size() <= kMaxDescriptors) return {};
   return fail(ErrorCode::invalid_argument, "control socket: message of " + std::to_string(bytes.size()) +
                                                " bytes and " + std::to_string(descriptors.size()) +

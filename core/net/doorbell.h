@@ -19,10 +19,10 @@ namespace manta::net {
 struct alignas(64) Doorbell {
   static constexpr std::uint32_t kNoCpu = ~std::uint32_t{0};
 
-  std::atomic<std::uint64_t> ready{0};     // groups of rings with news
+  std::atomic<std::uint64_t> ready{0};     // groups of rings with events
   std::atomic<std::uint32_t> sleepers{0};  // threads in, or about to enter, the futex
   std::atomic<std::uint32_t> rings{0};     // futex word: counts wake-ups
-  // Where a thread of the owner looked for news last. A peer that waits for it on the same CPU gives way at once
+  // The CPU on which a thread of the owner last polled. A peer that waits for it on the same CPU gives way at once
   // instead of spinning: the owner cannot be running there. Only a hint: it may be old, or a hostile value.
   std::atomic<std::uint32_t> cpu{kNoCpu};
 
@@ -33,7 +33,7 @@ struct alignas(64) Doorbell {
 
   // Sets the group's bit and wakes the threads that sleep.
   void ring(std::uint32_t group) noexcept;
-  // Wakes sleepers without news of a ring (a thread of the same process has something to tell).
+  // Wakes sleepers although no ring has an event (a thread of the same process has something for them).
   void wake() noexcept;
   // Takes and clears all bits.
   std::uint64_t take() noexcept { return ready.exchange(0, std::memory_order_seq_cst); }

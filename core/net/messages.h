@@ -299,7 +299,7 @@ struct RunTask {
   bool framed = false;     // the value starts with a frame
   bool parts = false;      // the payload is a list of parts, with references
   bool stored = false;     // the payload is at `location`
-  bool timed = false;      // TaskBegan is wanted
+  bool timed = false;      // the submitter asks for TaskBegan
   owner::StoredLocation location;
   std::vector<std::byte> payload;
 };
@@ -317,8 +317,8 @@ struct TasksReturned {    // worker: these have not started and will not
 struct WorkerBlocked {  // the running task starts or ends to wait
   bool blocked = false;
 };
-// Of the submitter of a task: it is to stop. One that has not started comes back as TasksReturned; one that runs is
-// told, and, if recursive, what it has submitted is cancelled; if force, the worker ends.
+// From a task's submitter: stop the task. One that has not started comes back as TasksReturned. For a running one the
+// stop token is set; if recursive, its own tasks are cancelled; if force, the worker ends.
 struct StopTask {
   TaskId task;
   owner::Cancellation how;

@@ -24,8 +24,8 @@ struct StoreCounters {
 
 // One client's place.
 struct ClientSlot {
-  Doorbell replies;                 // news for it as a submitter: results of its tasks
-  Doorbell tasks;                   // news for it as a worker: tasks to run
+  Doorbell replies;                 // its events as a submitter: results of its tasks
+  Doorbell tasks;                   // its events as a worker: tasks to run
   alignas(64) StoreCounters store;  // of its own arena
   // Of a worker: the function whose output it is that it writes from now on (net/output_mark.h).
   std::atomic<std::uint64_t> function{0};
@@ -40,7 +40,7 @@ struct NodePage {
   std::uint64_t magic;
   std::uint64_t store_capacity_bytes;
   alignas(64) StoreCounters store;
-  alignas(64) std::atomic<bool> others_wait;  // some process wants a lease and has none: idle ones are to be returned
+  alignas(64) std::atomic<bool> others_wait;  // some process wants a lease and has none: return idle ones
   alignas(64) ClientSlot slots[kSlots];
   alignas(64) CrashRecord crashes[kSlots];  // of the clients in these slots
 };

@@ -90,7 +90,7 @@ Result<std::byte*> map_memory(int fd, std::uint64_t size_bytes, Mapping mapping)
   const int sharing = mapping == Mapping::shared ? MAP_SHARED : MAP_PRIVATE;
   void* place = nullptr;
   int fixed = 0;
-  if (size_bytes >= kAlignedFromBytes) {  // a range with room for the alignment, then only what is needed of it
+  if (size_bytes >= kAlignedFromBytes) {  // a range with space for the alignment, then only what is needed of it
     constexpr int kNothing = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     void* range = ::mmap(nullptr, size_bytes + kHugePageBytes, PROT_NONE, kNothing, -1, 0);
     if (range != MAP_FAILED) {

@@ -89,8 +89,8 @@ struct RingMemory {
   alignas(64) std::atomic<std::uint32_t> submitter_idle;  // 1: the submitter stopped looking; a finisher rings
   // CPUs, in ten-thousandths, that the lease in force gives to each task; set by the submitter before it publishes.
   alignas(64) std::atomic<std::uint32_t> task_cpus;
-  // How many methods of the worker's actor run at a time; set by the submitter that has it constructed, told to the
-  // others by the worker. Above 1 records are not done in order.
+  // How many methods of the worker's actor run at a time. The submitter that constructs the actor sets it; the worker
+  // tells the other submitters. Above 1 records are not done in order.
   std::atomic<std::uint32_t> concurrency;
   // A bit for each record: the worker leaves out its next position there (RING-5). Set by submitter, cleared by worker.
   alignas(64) std::array<std::atomic<std::uint32_t>, kRingRecords / 32> left_out;
@@ -158,7 +158,7 @@ class RingSubmitter {
   std::uint64_t tail_ = 0;
   std::uint64_t head_ = 0;
   bool idle_ = false;  // submitter_idle may be 1
-  bool full_ = false;  // reserve() failed, and no stop_looking() has seen room since
+  bool full_ = false;  // reserve() failed, and no stop_looking() has seen space since
   // Positions, taken or left out, that front_done has not passed yet. Kept here because the worker frees taken ones in
   // shared memory.
   std::uint32_t taken_count_ = 0;

@@ -52,8 +52,8 @@ inline Record* RingSubmitter::reserve() noexcept {
   return &memory_->at(tail_);
 }
 
-// The first condition is ours alone: a hostile worker cannot make us write over an outstanding record. The last one: the
-// worker has not come by since the place was left out, and would take the record before its turn.
+// The first condition is ours alone: a hostile worker cannot make us write over an outstanding record. The last one:
+// the worker has not come by since the place was left out, and would take the record before its turn.
 inline bool RingSubmitter::space() const noexcept {
   return tail_ - head_ < kRingRecords &&
          memory_->at(tail_).state.load(std::memory_order_seq_cst) == RecordState::free && !still_left_out(tail_);
@@ -169,7 +169,7 @@ inline Record* RingWorker::claim() noexcept {
     } else {
       return nullptr;
     }
-    unnotified_ = true;  // the submitter may be waiting for room
+    unnotified_ = true;  // the submitter may be waiting for space
     ++head_;
   }
   return nullptr;

@@ -284,7 +284,7 @@ void TlsLink::take_frames() {
     if (!open_) return;
   }
   if (paused_) return;
-  // Room for the rest of what has begun; memory for a large frame is taken as its bytes come (LINK-3).
+  // Space for the rest of what has begun; memory for a large frame is taken as its bytes come (LINK-3).
   if (in_begin_ > 0) {
     std::memmove(in_.data(), in_.data() + in_begin_, in_end_ - in_begin_);
     in_end_ -= in_begin_;

@@ -6,8 +6,8 @@
 //   LINK-1  nothing is read from or sent to a peer that has not proved that it has the key; no certificate is accepted
 //   LINK-2  a peer that has not finished its handshake costs one socket, for a bounded time, one of a bounded number;
 //           of too many the oldest of their address is dropped, so that new ones get their turn
-//   LINK-3  what a peer announces is bounded before memory is taken for it; how much waits for a peer is told to the
-//           link's user, which is to send no more until that has gone (on_queue)
+//   LINK-3  what a peer announces is bounded before memory is taken for it; on_queue reports how much waits for a
+//           peer to the link's user, which sends no more until that has gone
 //   LINK-4  a peer that gives no sign of life for Limits::silence is gone, whatever the network says; time in which
 //           this process itself stood still does not count
 //   LINK-5  end is called once, from the loop, and no frame after it

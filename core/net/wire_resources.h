@@ -27,8 +27,8 @@ inline constexpr std::int64_t kMostGpusOfNode = 4096;
 inline constexpr std::int64_t kMostGpusOfRequest = 900'000'000'000'000;
 
 // Whether another process may mean it: what is not so is refused where it is decoded, and added up nowhere.
-// invalid_argument, and what is wrong. left: what a node has left, which is below 0 while CPUs are used that a waiting task
-// has lent.
+// invalid_argument, and what is wrong. left: what a node has left, which is below 0 while CPUs are used that a waiting
+// task has released.
 inline Result<void> check(const WireResources& wire, std::int64_t most_gpus, bool left = false) {
   constexpr std::int64_t kMostUnits = 9'000'000'000'000'000'000;    // 9e14, as where options enter
   constexpr std::size_t kMostNames = 4096, kLongestName = 1 << 20;  // the latter as where options enter

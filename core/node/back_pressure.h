@@ -1,7 +1,7 @@
 // Which destinations have too much queued in this process (sockets of clients, links to nodes), and which sources wait
 // for that (clients and links whose messages are not read meanwhile).
 //
-//   PRESSURE-1  a source that has queued something for a full destination is not read until some destination has room
+//   PRESSURE-1  a source that has queued something for a full destination is not read until some destination has space
 //               again; then all that wait are read, and those that still send to a full one wait again
 //   PRESSURE-2  nothing waits while no destination is full
 //
@@ -46,7 +46,7 @@ class BackPressure {
 
   // Whether something was queued for a full destination since the last call.
   bool take_overfull() { return std::exchange(overfull_, false); }
-  // For the source of that: go_on is called, from the loop, when it is to be read again.
+  // For the source of that: the loop calls go_on when the source may be read again.
   void wait(std::function<void()> until) {
     waiting_.push_back(std::move(until));
     if (full_.empty()) go_on();

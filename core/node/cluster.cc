@@ -141,7 +141,7 @@ void Cluster::add_member(std::shared_ptr<net::TlsLink> link) {
   member.link = std::move(link);
   member.introduction.expires_after(kIntroduction);
   member.introduction.async_wait([this, id](error_code error) {
-    if (!error) member_gone(id, "it did not say who it is");
+    if (!error) member_gone(id, "it did not introduce itself");
   });
   start_link(id, member.link, [this, id](const net::TlsLink::End& end) {
     member_gone(id, end.orderly ? "left: " + end.why : "was lost: " + end.why);
@@ -209,7 +209,7 @@ void Cluster::on_frame(NodeId from, std::uint8_t kind, std::span<const std::byte
   message ? on_membership(from, std::move(*message)) : refuse_frame(from, message.error().message());
 }
 
-// At the head's node, the sender is told and leaves. Elsewhere the head has let it pass, or it is from a third node.
+// The head's node notifies the sender, which leaves. Elsewhere the head has let it pass, or it is from a third node.
 void Cluster::refuse_frame(NodeId from, const std::string& why) {
   if (refusals_++ < kRefusalsReported) log::warn("a message of node ", from, " is refused: ", why);
   const auto it = members_.find(from);

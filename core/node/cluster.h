@@ -2,11 +2,11 @@
 // and what two others say to each other passes through it. (Direct links can come later: send() is the seam.)
 //
 //   CLUSTER-1  messages between two nodes arrive in order, and so do announcements relative to them
-//   CLUSTER-2  a node is told of no process before it was told of that process' node; nothing after its own death
+//   CLUSTER-2  a node hears of a process only after it has heard of that process' node; nothing after its own death
 //   CLUSTER-3  a node speaks for itself alone: the head's node drops frames that say otherwise
 //
 // Threading: the daemon's loop. Ownership: owns its links; events must outlive it. Whose fault an end is: a link's own
-// heartbeat is the detector of dead and of stopped nodes; head::Head is told and announces.
+// heartbeat is the detector of dead and of stopped nodes; it notifies head::Head, which announces the death.
 #pragma once
 
 #include <functional>
@@ -65,7 +65,7 @@ class Cluster {
   void tell(NodeId to, const link::Membership& message);
   // What this node has left, for the others; sent when it has changed, at most every kPublishEvery.
   void publish(net::WireResources available, std::vector<link::Held> held);
-  // Says goodbye on all links and runs the loop until that is sent, for a short time.
+  // Sends a leave message on all links and runs the loop until it is sent, for a short time.
   void leave(const std::string& last_words);
 
  private:

@@ -50,8 +50,8 @@ class Container {
   std::filesystem::path root_;
 };
 
-// CPUs that a node offers unless it is told: those that the process may run on (affinity), at most the container's
-// quota, rounded up, and at least one.
+// CPUs that a node offers by default: those that the process may run on (affinity), at most the container's quota,
+// rounded up, and at least one.
 int default_cpus(int by_affinity, const std::optional<double>& quota);
 
 }  // namespace manta::node

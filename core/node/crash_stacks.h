@@ -1,6 +1,6 @@
 // Turns the raw stacks of workers that crashed into text: demangled functions with file and line, by binutils'
-// addr2line, which is started for that and ended after kLimit. Where that is missing or says nothing, names come from the
-// dynamic symbols of modules that this process has loaded too.
+// addr2line, which is started for that and ended after kLimit. Where that is missing or says nothing, names come from
+// the dynamic symbols of modules that this process has loaded too.
 //
 // Threading: the node's loop; callbacks come from it. Ownership: owns the processes that it starts.
 #pragma once

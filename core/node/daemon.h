@@ -2,7 +2,7 @@
 // the clean-up; it carries no task and no object of its own node. In a cluster (daemon_cluster.cc) it also carries what
 // its clients say to those of other nodes, and objects that they read from there.
 //
-//   NODE-1  when the driver is gone, by whatever death, so are all processes below this one, and then this one
+//   NODE-1  when the driver exits for any reason, all processes below this one are killed, and then this one ends
 //   NODE-2  a dead client is announced after everything that it sent was delivered
 //   NODE-3  a client that does not read its messages makes those wait that send to it (back_pressure.h); a worker that
 //           reads none for kStuckFor while too much waits for it is killed

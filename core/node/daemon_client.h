@@ -1,4 +1,4 @@
-// What the daemon keeps for one driver or worker. Private to the room.
+// What the daemon keeps for one driver or worker. Private to core/node.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// How a worker's process ended, in words: its status or signal, and where that can be told, the reason and the stack.
+// How a worker's process ended, in words: its status or signal, and where they are known, the reason and the stack.
 #include <signal.h>
 #include <sys/wait.h>
 

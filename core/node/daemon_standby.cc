@@ -1,4 +1,4 @@
-// What dead clients leave (owner::StandbyOwners), and how their standby owners take part in what clients say to each other.
+// Standby owners of dead clients (owner::StandbyOwners), and their part in the messages between clients.
 #include <boost/asio/post.hpp>
 
 #include "core/node/daemon.h"

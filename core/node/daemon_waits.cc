@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMostHolders = 4;
 
-// What lacks room in the object store. holders: the node's clients that have some of it.
+// What lacks space in the object store. holders: the node's clients that have some of it.
 void explain_space(const net::WhyWaits& m, const net::NodePage& page, std::vector<net::LeaseHolder> holders,
                    net::Waits& answer) {
   const std::uint64_t used = page.store.used_bytes.load(std::memory_order_relaxed);

@@ -1,5 +1,5 @@
-// What the daemons of a cluster say to each other, over links. Format as of the control messages: u8 framed, u8 version,
-// u8 index in the variant, the fields in order.
+// What the daemons of a cluster say to each other, over links. Format as of the control messages: u8 framed, u8
+// version, u8 index in the variant, the fields in order.
 //
 // Two kinds of frames: Membership, between the head's node and another; and relayed ones, between any two nodes, with
 // both ends in front, which the head's node passes on.

@@ -2,8 +2,8 @@
 //
 //   LINES-1  a line is handed out once and whole, unless it is longer than kLongestLine; then it is cut there
 //   LINES-2  a line without end that another function goes on with is two lines
-//   LINES-3  a line that a carriage return takes back (a progress bar) is handed out at once, as far as it is there, with
-//            "\r" for its end: what follows is shown in its place
+//   LINES-3  a line that a carriage return takes back (a progress bar) is handed out at once, as far as it is there,
+//            with "\r" for its end: what follows is shown in its place
 //
 // Threading: none of its own.
 #pragma once

@@ -48,7 +48,7 @@ class Outputs {
   Outputs(boost::asio::io_context& io, std::string host, Edge edge);
   ~Outputs();
 
-  // For a worker that is about to be started: its stdout and stderr. Empty where no pipes are to be had; it then writes
+  // For a worker that is about to be started: its stdout and stderr. Empty where there are no pipes; it then writes
   // where this process does.
   std::array<Fd, 2> open(ClientId worker);
   void started(ClientId worker, pid_t process);

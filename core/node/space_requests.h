@@ -1,6 +1,6 @@
 // Requests of clients for space in the node's store: other clients are asked to make some, one after the other.
 //
-//   ROOM-1  every request is answered once, also if the clients that are asked die
+//   SPACE-1  every request is answered once, also if the clients that are asked die
 //
 // Threading: none of its own (the daemon's loop). Ownership: ids only.
 #pragma once

@@ -8,7 +8,7 @@
 //   message TensorProto { DataType dtype = 1; TensorShapeProto tensor_shape = 2; repeated bytes string_val = 8; }
 //   message TensorShapeProto { message Dim { int64 size = 1; } repeated Dim dim = 2; }
 //
-// Hyperparameters are the plug-in's own messages, in SummaryMetadata.PluginData.content = 2; the tensor beside them is empty.
+// Hyperparameters are the plug-in's own messages, in SummaryMetadata.PluginData.content = 2, with an empty tensor.
 //
 //   message HParamsPluginData { Experiment experiment = 2; SessionStartInfo session_start_info = 3;
 //                               SessionEndInfo session_end_info = 4; }

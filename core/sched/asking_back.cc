@@ -4,7 +4,7 @@
 // client below its own. Donors never fall below the share and receivers never rise above it, so nothing goes
 // back and forth.
 // By priority, at once: leases of lower priorities.
-// By loan, on the tick: CPUs were lent while a task waited, and it has gone on for a turn while others still have them.
+// By overdraft, on the tick: a waiting task's CPUs went to others, which still have them a turn after it has gone on.
 // By turn, on the tick: a demand without any lease takes over leases that others have held for a turn, oldest first,
 // whatever the shares are: more clients than CPUs, or one big request among many small leases.
 #include <algorithm>

@@ -172,7 +172,7 @@ std::vector<ClusterScheduler::Candidate> ClusterScheduler::candidates(const Key&
   return found;
 }
 
-// What is held already stays where it is. Then this node while it has room, then others, the fullest first; what fits
+// What is held already stays where it is. Then this node while it has capacity, then others, fullest first; what fits
 // nowhere now waits here, or evenly elsewhere.
 void ClusterScheduler::pack(const Demand& demand, std::vector<Candidate>& nodes) const {
   std::sort(nodes.begin(), nodes.end(), [&](const Candidate& a, const Candidate& b) {
@@ -195,7 +195,7 @@ void ClusterScheduler::pack(const Demand& demand, std::vector<Candidate>& nodes)
   }
 }
 
-// Each lease to the node with the fewest of them that has room; where none has, to the one with the fewest. Of equal
+// Each lease to the node with the fewest of them that fits it; where none does, to the one with the fewest. Of equal
 // ones to where a lease is held already, then to where other demands have the fewest (CSCHED-4), then to where it was
 // to go before, then in turns.
 void ClusterScheduler::spread(const Demand& demand, std::vector<Candidate>& nodes) const {
@@ -221,7 +221,7 @@ void ClusterScheduler::pack_weightless(const Demand& demand, std::vector<Candida
     const bool stays = demand.shares.contains(node.node) && node.share < demand.shares.at(node.node);
     const double there = static_cast<double>(others[node.node] + node.share);
     const bool room = there < cpus(node);
-    // Where there is no room, by how full it would be; nodes without CPUs come last.
+    // Where it does not fit, by how full it would be; nodes without CPUs come last.
     const double fullness = room ? -1 : cpus(node) > 0 ? (there + 1) / cpus(node) : 1e9 + there;
     return std::tuple(!stays, fullness, node.node != self_, -node.used, node.node);
   };

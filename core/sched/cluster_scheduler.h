@@ -4,13 +4,13 @@
 // the split as nodes come, go and fill up. Each node grants by its own NodeScheduler. What is known of other nodes is a
 // little old; a share that cannot be granted waits in that node's queue until the next view moves it.
 //
-//   CSCHED-1  the shares of a demand sum up to what is wanted, or the demand is refused, or waits for its bundle
+//   CSCHED-1  the shares of a demand sum up to the leases wanted, or the demand is refused, or waits for its bundle
 //   CSCHED-2  a share goes only to a live node that could ever run the shape, and that Where allows
 //   CSCHED-3  the same events give the same shares (no clock, no chance)
 //   CSCHED-4  demands that spread are even together: one for each actor, or one for many tasks
-//   CSCHED-5  actors that take no resources and may be anywhere (Placement::pack) count as a CPU each when they are placed:
-//             this node takes as many as it has CPUs, then each other one, the fullest first, and more go where there are
-//             the fewest for each CPU. They stay where they were placed. Only those of this node's clients are counted.
+//   CSCHED-5  actors that take no resources and may be anywhere (Placement::pack) count as a CPU each when they are
+//             placed: this node takes as many as it has CPUs, then each other one, the fullest first, and more go where
+//             there are the fewest for each CPU. They stay where they were placed. Counts only this node's clients'
 //
 // Threading: one thread. Ownership: effects must outlive it.
 #pragma once
@@ -32,7 +32,7 @@ namespace manta::sched {
 class ClusterSchedulerEffects {
  public:
   virtual ~ClusterSchedulerEffects() = default;
-  // bundle: of the node, out of which it is to be granted; none: any free resources.
+  // bundle: the node's bundle that grants it; none: any free resources.
   virtual void set_share(NodeId node, ClientId client, ShapeIndex shape, const ResourceSet& request,
                          const Bundle& bundle, std::uint32_t wanted) = 0;
   // Leases that this node has granted, those included for which a worker is being started.
@@ -49,7 +49,7 @@ class ClusterScheduler {
   void node_joined(NodeId node, const std::string& host, const ResourceSet& total);
   // What it had to grant goes to others.
   void node_left(NodeId node);
-  // What a node has left, and what it has granted to clients of this one, as held_here. Changes no share: replan() does.
+  // A node's free resources and its grants to this node's clients, like held_here. Only replan() changes shares.
   using Key = std::pair<ClientId, ShapeIndex>;
   void view(NodeId node, const ResourceSet& available, std::map<Key, std::uint32_t> held = {});
   void set_demand(ClientId client, ShapeIndex shape, const ResourceSet& request, const Where& where,

@@ -348,7 +348,7 @@ void GroupPlanner::file(std::uint64_t id, const Group& group) {
   group.complete() ? static_cast<void>(waiting_.erase(id)) : static_cast<void>(waiting_.insert(id));
 }
 
-// Whether there is room now for what it waits for, other than where it waits.
+// Whether what it waits for fits now on other nodes than those where it waits.
 bool GroupPlanner::fits_elsewhere(const Group& group) const {
   Group anew = group;
   for (Slot& slot : anew.slots) {

@@ -21,7 +21,7 @@ struct Lease {
   Allocation allocation;
   Time granted{0};
   Time deadline = kNever;  // of closing
-  bool blocked = false;    // its CPUs are lent
+  bool blocked = false;    // its CPUs are released
 
   bool closing() const { return demand == nullptr; }
 };

@@ -413,7 +413,7 @@ void NodeScheduler::keep_alive(ClientId id, bool keep, Time now) {
     worker->keep = keep;
     if (!keep) {
       next_idle_check_ = std::min(next_idle_check_, now);
-      serve(now);  // one may wait for the room
+      serve(now);  // a demand may wait for the worker's place
     }
   }
 }

@@ -3,7 +3,7 @@
 // A submitter states per resource shape how many leases it wants to hold (a level, not a stream of requests). The
 // scheduler grants while resources last, starts workers, asks back where others starve, and cleans up after the dead.
 //
-//   SCHED-1  resources are conserved: available + sum of allocations (less lent CPUs) == total at every step
+//   SCHED-1  resources are conserved: available + sum of allocations (less released CPUs) == total at every step
 //   SCHED-2  a worker is leased to at most one submitter at a time
 //   SCHED-3  a worker that has seen GPUs, or has an environment of its own, is only ever leased with the same ones
 //   SCHED-4  an infeasible demand is answered by infeasible() in the same event, and never queued
@@ -115,7 +115,7 @@ class NodeScheduler {
   // end of an actor's it is stated again. 0 withdraws. Unknown clients (late messages) are ignored.
   void set_demand(ClientId submitter, ShapeIndex shape, const ResourceSet& request, std::uint32_t wanted, Time now);
   void return_lease(ClientId submitter, LeaseId lease, Time now);
-  // The task running under the worker's lease waits in get (its CPUs are lent), or goes on. Idempotent each.
+  // The task running under the worker's lease waits in get (its CPUs are released), or goes on. Idempotent each.
   void blocked(ClientId worker, Time now);
   void unblocked(ClientId worker, Time now);
   void ring_closed(ClientId worker, ClientId submitter, Time now);
@@ -136,7 +136,7 @@ class NodeScheduler {
   bool submits(ClientId client) const;
 
   // The idle worker owns objects that others still refer to, or no longer: while it does, it is not ended for being
-  // idle or to make room. (A worker with leases or demands of its own is never ended so.) Unknown workers are ignored.
+  // idle or to free its place. (A worker with leases or demands of its own is never ended so.) Ignores unknown workers.
   void keep_alive(ClientId worker, bool keep, Time now);
   // When tick wants to be called; any event may change it. kNever: no need.
   Time next_tick() const;
@@ -239,7 +239,7 @@ class NodeScheduler {
   Time next_idle_check_ = kNever;
   Time next_hold_end_ = kNever;    // of what is held for a shape whose patience has ended
   Time next_turn_ = kNever;        // only while a demand waits
-  Time overdrawn_since_ = kNever;  // CPUs were lent, and those that lent them have gone on
+  Time overdrawn_since_ = kNever;  // released CPUs are in use, and the tasks that released them have gone on
   Time all_blocked_since_ = kNever;
   std::string closed_;  // why it takes no demands any more
 };

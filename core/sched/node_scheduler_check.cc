@@ -224,7 +224,7 @@ std::string NodeScheduler::check_leases() const {
   if (blocked != leases_.blocked()) {
     return "blocked leases are miscounted";
   }
-  return held == leases_.all().size() ? "" : "SCHED-5: a lease is held by nobody";
+  return held == leases_.all().size() ? "" : "SCHED-5: a lease has no holder";
 }
 
 std::string NodeScheduler::check_demands() const {
@@ -277,7 +277,7 @@ std::string NodeScheduler::check_demands() const {
     demands -= shape.demands;
     const auto front = shape.waiting.begin();
     if (front != shape.waiting.end() && !queue_.fronts().contains(front->first)) {
-      return "SCHED-6: nobody of a shape is first";
+      return "SCHED-6: no demand of a shape is first";
     }
   }
   for (Dimension d = 0; d < queue_.dimensions(); ++d) {

@@ -71,7 +71,7 @@ bool NodeScheduler::serve_one(Time now) {
       }
       return true;
     } else if (make_space(++without_worker)) {
-      hold(shape, 0);  // until the room is there, or others would have taken the resources by then
+      hold(shape, 0);  // until the place is free, or others would have taken the resources by then
     }
   }
   return false;
@@ -183,7 +183,7 @@ void NodeScheduler::refill_warm(Time now) {
   }
 }
 
-// With every worker blocked and no room for another, nothing on this node goes on. Some blocked worker may be about to
+// With every worker blocked and no place for another, nothing on this node goes on. Some blocked worker may be about to
 // go on (its message is under way, or it waits for another node), so it must last for a while.
 void NodeScheduler::watch_for_all_blocked(Time now) {
   if (queue_.empty() || leases_.blocked() < config_.max_workers) {

@@ -37,7 +37,7 @@ void append_shortage(std::string& text, std::string_view name, const std::string
                   : part(name, asked) + " asked for, none here");
 }
 
-// Amounts below zero or out of order can only come from a broken or hostile peer; the books must survive them.
+// Amounts below zero or out of order can only come from a broken or hostile peer; the ledger must survive them.
 bool well_formed(const ResourceSet& request) {
   if (request.cpus < Amount() || request.gpus < Amount()) {
     return false;

@@ -120,7 +120,7 @@ inline constexpr Dimension kFirstNamed = 4;
 constexpr DimensionBits bit_of(Dimension d) { return DimensionBits{1} << (d < 63 ? d : 63); }
 
 // What one node has and what is left. CPUs may go below zero by `take_back_cpus` alone (an unblocked task resumes
-// although its CPU was lent meanwhile); nothing else ever does.
+// although another task uses its CPU); nothing else ever does.
 //
 // Threading: none of its own. A fractional GPU request goes to the fullest GPU that still fits (pack), whole ones to
 // empty GPUs, lowest index first.
@@ -150,7 +150,7 @@ class Ledger {
   // How much of it the node has in all, in the same unit.
   std::int64_t capacity(Dimension dimension) const;
   void give_back(const Allocation& allocation);
-  // A blocked task lends its CPUs, and takes them back when it goes on.
+  // A blocked task releases its CPUs, and takes them back when it goes on.
   void lend_cpus(const Allocation& allocation);
   void take_back_cpus(const Allocation& allocation);
 

@@ -57,7 +57,7 @@ struct Demand {
   Dimension claim_dimension = 0;
   std::int64_t claim_units = 0;
 
-  // What counts against `wanted`. An actor that waits is the one that was wanted; a task that waits makes room for another.
+  // What counts against `wanted`. A waiting actor counts still; a waiting task does not, so another can be granted.
   std::uint32_t held() const;
   std::uint32_t leases() const { return active + blocked; }
   std::int32_t priority() const;
@@ -75,7 +75,7 @@ class Patience {
       ++passed_;
     }
   }
-  // Whether what it lacks is to be kept free. Call it in the order of time.
+  // Whether to keep free what it lacks. Call it in the order of time.
   bool holding(Time now);
   void served() { *this = Patience(); }
   // When holding ends; kNever while it does not hold.

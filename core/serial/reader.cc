@@ -50,7 +50,7 @@ Reader::Reader(std::span<const std::byte> bytes, bool framed, std::shared_ptr<co
   if (bytes.size() < kFrameHead) fail("a frame of " + std::to_string(bytes.size()) + " bytes");
   const std::size_t stream_size = read_as<std::uint32_t>(bytes.data());
   const auto buffers = read_as<std::uint32_t>(bytes.data() + sizeof(std::uint32_t));
-  // Both fit 64 bits with room to spare: no overflow below.
+  // Both are far below 2^64: no overflow below.
   const std::size_t stream_offset = kFrameHead + std::size_t{buffers} * sizeof(std::uint64_t);
   if (stream_offset + stream_size > bytes.size()) {
     fail("a frame of " + std::to_string(stream_size) + " bytes and " + std::to_string(buffers) + " buffers in " +

@@ -103,7 +103,7 @@ void Arena::State::unbook(std::uint64_t bytes) {
   node.used_bytes.fetch_sub(bytes, std::memory_order_release);
 }
 
-// STORE-4. The two counters are changed in the same order as those of book, for the same reason.
+// STORE-4. The two counters are changed in the same order as in book(), for the same reason.
 std::uint64_t Arena::State::keep_warm(std::uint64_t bytes) {
   const std::uint64_t counted = bytes > kOwnWarmBytes ? bytes - kOwnWarmBytes : 0;
   if (counted < warm_bytes) {

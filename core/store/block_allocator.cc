@@ -69,7 +69,7 @@ std::optional<std::uint64_t> BlockAllocator::allocate(std::uint64_t size_bytes) 
   Span* slab = with_space_[size_class];
   if (slab == nullptr) [[unlikely]] {
     slab = new_slab(size_class);
-    // Where no slab fits any more, there may still be room for one block.
+    // Where no slab fits any more, one block may still fit.
     if (slab == nullptr) return allocate_large(kClasses.bytes[size_class]);
   }
   const std::uint32_t slot = slab->free_count > 0 ? slab->free_slots[--slab->free_count] : slab->carved++;
@@ -118,7 +118,7 @@ void BlockAllocator::free_slot(Span& slab, std::uint32_t slot) {
   slab.live[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
   slab.free_slots[slab.free_count++] = static_cast<std::uint16_t>(slot);
   if (was_full) link(slab);
-  // The last slab with room of a class stays: a block that comes and goes would else make and drop it each time.
+  // The last slab of a class with space stays: a block that comes and goes would else make and drop it each time.
   if (slab.is_empty() && (slab.next != nullptr || slab.previous != nullptr)) {
     unlink(slab);
     give_back(slab, carved_pages(slab));

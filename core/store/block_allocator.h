@@ -20,7 +20,7 @@ namespace manta::store {
 
 inline constexpr std::uint64_t kSlabBlockBytes = 256 * 1024;  // the largest size class
 // Blocks from kAlignedFromBytes on start at multiples of kHugePageBytes if they can; smaller ones would leave too much
-// room between them.
+// space between them.
 inline constexpr std::uint64_t kHugePageBytes = 2 << 20;
 inline constexpr std::uint64_t kAlignedFromBytes = 2 * kHugePageBytes;
 
@@ -32,7 +32,7 @@ class BlockAllocator {
   // What a block of that size takes: its size class, or whole pages. size_bytes must be below 2^62.
   static std::uint64_t rounded(std::uint64_t size_bytes);
 
-  // The offset of a block of rounded(size_bytes); nothing: no room for it in one piece.
+  // The offset of a block of rounded(size_bytes); nothing: no space for it in one piece.
   std::optional<std::uint64_t> allocate(std::uint64_t size_bytes);
   // The rounded size; 0: no live block starts there, nothing was done.
   std::uint64_t free(std::uint64_t offset);
@@ -53,7 +53,7 @@ class BlockAllocator {
     std::uint16_t carved = 0;  // slots ever given out: the first so many
     std::uint16_t free_count = 0;
     std::uint8_t size_class = 0;
-    Span* previous = nullptr;  // in its class's list of slabs with room
+    Span* previous = nullptr;  // in its class's list of slabs with space
     Span* next = nullptr;
     std::unique_ptr<std::uint16_t[]> free_slots;  // a stack of carved ones
     std::array<std::uint64_t, kMaxSlots / 64> live{};

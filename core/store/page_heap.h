@@ -36,7 +36,7 @@ class PageHeap {
   // Gives the memory of these pages back to the kernel. False: it cannot, and need not be asked again.
   using Release = std::function<bool(std::uint64_t first_page, std::uint64_t pages)>;
 
-  // Told how many free pages are warm whenever that has changed; how many of them may stay so.
+  // Called with the number of warm free pages whenever it has changed; returns how many of them may stay warm.
   using KeepWarm = std::function<std::uint64_t(std::uint64_t warm_pages)>;
 
   PageHeap(std::uint64_t pages, KeepWarm keep_warm, Release release);

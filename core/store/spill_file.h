@@ -1,4 +1,4 @@
-// Where objects lie that the store has no room for: an unlinked file of one process.
+// Where objects lie that the store has no space for: an unlinked file of one process.
 //
 //   SPILL-1  it has no name, so nothing stays behind the process' end, whatever that is
 //   SPILL-2  extents never overlap; what is freed is used again, and goes back to the file system
@@ -28,7 +28,7 @@ class SpillFile {
 
   // exhausted, with the directory and the kernel's reason.
   [[nodiscard]] Result<owner::SpilledExtent> write(std::span<const std::byte> bytes);
-  // to: room for extent.size_bytes.
+  // to: extent.size_bytes bytes.
   [[nodiscard]] Result<void> read(const owner::SpilledExtent& extent, std::byte* to) const;
   void free(const owner::SpilledExtent& extent);
 

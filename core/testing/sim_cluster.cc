@@ -175,7 +175,7 @@ std::string SimCluster::why_not_quiet() const {
   return {};
 }
 
-// From stage to stage: programs end; what they kept is dropped, and all comes to rest; drivers leave, and nothing is left.
+// From stage to stage: programs end; what they kept is dropped, and all comes to rest; drivers leave, nothing stays.
 void SimCluster::supervise() {
   std::string why;
   switch (stage_) {

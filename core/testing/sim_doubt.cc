@@ -14,7 +14,7 @@ bool has(const std::vector<Variable>& variables, const ObjectKey& key) {
   return std::any_of(variables.begin(), variables.end(), [&](const Variable& v) { return v.key == key; });
 }
 
-// Clients to which `from` has lent the object, by messages that have not yet reached the owner.
+// Clients that borrow the object from `from` and that the owner does not know yet: the messages are under way.
 std::vector<ClientId> unannounced(const World& world, ClientId from, const ObjectKey& key) {
   std::vector<ClientId> clients;
   world.network.for_each([&](Address, Address, const Message& message) {

@@ -161,7 +161,7 @@ void SimNode::from_client(ClientId client, Message& message) {
                    }
                    scheduler_->client_left(client, m.status, now);
                    if (ring && clients_.contains(ring->submitter) && last_ended_ != ring->lease) {
-                     world_.oracle.fail("SCHED-8: nobody tells " + name_of_client(ring->submitter.value) +
+                     world_.oracle.fail("SCHED-8: the node does not tell " + name_of_client(ring->submitter.value) +
                                         " that its lease ended with " + name_of_client(client.value));
                    }
                  },
@@ -176,7 +176,7 @@ void SimNode::from_client(ClientId client, Message& message) {
              message);
 }
 
-// Goes through the receiver's node. A sender is told of a dead receiver: it may have joined after the announcement.
+// Goes through the receiver's node. Notifies the sender of a dead receiver: it may have joined after the announcement.
 void SimNode::route(ClientId from, ClientId to, Message message) {
   const NodeId node = node_of(to);
   if (node == id_ && clients_.contains(to)) return send(to, std::move(message));
@@ -184,7 +184,7 @@ void SimNode::route(ClientId from, ClientId to, Message message) {
     return world_.network.send(address_of(id_), address_of(node), std::move(message));
   }
   if (node == id_ && world_.oracle.alive(to))
-    return send(to, std::move(message));  // starting, or its news is under way
+    return send(to, std::move(message));  // starting, or its death is not announced yet
   if (auto* peer = std::get_if<message::Peer>(&message); peer != nullptr && node == id_) {
     return standby_owners_->receive(from, to, std::move(peer->message));
   }

@@ -34,7 +34,7 @@ class SimNode final : public sched::NodeSchedulerEffects, public owner::StandbyE
   NodeId id() const { return id_; }
   bool alive() const { return scheduler_ != nullptr; }
   const sched::NodeScheduler& scheduler() const { return *scheduler_; }
-  std::string why_not_quiet() const;  // nothing leased, nothing lent, nothing taken
+  std::string why_not_quiet() const;  // nothing leased, no CPUs released, nothing taken
 
   // --- sched::NodeSchedulerEffects
   void start_worker(ClientId worker, const std::vector<sched::GpuShare>& gpus, const std::string& env) override;
@@ -75,7 +75,7 @@ class SimNode final : public sched::NodeSchedulerEffects, public owner::StandbyE
   std::map<ClientId, std::string> envs_;
   std::set<ClientId> used_;                        // workers that have had a lease
   std::set<std::pair<ClientId, ClientId>> links_;  // callers of actors, and the workers
-  LeaseId last_ended_;                             // as its submitter was told
+  LeaseId last_ended_;                             // as its submitter knows
   Time tick_at_ = Time::max();
 };
 

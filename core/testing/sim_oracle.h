@@ -59,7 +59,7 @@ class Oracle {
   void cut_off(NodeId node) { cut_off_.insert(node); }
   bool is_cut_off(NodeId node) const { return cut_off_.contains(node); }
   bool reachable(ClientId client) const;
-  // The process is being killed: what it holds and what it is told no longer count.
+  // The process is being killed: what it holds and the messages to it no longer count.
   void doom(ClientId client);
 
   // --- objects and tasks. Numbers of tasks and puts are one series, from 1; runs another.

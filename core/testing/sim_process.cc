@@ -54,7 +54,7 @@ void SimProcess::end(const std::string& status, bool tell_node) {
   if (tell_node) send_to_node(message::Exited{status});
 }
 
-// What its standby owner was told is not lost.
+// What its standby owner knows is not lost.
 void SimProcess::replicate_all() {
   owner_->objects().table().for_each([&](const owner::Entry& entry) {
     if (!entry.owned || !entry.extra || entry.extra->replication != owner::EntryExtra::Replication::done) return;
@@ -295,7 +295,7 @@ void SimProcess::send(ClientId to, owner::PeerMessage message) {
       if (world_.oracle.unsure(id_, ref.object)) peer.unsure.push_back(ref.object);
     }
   } else if (const auto* back = std::get_if<owner::RemoveBorrower>(&peer.message)) {
-    // Where the loan was never announced, the owner's account of us is short by this for ever, and a later loan too.
+    // If the borrow was never announced, the owner's count for us is one short for ever, and so is a later borrow's.
     if (!world_.oracle.tolerates_leak({original(to), back->object})) world_.oracle.make_sure(id_, back->object);
   }
   send_to_node(std::move(peer));

@@ -36,7 +36,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
 
   // --- its life
   void start();                                                // joins its node; a driver's program begins
-  void end(const std::string& status, bool tell_node = true);  // by whatever death; nothing runs on
+  void end(const std::string& status, bool tell_node = true);  // it dies for any reason; nothing runs on
   void orphan();                                               // its node's daemon is gone, it goes on
   void wind_down();                                            // drops what programs kept
   void deliver(Message message);
@@ -49,7 +49,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   bool program_ended() const { return executor_.idle(); }
   std::uint64_t owner_unfinished() const { return owner_ ? owner_->tasks().unfinished() : 0; }
   bool kept_alive() const { return kept_alive_; }
-  // Nothing runs, nothing is held, nothing is wanted.
+  // Nothing runs, nothing is held, no demand is left.
   std::string why_not_quiet() const;
   void sweep();  // everything reachable from here is where it should be
   SimExecutor& executor() { return executor_; }
@@ -137,7 +137,7 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   std::vector<std::shared_ptr<SimRing>> rings_in_;
   std::vector<Variable> kept_;
   std::vector<sched::ResourceSet> requests_;            // by the owner's shape
-  std::map<owner::DemandIndex, std::uint32_t> wanted_;  // as last told to the node
+  std::map<owner::DemandIndex, std::uint32_t> wanted_;  // as last sent to the node
   std::map<owner::ShapeIndex, bool> infeasible_;
   boost::unordered_flat_map<const owner::Entry*, std::uint64_t> tasks_;         // looked up, never walked
   boost::unordered_flat_map<std::uint64_t, std::vector<ObjectId>> references_;  // of tasks, by the Oracle's number

@@ -68,7 +68,7 @@ void SimProcess::kill_actor(const Variable& handle, bool restart) {
 void SimProcess::on_ring(const message::RingTo& message) {
   const auto it = links_.find(message.worker);
   if (it == links_.end() && message.ring) {
-    // The worker may be dead by now: the news of that comes later, from the same node.
+    // The worker may be dead by now: the same node announces that later.
     message.ring->submitter_edge = this;
     links_[message.worker] = message.ring;
     owner_->actors().link_opened(message.worker, *message.ring);

@@ -140,8 +140,8 @@ bool SimProcess::take_kept(Random& random, Variable& kept) {
 
 void SimProcess::mail(const Variable& variable, Random& random) {
   if (orphaned_) return;
-  // What another process owns goes no farther than this machine: were the machine to die in between, the owner
-  // would have the receiver in its books for ever.
+  // References to other processes' objects stay on this machine: if the machine died in between, the owner would
+  // count the receiver as a borrower for ever.
   std::vector<ClientId> receivers;
   for (const auto& [client, process] : world_.processes) {
     if (!process->joined() || client == id_ || client == variable.key.owner) continue;

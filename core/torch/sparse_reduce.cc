@@ -15,7 +15,7 @@ namespace {
 
 std::span<std::byte> bytes_of(std::vector<std::int64_t>& numbers) { return std::as_writable_bytes(std::span(numbers)); }
 
-// This rank's part, or room for another's.
+// This rank's part, or an empty tensor for another's.
 at::Tensor from_rank(Group& group, int rank, const at::Tensor& mine, at::IntArrayRef sizes) {
   at::Tensor part = rank == group.rank() ? mine.contiguous() : at::empty(sizes, mine.options());
   group.broadcast({static_cast<std::byte*>(part.data_ptr()), part.nbytes()}, rank);

@@ -1,4 +1,4 @@
-// What torch is told in a worker, and what Manta is told of torch.
+// What a worker sets in torch, and what torch reports to Manta.
 #include <cstdint>
 #include <mutex>
 

@@ -1,4 +1,4 @@
-// Calls of an actor whose coroutines wait: kept, resumed, answered. When they go on is told by Coroutines.
+// Calls of an actor whose coroutines wait: kept, resumed, answered. Coroutines says when they go on.
 #include <stdio_ext.h>
 
 #include <cstdio>

@@ -1,7 +1,7 @@
 // When the suspended coroutines of an actor go on: for objects, which the client watches, and for times.
 //
 //   CORO-1  coroutines run in the executor's main thread only, and go on in the order in which they became ready
-//   CORO-2  between two that were ready, or where many are, records are claimed: neither keeps the other waiting for ever
+//   CORO-2  between two ready coroutines, or while many are ready, records are claimed: neither starves the other
 //
 // Threading: the main thread. Ownership: the awaits are their coroutines'.
 #pragma once

@@ -68,7 +68,7 @@ Registers registers_of(const void* context) {
 #endif
 }
 
-// The module's place among those of the record; kNoModule: there is no more room.
+// The module's place among those of the record; kNoModule: the record is full.
 std::uint8_t module_named(const char* name) {
   std::uint32_t end = 0;
   for (std::uint32_t i = 0; i < record->module_count; ++i) {

@@ -2,8 +2,8 @@
 //
 //   CRASH-1  the process still ends by the signal that it crashed with; it does so within a second or so, also where
 //            the handler itself hangs or crashes
-//   CRASH-2  nothing is allocated and no lock is taken: the crash may be inside malloc. (The dynamic loader's tables are
-//            read without its lock.)
+//   CRASH-2  nothing is allocated and no lock is taken: the crash may be inside malloc. (The dynamic loader's tables
+//            are read without its lock.)
 //   CRASH-3  handlers of the program stay, whether they were there before or come later
 //
 // Where several threads crash, the first one is written down. A stack overflow is noticed in the threads that run tasks

@@ -414,7 +414,7 @@ std::vector<detail::WireRef> Executor::settle_imports(client::TaskContext& conte
     std::sort(context.imported.begin(), context.imported.end());
     std::vector<owner::Entry*> once = context.imported;
     once.erase(std::unique(once.begin(), once.end()), once.end());
-    // Each is held as often as it was imported; all but one go first, so that one remains to be told apart.
+    // Each entry is held as often as it was imported. One hold of it stays, so that the count shows whether it is kept.
     for (std::size_t i = 1; i < context.imported.size(); ++i) {
       if (context.imported[i] == context.imported[i - 1]) context.imported[i]->refs.fetch_sub(1);
     }

@@ -4,7 +4,7 @@
 //   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (see Client::run_here). An actor
 //           with max_concurrency above 1: so many threads, each claims in order; or, where its class has methods that
 //           are coroutines, so many calls under way in the main thread (EXEC-5)
-//   EXEC-2  a result is complete, and references in it are lent, before its record says done
+//   EXEC-2  a result is complete, and references in it are borrowed, before its record says done
 //   EXEC-3  a block that carries a result lives until the submitter has freed the record
 //
 //   EXEC-4  a worker that hosted an actor hosts nothing else after it: its process ends with the actor, whose last

@@ -36,7 +36,7 @@ void Lending::end_all() {
 void Lending::host_actor() {
   const std::lock_guard guard(mutex_);
   hosts_actor_ = true;
-  // A thread that the constructor started waits: the CPUs stay lent, but the actor's callers are served.
+  // A thread that the constructor started waits: the CPUs stay released, but the actor's callers are served.
   if (released_ring_ != nullptr) released_ring_->set_blocked(false);
   if (released_to_) effects_.tell_remote(released_to_, false);
   released_ring_ = nullptr;

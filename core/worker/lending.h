@@ -3,7 +3,7 @@
 //   LEND-1  from the first wait of a thread until the last one ends, the node may give the CPUs to others, and the
 //           submitter takes back the records that wait behind the running task
 //   LEND-2  a wait belongs to the task that runs when the wait begins, whichever thread waits; it ends with that task.
-//           Where the process hosts an actor, it belongs to the actor. Where nothing runs, nothing is lent
+//           Where the process hosts an actor, it belongs to the actor. Where nothing runs, no CPUs are released
 //
 // Threading: runs() and runs_nothing() are the executor's main thread; the rest any thread. Ownership: refers to the
 // edge and to the ring of the running task, which forget() must precede.
@@ -35,7 +35,7 @@ class Lending {
   // The main thread begins a task of the ring, or of a client on another node. Not once an actor is hosted.
   void runs(net::RingWorker& ring) { ring_.store(&ring, std::memory_order_release); }
   void runs(ClientId submitter) { submitter_.store(submitter.value, std::memory_order_release); }
-  // The task has ended. Cheap where nothing is lent. Call it before the main thread sleeps, too: a wait may have begun
+  // The task has ended. Cheap where no CPUs are released. Call it before the main thread sleeps, too: a wait may begin
   // at the moment when the task ended.
   void runs_nothing() {
     ring_.store(nullptr, std::memory_order_release);
@@ -65,7 +65,7 @@ class Lending {
   bool hosts_actor_ = false;
   std::uint64_t task_ = 1;  // counts up: waits of earlier tasks count for nothing
   std::uint32_t waits_ = 0;
-  net::RingWorker* released_ring_ = nullptr;  // whose submitter was told
+  net::RingWorker* released_ring_ = nullptr;  // whose submitter knows
   ClientId released_to_;                      // the same, on another node
 };
 

@@ -55,8 +55,8 @@ void say_why_not(Fd control, const std::string& why) {
 
 }  // namespace
 
-// std::exit in a task destroys static objects while other threads of the worker go on: what they use is never destroyed,
-// and the connection lasts until the process has its exit status.
+// std::exit in a task destroys static objects while other threads of the worker go on: what they use is never
+// destroyed, and the connection lasts until the process has its exit status.
 void worker_main(Fd control) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "manta-worker");

@@ -1,4 +1,4 @@
-// The loop that everybody has: fit a hundred models, score each, keep the best. Here logistic regression on 569
+// A common loop: fit a hundred models, score each, keep the best. Here logistic regression on 569
 // tumours, with a hundred strengths of regularisation, each scored on five folds. First as a loop, then by a Tuner: the
 // same scores, on all processors, with a table of them in manta_results/.
 //

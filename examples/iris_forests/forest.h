@@ -22,6 +22,6 @@ struct ForestParameters {
   double feature_fraction = 0.5;  // of the features, those that a tree looks at for a split
 };
 
-// The share of flowers that are told right by forests which have not seen them: five folds, each with a fifth of each
+// The share of flowers that forests which have not seen them classify correctly: five folds, each with a fifth of each
 // kind.
 double cross_validate(const Iris& iris, const ForestParameters& parameters);

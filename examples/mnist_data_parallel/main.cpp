@@ -2,9 +2,9 @@
 //
 //   build/release/bin/mnist_data_parallel --data .deps/mnist --workers 2
 //
-// Each worker computes the gradients of its part of a batch, on images that all read in place, and all apply their mean:
+// Each worker computes the gradients of its part of a batch, on images that all read in place, and all apply the mean:
 // the result is that of one process on the whole batch, and the same for each run with the same --seed, --workers and
-// --batch-size. A worker that dies is no harm: the group goes on from the last epoch's checkpoint.
+// --batch-size. A worker's death does no harm: the group continues from the last epoch's checkpoint.
 
 #include <cstdio>
 #include <exception>

@@ -28,8 +28,8 @@ struct Settings {
   std::uint64_t seed = 1;
 };
 
-// Reports, from rank 0: each step `epoch`, `step` (of the whole training), `images` (seen so far), `loss`; after each epoch
-// `epoch`, `step`, `accuracy` on the test images, with a checkpoint.
+// Reports, from rank 0: each step `epoch`, `step` (of the whole training), `images` (seen so far), `loss`; after each
+// epoch `epoch`, `step`, `accuracy` on the test images, with a checkpoint.
 void train_network(manta::train::Context& context, const Settings& settings, const Digits& train, const Digits& test);
 
 std::int64_t steps_in_all(const Settings& settings, std::int64_t images, int workers);

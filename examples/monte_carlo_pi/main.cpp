@@ -32,7 +32,7 @@ manta::Generator<long> hits(std::uint64_t seed) {
       const double x = place(random), y = place(random);
       inside += x * x + y * y < 1;
     }
-    co_yield inside;  // waits here when nobody has taken the last two
+    co_yield inside;  // waits here while the reader has not taken the last two
   }
 }
 

@@ -1,5 +1,5 @@
-// A parameter server, sharded: servers hold parts of a network's parameters, workers pull them, compute gradients on their
-// part of MNIST and push those.
+// A parameter server, sharded: servers hold parts of a network's parameters; workers pull them, compute gradients on
+// their part of MNIST and push those.
 //
 //   build/release/bin/parameter_server --data .deps/mnist
 //   build/release/bin/parameter_server --data .deps/mnist --async
@@ -52,8 +52,8 @@ void run(const Options& options) {
   const Digits images = read_digits(options.data, Part::train);
   const std::int64_t part = images.size() / options.workers, steps = part / options.batch_size;
 
-  // Synchronous: an update is the mean of one gradient of each worker. Asynchronous: each gradient is an update, made with
-  // parameters that may be one older; half as far, since there are twice as many.
+  // Synchronous: an update is the mean of one gradient of each worker. Asynchronous: each gradient is an update, made
+  // with parameters that may be one older; half as far, since there are twice as many.
   torch::manual_seed(1);
   const torch::Tensor start = flat_parameters(*make_network());
   const int gradients = options.async ? 1 : options.workers;
@@ -77,7 +77,7 @@ void run(const Options& options) {
     const std::int64_t todo = steps * quarter / 4 - steps * (quarter - 1) / 4;
     double loss = 0;
     if (options.async) {
-      loss = train(trainers, todo);  // nobody waits for anybody
+      loss = train(trainers, todo);  // no worker waits for another
     } else {
       for (std::int64_t i = 0; i < todo; ++i) loss += train(trainers, 1) / static_cast<double>(todo);
     }

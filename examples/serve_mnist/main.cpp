@@ -1,4 +1,4 @@
-// The network that mnist_data_parallel has trained, behind HTTP: the Open Inference Protocol that Triton's clients speak.
+// The network that mnist_data_parallel has trained, behind HTTP: by the Open Inference Protocol of Triton's clients.
 //
 //   build/release/bin/mnist_data_parallel --data .deps/mnist --workers 2 --name mine
 //   build/release/bin/serve_mnist manta_results/mine/checkpoint_000004 --data .deps/mnist --replicas 2

@@ -36,7 +36,7 @@ std::vector<Sample> read(const std::string& file) {
 }
 
 // As scikit-learn does it: each class is dealt out in runs, whose lengths come from dealing the sorted labels in turn.
-// Classes are told apart by where they appear first.
+// Classes are numbered by their first appearance.
 void make_folds(std::vector<Sample>& samples) {
   std::vector<int> seen;
   std::array<int, kClasses> counts{};

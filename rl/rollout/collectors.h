@@ -23,7 +23,7 @@ struct CollectorsOptions {
 //            learner do not notice.
 //
 // Threading: one thread. Ownership: the actors live as long as it. Errors: those of the environments, as TaskError from
-// actors; Error(actor_died) when an actor has used up its restarts, Error(deadline) when one takes longer than the timeout.
+// actors; Error(actor_died) when an actor has used up its restarts, Error(deadline) when one exceeds the timeout.
 class Collectors {
  public:
   // setup: of all; num_envs are divided among the actors, the first ones have one more where it does not come out even.

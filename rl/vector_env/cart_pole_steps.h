@@ -25,7 +25,7 @@ struct Rows {
 };
 
 // Steps `count` carts; truncates those that have made `limit` steps. Actions are 0 or 1. Returns the number of ended
-// ones, and writes their indices to `ended`, which has room for all.
+// ones, and writes their indices to `ended`, which has space for all.
 using Steps = std::size_t (*)(const Carts& carts, std::size_t count, std::int64_t limit, const Rows& rows,
                               std::uint32_t* ended);
 

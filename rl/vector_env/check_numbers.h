@@ -8,9 +8,9 @@
 
 namespace manta::rl::detail {
 
-// Passes everything on, and throws Error(invalid_argument) where an observation or a reward is NaN or infinite: it names
-// the environment, its index and the step of its episode. Inside of all other wrappers, whose statistics one such number
-// would spoil for ever.
+// Passes everything on, and throws Error(invalid_argument) where an observation or a reward is NaN or infinite: it
+// names the environment, its index and the step of its episode. Inside of all other wrappers, whose statistics one such
+// number would spoil for ever.
 class CheckNumbers final : public VectorEnvWrapper {
  public:
   // first: the index in the run of its first environment, for the message.

@@ -1,5 +1,5 @@
 // manta serve model.pt --name digits: a TorchScript model behind the Open Inference Protocol, until SIGINT or SIGTERM;
-// SIGHUP loads the file anew, replica by replica, without a request lost.
+// SIGHUP reloads the file, replica by replica, and loses no request.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>

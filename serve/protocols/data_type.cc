@@ -87,7 +87,7 @@ const Tensor& InferenceRequest::input(std::string_view name) const {
 
 namespace {
 
-// What of a tensor is not as it was declared; empty: nothing.
+// In what a tensor differs from its declaration; empty: in nothing.
 std::string difference(const Tensor& tensor, const TensorInfo& wanted, const std::string& declared) {
   if (wanted.type && tensor.type != *wanted.type)
     return "is " + std::string(to_string(tensor.type)) + ", " + declared + std::string(to_string(*wanted.type));
@@ -101,7 +101,7 @@ bool is_part(const Tensor& input, const TensorInfo& wanted) {
   return wanted.in_parts && input.name.starts_with(wanted.name + "__");
 }
 
-// std::string::npos: the data are not a length and a text each.
+// The number of texts, each preceded by its length. std::string::npos: the data are malformed.
 std::size_t count_of_texts(std::string_view data) {
   std::size_t count = 0;
   for (; !data.empty(); ++count) {

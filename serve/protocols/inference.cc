@@ -1,6 +1,6 @@
 // POST /v2/models/NAME/infer: the Open Inference Protocol's JSON ("Predict Protocol - Version 2", KServe), with
-// Triton's binary tensor data extension: tensors behind the JSON, whose length the header
-// Inference-Header-Content-Length tells.
+// Triton's binary tensor data extension: tensors follow the JSON, whose length is in the header
+// Inference-Header-Content-Length.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -21,7 +21,7 @@ constexpr std::string_view kLengthHeader = "inference-header-content-length";
 
 [[noreturn]] void refuse(const std::string& what) { throw HttpError(400, what); }
 
-// A value as a message shows it.
+// A value for an error message.
 std::string shown(const Json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "an array";
@@ -95,7 +95,7 @@ void put_value(Tensor& tensor, const Json& value, const std::string& of) {
   }
 }
 
-// Elements from dimension on, nested as the shape says.
+// Appends elements from `dimension` on, nested like the shape.
 void put_nested(Tensor& tensor, const Json& values, const std::string& of, std::size_t dimension) {
   const std::size_t dimensions = tensor.shape.size();
   if (dimension >= dimensions || !values.is_array() ||
@@ -111,7 +111,7 @@ void put_nested(Tensor& tensor, const Json& values, const std::string& of, std::
   }
 }
 
-// Nested, or all elements in one array, the last dimension contiguous.
+// The elements nested, or all in one row-major array.
 void put_values(Tensor& tensor, const Json& values, const std::string& of) {
   if (!values.empty() && values.front().is_array()) return put_nested(tensor, values, of, 0);
   for (const Json& value : values) put_value(tensor, value, of);
@@ -234,7 +234,7 @@ Json values_of(const Tensor& tensor) {
   return data;
 }
 
-// The JSON part of the body; binary: what is behind it.
+// The JSON part of the body; binary: the rest.
 Json read_header(const Request& request, std::string_view& binary) {
   std::string_view text = request.body;
   if (const std::string_view length = request.header(kLengthHeader); !length.empty()) {

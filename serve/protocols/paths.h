@@ -1,4 +1,4 @@
-// Which of the server's resources a request means.
+// Maps a request's path to one of the server's resources.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ struct Route {
     model_metadata,    // name, version
     model_ready,       // name, version
     model_config,      // name, version
-    model_statistics,  // name, version; name empty: of all
+    model_statistics,  // name, version; name empty: of all models
     server_metadata,
     live,
     ready,
@@ -24,14 +24,14 @@ struct Route {
   To to = To::nowhere;
   std::string_view name;
   std::string_view version;  // empty: not given
-  bool get = false;          // methods that it takes
+  bool get = false;          // methods that the resource allows
   bool post = false;
 };
 
-// path: without the query.
+// The route of a path without its query. The views refer to `path`.
 Route route_of(std::string_view path);
 
-// Whether it can be a deployment's name: letters, digits, - _ .
+// Whether this is a valid deployment name: letters, digits, - _ .
 bool valid_name(std::string_view name);
 
 }  // namespace manta::serve

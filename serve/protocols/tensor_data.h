@@ -1,4 +1,4 @@
-// Whether a tensor's data are what its type and shape say.
+// Checks a tensor's data against its type and shape.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace manta::serve {
 
-// What is wrong, to follow the tensor's name; empty: nothing. Threading: any.
+// The problem, as text to follow the tensor's name; empty: none. Threading: any thread.
 std::string wrong_data(const Tensor& tensor);
 
 }  // namespace manta::serve

@@ -1,4 +1,4 @@
-// What a replica does for each request that does not depend on the deployment's type.
+// The part of a replica's work on a request that does not depend on the deployment's type.
 #include <string>
 
 #include <manta/detail/thrown.h>

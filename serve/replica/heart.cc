@@ -25,7 +25,7 @@ std::vector<Beat> Pulse::beats(const std::vector<std::uint64_t>& replicas) {
 }
 
 Heart::Heart(Lifeline line) : line_(std::move(line)) {
-  sigset_t all, before;  // signals are for the program's own threads
+  sigset_t all, before;  // signals go to the program's own threads
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
@@ -46,7 +46,7 @@ void Heart::run(const std::stop_token& stop) {
       (void)line_.pulse.call<&Pulse::beat>(
           line_.replica, since == 0 ? -1 : std::chrono::duration_cast<std::chrono::milliseconds>(checking).count());
     } catch (const Error&) {
-      // The runtime is ending, or the pulse is being started again: the next beat says as much.
+      // The runtime is ending, or the pulse is restarting: the next heartbeat counts for this one.
     }
     std::unique_lock lock(mutex_);
     stopped_.wait_for(lock, stop, std::chrono::milliseconds(std::max<std::int64_t>(line_.period_ms, 1)),

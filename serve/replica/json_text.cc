@@ -1,5 +1,5 @@
-// JSON as text, there and back, with RapidJSON as Triton has it: NaN and infinities are read and written as NaN,
-// Infinity and -Infinity, as Triton and Python do. nlohmann::json writes null for them and reads none.
+// Reads and writes JSON with RapidJSON, like Triton: NaN and infinities are read and written as NaN, Infinity and
+// -Infinity, as Triton and Python do. nlohmann::json writes null for them and cannot read them.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -18,9 +18,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kDepth = 256;  // copying JSON takes stack for each level
+constexpr std::size_t kDepth = 256;  // copying JSON uses stack for each level
 
-// RapidJSON's events, as a value.
+// Builds a value from RapidJSON's events.
 class Builder {
  public:
   bool Null() { return put(nullptr); }
@@ -30,7 +30,7 @@ class Builder {
   bool Int64(std::int64_t value) { return put(value); }
   bool Uint64(std::uint64_t value) { return put(value); }
   bool Double(double value) { return put(value); }
-  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }  // not asked for
+  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }  // not used
   bool String(const char* text, rapidjson::SizeType size, bool) { return put(std::string(text, size)); }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
     key_.assign(text, size);
@@ -67,7 +67,7 @@ class Builder {
   }
 
   Json root_;
-  std::vector<Json*> open_;  // each stays where it is until it is closed: only the last one grows
+  std::vector<Json*> open_;  // pointers stay valid until each is closed: only the last one grows
   std::string key_;
 };
 
@@ -84,7 +84,7 @@ using Writer = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rap
 void write_string(Writer& writer, const std::string& text, Json::error_handler_t handler) {
   if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) {
     writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-  } else {  // RapidJSON cannot replace what is no UTF-8
+  } else {  // RapidJSON cannot replace invalid UTF-8
     const std::string quoted = Json(text).dump(-1, ' ', false, handler);
     writer.RawValue(quoted.data(), quoted.size(), rapidjson::kStringType);
   }
@@ -131,7 +131,7 @@ void write(Writer& writer, const Json& json, Json::error_handler_t handler) {
 Json read_json(std::string_view text) {
   using rapidjson::kParseFullPrecisionFlag, rapidjson::kParseIterativeFlag, rapidjson::kParseNanAndInfFlag,
       rapidjson::kParseValidateEncodingFlag;
-  constexpr std::string_view kMark = "\xef\xbb\xbf";  // of byte order: RFC 8259, 8.1 lets a reader skip it
+  constexpr std::string_view kMark = "\xef\xbb\xbf";  // byte order mark: RFC 8259, 8.1 lets a reader skip it
   if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
   rapidjson::MemoryStream stream(text.data(), text.size());
   rapidjson::Reader reader;

@@ -1,5 +1,5 @@
-// Numbers of a request that do not fit the type that takes them. nlohmann::json converts with static_cast: 3000000000
-// becomes a negative int, 1.5 the int 1, 1e39 an infinite float. Written back and compared, such a value shows itself.
+// Finds numbers of a request that do not fit their C++ type. nlohmann::json converts with static_cast: 3000000000
+// becomes a negative int, 1.5 the int 1, 1e39 an infinite float. Converting back and comparing finds such values.
 #include <cmath>
 #include <string>
 
@@ -19,7 +19,7 @@ Wide wide(const Json& number) {
   return number.is_number_unsigned() ? Wide{number.get<std::uint64_t>()} : Wide{number.get<std::int64_t>()};
 }
 
-// Whether taken is what sent becomes in an integer of 8, 16, 32 or 64 bits that it does not fit.
+// Whether `sent`, cast to an integer of 8, 16, 32 or 64 bits that it does not fit, becomes `taken`.
 bool wrapped(Wide sent, Wide taken) {
   for (int bits = 8; bits <= 64; bits *= 2) {
     const Wide size = Wide{1} << bits;
@@ -32,7 +32,7 @@ bool wrapped(Wide sent, Wide taken) {
   return false;
 }
 
-// What became of a number; empty: nothing bad.
+// What is wrong with a number's conversion; empty: nothing.
 std::string fault(const Json& sent, const Json& taken) {
   if (sent.is_number_integer()) {
     return taken.is_number_integer() && wrapped(wide(sent), wide(taken)) ? "is out of range" : "";
@@ -44,7 +44,7 @@ std::string fault(const Json& sent, const Json& taken) {
   if (std::abs(value) >= kTwoTo64) return "is out of range";
   const auto whole = static_cast<Wide>(std::trunc(value));
   if (whole == wide(taken)) return value == std::trunc(value) ? "" : "is no integer";
-  // No integer was made of it by a cast that fits; below 32 bits it may have been converted on purpose.
+  // Not the result of an integer cast that fits; below 32 bits the type may have converted it on purpose.
   return std::abs(value) >= kTwoTo31 || wrapped(whole, wide(taken)) ? "is out of range" : "";
 }
 

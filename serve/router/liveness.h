@@ -1,9 +1,9 @@
-// Whether a replica's process hangs, judged by its beats: a plain class, without clocks, threads or sockets.
+// Finds out from its heartbeats whether a replica's process hangs: a plain class, without clocks, threads or sockets.
 //
-//   LIVE-1  only the beats count: what requests take, and how many wait, does not matter
-//   LIVE-2  time in which the observer did not look does not count: where the whole machine stood still no replica hangs
+//   LIVE-1  only heartbeats count: slow requests and long queues do not matter
+//   LIVE-2  time in which the observer did not run does not count: if the whole machine stood still, no replica hangs
 //
-// Threading: none.
+// Threading: none of its own.
 #pragma once
 
 #include <chrono>
@@ -16,16 +16,16 @@ class Liveness {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // Looked at every `period` or so, it hangs when it has not beaten for `timeout`.
+  // Checked about every `period`, a process hangs when it has sent no heartbeat for `timeout`.
   struct Limits {
     std::chrono::milliseconds period{10'000};
     std::chrono::milliseconds timeout{30'000};
   };
 
-  // A look at a process whose constructor has succeeded: the number of its beats so far. True: it hangs, and is to be
-  // killed; counting then begins anew.
+  // Checks a process whose constructor has succeeded; beats: its heartbeats so far. True: it hangs, so kill it;
+  // counting then starts anew.
   bool hangs(std::uint64_t beats, Time now, const Limits& limits);
-  // Another process: counting begins anew.
+  // A new process: counting starts anew.
   void restarted();
 
  private:

@@ -38,10 +38,10 @@ bool Router::drop(RequestId request) {
   return true;
 }
 
-// How many requests at the front of the queue may go in one message.
+// How many requests at the front of the queue may share a message.
 std::size_t Router::joinable() const {
   if (queue_.front().deaths > 0) return 1;
-  // Where there is but one replica its requests wait for it anyway: they travel together.
+  // Requests of a single replica wait for it anyway, so they share a message.
   const std::size_t most = options_.max_batch != 0 ? options_.max_batch
                            : replicas_.size() == 1 ? options_.max_ongoing
                                                    : 1;
@@ -51,7 +51,7 @@ std::size_t Router::joinable() const {
   return count;
 }
 
-// How many requests a replica may have that takes them one by one (ROUTE-3).
+// How many requests a replica that computes them one by one may have (ROUTE-3).
 std::size_t Router::ahead() const {
   if (cost_.count() == 0) return 1;
   return std::clamp<std::size_t>(static_cast<std::size_t>(kAhead / cost_), 1, options_.max_ongoing);

@@ -1,16 +1,16 @@
-// Which requests go to which replica, and when: a plain class, without clocks, threads or sockets.
+// Decides which requests go to which replica, and when: a plain class, without clocks, threads or sockets.
 //
-//   ROUTE-1  requests leave the queue in the order in which they came
+//   ROUTE-1  requests leave the queue in order of arrival
 //   ROUTE-2  a replica that is not ready, or that drains, gets no request; any other has at most max_ongoing
-//   ROUTE-3  the replica with the fewest requests gets the next one; more than one is sent to it only while they take
-//            about a millisecond together. Whatever takes longer waits in the queue, for the first replica that is free
-//   ROUTE-4  batches: a full one leaves as soon as a replica has none, or one that takes less than kBatchAhead; one that
-//            is not full, when a replica has none and its oldest request has waited for batch_wait
-//   ROUTE-5  what waits at a busy replica comes back to the queue when another one has had nothing to do for kPatience
-//   ROUTE-6  a request whose replica died while it ran is tried again alone: that replica then has no other. So the one
-//            that kills is found, and the others of its batch succeed
+//   ROUTE-3  the replica with the fewest requests gets the next one; it gets more than one only while they take about a
+//            millisecond together. Longer requests wait in the queue for the first free replica
+//   ROUTE-4  batches: a full one leaves when a replica has none, or one that takes less than kBatchAhead; a partial one
+//            leaves when a replica has none and the oldest request has waited for batch_wait
+//   ROUTE-5  requests that wait at a busy replica return to the queue when another one was idle for kPatience
+//   ROUTE-6  a request whose replica died while it ran is retried alone: its replica then has no other request. So a
+//            request that kills its process is found, and the others of its batch succeed
 //
-// Threading: none. Ownership: of its queue.
+// Threading: none of its own. Ownership: owns its queue.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,7 @@
 
 namespace manta::serve {
 
-using RequestId = std::uint64_t;   // later requests have higher ones
+using RequestId = std::uint64_t;   // increase with arrival
 using DispatchId = std::uint64_t;  // a message to a replica
 using ReplicaId = std::uint32_t;
 
@@ -35,7 +35,7 @@ class Router {
   static constexpr std::chrono::microseconds kAhead{1000};
   static constexpr std::chrono::microseconds kBatchAhead{5000};
   static constexpr std::chrono::microseconds kPatience{1000};
-  // For so long requests wait although no replica is ready: one that has died is back within milliseconds.
+  // How long requests wait while no replica is ready: a replica that died is back within milliseconds.
   static constexpr std::chrono::seconds kHope{5};
 
   struct Options {
@@ -43,7 +43,7 @@ class Router {
     std::size_t max_ongoing = 100;
     std::size_t max_queued = 10'000;
     std::chrono::microseconds batch_wait{0};
-    int max_retries = 3;  // of a request whose replica died; -1: for ever
+    int max_retries = 3;  // of a request whose replica died; -1: no limit
   };
   struct Dispatch {
     DispatchId id = 0;
@@ -67,26 +67,26 @@ class Router {
   bool enqueue(RequestId request, Time now);
   // Its client has left. False: it is not in the queue.
   bool drop(RequestId request);
-  // The next message to send, under this id; nothing: none can leave now.
+  // The next message to send, under this id; empty: none can leave now.
   std::optional<Dispatch> next(Time now, DispatchId id);
-  // When next() or take_back() may give something although nothing else happens.
+  // When next() or take_back() may return something without another event.
   std::optional<Time> deadline() const;
-  // Messages that are to come back, for a replica that has nothing to do (ROUTE-5). Each is told once.
+  // Messages to take back for an idle replica (ROUTE-5). Each is returned once.
   std::vector<DispatchId> take_back(Time now);
-  // Whether no replica has been ready for kHope. To be asked now and then.
+  // Whether no replica has been ready for kHope. Call it periodically.
   bool hopeless(Time now);
-  // Empties the queue.
+  // Empties the queue and returns its requests.
   std::vector<RequestId> give_up();
 
   // --- how a message ended
-  // It was answered. each: what a request of it took the replica; 0: unknown.
+  // The replica has answered. each: its time for one request; 0: unknown.
   void finished(DispatchId id, Time now, std::chrono::nanoseconds each);
-  // It had not started: its requests wait again, in their old places.
+  // It had not started: its requests return to their places in the queue.
   void returned(DispatchId id);
-  // Its replica died while it ran: its requests wait again, each to be tried alone. Those that have been tried too often
-  // are returned.
+  // Its replica died while it ran: its requests return to the queue, to be retried alone. Returns those without retries
+  // left.
   std::vector<RequestId> died(DispatchId id);
-  // Whether it is the oldest that its replica has: the one that may have started.
+  // Whether it is its replica's oldest message, which may have started.
   bool oldest(DispatchId id) const;
 
   std::size_t queued() const { return queue_.size(); }
@@ -101,9 +101,9 @@ class Router {
   struct Replica {
     bool ready = false;
     bool draining = false;
-    bool exclusive = false;  // has a request that is tried alone
+    bool exclusive = false;  // has a request that is retried alone
     std::size_t ongoing = 0;
-    Time progress;                 // last answer, or first message after it had none
+    Time progress;                 // the last answer, or the first message after it was idle
     std::vector<DispatchId> sent;  // oldest first
   };
   struct Sent {
@@ -122,10 +122,10 @@ class Router {
   std::minstd_rand random_;
   std::map<ReplicaId, Replica> replicas_;
   std::deque<Queued> queue_;
-  std::size_t alone_ = 0;  // requests in the queue that are tried alone
+  std::size_t alone_ = 0;  // requests in the queue that are retried alone
   std::unordered_map<DispatchId, Sent> sent_;
   std::size_t ongoing_ = 0;
-  std::chrono::nanoseconds cost_{0};  // of a request, smoothed; 0: not known
+  std::chrono::nanoseconds cost_{0};  // of a request, smoothed; 0: unknown
   std::optional<Time> hopeless_since_;
 };
 

@@ -1,4 +1,4 @@
-// Computing several requests of a model together, where it says that they can be (ModelInfo::max_batch_size).
+// Computes several requests of a model together, if ModelInfo::max_batch_size allows it.
 #pragma once
 
 #include <functional>
@@ -15,16 +15,16 @@
 namespace manta::serve {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
-// Throws HttpError for what the request (below 500) or the model is to blame for.
+// Throws HttpError: below 500 if the request is at fault, else the model is.
 using NamedForward = std::function<NamedTensors(const NamedTensors&)>;
 
-// Inputs are checked against info, and given in the order of info.inputs, others behind them in the request's. Outputs that
-// info declares have its order, and its names where the model gives them none.
+// Checks inputs against info and passes them in the order of info.inputs, then undeclared ones in the request's order.
+// Declared outputs have info's order, and its names if the model gives none.
 std::vector<Result<InferenceResponse>> infer_named(const Batch<InferenceRequest>& batch, const ModelInfo& info,
                                                    const NamedForward& forward);
 
-// An exception of LibTorch as the response that it stands for; inside a catch. Status 400 where the model says that its
-// inputs are wrong (ValueError, TypeError, IndexError, KeyError), else 500; with the whole message but for frames of C++.
+// Throws the HttpError for LibTorch's current exception; call it inside a catch. Status 400 if the model rejects its
+// inputs (ValueError, TypeError, IndexError, KeyError), else 500; with the whole message, but without C++ frames.
 [[noreturn]] void rethrow_as_http_error();
 
 }  // namespace manta::serve

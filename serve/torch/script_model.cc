@@ -22,7 +22,7 @@ struct TorchScriptModel::Module {
 
 namespace {
 
-// A declared input stands for a parameter, or for a part of one (SIGNATURE-1); each parameter without a default has one.
+// A declared input is a parameter, or a part of one (SIGNATURE-1). Each parameter without a default must be declared.
 void check_declared(const std::string& file, const std::vector<TensorInfo>& inputs,
                     const std::vector<TensorInfo>& parameters) {
   const auto refuse = [&](const std::string& why) {

@@ -12,7 +12,7 @@ namespace {
 
 using c10::TypeKind;
 
-// Whether inputs can stand for a value of the type.
+// Whether inputs can give a value of the type.
 bool given_by_inputs(const c10::Type& type) {
   switch (type.kind()) {
     case TypeKind::TensorType:
@@ -38,7 +38,7 @@ bool given_by_inputs(const c10::Type& type) {
   }
 }
 
-// Whether several inputs can stand for one value of the type: SIGNATURE-1.
+// Whether several inputs can form one value of the type: SIGNATURE-1.
 bool made_of_parts(const c10::Type& type) {
   if (type.kind() == TypeKind::OptionalType)
     return made_of_parts(*type.expectRef<c10::OptionalType>().getElementType());
@@ -46,14 +46,14 @@ bool made_of_parts(const c10::Type& type) {
          (type.kind() == TypeKind::ListType || type.kind() == TypeKind::TupleType || type.kind() == TypeKind::DictType);
 }
 
-// The values of one request, one parameter after the other.
+// Takes the parameters' values out of one request.
 class Arguments {
  public:
   Arguments(const NamedTensors& given, const at::Device& device) : device_(device) {
     for (const auto& [name, tensor] : given) given_.emplace(name, &tensor);
   }
 
-  // Nothing: the request has no input for it.
+  // Empty: the request has no input for it.
   std::optional<c10::IValue> value(const std::string& name, const c10::Type& type) {
     switch (type.kind()) {
       case TypeKind::OptionalType:
@@ -73,7 +73,7 @@ class Arguments {
     return scalar(name, type, *tensor);
   }
 
-  // Throws HttpError(400) where the request has inputs that no parameter has taken.
+  // Throws HttpError(400) if the request has inputs that no parameter has taken.
   void check_all_taken(const std::string& parameters) const {
     for (const auto& [name, tensor] : given_) {
       if (!taken_.contains(name))
@@ -117,7 +117,7 @@ class Arguments {
   std::optional<c10::IValue> list(const std::string& name, const c10::TypePtr& element) {
     c10::impl::GenericList values(element);
     const bool of_tensors = element->kind() == TypeKind::TensorType;
-    if (const at::Tensor* whole = take(name)) {  // a tensor is a list of one tensor, or of its numbers
+    if (const at::Tensor* whole = take(name)) {  // a tensor counts as a list of one tensor, or of its numbers
       if (of_tensors) {
         values.push_back(whole->to(device_));
       } else {

@@ -24,7 +24,7 @@ constexpr std::pair<DataType, at::ScalarType> kTypes[] = {
     {DataType::FP16, at::kHalf},     {DataType::BF16, at::kBFloat16}, {DataType::FP32, at::kFloat},
     {DataType::FP64, at::kDouble}};
 
-// Without the frames of C++, which c10 adds.
+// The text without the C++ frames that c10 adds.
 std::string without_frames(std::string text) {
   text.erase(std::min(text.find("\nException raised from "), text.size()));
   text.erase(text.find_last_not_of(" \n") + 1);
@@ -37,7 +37,7 @@ std::string without_frames(std::string text) {
 struct Prepared {
   std::size_t place = 0;  // in the batch
   NamedTensors inputs;
-  std::int64_t rows = 0;  // dimension 0 of all inputs; -1: they differ, or there is none
+  std::int64_t rows = 0;  // dimension 0 of all inputs; -1: they differ or have none
   std::string kind;       // requests of the same kind can be joined
 };
 
@@ -65,7 +65,7 @@ Prepared prepare(const InferenceRequest& request, const ModelInfo& info, std::si
   return prepared;
 }
 
-// As info declares them: by name, or by place where the model gives no names.
+// The outputs as info declares them: by name, or by position if the model gives no names.
 NamedTensors declared(NamedTensors outputs, const ModelInfo& info) {
   if (info.outputs.empty()) return outputs;
   NamedTensors ordered;
@@ -95,7 +95,7 @@ InferenceResponse response_of(NamedTensors outputs, const ModelInfo& info) {
   return response;
 }
 
-// Several requests as one. False: they cannot be computed together.
+// Computes several requests as one. False: they cannot be computed together.
 bool compute_joined(std::span<const Prepared> group, const ModelInfo& info, const NamedForward& forward,
                     std::vector<Result<InferenceResponse>>& results) {
   try {
@@ -120,7 +120,7 @@ bool compute_joined(std::span<const Prepared> group, const ModelInfo& info, cons
     }
     return true;
   } catch (...) {
-    return false;  // each says what is wrong with it
+    return false;  // each alone gives its own error
   }
 }
 

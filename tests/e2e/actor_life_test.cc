@@ -143,7 +143,7 @@ TEST_F(ActorLife, KillEndsItAtOnce) {
 
 void kill_it(Actor<Witness> witness, bool restart) { kill(witness, {.restart = restart}); }
 
-TEST_F(ActorLife, AnybodyWithAHandleMayKill) {
+TEST_F(ActorLife, AnyHolderOfAHandleMayKill) {
   const auto witness = actor<Witness>();
   (void)get(witness.call<&Witness::hello>());
   (void)get(remote<kill_it>(witness, false));

@@ -105,7 +105,7 @@ TEST_F(Adoption, WhatTheDeadHadPutIsThere) {
   EXPECT_EQ(manta::get(manta::remote<sum>(big)), kBig) << "as an argument";
 }
 
-// The news of the death and the question for the value may cross.
+// The announcement of the death and the question for the value may cross.
 TEST_F(Adoption, AskedForAtTheMomentOfTheDeath) {
   const auto big = manta::get(owner_.call<&Owner::puts>(kBig, 1));
   ::kill(process_, SIGKILL);
@@ -183,7 +183,7 @@ TEST_F(Adoption, WhatIsNotThereYetIsLost) {
   ::kill(process, SIGKILL);
   try {
     (void)manta::get(pending);
-    ADD_FAILURE() << "nobody could have it";
+    ADD_FAILURE() << "no process could have it";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::object_lost);
     EXPECT_NE(std::string(error.what()).find("was killed by signal 9 (SIGKILL)"), std::string::npos) << error.what();
@@ -247,7 +247,7 @@ TEST_F(Adoption, TheMemoryGoesWithTheLastReference) {
   while (arena_bytes(node) >= before + 30'000'000 && std::chrono::steady_clock::now() < limit) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  EXPECT_LT(arena_bytes(node), before + 30'000'000) << "the node keeps what nobody refers to";
+  EXPECT_LT(arena_bytes(node), before + 30'000'000) << "the node keeps what no reference is left to";
 }
 
 }  // namespace

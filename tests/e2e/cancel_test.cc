@@ -36,7 +36,7 @@ int add(int a, int b) {
   return a + b;
 }
 
-// Until it is told to stop.
+// Runs until its stop token is set.
 int obeys(int x, std::stop_token stop) {
   outside()[kProcess] = ::getpid();
   ++outside()[kStarted];
@@ -77,8 +77,8 @@ void spins() {
   }
   ++outside()[kDone];
 }
-// Three levels: the middle ones drop the Refs of what they submit, and wait for something else. Each waits for what needs
-// more CPUs than it has, so that it runs elsewhere, not on the stack of the one that waits.
+// Three levels: the middle ones drop the Refs of what they submit, and wait for something else. Each waits for what
+// needs more CPUs than it has, so that it runs elsewhere, not on the stack of the one that waits.
 int leaf(std::stop_token stop) {
   ++outside()[kLeaves];
   return obeys(1, stop);
@@ -183,7 +183,7 @@ TEST_F(Cancel, ARunningTaskThatWaitsIsThrownOut) {
   EXPECT_EQ(get(gated), 1) << "it was another's";
 }
 
-TEST_F(Cancel, ByForceTheWorkerEndsAndNobodyElseLosesAnAttempt) {
+TEST_F(Cancel, ByForceTheWorkerEndsAndNoOtherTaskLosesAnAttempt) {
   auto hung = remote<spins>();
   ASSERT_TRUE(await_cell(kStarted, 1));
   const auto process = static_cast<pid_t>(outside()[kProcess]);
@@ -229,7 +229,7 @@ TEST_F(Cancel, ByForceToo) {
   EXPECT_TRUE(support::await_exit(process));
 }
 
-TEST_F(Cancel, OrStaysIfToldSo) {
+TEST_F(Cancel, OrStaysIfAskedTo) {
   auto root = remote<top>.options({.num_cpus = 0})(1, 1);
   ASSERT_TRUE(await_cell(kLeaves, 1));
   cancel(root, {.recursive = false});
@@ -280,7 +280,7 @@ TEST_F(Cancel, RacingWithTheEnd) {
   EXPECT_EQ(get(remote<quick>(1)), 1);
 }
 
-// STOP-1: told in the moment in which it begins.
+// STOP-1: stopped at the moment when it begins.
 TEST_F(Cancel, RacingWithTheBeginning) {
   for (int i = 0; i < 2'000; ++i) {
     auto ref = remote<obeys>(-1);
@@ -317,7 +317,7 @@ TEST_F(Cancel, QueuedCallsAreTakenOut) {
   EXPECT_EQ(outside()[kDone], 99);
 }
 
-TEST_F(Cancel, ARunningCallIsToldAndTheActorLives) {
+TEST_F(Cancel, ARunningCallIsStoppedAndTheActorLives) {
   auto worker = actor<Worker>();
   auto gated = remote<gate>.options({.num_cpus = 0})();
   auto waits = worker.call<&Worker::wait>(gated);

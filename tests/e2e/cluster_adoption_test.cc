@@ -69,7 +69,7 @@ TEST_F(ClusterAdoption, TheOwnerWasOnAnotherNode) {
   EXPECT_EQ(get(get(nested).at(0)), Numbers(kMany, 1));
 }
 
-TEST_F(ClusterAdoption, TheOneWhoHoldsItIsOnAnotherNode) {
+TEST_F(ClusterAdoption, TheHolderIsOnAnotherNode) {
   start();
   join("second");
   join("third");
@@ -83,7 +83,7 @@ TEST_F(ClusterAdoption, TheOneWhoHoldsItIsOnAnotherNode) {
   EXPECT_EQ(get(keeper.call<&Keeper::total>()), static_cast<std::int64_t>(kMany) + 2);
 }
 
-TEST_F(ClusterAdoption, NothingIsLeftOfANodeThatHadHeirs) {
+TEST_F(ClusterAdoption, NothingIsLeftOfANodeThatHadStandbyOwners) {
   start();
   Session& session = join("second");
   auto owner = actor<Owner>.options(on(id_of("second")))();

@@ -41,7 +41,7 @@ TEST_F(ClusterGroups, StrictSpread) {
   EXPECT_THROW(PlacementGroup({{}, {}, {}}, GroupStrategy::strict_spread), Error);
 }
 
-TEST_F(ClusterGroups, StrictPackOnTheNodeThatHasRoom) {
+TEST_F(ClusterGroups, StrictPackOnTheNodeWhereItFits) {
   start(1);
   join("second", 3);
   PlacementGroup group({{.num_cpus = 1}, {.num_cpus = 2}}, GroupStrategy::strict_pack);

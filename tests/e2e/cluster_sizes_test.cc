@@ -1,5 +1,5 @@
-// Messages of any size, and processes that do not read: within a node and between nodes nothing is dropped, and no node is
-// lost.
+// Messages of any size, and processes that do not read: within a node and between nodes nothing is dropped, and no node
+// is lost.
 #include <signal.h>
 #include <unistd.h>
 
@@ -184,8 +184,8 @@ TEST_F(ClusterSizes, ActorsWithoutCpusDoNotPileUpAtHome) {
   EXPECT_EQ(create(20), (std::map<std::string, int>{{"head", 12}, {"second", 12}}));
 }
 
-// What others own is asked for together, and what lies on other nodes brought together: the time for each is a fraction of
-// a journey there and back.
+// What others own is asked for together, and what lies on other nodes brought together: the time for each is a fraction
+// of a journey there and back.
 TEST_F(ClusterSizes, ManyBorrowedObjectsAreFetchedTogether) {
   start(2);
   join("second", 2);
@@ -227,7 +227,7 @@ TEST_F(ClusterSizes, ManyBorrowedObjectsAreFetchedTogether) {
   EXPECT_TRUE(behind) << "what comes after it can be read";
 }
 
-TEST_F(ClusterSizes, AWrongAddressIsToldAtOnce) {
+TEST_F(ClusterSizes, AWrongAddressIsReportedAtOnce) {
   start();
   MemberProcess none(member_arguments("127.0.0.1:70010", "second", 1));
   EXPECT_EQ(none.status(5s * slowness()), 3);

@@ -62,7 +62,7 @@ int until_stopped(int cell, std::stop_token stop) {
   ++outside()[static_cast<std::size_t>(cell)];
   const auto deadline = std::chrono::steady_clock::now() + 20s;
   while (!stop.stop_requested() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(100us);
-  throw std::runtime_error(stop.stop_requested() ? "stopped" : "never told");
+  throw std::runtime_error(stop.stop_requested() ? "stopped" : "never asked to stop");
 }
 int hangs(int cell) {
   ++outside()[static_cast<std::size_t>(cell)];
@@ -194,7 +194,7 @@ TEST_F(ClusterTasks, ReferencesTravelAndAreCounted) {
   }
   EXPECT_EQ(get(remote<sum_inside>.options(there())(refs)), expected);
   EXPECT_EQ(get(remote<sum_inside>(refs)), expected);
-  // Owned by a worker there, lent to us; then lent on to a worker here.
+  // Owned by a worker there and borrowed by us; then borrowed by a worker here, too.
   for (const std::size_t n : {100UL, 100'000UL}) {
     auto [name, inner] = get(remote<put_there>.options(there())(n));
     EXPECT_EQ(name, "second");
@@ -276,7 +276,7 @@ TEST_F(ClusterTasks, NoTaskWaitsBehindAnotherForEver) {
 TEST_F(ClusterTasks, PackThenSpread) {
   start(2);
   join("second", 2);
-  warm_up("second", 2);  // not this node: it would hold leases of another shape for a while, and have no room
+  warm_up("second", 2);  // not this node: it would hold leases of another shape for a while, and be full
   std::vector<Ref<std::string>> few, many;
   for (int i = 0; i < 2; ++i) few.push_back(remote<where>(30));
   EXPECT_EQ(count(few), (std::map<std::string, int>{{"head", 2}}));

@@ -1,4 +1,4 @@
-// Nodes join and leave: which nodes may join, which processes are told, and what is left.
+// Nodes join and leave: which nodes may join, which processes are notified, and what is left.
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -109,7 +109,7 @@ TEST_F(Cluster, DriverIsKilled) {
   expect_nothing_left(head);
 }
 
-// --- a node dies, by whatever death: its task runs again elsewhere, and nothing of it is left
+// --- a node dies for any reason: its task runs again elsewhere, and nothing of it is left
 
 int sleeper(int milliseconds) {
   ++outside()[10];

@@ -1,4 +1,4 @@
-// Coroutines as tasks and as methods of actors: what interleaves, what keeps its order, and what is left where they end.
+// Coroutines as tasks and as methods of actors: what interleaves, what keeps its order, what is left at their end.
 #include <gtest/gtest.h>
 
 #include <signal.h>
@@ -161,7 +161,7 @@ TEST_F(Coroutines, ATaskAwaitsItsArguments) {
   EXPECT_EQ(get(text), "number 1");
 }
 
-// More of them than CPUs, each waiting for the next: they lend theirs.
+// More of them than CPUs, each waiting for the next: they release theirs.
 Task<int> chain(int depth) {
   if (depth == 0) co_return 0;
   auto next = remote<chain>(depth - 1);
@@ -204,7 +204,7 @@ TEST_F(Coroutines, CallsWaitForEachOtherInOneThread) {
   EXPECT_EQ(outside()[kFrames], 0);
 }
 
-TEST_F(Coroutines, AThousandAtATimeUnlessToldOtherwise) {
+TEST_F(Coroutines, AThousandAtATimeByDefault) {
   auto gateway = actor<Gateway>();
   auto shut = shut_gate();
   std::vector<Ref<int>> calls;
@@ -215,7 +215,7 @@ TEST_F(Coroutines, AThousandAtATimeUnlessToldOtherwise) {
   EXPECT_EQ(Gauge::highest(kAtATime), 1'000);
 }
 
-TEST_F(Coroutines, NoMoreAtATimeThanTold) {
+TEST_F(Coroutines, NoMoreAtATimeThanAllowed) {
   auto gateway = actor<Gateway>.options({.max_concurrency = 3})();
   auto shut = shut_gate();
   std::vector<Ref<int>> calls;

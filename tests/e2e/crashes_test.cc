@@ -39,7 +39,7 @@ class Crashes : public testing::Test {
   }
 };
 
-// What the caller of a task that crashes is told.
+// The error that the caller of a task that crashes gets.
 template <class... Args, class F>
 std::string told(F remote, Args... args) {
   const auto result = manta::try_get(remote.options({.max_retries = 0})(args...));

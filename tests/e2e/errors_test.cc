@@ -1,4 +1,4 @@
-// What fails, how often it is tried, and what the user is told.
+// What fails, how often it is tried, and what the error says.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

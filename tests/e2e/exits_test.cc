@@ -1,4 +1,4 @@
-// How processes of tasks and actors end: what the caller is told is how it was.
+// How processes of tasks and actors end: the caller's error says how.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

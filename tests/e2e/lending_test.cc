@@ -122,7 +122,7 @@ TEST_F(Lending, AThreadThatAConstructorStarts) {
   EXPECT_EQ(manta::get(refs, 20s), (std::vector<int>{7, 7}));
 }
 
-// A thread that still waits when its task has ended lends nothing of the tasks that come after.
+// A thread that still waits when its task has ended releases no CPUs of later tasks.
 int leaves_a_thread_behind() {
   std::thread([] {
     const Ref<int> opened = manta::remote<gate>.options({.num_cpus = 0})();

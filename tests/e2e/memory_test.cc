@@ -21,7 +21,7 @@ using manta::e2e::outside;
 constexpr std::size_t kStarts = 0, kOpen = 1, kHolding = 2;
 constexpr std::size_t kMiB = 1 << 20;
 
-// Takes so much, and keeps it until it is told to end.
+// Takes so much, and keeps it until the test ends it.
 int takes(int mib) {
   ++outside()[kStarts];
   std::vector<char> memory(static_cast<std::size_t>(mib) * kMiB, 1);

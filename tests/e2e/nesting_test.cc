@@ -65,8 +65,8 @@ TEST_F(Nesting, FanOutTrees) {
   EXPECT_EQ(manta::get(manta::remote<leaves>(1, 2000)), 2000);
 }
 
-// Rights can run only once all lefts were submitted (their gate), so lefts have to give their CPUs away while they wait.
-// (A right must not wait for its left by other means than Manta's: nothing promises that lefts start first.)
+// Rights can run only once all lefts were submitted (their gate), so lefts have to give their CPUs away while they
+// wait. (A right must not wait for its left by other means than Manta's: nothing promises that lefts start first.)
 int gate(int cell) {
   await_cell(static_cast<std::size_t>(cell), 1, std::chrono::seconds(100));
   return 1;

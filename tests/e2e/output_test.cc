@@ -1,4 +1,4 @@
-// What workers print, as the driver's terminal shows it. Each test runs a whole program (this one, with --program=NAME).
+// Workers' output on the driver's terminal. Each test runs a whole program (this one, with --program=NAME).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

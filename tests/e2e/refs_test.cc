@@ -145,7 +145,7 @@ TEST(Refs, StructOfRefsAsResult) {
   EXPECT_EQ(sum_of_batch(manta::get(batch)), 90 + 50'000 + 20 + 1000);
 }
 
-// A task that keeps a ref after its end: it must stay valid although the program that lent it drops its own.
+// A task that keeps a ref after its end: it must stay valid although the program that passed it drops its own.
 Ref<Ints>& kept() {
   static Ref<Ints> ref;
   return ref;

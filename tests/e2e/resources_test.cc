@@ -45,7 +45,7 @@ std::vector<int> visible_gpus() {
   return gpus;
 }
 
-// Books, outside of Manta, what its options said, for a moment. GPUs: those that it sees.
+// Counts, outside of Manta, what its options requested, for a moment. GPUs: those that it sees.
 int hold(int cpu, int gpu, int memory, int license, int microseconds) {
   const Gauge running(kRunning), c(kCpu, cpu), m(kMemory, memory), l(kLicense, license);
   std::vector<std::unique_ptr<Gauge>> gpus;

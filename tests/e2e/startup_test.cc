@@ -100,7 +100,7 @@ int takes_too_much() {
   return 0;
 }
 
-// The child does as it is told; the parent's runtime goes on.
+// The child calls `child`; the parent's runtime goes on.
 int forks(const std::function<int()>& child) {
   auto runtime = start();
   auto open = manta::remote<waits_for_ever>();
@@ -278,7 +278,7 @@ TEST(Startup, AForkedChildLeavesTheRuntimeToItsParent) {
   }
 }
 
-TEST(Startup, ADaemonIsToldThatItHasNoRuntime) {
+TEST(Startup, ADaemonsErrorSaysThatItHasNoRuntime) {
   const ProgramRun run = run_program({"--program=becomes_a_daemon"});
   EXPECT_TRUE(run.in_time);
   EXPECT_EQ(run.status, 0);

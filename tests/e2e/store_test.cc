@@ -1,4 +1,4 @@
-// A store of 32 MiB: what does not fit is refused clearly, and there is room again once references are dropped.
+// A store of 32 MiB: what does not fit is refused clearly, and there is space again once references are dropped.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -46,7 +46,7 @@ Error error_of(F call) {
   return Error(ErrorCode::internal, "nothing thrown");
 }
 
-// Frees travel from process to process: room appears a moment after the last reference went.
+// Frees travel from process to process: space appears a moment after the last reference went.
 template <class F>
 auto soon(F call) {
   const auto limit = std::chrono::steady_clock::now() + 5s * manta::e2e::slowness();
@@ -100,7 +100,7 @@ TEST(Store, ResultThatDoesNotFit) {
   EXPECT_EQ(manta::get(manta::remote<length>(manta::remote<make>(kMiB, 1))), kMiB);
 }
 
-TEST(Store, FullOfResultsAndRoomAgain) {
+TEST(Store, FullOfResultsAndFreeAgain) {
   std::vector<Ref<Bytes>> kept;
   for (int i = 0; i < 12; ++i) kept.push_back(manta::remote<make>(4 * kMiB, i));
   int failed = 0;
@@ -157,7 +157,7 @@ TEST(Store, ChurnOfManySmallBlocks) {
 // A dead worker's objects stay readable for the processes that refer to them; then their memory is free again.
 int die() { std::_Exit(5); }
 
-TEST(Store, DeadWorkersGiveTheirRoomBack) {
+TEST(Store, DeadWorkersGiveTheirSpaceBack) {
   for (int i = 0; i < 12; ++i) {
     soon([&] {
       auto result = manta::remote<make>(4 * kMiB, 3);

@@ -208,7 +208,7 @@ TEST_F(Waiting, SlowAndQuickWaitersShareTheDraining) {
 }
 
 // A thread that was the one to drain leaves, and touches Manta no more: the one that sleeps must hear of its result.
-TEST_F(Waiting, WhoLeavesHandsTheDrainingOver) {
+TEST_F(Waiting, AThreadThatLeavesHandsTheDrainingOver) {
   for (int round = 0; round < 150; ++round) {
     outside().clear();
     auto slow = manta::remote<when_open>(1, round);
@@ -232,7 +232,7 @@ TEST_F(Waiting, WhoLeavesHandsTheDrainingOver) {
   }
 }
 
-TEST_F(Waiting, ResultsComeInWhileNobodyWaits) {
+TEST_F(Waiting, ResultsComeInWhileNoThreadWaits) {
   std::vector<Ref<int>> refs;
   for (int i = 0; i < 5000; ++i) refs.push_back(manta::remote<square>(i));
   const auto limit = std::chrono::steady_clock::now() + 20s * manta::e2e::slowness();

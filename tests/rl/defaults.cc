@@ -1,6 +1,6 @@
 // rl_defaults FIRST_SEED LAST_SEED [CASE]: trains with the defaults of the options alone, and prints the mean return of
-// 100 evaluation episodes for each seed. The exit status is 1 where one is below what its case asks for. CASE: part of a
-// line's beginning, as "dqn" or "ppo CartPole".
+// 100 evaluation episodes for each seed. The exit status is 1 where one is below what its case asks for. CASE: part of
+// a line's beginning, as "dqn" or "ppo CartPole".
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// What the tests serve.
+// Callables and models that the tests serve.
 #pragma once
 
 #include <unistd.h>
@@ -39,7 +39,8 @@ struct Pid {
   std::string text;
 };
 
-// The size of the batch that a number was in, and its square root's sign; 13 fails alone, 666 makes the whole batch fail.
+// Returns the size of the batch that a number was in, and the sign of its square root. 13 fails alone; 666 makes its
+// whole batch fail.
 struct Sizes {
   std::vector<manta::Result<std::vector<int>>> operator()(const Batch<int>& numbers) {
     std::vector<manta::Result<std::vector<int>>> answers;
@@ -86,21 +87,21 @@ struct Twice {
   }
 };
 
-// Two deployments: asks Sum, and adds one.
+// A composition: calls Sum and adds one.
 struct Composed {
   explicit Composed(Handle<Sum> handle) : sum(std::move(handle)) {}
   double operator()(const Point& point) { return manta::get(sum(point)) + 1; }
   Handle<Sum> sum;
 };
 
-// Answers as Pid does, which it asks.
+// Passes on the answer of Pid.
 struct Relay {
   explicit Relay(Handle<Pid> handle) : pid(std::move(handle)) {}
   std::string operator()(const Request&) { return manta::get(pid(Request{})); }
   Handle<Pid> pid;
 };
 
-// Ill from the third call on.
+// Unhealthy from the third call on.
 struct Ill {
   int operator()(int x) {
     ++calls;

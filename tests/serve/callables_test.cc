@@ -1,4 +1,4 @@
-// What is served: JSON, raw requests, batches, models, handles; over real sockets, from worker processes.
+// Callables: JSON, raw requests, batches, models, handles; over real sockets, from worker processes.
 #include <cstring>
 #include <future>
 #include <set>
@@ -32,7 +32,7 @@ TEST(Serve, LabelsItsReplicasAsTheClass) {
               ::testing::EndsWith("serve::testing::Sum"));
 }
 
-TEST(Serve, GivesTheWholeRequestToWhoAsksForIt) {
+TEST(Serve, GivesTheWholeRequestToCallablesThatTakeIt) {
   Server server = run(deployment<Echo>({.name = "echo"}), kAnyPort);
   Client client(server.address());
   EXPECT_EQ(client.get("/echo?a=1&b=2").body, "GET /echo a=1&b=2  ");
@@ -114,7 +114,7 @@ TEST(Serve, ABatchMayWaitForOthers) {
   }
   for (int i = 0; i < 3; ++i)
     EXPECT_EQ(answers[static_cast<std::size_t>(i)].get().body, "[" + std::to_string(i) + ",3]");
-  // One that stays alone leaves when it has waited long enough.
+  // A request that stays alone leaves after batch_wait.
   server.run(deployment<Sizes>({.name = "short", .max_batch_size = 3, .batch_wait = std::chrono::milliseconds(20)}));
   EXPECT_EQ(Client(server.address()).post("/short", "7").body, "[7,1]");
 }

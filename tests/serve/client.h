@@ -1,4 +1,4 @@
-// A client of HTTP/1.1 on a plain socket: sends what it is told, byte for byte, and reads one response after the other.
+// A client of HTTP/1.1 on a plain socket: sends its input byte for byte and reads one response after the other.
 #pragma once
 
 #include <chrono>
@@ -8,32 +8,32 @@
 namespace manta::serve::testing {
 
 struct Answer {
-  int status = 0;  // 0: the connection ended without one
+  int status = 0;  // 0: the connection ended without a response
   std::string head;
   std::string body;
-  // Value of a header, its name as the server writes it.
+  // A header's value, by its name as the server writes it.
   std::string header(std::string_view name) const;
 };
 
-// Threading: one thread. Ownership: of its socket.
+// Threading: one thread. Ownership: owns its socket.
 class Client {
  public:
   explicit Client(const std::string& address);
   ~Client();
   Client(const Client&) = delete;
 
-  void send(std::string_view bytes);             // ignores that the other side may have closed
+  void send(std::string_view bytes);             // ignores that the server may have closed
   Answer read();                                 // waits for 20 s at most
-  std::string read_head();                       // for a response that has no body whatever it announces
-  std::string read_all();                        // until the other side closes, 20 s at most
-  bool closed(std::chrono::milliseconds limit);  // by the other side
+  std::string read_head();                       // for a response without the body that its head announces
+  std::string read_all();                        // until the server closes, 20 s at most
+  bool closed(std::chrono::milliseconds limit);  // by the server
 
   Answer get(const std::string& path);
   Answer post(const std::string& path, std::string_view body, const std::string& headers = "");
 
  private:
   int socket_ = -1;
-  bool more();  // false: the other side has closed
+  bool more();  // false: the server has closed
   std::string buffer_;
 };
 

@@ -1,4 +1,4 @@
-// What clients may send by mistake or in malice: each gets an answer that says what is wrong, and the server goes on.
+// Faulty and malicious requests: each gets an answer that names the fault, and the server keeps running.
 #include <poll.h>
 #include <sys/resource.h>
 
@@ -25,7 +25,7 @@ class Hostile : public ::testing::Test {
     server_.run(deployment<Echo>({.name = "echo"}));
     server_.run(deployment<Twice>({.name = "twice"}));
   }
-  // Sends it on a connection of its own.
+  // Sends the bytes on a new connection.
   Answer raw(const std::string& bytes) {
     Client client(server_.address());
     client.send(bytes);
@@ -135,7 +135,7 @@ TEST_F(Hostile, BytesByChance) {
       }
     }
     Client client(server_.address());
-    client.send(bytes);  // and is gone, mostly
+    client.send(bytes);  // and mostly closes at once
     if (i % 20 == 0) {
       const int status = client.read().status;
       EXPECT_TRUE(status == 0 || status == 200 || (status >= 400 && status < 500)) << status;
@@ -159,7 +159,7 @@ TEST(HostileLoad, ThousandsOfIdleConnections) {
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  const std::size_t count = limit.rlim_cur > 21'000 ? 10'000 : limit.rlim_cur / 2 - 100;  // both ends are here
+  const std::size_t count = limit.rlim_cur > 21'000 ? 10'000 : limit.rlim_cur / 2 - 100;  // this process has both ends
   Server server = run(deployment<Echo>({.name = "echo"}), {.port = 0});
   std::vector<std::unique_ptr<Client>> idle;
   for (std::size_t i = 0; i < count; ++i) idle.push_back(std::make_unique<Client>(server.address()));
@@ -169,7 +169,7 @@ TEST(HostileLoad, ThousandsOfIdleConnections) {
   EXPECT_EQ(idle.back()->post("/echo", "x").status, 200);
 }
 
-TEST(AccessLog, ALineForEachResponseThatNobodyCanForge) {
+TEST(AccessLog, AnUnforgeableLineForEachResponse) {
   const std::string file = ::testing::TempDir() + "manta_access." + std::to_string(::getpid());
   {
     Server server = run(deployment<Echo>({.name = "echo"}), {.port = 0, .access_log = file});

@@ -1,5 +1,5 @@
-// A server for tests of its HTTP: /echo says what it was asked, /slow takes longer than any test, the model `same` gives
-// its input back. Prints its address.
+// A server for tests of its HTTP: /echo describes the request, /slow takes longer than any test, the model `same`
+// returns its input. Prints its address.
 #include <chrono>
 #include <cstdio>
 #include <thread>
@@ -28,7 +28,7 @@ struct Slow {
   }
 };
 
-// Gives back what it gets; with three rows it breaks its word about the output.
+// Returns its input; for three rows its output differs from the declared one.
 struct Same {
   serve::ModelInfo info() const {
     return {.inputs = {{"x", serve::DataType::FP32, {-1, 2}}}, .outputs = {{"y", serve::DataType::FP32, {-1, 2}}}};

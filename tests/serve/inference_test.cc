@@ -1,4 +1,4 @@
-// The Open Inference Protocol's body, JSON and binary, there and back.
+// Decoding and encoding bodies of the Open Inference Protocol, JSON and binary.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -56,7 +56,7 @@ TEST(Inference, BinaryTensors) {
   EXPECT_EQ(Json::parse(response.body.substr(0, length))["outputs"][0]["parameters"]["binary_data_size"], 12);
 }
 
-// Triton's server writes and reads NaN, Infinity and -Infinity, as Python's json does; its client sends them so.
+// Triton's server writes and reads NaN, Infinity and -Infinity, as Python's json does; its client sends them too.
 TEST(Inference, NaNAndInfinitiesTravelAsTritonHasThem) {
   const float infinity = std::numeric_limits<float>::infinity();
   const float values[] = {1.0F, infinity, -infinity, std::nanf("")};

@@ -1,4 +1,4 @@
-// Deployments over time: started, overloaded, killed, updated, ended. No request that was accepted is lost.
+// Deployments over time: started, overloaded, killed, updated, ended. No accepted request is lost.
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -24,7 +24,7 @@ const HttpOptions kAnyPort{.port = 0};
 
 int pid_of(const std::string& body) { return std::stoi(body.substr(body.find(':') + 1)); }
 
-// Threads that ask /pid without a pause, each on one connection.
+// Threads that request /pid without a pause, each on one connection.
 class Load {
  public:
   Load(const Server& server, int clients) {
@@ -159,7 +159,8 @@ TEST(Life, AHandleInAnotherDeploymentFollowsUpdates) {
       return answer.starts_with(std::to_string(version) + ":");
     })) << answer;
     EXPECT_TRUE(within([&] {
-      (void)client.get("/relay");  // it follows while it is called: the roster between two updates has old replicas too
+      (void)client.get(
+          "/relay");  // a handle in use follows updates: between two of them the roster has old replicas too
       return ::kill(old, 0) != 0;
     })) << "a replica that no handle has lives on";
   }
@@ -229,7 +230,7 @@ TEST(Life, AnIllReplicaIsStartedAgain) {
   Client client(server.address());
   const std::string first = client.post("/ill", "0").body;
   client.post("/ill", "1");
-  client.post("/ill", "1");  // from now on it says that it is ill
+  client.post("/ill", "1");  // from now on it reports that it is unhealthy
   std::string now = first;
   for (const auto end = std::chrono::steady_clock::now() + 20s;
        now == first && std::chrono::steady_clock::now() < end;) {

@@ -1,4 +1,4 @@
-// JSON as callables take it and give it: numbers that do not fit are refused, NaN and infinities are themselves.
+// JSON for and from callables: numbers that do not fit are refused; NaN and infinities are kept.
 #include <cmath>
 #include <limits>
 #include <map>

@@ -1,5 +1,5 @@
-// Replicas that are replaced, scaled away or stopped end within graceful_shutdown_timeout, whatever handles have them;
-// calls through such a handle succeed.
+// Replicas that are replaced, removed by scaling or stopped end within graceful_shutdown_timeout, even if handles refer
+// to them; calls through such a handle succeed.
 #include <signal.h>
 
 #include <algorithm>
@@ -26,11 +26,11 @@ using Clock = std::chrono::steady_clock;
 const HttpOptions kAnyPort{.port = 0};
 constexpr std::chrono::seconds kMargin{2};
 
-// A process with a handle, which it uses when it is told to.
+// A process with a handle, which it uses on request.
 struct Caller {
   explicit Caller(Handle<Pid> handle) : pid(std::move(handle)) {}
   std::string ask(const std::string& query) { return manta::get(pid(Request{.query = query})); }
-  // Calls that wait for each other at the replicas; how many were answered.
+  // Makes calls that queue at the replicas; returns how many were answered.
   int ask_often(int times) {
     std::vector<Ref<std::string>> answers;
     for (int i = 0; i < times; ++i) answers.push_back(pid(Request{.query = "slow"}));
@@ -41,7 +41,7 @@ struct Caller {
   Handle<Pid> pid;
 };
 
-// Its version 0 answers no request "hold".
+// Version 0 never answers the request "hold".
 struct Holds {
   std::string operator()(const Request& request) {
     while (request.query == "hold" && text == "0") std::this_thread::sleep_for(1ms);
@@ -79,7 +79,7 @@ DeploymentOptions options(int replicas, std::chrono::milliseconds graceful) {
 
 class Replaced : public ::testing::Test {
  protected:
-  // Two replicas, and a caller that has called once and is idle from then on.
+  // Two replicas, and a caller that has called once and is idle since.
   void start(std::chrono::milliseconds graceful) {
     graceful_ = graceful;
     const Handle<Pid> handle = server.run(deployment<Pid>(options(2, graceful), "0"));
@@ -87,7 +87,7 @@ class Replaced : public ::testing::Test {
     ASSERT_THAT(ask(), StartsWith("0:"));
     begin();
   }
-  // The replicas that are there now are to end from now on.
+  // The present replicas should end from now on.
   void begin() {
     old = pids_of(server, 2);
     ASSERT_EQ(old.size(), 2u);
@@ -160,7 +160,7 @@ TEST_F(Replaced, AShutDownAnswersTheCallsThatAreUnderWay) {
   EXPECT_EQ(manta::get(answered), 10);
 }
 
-// The callers' pauses are shorter and longer than the time for which a handle trusts what it knows.
+// The callers' pauses are shorter and longer than kRosterIsFresh.
 TEST_F(Replaced, NoCallFailsWhileVersionsFollowEachOther) {
   struct Pauses {
     explicit Pauses(Handle<Pid> handle) : pid(std::move(handle)) {}

@@ -1,4 +1,4 @@
-// Replicas that are busy, hang, die or cannot start, requests that kill, and clients that leave: no other request suffers.
+// Replicas that are busy, hang, die or cannot start, requests that kill, clients that leave: no other request suffers.
 #include <signal.h>
 #include <unistd.h>
 
@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 
 const HttpOptions kAnyPort{.port = 0};
 
-// A file that is there or not.
+// A flag for other processes: a file that exists or not.
 class Flag {
  public:
   explicit Flag(const std::string& name, bool there = false)
@@ -45,7 +45,7 @@ class Flag {
   static inline int made = 0;
 };
 
-// Until it is so; false: it was not within 20 s.
+// Waits until the condition holds; false: it did not within 20 s.
 template <class F>
 bool within_20s(const F& done) {
   for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end;) {
@@ -62,7 +62,7 @@ bool ready_replicas(const Server& server, int count) {
   return metric_is(server, "manta_serve_replicas{model=\"d\",version=\"1\"} " + std::to_string(count));
 }
 
-// Answers its pid. "hold": when the file is there. "abort": not at all. Cannot be made without its model.
+// Answers its pid. "hold": once the file exists. "abort": aborts. Its constructor fails without the model.
 struct Worker {
   explicit Worker(std::string gate_file = "", std::string model_file = "")
       : gate(std::move(gate_file)), model(std::move(model_file)) {
@@ -86,7 +86,7 @@ TEST(Replicas, LongRequestsAndQueuesEndNoHealthyProcess) {
   for (int i = 0; i < 4; ++i) {
     answers.push_back(std::async(std::launch::async, [&] { return Client(server.address()).get("/d?hold"); }));
   }
-  std::this_thread::sleep_for(1500ms);  // several times what a process that hangs is given
+  std::this_thread::sleep_for(1500ms);  // several times the limit for a process that hangs
   EXPECT_EQ(Client(server.address()).get("/v2/health/ready").status, 200);
   gate.set(true);
   for (auto& each : answers) {
@@ -129,7 +129,7 @@ TEST(Replicas, OneThatCannotStartAgainGetsNoRequests) {
   EXPECT_TRUE(within_20s([&] { return ready_replicas(server, 2); }));
 }
 
-TEST(Replicas, RequestsWaitForAReplicaForAMomentAndAreThenToldWhy) {
+TEST(Replicas, RequestsWaitForAReplicaForAMomentAndThenFailWithTheReason) {
   const Flag model("model", true);
   Server server = run(deployment<Worker>({.name = "d", .num_replicas = 1}, "", model.path), kAnyPort);
   Client client(server.address());
@@ -143,7 +143,7 @@ TEST(Replicas, RequestsWaitForAReplicaForAMomentAndAreThenToldWhy) {
   EXPECT_EQ(waits.get().status, 200);
   model.set(false);
   ASSERT_EQ(::kill(std::stoi(client.get("/d").body), SIGKILL), 0);
-  Answer refused = client.get("/d");  // it may have been answered by the process that was about to end
+  Answer refused = client.get("/d");  // the ending process may have answered it
   if (refused.status == 200) refused = client.get("/d");
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.header("Retry-After"), "1");
@@ -151,7 +151,7 @@ TEST(Replicas, RequestsWaitForAReplicaForAMomentAndAreThenToldWhy) {
   EXPECT_THAT(refused.body, HasSubstr("is away"));
   const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(client.get("/d").status, 503);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, 2s) << "those that come later are told at once";
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 2s) << "those that come later fail at once";
   model.set(true);
   EXPECT_TRUE(within_20s([&] { return client.get("/d").status == 200; }));
   EXPECT_EQ(client.get("/v2/health/ready").status, 200);
@@ -177,7 +177,7 @@ TEST(Replicas, ASlowRequestHoldsUpNoOtherWhileAReplicaIsFree) {
   const Flag gate("gate");
   Server server = run(deployment<Worker>({.name = "d", .num_replicas = 2}, gate.path), kAnyPort);
   for (int i = 0; i < 50; ++i)
-    ASSERT_EQ(Client(server.address()).get("/d").status, 200);  // requests are fast, as far as is known
+    ASSERT_EQ(Client(server.address()).get("/d").status, 200);  // so the router expects fast requests
   auto slow = std::async(std::launch::async, [&] { return Client(server.address()).get("/d?hold"); });
   std::vector<std::future<Answer>> fast;
   for (int i = 0; i < 40; ++i)

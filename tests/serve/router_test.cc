@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 const Router::Time kStart{};
 
-// Gives dispatches their numbers, and adds replicas that are ready.
+// A router with ready replicas, which numbers its dispatches.
 struct Fixture {
   explicit Fixture(const Router::Options& options, int replicas = 1) : router(options) {
     for (int i = 0; i < replicas; ++i) add(static_cast<ReplicaId>(i));
@@ -30,7 +30,7 @@ struct Fixture {
     if (dispatch) ++next_id;
     return dispatch;
   }
-  // All that can leave now.
+  // All dispatches that can leave now.
   std::vector<Router::Dispatch> all(Router::Time now = kStart) {
     std::vector<Router::Dispatch> sent;
     while (auto dispatch = next(now)) sent.push_back(*dispatch);
@@ -39,7 +39,7 @@ struct Fixture {
   void enqueue(RequestId from, RequestId to, Router::Time now = kStart) {
     for (RequestId request = from; request <= to; ++request) ASSERT_TRUE(router.enqueue(request, now));
   }
-  // Requests take so long, as far as the router has seen.
+  // Makes the router expect that a request takes `cost`.
   void learn(std::chrono::nanoseconds cost) {
     router.enqueue(0, kStart);
     const auto dispatch = next();
@@ -110,7 +110,7 @@ TEST(Router, WhatWaitsBehindASlowRequestComesBackForAFreeReplica) {
   EXPECT_EQ(*f.router.deadline(), kStart + Router::kPatience);
   const auto taken = f.router.take_back(kStart + Router::kPatience);
   EXPECT_EQ(taken, (std::vector<DispatchId>{behind[1], behind[2]})) << "the newer half";
-  EXPECT_TRUE(f.router.take_back(kStart + Router::kPatience).empty()) << "each is told once";
+  EXPECT_TRUE(f.router.take_back(kStart + Router::kPatience).empty()) << "each is announced once";
   for (const DispatchId id : taken) {
     EXPECT_FALSE(f.router.oldest(id));
     f.router.returned(id);
@@ -161,7 +161,7 @@ TEST(Router, ADrainingReplicaAndOneThatIsNotReadyGetNothing) {
   f.router.set_ready(1, true);
   EXPECT_FALSE(f.router.hopeless(kStart + Router::kHope));
   f.router.remove(1);
-  f.router.finished(2, kStart, 1us);  // of one that is gone
+  f.router.finished(2, kStart, 1us);  // of a removed replica
 }
 
 TEST(Router, TheRequestThatKillsIsFoundAndTheOthersOfItsBatchSucceed) {
@@ -218,7 +218,8 @@ TEST(Router, WhatALeavingClientAskedForIsDropped) {
   EXPECT_EQ(left, (Requests{2, 4}));
 }
 
-// Any history: in order, within limits, nothing lost or doubled, and no replica is idle while a request could leave.
+// Random histories: requests leave in order and within limits, none is lost or sent twice, and no replica is idle while
+// a request could leave.
 TEST(Router, RandomHistories) {
   for (std::uint32_t seed = 1; seed <= 200; ++seed) {
     std::mt19937 random(seed);
@@ -236,7 +237,7 @@ TEST(Router, RandomHistories) {
     };
     std::map<ReplicaId, Known> replicas;
     std::vector<Router::Dispatch> sent;
-    std::set<RequestId> waiting, dead;  // dead: tried alone from now on
+    std::set<RequestId> waiting, dead;  // dead: retried alone from now on
     Router::Time now = kStart;
     RequestId next_request = 1;
     DispatchId next_dispatch = 1;

@@ -1,4 +1,4 @@
-// script_model_writer FILE: a TorchScript model of two inputs and two outputs: scaled = 2 a + b, and the sum of its rows.
+// script_model_writer FILE: a TorchScript model of two inputs and two outputs: scaled = 2 a + b, and its rows' sums.
 #include <torch/script.h>
 
 int main(int argc, char** argv) {

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM while a program serves, and what the program had set for them.
+// SIGINT and SIGTERM while a program serves, and the program's own handlers of them.
 #include <signal.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-// LibTorch's models as deployments: modules of the C++ API, TorchScript files, tensors there and back.
+// LibTorch's models as deployments: modules of the C++ API, TorchScript files, conversion of tensors.
 #include <unistd.h>
 
 #include <cstdio>
@@ -154,7 +154,7 @@ TEST(ServeTorch, AFileThatIsNoModelIsNamed) {
   std::remove(file.c_str());
 }
 
-// Exceptions as torch.jit.script writes them: with the name of Python's class.
+// An exception as torch.jit.script writes it: with the name of Python's class.
 struct PythonException : torch::jit::SugaredValue {
   explicit PythonException(const std::string& name) : qualified("builtins." + name) {}
   std::string kind() const override { return "Python exception"; }
@@ -175,7 +175,7 @@ struct PythonNames : torch::jit::NativeResolver {
   }
 };
 
-// A model of this source, loaded from a file.
+// A model of the given source, loaded from a file.
 class Script {
  public:
   explicit Script(const std::string& source, ModelInfo info = {})

@@ -1,4 +1,4 @@
-// A replica that finds no place says so, and so does the error of run().
+// A replica that lacks resources says so, and so does the error of run().
 #include "tests/serve/waits_test.h"
 
 #include <gtest/gtest.h>

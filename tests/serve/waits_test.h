@@ -1,4 +1,4 @@
-// Rows of tests/support/waits.h: deployments whose replicas find no place.
+// Rows of tests/support/waits.h: deployments whose replicas lack resources.
 #pragma once
 
 #include "tests/support/waits.h"

@@ -1,4 +1,4 @@
-// HTTP/1.1 on real connections: what comes back for what is sent, byte for byte.
+// HTTP/1.1 on real connections: requests and responses, byte for byte.
 #include <unistd.h>
 
 #include <fstream>
@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using namespace std::chrono_literals;
 
-// What its query asks for.
+// Returns what the query asks for.
 struct Answers {
   Response operator()(const Request& request) {
     const std::string& query = request.query;
@@ -40,7 +40,7 @@ class Wire : public ::testing::Test {
     server_.run(deployment<Echo>({.name = "echo"}));
     server_.run(deployment<Answers>({.name = "answers"}));
   }
-  // All that comes back until the server closes; ask for that.
+  // All bytes until the server closes; the request must ask for that.
   std::string exchange(const std::string& bytes) {
     Client client(server_.address());
     client.send(bytes);
@@ -132,7 +132,7 @@ TEST_F(Wire, HeadAndStatusesWithoutContent) {
     EXPECT_EQ(answer.body, "");
     EXPECT_EQ(answer.header("Content-Length"), answer.status == 205 ? "0" : "");
   }
-  EXPECT_EQ(client.get("/answers").body, "/answers|x|");  // nothing was left of the others
+  EXPECT_EQ(client.get("/answers").body, "/answers|x|");  // nothing is left of the other requests
   EXPECT_EQ(responses(exchange("HEAD /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), 1);
   EXPECT_THAT(exchange("HEAD /echo HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"), ::testing::EndsWith("\r\n\r\n"));
 }
@@ -157,9 +157,9 @@ TEST_F(Wire, ExpectationsAreAnsweredBeforeTheBody) {
   client.send("2\r\nok\r\n0\r\n\r\n");
   EXPECT_EQ(client.read().body, "/answers|x|ok");
   client.send("GET /answers HTTP/1.1\r\n" + expect + "\r\n");
-  EXPECT_EQ(client.read().status, 200);  // nothing is to come
+  EXPECT_EQ(client.read().status, 200);  // no body follows
   client.send("POST /answers HTTP/1.1\r\n" + expect + "Content-Length: 2\r\n\r\nok");
-  EXPECT_EQ(client.read().status, 200);  // it has come
+  EXPECT_EQ(client.read().status, 200);  // the body is there
   const std::string length = "Content-Length: 2\r\n\r\n";
   EXPECT_THAT(exchange("POST /nowhere HTTP/1.1\r\n" + expect + length), HasSubstr("HTTP/1.1 404 "));
   EXPECT_THAT(exchange("PUT /echo HTTP/1.1\r\n" + expect + length), HasSubstr("HTTP/1.1 405 "));

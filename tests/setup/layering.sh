@@ -23,6 +23,37 @@ while read -r lines file; do
   [[ $file == total ]] || ((lines <= 500)) || breach "$file:501: LAYER-1: $lines lines; at most 500"
 done < <(wc -l /dev/null {core,train,tune,data,serve,rl,examples,bench,tests,cmake}/**/*.{h,cc,cu,sh,cmake,txt})
 
+# LAYER-16: comments, pages and names of tests name the thread, process or node that they mean, and use the field's terms:
+# a standby owner has no "heir". What stands in quotes or backticks is left out. A line with a comment has at most 120
+# columns, but for lines that a test reads (EXPECT).
+words='who|whom|whoever|somebody|nobody|everybody|anybody|heirs?|estates?|bequeath(s|ed)?|bequests?|goodbyes?|lent|loans?|news'
+in_names=$(sed -E 's/(^|\|)([a-z])/\1\U\2/g' <<<"$words")
+unfinished=(core/owner/ tests/core/owner/ serve/server/ core/DESIGN.md) # being rewritten
+prose=()
+for file in {,docs/}*.md {core,train,tune,data,serve,rl,examples,bench,tests}/**/*.{h,cc,cu,cpp,md,py,sh,txt} cmake/*; do
+  for folder in "${unfinished[@]}"; do [[ $file != "$folder"* ]] || continue 2; done
+  [[ -f $file && $file != tests/setup/layering* ]] && prose+=("$file")
+done
+while IFS= read -r found; do breach "$found"; done < <(((${#prose[@]} == 0)) || awk -v words="$words" -v in_names="$in_names" '
+  FNR == 1 { fenced = 0; cpp = FILENAME ~ /\.(h|cc|cu|cpp)$/; page = FILENAME ~ /\.md$/ }
+  page && /^```/ { fenced = !fenced }
+  {
+    text = $0
+    if (cpp || page && fenced) {
+      comment = match(text, /(^|[^:"])\/\//)
+      text = comment ? substr(text, RSTART) : ""
+      if (cpp && comment && length($0) > 120 && $0 !~ /^\/\/ EXPECT/)
+        print FILENAME ":" FNR ": LAYER-16: a line with a comment has " length($0) " columns; at most 120"
+    } else if (!page) {
+      text = match(text, /(^|[ \t])#/) ? substr(text, RSTART) : ""
+    }
+    gsub(/"[^"]*"|`[^`]*`/, "", text)
+    if (match(tolower(" " text " "), "[^a-z0-9_](" words ")[^a-z0-9_]"))
+      print FILENAME ":" FNR ": LAYER-16: not a plain word: " substr(" " text " ", RSTART + 1, RLENGTH - 2)
+    if (cpp && match($0, "^ *(TYPED_)?TEST(_F|_P)?\\(.*[a-z0-9_ ](" in_names ")([A-Z0-9_)]|$)"))
+      print FILENAME ":" FNR ": LAYER-16: not a plain name: " $0
+  }' "${prose[@]}")
+
 # LAYER-2: a room includes only itself and rooms to its left; private includes are written from the repository's root.
 position() { local left=${rooms%% "$1" *}; at=${#left}; } # sets `at`: how far to the right a room stands
 while IFS=: read -r file line text; do

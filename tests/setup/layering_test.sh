@@ -19,6 +19,16 @@ plant() {
   [[ $result == "$1" ]] || { echo "layering_test: $2 with '$3' was $result, expected $1"; failed=1; }
 }
 
+plant found core/net/a.h '// A message to the heir.'
+plant found core/net/a.h 'int x;  // whoever reads it'
+plant found core/net/a.cc 'TEST(Ring, NobodyWaits) {'
+plant found core/net/a.cc '// NEWS of a ring'
+plant found serve/a.md 'Somebody answers.'
+plant found train/a.py 'x = 1  # lent to another'
+plant found core/net/a.h "// $(printf 'x%.0s' {1..118})"
+plant clean core/net/a.h "// $(printf 'x%.0s' {1..117})"
+plant clean core/net/a.cc 'TEST(Ring, ReadsAWholeRecord) {  // the name "nobody", a `loan`'
+plant clean core/net/a.cc 'const Borrower* lent = find("heir");'
 plant clean core/net/a.cc '#include "core/base/b.h"\n#include "core/net/c.h"\n#include <thread>'
 plant found core/base/a.cc '#include "core/net/b.h"'
 plant found core/net/a.cc '#include "b.h"'

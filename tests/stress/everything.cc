@@ -1,9 +1,9 @@
 // Everything at once: trees of tasks, ordinary and coroutine actors, streams and a sharded parameter server, each in a
 // thread of the driver, while workers and zygotes are killed at random.
 //
-// Checked: every result is right, or its error is one that a death may cause where nothing is retried; streams bring each
-// item once and in order; parameters are the exact sum of all gradients, though pushes are repeated; and in the end
-// memory, descriptors, mappings and processes are what they were in the beginning.
+// Checked: every result is right, or its error is one that a death may cause where nothing is retried; streams bring
+// each item once and in order; parameters are the exact sum of all gradients, though pushes are repeated; and in the
+// end memory, descriptors, mappings and processes are what they were in the beginning.
 //
 //   stress_everything [--seconds=60] [--seed=N]
 #include <unistd.h>

@@ -1,8 +1,8 @@
 // Mixed tasks on several threads of the driver, while workers and zygotes are killed at random every 20-300 ms.
 //
 // What each task did is recorded outside of Manta. Checked: every task resolves once, with the right value or a right
-// error; one without retries runs at most once, others at most retries + 1 times; a kill costs at most the one task that
-// its worker ran; and in the end memory, descriptors, mappings and processes are what they were in the beginning.
+// error; one without retries runs at most once, others at most retries + 1 times; a kill costs at most the one task
+// that its worker ran; and in the end memory, descriptors, mappings and processes are what they were in the beginning.
 //
 //   stress_kills [--seconds=60] [--kills=200] [--threads=2] [--seed=N]
 #include <unistd.h>
@@ -256,7 +256,7 @@ class Lane {
     const auto value = manta::try_get(inner);
     if (value) return *value;
     if (value.error().code() != ErrorCode::object_lost)
-      complain(std::string("lent reference: ") + value.error().what());
+      complain(std::string("borrowed reference: ") + value.error().what());
     ++lost;
     return item.expected;
   }

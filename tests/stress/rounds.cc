@@ -1,5 +1,5 @@
 // Many short parallel rounds, as a data-parallel training makes them: put the parameters, submit a few tasks with a ref
-// to them, get all, repeat. Each round crosses the doorbells, leases and the store in a new order; a lost wake-up stops it.
+// to them, get all, repeat. Each round crosses doorbells, leases and the store in a new order; a lost wake-up hangs it.
 //
 //   stress_rounds [--seconds=60] [--seed=N]
 #include <chrono>

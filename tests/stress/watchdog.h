@@ -10,8 +10,8 @@
 namespace manta::stress {
 
 // If progress() is not called for `limit`, prints what is open in this process' Manta (which tasks, their phases, their
-// leases), what `more` prints, the state of every process of the run and where their threads are asleep, and aborts. With
-// MANTA_STRESS_HANG=wait in the environment it does not abort but waits, for a debugger.
+// leases), what `more` prints, the state of every process of the run and where their threads are asleep, and aborts.
+// With MANTA_STRESS_HANG=wait in the environment it does not abort but waits, for a debugger.
 //
 // Threading: progress() from any thread; make it after init (it has a thread). Ownership: joins its thread.
 class Watchdog {

@@ -1,5 +1,5 @@
 // Tables of programs that wait, one row a case: all rows run at the same time, each as a whole program (this one, with
-// --program=NAME). What waits says so: a line after two seconds names what waits, what is wanted, what there is, which
+// --program=NAME). What waits says so: a line after two seconds names what waits, what it needs, what there is, which
 // processes hold it and what would help; the text of a deadline says the same.
 #pragma once
 

@@ -1,4 +1,4 @@
-// A GPU for tests without one: its memory is the CPU's, its streams run at once, its events are done when told:
+// A GPU for tests without one: its memory is the CPU's, its streams run at once, its events are done at once, but
 // not those that are recorded after set_done(false).
 #pragma once
 

@@ -129,7 +129,7 @@ TEST_F(NcclCalls, WhatIsNotDoneInTimeOrFailsByItselfEnds) {
   }
 }
 
-// What rank 0 is told of the second all_reduce, which its GPU does not finish, when rank 1 has called so many and ends.
+// Rank 0's error of the second all_reduce, which its GPU does not finish, when rank 1 has called so many and ends.
 std::string second_of_two_ranks(int called_by_other, const std::function<void(c10d::ProcessGroup&)>& end,
                                 std::chrono::milliseconds timeout) {
   const std::string name = manta::collective::new_name();

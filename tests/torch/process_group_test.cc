@@ -217,7 +217,7 @@ TEST_P(ProcessGroupTest, SendAndReceiveInAnyOrder) {
 }
 
 // What lets gradient buckets be averaged beside the backward pass.
-TEST_P(ProcessGroupTest, OperationsAreDoneWhileEverybodyComputes) {
+TEST_P(ProcessGroupTest, OperationsAreDoneWhileAllRanksCompute) {
   run([](c10d::ProcessGroup& group) {
     for (const std::int64_t count : {100, 500'000}) {
       Tensors tensors{ramp(count, group.getRank())};

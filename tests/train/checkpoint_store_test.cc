@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 
 class CheckpointStoreTest : public FolderTest {
  protected:
-  // Saves one checkpoint for each score, by a new store each time, and returns the scores of those that stay.
+  // Saves one checkpoint for each score, each with a new store, and returns the scores of those that are kept.
   std::vector<double> kept(const CheckpointConfig& config, const std::vector<double>& scores) {
     State state;
     for (const double score : scores) CheckpointStore(folder_, config).save(state, {.metrics = {{"score", score}}});
@@ -43,7 +43,7 @@ TEST_F(CheckpointStoreTest, KeepsTheBestAndTheLatest) {
   EXPECT_THAT(kept(config, {3, 5, 4, 1}), ElementsAre(5, 4, 1));
   EXPECT_EQ(name_of(CheckpointStore(folder_, config).best()), "checkpoint_000001");
   EXPECT_EQ(name_of(CheckpointStore(folder_, config).latest()), "checkpoint_000003");
-  EXPECT_THAT(kept(config, {6}), ElementsAre(5, 6));  // numbers go on after a restart
+  EXPECT_THAT(kept(config, {6}), ElementsAre(5, 6));  // numbers continue after a restart
   EXPECT_EQ(name_of(CheckpointStore(folder_, config).best()), "checkpoint_000004");
 }
 
@@ -97,7 +97,7 @@ TEST_F(CheckpointStoreTest, PassesOverADamagedOneWithALine) {
   ::testing::internal::CaptureStderr();
   EXPECT_EQ(name_of(store.latest()), "checkpoint_000000");
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("checkpoint_000001/state.json: is damaged"));
-  EXPECT_EQ(name_of(store.save(state)), "checkpoint_000002");  // never over what is there
+  EXPECT_EQ(name_of(store.save(state)), "checkpoint_000002");  // never overwrites
 }
 
 TEST_F(CheckpointStoreTest, RefusesANegativeNumber) {

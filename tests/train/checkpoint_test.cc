@@ -50,7 +50,7 @@ bool same_bits(const std::vector<torch::Tensor>& a, const std::vector<torch::Ten
                     [](const auto& x, const auto& y) { return torch::equal(x, y); });
 }
 
-// A training that uses everything that must be restored: momentum or moments, running means, dropout, order of the
+// A training that uses all state that must be restored: momentum or moments, running means, dropout, order of the
 // data.
 template <class Optimizer, class Options>
 struct Training {
@@ -100,7 +100,7 @@ class CheckpointTest : public FolderTest {
 
     torch::manual_seed(2);
     Training<Optimizer, Options> resumed(options);
-    resumed.steps(3);  // its state is another's, in part of another shape: all of it must be replaced
+    resumed.steps(3);  // its state differs, also in shape: all of it must be replaced
     const Checkpoint checkpoint(folder_ / "c");
     checkpoint.restore(resumed.state);
     set_random_state(checkpoint.random_state(0));
@@ -288,7 +288,7 @@ TEST_F(CheckpointTest, DamageInsideOfAnOptimizersFileLeavesItAsItWas) {
 
 TEST_F(CheckpointTest, NeverOverwritesAndTakesWhatADeadProcessLeft) {
   State state;
-  fs::create_directories(folder_ / "c.part");  // as after a kill in the middle: nothing is under the name
+  fs::create_directories(folder_ / "c.part");  // like after a kill in the middle of a save
   write(folder_ / "c.part/model.safetensors", "half");
   EXPECT_THAT(message_of([&] { Checkpoint checkpoint(folder_ / "c"); }), HasSubstr("there is no such checkpoint"));
   Checkpoint::save(folder_ / "c", state);
@@ -342,7 +342,7 @@ TEST(RandomState, RefusesWhatIsNone) {
   EXPECT_TRUE(torch::equal(random_state(), before));
 }
 
-// A schedule goes on from a checkpoint as if there had been none.
+// A schedule that resumes from a checkpoint continues as without interruption.
 template <class Scheduler, class Step>
 void expect_a_schedule_to_go_on(const std::filesystem::path& folder, const Scheduler& make, const Step& step) {
   const auto train = [&](int until, bool restores, std::vector<double>& rates) {

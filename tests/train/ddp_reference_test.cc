@@ -1,5 +1,5 @@
 // The trainings of ddp_reference.json, whose losses, parameters and buffers Python's DistributedDataParallel computed
-// (ddp_reference.py): the same of every rank, step by step.
+// (ddp_reference.py): every rank has the same, step by step.
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -20,13 +20,13 @@ using torch::nn::LinearOptions;
 
 constexpr std::int64_t kBatch = 4, kWidth = 3;
 
-// What forward returns: some models return a tensor, one a structure.
+// The output of forward: most models return a tensor, one a structure.
 struct Output {
   torch::Tensor left;
   std::map<std::string, std::optional<torch::Tensor>> more;
 };
 
-// A layer whose weight is another's too.
+// A layer that shares its weight with another layer.
 struct SharingImpl : torch::nn::Module {
   SharingImpl(const torch::Tensor& shared, std::int64_t outputs)
       : weight(register_parameter("weight", shared)), bias(register_parameter("bias", torch::zeros({outputs}))) {}
@@ -83,7 +83,7 @@ struct ModelImpl : torch::nn::Module {
 };
 TORCH_MODULE(Model);
 
-// Each once, as Python's parameters().
+// Each parameter once, like Python's parameters().
 std::vector<torch::Tensor> parameters_of(const Model& network) {
   std::vector<torch::Tensor> parameters;
   for (const torch::Tensor& parameter : network->parameters()) {
@@ -176,7 +176,7 @@ class Run {
     return options;
   }
 
-  // False: it throws that the step before left its reduction unfinished.
+  // False: it throws because the previous step left its reduction unfinished.
   bool step(std::int64_t number, int which) {
     try {
       const torch::Tensor loss = loss_of(model_(batch(number, context_.rank()), which), which);

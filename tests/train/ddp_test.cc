@@ -1,4 +1,4 @@
-// DistributedDataParallel in the workers of a training. A loop throws what it finds wrong, and fit() throws it here.
+// DistributedDataParallel in a training's workers. A loop throws if a check fails, and fit() throws that in the test.
 #include <array>
 #include <map>
 #include <memory>
@@ -143,7 +143,7 @@ void shares_buffers(train::Context& context) {
 }
 TEST_F(Ddp, BuffersAreTheFirstRanks) { run<shares_buffers>(); }
 
-// Everything that a forward may return, with a tensor or without.
+// The types that a forward may return, with and without tensors.
 struct WithFunction {
   torch::Tensor tensor;
   explicit WithFunction(torch::Tensor given = {}) : tensor(std::move(given)) {}
@@ -194,7 +194,7 @@ struct ReturningImpl : torch::nn::Module {
 };
 TORCH_MODULE(Returning);
 
-// The loss takes one of the outputs; all other parameters are known to be unused, for the outputs were found.
+// The loss uses one of the outputs. Since the outputs are found, all other parameters count as unused.
 void returns_anything(train::Context& context) {
   Returning network;
   train::DistributedDataParallel model(network, context.process_group(), {.find_unused_parameters = true});
@@ -292,7 +292,7 @@ TEST_F(Ddp, AJoinMayEndWithTheFirstRankWithoutInputs) { run<ends_with_the_first>
 
 void sums_sparse_tensors(train::Context& context) {
   const int rank = context.rank(), size = context.world_size();
-  const auto make = [](int of) {  // rank 0 has nothing; indices overlap, some twice in one tensor
+  const auto make = [](int of) {  // rank 0 has no rows; indices overlap, some occur twice in a tensor
     std::vector<std::int64_t> rows;
     for (int i = 0; i < of * 2; ++i) rows.push_back(i / 2 + i % 2);
     const auto count = static_cast<std::int64_t>(rows.size());

@@ -1,5 +1,5 @@
-// DistributedDataParallel::join: ranks whose inputs run out, where Python's class has no answer to compare with
-// (ddp_reference_test.cc has those), and ranks that end before the others.
+// DistributedDataParallel::join: ranks whose inputs run out, for cases without a result of Python's class to compare
+// with (those are in ddp_reference_test.cc), and ranks that end before the others.
 #include <chrono>
 #include <csignal>
 #include <stdexcept>
@@ -52,7 +52,7 @@ class Join : public ::testing::Test {
   Join() { storage_ = fs::temp_directory_path() / ("join_test." + std::to_string(getpid())); }
   ~Join() override { fs::remove_all(storage_); }
 
-  // A collective would wait for an hour; a test may take half a minute.
+  // A collective would wait for an hour; the test fails after half a minute.
   template <auto Loop>
   void run(int workers) const {
     const auto began = std::chrono::steady_clock::now();
@@ -197,20 +197,20 @@ TEST_F(Join, EarlyTerminationIsThatOfAllRanks) {
   EXPECT_THAT(error_of<terminates_early>(3), HasSubstr("rank 0 of 3 has no inputs left"));
 }
 
-// Rank 0 keeps its error and says what it was.
+// Rank 0 catches its error and throws it with a mark.
 void says_what_ended_the_join(train::Context& context) {
   try {
     ends_early(context, [] { throw std::domain_error("a bad batch"); });
   } catch (const manta::Error& error) {
-    if (context.rank() == 0) throw std::runtime_error(std::string("rank 0 was told: ") + error.what());
+    if (context.rank() == 0) throw std::runtime_error(std::string("rank 0's error: ") + error.what());
     throw;
   } catch (const std::domain_error&) {  // rank 1 returns
   }
 }
 
-TEST_F(Join, AJoinedRankIsToldWhichRankHasLeft) {
+TEST_F(Join, AJoinedRanksErrorNamesTheRankThatHasLeft) {
   EXPECT_THAT(error_of<says_what_ended_the_join>(2),
-              ContainsRegex("rank 0 was told: .*rank 1 \\(process [0-9]+\\) has left the group"));
+              ContainsRegex("rank 0's error: .*rank 1 \\(process [0-9]+\\) has left the group"));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// One runtime of three CPUs for all tests of this program; or a program that waits.
+// One runtime of three CPUs for all tests of this program, or a program of waits_test.cc.
 #include <gtest/gtest.h>
 
 #include <manta/manta.h>

@@ -1,5 +1,5 @@
-// peers_writer FOLDER: writes what peers_test.py reads with other programs' readers.
-// peers_writer --read FILE: says what is in a safetensors file.
+// peers_writer FOLDER: writes files that peers_test.py reads with other programs' readers.
+// peers_writer --read FILE: prints the contents of a safetensors file.
 #include <cmath>
 #include <cstdio>
 #include <exception>

@@ -132,7 +132,7 @@ TEST_F(SafetensorsTest, MalformedTensorsAreRefused) {
               HasSubstr("tensor 'b' overlaps"));
 }
 
-// Every cut of a good file, and every byte of its header replaced: an error or a whole file, never a crash.
+// Every truncation of a good file, and every byte of its header replaced: an error or a valid file, never a crash.
 TEST_F(SafetensorsTest, AnyDamageIsSurvived) {
   save_safetensors(path_, {{"a", torch::rand({2, 3})}, {"b", torch::ones(5, torch::kBool)}}, {{"format", "pt"}});
   const std::string whole = read(path_);

@@ -20,12 +20,12 @@ Indices values(const torch::Tensor& tensor) {
   return {tensor.data_ptr<std::int64_t>(), tensor.data_ptr<std::int64_t>() + tensor.numel()};
 }
 
-// All ranks of a group, step by step.
+// The samplers of all ranks of a group.
 struct Group {
   Group(std::int64_t size, DistributedSamplerOptions options) {
     for (options.rank = 0; options.rank < options.num_replicas; ++options.rank) ranks.emplace_back(size, options);
   }
-  // Joined by rank; empty at the epoch's end.
+  // One step of all ranks, joined by rank; empty at the epoch's end.
   Indices step(std::int64_t batch) {
     Indices joined;
     std::size_t of_first = 0;
@@ -107,14 +107,14 @@ RC_GTEST_PROP(DistributedSampler, ResumedMidEpochAlsoByOtherRanksItGoesOn, ()) {
 
   Group same(size, options);
   for (auto& rank : same.ranks) rank.load_state_dict(saved);
-  for (auto& rank : same.ranks) rank.set_epoch(2);  // what a loop over epochs says: it must not start again
+  for (auto& rank : same.ranks) rank.set_epoch(2);  // as a loop over epochs does: the epoch must not restart
   RC_ASSERT(same.epoch(batch) == Group(group).epoch(batch));
 
   options.num_replicas = *rc::gen::inRange(1, 9);
   Group other(size, options);
   for (auto& rank : other.ranks) rank.load_state_dict(saved);
   const Indices rest = other.epoch(batch);
-  if (static_cast<std::int64_t>(seen.size()) < size) {  // before any padding: each sample comes once in all
+  if (static_cast<std::int64_t>(seen.size()) < size) {  // before any padding: each sample comes once
     seen.insert(seen.end(), rest.begin(), rest.end());
     RC_ASSERT(static_cast<std::int64_t>(seen.size()) - size < options.num_replicas);
     std::sort(seen.begin(), seen.end());
@@ -133,7 +133,7 @@ TEST(DistributedSampler, IsIndependentOfTheGlobalGeneratorAndLeavesItAlone) {
   EXPECT_NE(Group(100, {.seed = 8}).epoch(10), first);
 }
 
-// torch.randperm(10, generator=torch.Generator().manual_seed(3)), as PyTorch's DistributedSampler takes it for seed 1
+// torch.randperm(10, generator=torch.Generator().manual_seed(3)), which PyTorch's DistributedSampler uses for seed 1
 // and epoch 2.
 TEST(DistributedSampler, HasPyTorchsOrder) {
   torch::Generator generator = at::detail::createCPUGenerator();

@@ -1,4 +1,4 @@
-// Trainings that end before their time, and what they keep: by the loop, by the program, by a signal.
+// Trainings that the loop, the program or a signal ends early, and what they keep.
 #include <csignal>
 #include <limits>
 #include <stdexcept>
@@ -23,7 +23,7 @@ class Stop : public ::testing::Test {
   fs::path storage_;
 };
 
-// Reports for ever, a checkpoint each two steps; rank 1 stops the run at a step, below 0 never.
+// Reports for ever, with a checkpoint every two steps; rank 1 stops the run at step stops_at; below 0: never.
 void goes_on(train::Context& context, std::int64_t stops_at) {
   std::int64_t step = 0;
   train::State state;
@@ -75,7 +75,7 @@ TEST_F(Stop, ASignalEndsTheRunWellAndItGoesOnFromThere) {
   EXPECT_EQ(resumed.checkpoint->step(), next + 1);
 }
 
-// Checkpoints are its own affair: it asks at each step.
+// Calls should_stop() at each step.
 void asks(train::Context& context) {
   std::int64_t step = 0;
   train::State state;
@@ -94,7 +94,7 @@ TEST_F(Stop, ALoopThatAsksStopsAtTheSameStepOnAllRanks) {
   EXPECT_EQ(result.checkpoint->step(), 4);
 }
 
-// --- what a checkpoint keeps of each rank
+// --- each rank's state in a checkpoint
 
 struct CountsImpl : torch::nn::Module {
   torch::nn::Linear linear = register_module("linear", torch::nn::Linear(2, 1));

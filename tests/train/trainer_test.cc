@@ -58,7 +58,7 @@ TEST_F(Trainer, AnyNumberOfWorkersAndBucketsGivesTheSameNetwork) {
               1e-5);
   }
   Course many = course;
-  many.bucket_bytes = 512;  // a bucket for almost each parameter
+  many.bucket_bytes = 512;  // almost each parameter has its own bucket
   EXPECT_LT(distance(network_of(*train(many, run("buckets")).checkpoint), alone), 1e-5);
 }
 
@@ -82,7 +82,7 @@ TEST_F(Trainer, AKilledWorkerChangesNothingInTheResult) {
   }
 }
 
-// Rank 0 dies with reports that nobody took, the last of them a checkpoint's; the trainer is slow to take them.
+// Rank 0 dies with reports that were not taken, the last of them a checkpoint's; the trainer is slow to take them.
 TEST_F(Trainer, NoReportDiesWithAWorker) {
   for (const std::int64_t dies_at : {12, 14, 17}) {
     const Course course{.steps = 20, .checkpoint_each = 7, .dies_at = dies_at, .dying_rank = 0};
@@ -196,7 +196,7 @@ TEST_F(Trainer, WhatWorkersPrintIsNotLostWithThem) {
 }
 
 void keeps_the_first_rank_waiting(train::Context& context) {
-  if (context.rank() == 1) ::pause();  // until its group is ended
+  if (context.rank() == 1) ::pause();  // until the group is killed
   context.process_group()->barrier()->wait();
 }
 

@@ -1,4 +1,4 @@
-// A small training for the tests: a convolutional network on made-up images, with everything that a State holds.
+// A small training for the tests: a convolutional network on synthetic images, with all parts of a State.
 #pragma once
 
 #include <cstdint>
@@ -29,10 +29,10 @@ struct SmallNetworkImpl : torch::nn::Module {
 };
 TORCH_MODULE(SmallNetwork);
 
-// What happens in a training, and what goes wrong in it.
+// The course of a training, including its failures.
 struct Course {
   std::int64_t steps = 30;
-  std::int64_t batch = 24;  // over all workers
+  std::int64_t batch = 24;  // of all workers together
   std::int64_t checkpoint_each = 10;
   std::int64_t bucket_bytes = 25 << 20;
   double learning_rate = 0.05;
@@ -43,9 +43,9 @@ struct Course {
   std::int64_t throws_at = -1;  // step at which rank 0 throws
 };
 
-// The loop: reports loss and step each step, a checkpoint each checkpoint_each steps and at the end.
+// The loop: reports loss and step at each step, with a checkpoint every checkpoint_each steps and at the end.
 void train_small(manta::train::Context& context, const Course& course, const Images& images);
-// The same on one process, without anything of manta::train but the sampler.
+// The same in one process, using only the sampler of manta::train.
 SmallNetwork train_alone(const Course& course, const Images& images);
 
 // The largest relative error (2-norm) of a parameter.

@@ -1,4 +1,4 @@
-// Training workers that find no place say so, and train when there is one.
+// Training workers that lack resources say so, and train when they get them.
 #include "tests/train/waits_test.h"
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Rows of tests/support/waits.h: trainings whose workers find no place.
+// Rows of tests/support/waits.h: trainings whose workers lack resources.
 #pragma once
 
 #include "tests/support/waits.h"

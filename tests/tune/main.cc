@@ -1,5 +1,5 @@
-// One runtime of three CPUs and a GPU that is only counted, for all tests of this program; or a study that a test ends, or
-// a program that waits.
+// One runtime of three CPUs and a GPU that is only counted, for all tests of this program; or a study that a test ends,
+// or a program that waits.
 #include <string_view>
 
 #include <gtest/gtest.h>

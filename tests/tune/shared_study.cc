@@ -1,5 +1,5 @@
-// shared_study STORAGE TRIALS: runs a study of so many trials in STORAGE/study, for shared_study_test.py, which uses its
-// journal at the same time. Prints the number of trials that Manta knows at the end, and of those that it has run.
+// shared_study STORAGE TRIALS: runs a study of so many trials in STORAGE/study, for shared_study_test.py, which uses
+// its journal at the same time. Prints the number of trials that Manta knows at the end, and of those that it has run.
 #include <cstdlib>
 #include <iostream>
 

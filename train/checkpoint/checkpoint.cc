@@ -1,5 +1,5 @@
-// Saving and opening. SAVE-1: under its name a checkpoint is whole: the files are durable before state.json names them,
-// the folder before it is renamed. SAVE-2: what fails leaves nothing behind.
+// Saving and opening. SAVE-1: a checkpoint under its name is complete: its files are durable before state.json names
+// them, the folder before it is renamed. SAVE-2: a failed save leaves nothing behind.
 #include <manta/train/checkpoint.h>
 
 #include <algorithm>
@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
   throw Error(ErrorCode::invalid_argument, path.string() + ": " + why);
 }
 
-// Writes the parts' files into a folder, and tells what state.json says of the parts.
+// Writes the parts' files into a folder and returns the parts' entries in state.json.
 class Writer {
  public:
   Writer(fs::path folder, const State& state) : folder_(std::move(folder)) {
@@ -59,7 +59,7 @@ class Writer {
   }
 
   void write_tensors() {
-    const FileMetadata metadata{{"format", "pt"}};  // as PyTorch's own; some readers ask for it
+    const FileMetadata metadata{{"format", "pt"}};  // like PyTorch's own files; some readers require it
     if (!model_.empty()) save_safetensors(folder_ / kModelFile, model_, metadata);
     if (!tensors_.empty()) save_safetensors(folder_ / kTensorsFile, tensors_, metadata);
   }
@@ -174,7 +174,7 @@ Checkpoint Checkpoint::save(const fs::path& name, const State& state, const Chec
     refuse(folder, "exists already. Next: name a new folder, or delete that one.");
   }
   files::make_folders(parent);
-  fs::remove_all(part, error);  // of a process that died
+  fs::remove_all(part, error);  // left by a process that died
   if (!fs::create_directory(part, error)) {
     throw files::file_error(part, "cannot be made", error ? error.value() : EEXIST);
   }

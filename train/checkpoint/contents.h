@@ -1,4 +1,4 @@
-// What a checkpoint's folder consists of.
+// The contents of a checkpoint's folder.
 #pragma once
 
 #include <cstdint>
@@ -37,11 +37,11 @@ inline std::string rank_buffer_name(std::int64_t rank, const std::string& name) 
 // Parameters and buffers, by the names that PyTorch gives them.
 torch::OrderedDict<std::string, torch::Tensor> tensors_of(const torch::nn::Module& module);
 
-// Of what kind the optimizer is, and the shapes of its parameters by group: what it must share with the one it was
-// saved from.
+// The optimizer's kind, and the shapes of its parameters by group: what a saved and a restored optimizer must have in
+// common.
 Json describe(const torch::optim::Optimizer& optimizer);
 
-// "number" and so on, see Contents::parts.
+// "number" and so on: see Contents::parts.
 std::string kind_of(const State::Part& part);
 
 }  // namespace manta::train

@@ -27,7 +27,7 @@ inline constexpr std::array<std::pair<std::string_view, c10::ScalarType>, 11> kD
     {"F64", c10::ScalarType::Double},
 }};
 
-// Empty where the format has none.
+// Empty if the format does not have the type.
 constexpr std::string_view dtype_name(c10::ScalarType type) {
   for (const auto& [name, candidate] : kDtypes) {
     if (candidate == type) return name;

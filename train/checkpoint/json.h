@@ -10,14 +10,14 @@ namespace manta::train {
 
 using Json = nlohmann::json;
 
-// JSON has no NaN and no infinity: those are {"double": "NaN"}, "Infinity" or "-Infinity". All others come back to the
+// JSON has no NaN and no infinity: they become {"double": "NaN"}, "Infinity" or "-Infinity". All others survive to the
 // bit.
 Json to_json(double value);
 Json to_json(const StateValue& value);
 Json to_json(const StateDict& dict);
 Json to_json(const Metrics& metrics);
 
-// Throw Json::exception where it is something else.
+// Throw Json::exception if it is something else.
 double double_from(const Json& json);
 StateValue value_from(const Json& json);
 StateDict dict_from(const Json& json);

@@ -1,5 +1,5 @@
-// LibTorch keeps an optimizer's state in a TorchScript archive, which Python's torch.load refuses by default. Its
-// contents, submodules as dictionaries, are pickled here without a class of their own, and brought back into an archive.
+// LibTorch saves an optimizer as a TorchScript archive, which Python's torch.load refuses by default. This file pickles
+// the archive's contents as plain dictionaries (submodules too), and turns them back into an archive.
 #include "train/checkpoint/optimizer_file.h"
 
 #include <optional>
@@ -22,7 +22,7 @@ namespace {
 c10::IValue dictionary_of(const torch::jit::Module& module) {
   c10::impl::GenericDict dictionary(c10::StringType::get(), c10::AnyType::get());
   for (const auto& attribute : module.named_attributes(/*recurse=*/false)) {
-    if (attribute.name == "training" || attribute.name == "_is_full_backward_hook") continue;  // every module's own
+    if (attribute.name == "training" || attribute.name == "_is_full_backward_hook") continue;  // every module has them
     dictionary.insert(attribute.name,
                       attribute.value.isModule() ? dictionary_of(attribute.value.toModule()) : attribute.value);
   }
@@ -44,7 +44,7 @@ void fill(torch::serialize::OutputArchive& archive, const c10::IValue& dictionar
   }
 }
 
-// Tensors and all: the zip file of torch.save.
+// Writes the zip file of torch.save, with tensors.
 void write_pickle(const c10::IValue& value, const std::function<std::size_t(const void*, std::size_t)>& write) {
   std::string pickle;
   torch::jit::Pickler pickler([&](const char* data, std::size_t bytes) { pickle.append(data, bytes); }, nullptr,
@@ -75,8 +75,8 @@ void save_optimizer(const std::filesystem::path& path, const torch::optim::Optim
   files::OutputFile file(path);
   std::optional<Error> failed;
   write_pickle(dictionary, [&](const void* data, std::size_t bytes) -> std::size_t {
-    // LibTorch's writer ends the process when it cannot write its file's end: the first failure is kept, and it goes
-    // on.
+    // LibTorch's writer ends the process when it cannot write its file's end. So this keeps the first failure and
+    // claims success.
     if (failed) return bytes;
     try {
       file.write(data, bytes);

@@ -7,11 +7,11 @@
 
 namespace manta::train {
 
-/// What optimizer.save() writes, as dictionaries of numbers, strings and tensors: torch.load(path) of Python reads it
-/// (weights_only=True, its default). Errors: those of files::OutputFile.
+/// Writes the contents of optimizer.save() as dictionaries of numbers, strings and tensors, which Python's
+/// torch.load(path) reads (weights_only=True, its default). Errors: those of files::OutputFile.
 void save_optimizer(const std::filesystem::path& path, const torch::optim::Optimizer& optimizer);
 
-/// Throws Error(invalid_argument) for a file that is no such; the optimizer may then be changed in part.
+/// Throws Error(invalid_argument) for any other file; the optimizer may then be changed in part.
 void read_optimizer(const std::filesystem::path& path, torch::optim::Optimizer& optimizer);
 
 }  // namespace manta::train

@@ -1,5 +1,5 @@
-// Restoring. RESTORE-1: everything is compared before anything is changed; what can fail only when it is tried (reading
-// an optimizer's file, a part of the user's) comes first, and is undone if a later one fails.
+// Restoring. RESTORE-1: all parts are compared before any is changed. Steps that can fail only when tried (reading an
+// optimizer's file, a part of the user's) come first and are undone if a later step fails.
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,10 +21,10 @@ std::string shown(const torch::Tensor& tensor) {
   return std::string(c10::toString(tensor.scalar_type())) + c10::str(tensor.sizes());
 }
 
-// Actions in the order in which they are done, and how each is undone.
+// Actions in the order in which they run, each with its undo.
 class Plan {
  public:
-  // The actions of restore() on the state, with what does not fit in `problems`. Reads files, changes nothing.
+  // The actions of restore() on the state. Misfits go to `problems`. Reads files, changes nothing.
   Plan(const fs::path& folder, const Json& parts, State& state) : folder_(folder) {
     for (const auto& [name, part] : state.parts()) {
       const auto json = parts.find(name);
@@ -46,10 +46,10 @@ class Plan {
     try {
       for (; done < risky_.size(); ++done) risky_[done].first();
     } catch (...) {
-      while (done-- > 0) {  // the one that failed left its part as it was
+      while (done-- > 0) {  // the failed action left its part unchanged
         try {
           risky_[done].second();
-        } catch (...) {  // the user's part refuses what it said itself: the first failure tells more
+        } catch (...) {  // the user's part refuses its own state: the first failure says more
         }
       }
       throw;
@@ -101,7 +101,7 @@ class Plan {
     const auto load = [optimizer, before, undo, path = folder_ / (name + ".pt")] {
       for (auto& group : optimizer->param_groups()) before->options.push_back(group.options().clone());
       before->state = std::move(optimizer->state());
-      optimizer->state() = {};  // LibTorch would keep what it knows of parameters that the file says nothing of
+      optimizer->state() = {};  // LibTorch would keep its state of parameters that the file lacks
       try {
         read_optimizer(path, *optimizer);
       } catch (...) {

@@ -1,5 +1,5 @@
-// Writing. The format's own reader wants each tensor at a multiple of its element's size, which larger elements first
-// gives without gaps.
+// Writing. The format's own reader requires each tensor at a multiple of its element's size; the order by element size,
+// largest first, gives that without gaps.
 #include <manta/train/safetensors.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// Reading. SAFE-1: every number of the file is checked before it is used: offsets against the file's size, sizes
-// against overflow. SAFE-2: the tensors fill the data from its start to its end, with no gap and no overlap. SAFE-3:
-// JSON that is nested more deeply than the format needs is refused before it is built.
+// Reading. SAFE-1: every number of the file is checked before use: offsets against the file's size, sizes against
+// overflow. SAFE-2: the tensors fill the data from start to end, with no gap and no overlap. SAFE-3: JSON that is
+// nested more deeply than the format needs is refused before it is built.
 #include <manta/train/safetensors.h>
 
 #include <fcntl.h>
@@ -37,7 +37,7 @@ using Json = nlohmann::json;
                                                ". Next: get the file anew, or take another one.");
 }
 
-// The file's bytes, for as long as somebody looks at them.
+// The mapped file, which lives as long as the tensors that refer to it.
 class Mapping {
  public:
   explicit Mapping(const std::filesystem::path& path) {
@@ -104,7 +104,7 @@ Json parse_header(const std::filesystem::path& path, const char* begin, std::siz
   refuse(path, why);
 }
 
-// A whole number that is not negative, and no more than the largest std::int64_t.
+// A non-negative integer that fits std::int64_t.
 bool is_size(const Json& value) {
   return value.is_number_unsigned() &&
          value.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
@@ -128,7 +128,7 @@ Entry parse_entry(const std::filesystem::path& path, const std::string& name, co
   Entry entry{name, *type, shape->get<std::vector<std::int64_t>>(), (*offsets)[0].get<std::uint64_t>(),
               (*offsets)[1].get<std::uint64_t>()};
   std::uint64_t bytes = c10::elementSize(*type);
-  std::uint64_t nonzero = bytes;  // without the zeros among the sizes: strides are made of those too
+  std::uint64_t nonzero = bytes;  // zero sizes left out, since strides multiply the others
   for (const std::int64_t size : entry.shape) {
     if (size != 0 && __builtin_mul_overflow(nonzero, static_cast<std::uint64_t>(size), &nonzero)) nonzero = UINT64_MAX;
     if (nonzero > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) wrong("has too large a shape");

@@ -1,4 +1,4 @@
-// What LibTorch's learning rate schedulers know, beside the rates themselves, which are the optimizer's.
+// The state of LibTorch's learning rate schedulers, without the rates, which the optimizer holds.
 #include <cstdint>
 
 #include <torch/optim/schedulers/lr_scheduler.h>
@@ -13,11 +13,11 @@ namespace {
 using torch::optim::LRScheduler;
 using Plateau = torch::optim::ReduceLROnPlateauScheduler;
 
-struct Steps : LRScheduler {  // a pointer to the protected member of its base class
+struct Steps : LRScheduler {  // reaches a protected member of its base class
   static unsigned& of(LRScheduler& scheduler) { return scheduler.*(&Steps::step_count_); }
 };
 
-// LibTorch's class has no way to save it; an explicit instantiation may name private members.
+// LibTorch's class cannot be saved; an explicit instantiation may name its private members.
 struct PlateauFields {
   float& best;
   int& cooldown_counter;

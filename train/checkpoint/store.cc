@@ -1,4 +1,4 @@
-// STORE-1: a checkpoint is renamed to .part before it is deleted, so that half of one is never found under its name.
+// STORE-1: a checkpoint is renamed to .part before it is deleted, so that no partial one has a checkpoint's name.
 #include <manta/train/checkpoint_store.h>
 
 #include <algorithm>
@@ -37,7 +37,7 @@ std::int64_t number_in(std::string_view name) {
   return error == std::errc() && end == name.data() + name.size() && number >= 0 ? number : -1;
 }
 
-// The folders with a number, whole or not.
+// The folders with a number, complete or not.
 std::map<std::int64_t, fs::path> numbered(const fs::path& folder) {
   std::map<std::int64_t, fs::path> found;
   std::error_code error;
@@ -58,7 +58,7 @@ std::optional<Checkpoint> open_whole(const fs::path& folder) {
   }
 }
 
-// Larger is better; none is worse than all.
+// Larger is better; no score is worst.
 std::optional<double> score(const Checkpoint& checkpoint, const CheckpointConfig& config) {
   if (config.score_attribute.empty()) return 0;
   const auto at = checkpoint.metrics().find(config.score_attribute);
@@ -106,7 +106,7 @@ void CheckpointStore::delete_surplus() {
   std::vector<Checkpoint> ranked = all();
   if (ranked.empty()) return;
   const fs::path latest = ranked.back().folder();
-  std::reverse(ranked.begin(), ranked.end());  // of two equal ones the later first
+  std::reverse(ranked.begin(), ranked.end());  // the later of two equal ones first
   std::stable_sort(ranked.begin(), ranked.end(),
                    [this](const Checkpoint& a, const Checkpoint& b) { return score(a, config_) > score(b, config_); });
   for (std::size_t i = static_cast<std::size_t>(config_.num_to_keep); i < ranked.size(); ++i) {

@@ -29,8 +29,8 @@ Future compress(c10d::ProcessGroup& group, c10d::GradBucket& bucket, at::ScalarT
 
 }  // namespace
 
-// A gradient is divided by the number of ranks once, by the reduction itself. The last bucket is reduced by the thread
-// that filled it: nothing is left to overlap with, and a hand-over between threads costs more than a small reduction.
+// The reduction itself divides by the number of ranks. The thread that filled the last bucket also reduces it: no other
+// work is left to overlap with, and a hand-over between threads costs more than a small reduction.
 Future average(c10d::ProcessGroup& group, c10d::GradBucket& bucket) {
   std::vector<at::Tensor> tensors{bucket.getBufferRef()};
   c10d::AllreduceOptions options;

@@ -1,4 +1,4 @@
-// Finds where ranks that should have the same network have not.
+// Finds parameters and buffers in which the ranks' networks differ.
 #pragma once
 
 #include <string>
@@ -9,12 +9,12 @@
 
 namespace manta::train::detail {
 
-/// Compares a hash of each parameter, and of each buffer where asked, over all ranks. Throws Error(invalid_argument) on
-/// all of them, which names the first that differs, and the ranks; `when` says when. Collective.
+/// Compares a hash of each parameter, and if `buffers` of each buffer, over all ranks. If one differs, throws
+/// Error(invalid_argument) on all ranks, which names the first such tensor and the ranks; `when` says when. Collective.
 void require_same_on_all_ranks(c10d::ProcessGroup& group, const torch::nn::Module& network, bool buffers,
                                const std::string& when);
 
-/// The bytes of a tensor as a number that other bytes are not likely to have. The same on all ranks of one program.
+/// A hash of the tensor's bytes. The same on all ranks of one program.
 std::int64_t hash_of(const at::Tensor& tensor);
 
 /// "rank 1", "ranks 0, 2".

@@ -1,13 +1,13 @@
-// A c10d::Reducer with all that torch/nn/parallel/distributed.py sets up around it and does with it.
+// Sets up and drives a c10d::Reducer as torch/nn/parallel/distributed.py does.
 //
 // DDP-1: all ranks start from rank 0's parameters and buffers; ranks whose parameters differ in shape are refused.
-// DDP-2: every forward with gradients calls rebuild_buckets(), which throws where the step before left its reduction
-//        unfinished: no rank goes on with gradients that were not averaged.
-// DDP-3: buffers are sent in every forward, with gradients or without, unless the one before it averaged nothing.
-// DDP-4: gradients are copied out of the buckets: torch::optim::Optimizer::zero_grad refuses those that are views.
-// DDP-5: in a join, a rank without inputs adds its own map of used parameters to that of the others, in place: the map
-//        of its last step, plus the maps of all ranks since then. Python does so too. A parameter that is marked there
-//        has a gradient of 0 on all ranks when no rank uses it.
+// DDP-2: every forward with gradients calls rebuild_buckets(), which throws if the previous step left its reduction
+//        unfinished: no rank continues with gradients that were not averaged.
+// DDP-3: every forward sends buffers, with gradients or without, unless the previous forward averaged nothing.
+// DDP-4: gradients are copied out of the buckets, since torch::optim::Optimizer::zero_grad refuses views.
+// DDP-5: in a join, a rank without inputs adds its own map of used parameters to the others', in place: the map of its
+//        last step, plus the maps of all ranks since then. Python does so too. A parameter that is marked there has a
+//        gradient of 0 on all ranks when no rank uses it.
 #include <manta/train/detail/gradient_averaging.h>
 
 #include <algorithm>
@@ -36,7 +36,7 @@ namespace manta::train::detail {
 
 namespace {
 
-constexpr std::size_t kBroadcastBytes = 250 * 1024 * 1024;  // tensors of a broadcast are joined up to this
+constexpr std::size_t kBroadcastBytes = 250 * 1024 * 1024;  // a broadcast joins tensors up to this size
 
 using Group = c10::intrusive_ptr<c10d::ProcessGroup>;
 
@@ -73,9 +73,9 @@ std::int64_t check_every(const DdpOptions& options) {
                                                "\". Next: give a number of steps, or 0 for no check.");
 }
 
-// Which parameters share a bucket: in the reverse of the order of registration, which is about that of the backward pass.
-// The first step of a network that uses all parameters has one bucket; after it the reducer sorts them anew, by the order
-// in which gradients came.
+// Which parameters share a bucket: in reverse order of registration, which is about the order of the backward pass. If
+// a network uses all parameters, its first step has one bucket; then the reducer assigns buckets anew, in the order in
+// which gradients arrived.
 std::vector<std::vector<std::size_t>> assign_buckets(const TrainedParameters& parameters, const DdpOptions& options) {
   std::vector<std::size_t> limits{std::numeric_limits<int>::max()};
   if (options.find_unused_parameters && !options.static_graph) {
@@ -86,7 +86,7 @@ std::vector<std::vector<std::size_t>> assign_buckets(const TrainedParameters& pa
   return buckets;
 }
 
-// LibTorch's errors with their message alone.
+// Throws LibTorch's errors with their message alone.
 template <class F>
 void with_plain_errors(const F& call) {
   try {
@@ -158,7 +158,7 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
     c10d::broadcast_coalesced(group, tensors, kBroadcastBytes, source);
   }
 
-  // Their versions stay: a backward pass that comes later may have saved them.
+  // Keeps the buffers' versions: a later backward pass may have saved them.
   void send_buffers(int source) {
     const at::NoGradGuard no_grad;
     const at::AutoDispatchBelowADInplaceOrView same_version;
@@ -239,13 +239,13 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
     });
   }
 
-  // The first step of a static graph finds out how often each parameter is used, and is averaged after it.
+  // The first step of a static graph counts how often each parameter is used; its gradients are averaged at its end.
   void begin_backward() {
     if (!options.static_graph || std::exchange(delay_enqueued, true)) return;
     torch::autograd::Engine::get_default_engine().queue_callback([reducer = reducer] { reducer->delay_all_reduce(); });
   }
 
-  // The part of a rank without inputs in a forward and backward of the others.
+  // What a rank without inputs does in a forward and backward of the others.
   void shadow(const Round& round) {
     if (round.has(kRebuildsBuckets)) reducer->rebuild_buckets();
     if (round.has(kSendsBuffers)) send_buffers(round.active.back());
@@ -280,11 +280,11 @@ struct GradientAveraging::Impl : std::enable_shared_from_this<Impl> {
   std::shared_ptr<c10d::Reducer> reducer;
   std::shared_ptr<c10d::Logger> logger;
   std::optional<Joining> joining;
-  std::int64_t steps = 0;  // that were averaged, on other ranks alone too
+  std::int64_t steps = 0;  // that were averaged, also those on other ranks alone
   bool enabled = true;
   bool buffers_due = true;         // DDP-3
   bool delay_enqueued = false;     // a static graph's first backward pass has begun
-  bool missed_first_step = false;  // a static graph's, for this rank had no inputs
+  bool missed_first_step = false;  // of a static graph: this rank had no inputs
 };
 
 GradientAveraging::GradientAveraging(torch::nn::Module& network, Group group, const DdpOptions& options)

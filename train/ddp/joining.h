@@ -1,4 +1,4 @@
-// Ranks whose inputs have run out, and those whose have not.
+// Which ranks of a join still have inputs.
 #pragma once
 
 #include <cstdint>
@@ -15,22 +15,22 @@ enum Part : std::int64_t { kForward = 1, kRebuildsBuckets = 2, kSendsBuffers = 4
 /// The parts of all ranks in one forward and backward.
 struct Round {
   std::vector<int> active, ended;  // ranks
-  std::int64_t parts = 0;          // of the active ones, which all do the same
+  std::int64_t parts = 0;          // of the active ranks, which all do the same
   bool has(Part part) const { return (parts & part) != 0; }
 };
 
-/// Before each forward all ranks tell each other their parts, so that those without inputs do theirs of the collectives.
+/// Before each forward all ranks exchange their parts, so that ranks without inputs join the others' collectives.
 ///
-/// **Threading**: the model's thread. **Errors**: Error(cancelled) where JoinOptions says so.
+/// **Threading**: the model's thread. **Errors**: Error(cancelled) with JoinOptions::throw_on_early_termination.
 class Joining {
  public:
   Joining(c10::intrusive_ptr<c10d::ProcessGroup> group, const JoinOptions& options);
 
   /// Collective.
   Round exchange(std::int64_t parts);
-  /// The rank that has made the most steps: the last of those that were active in the last round with any.
+  /// The rank with the most steps: the last one that was active in the last round with an active rank.
   int furthest_rank() const { return furthest_; }
-  /// By what a gradient is multiplied before the mean over all ranks.
+  /// The factor of a gradient before the mean over all ranks.
   double factor() const { return factor_; }
 
  private:

@@ -1,4 +1,4 @@
-// What a network trains.
+// The trained parameters of a network.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace manta::train::detail {
 
-/// Parameters that require a gradient, each once, also where modules share it.
+/// Parameters that require a gradient, each once, also if modules share it.
 struct TrainedParameters {
   std::vector<at::Tensor> tensors;
-  std::vector<bool> sparse;  // its gradient is: the weight of an Embedding or EmbeddingBag with sparse(true)
+  std::vector<bool> sparse;  // with a sparse gradient: the weight of an Embedding or EmbeddingBag with sparse(true)
   std::unordered_map<std::size_t, std::string> names;  // by index
 };
 
-/// Throws Error(invalid_argument) where there is none.
+/// Throws Error(invalid_argument) if there is none.
 TrainedParameters trained_parameters(torch::nn::Module& network);
 
 }  // namespace manta::train::detail

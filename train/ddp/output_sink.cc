@@ -15,7 +15,7 @@ struct OnBackward : torch::CustomClassHolder {
 };
 
 struct Sink : torch::autograd::Function<Sink> {
-  // A TensorList: of any other list of tensors apply() takes the elements for constants.
+  // A TensorList: apply() takes the elements of any other list for constants.
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, at::TensorList inputs,
                                                 const c10::intrusive_ptr<OnBackward>& on_backward) {
     context->set_materialize_grads(false);
@@ -27,7 +27,7 @@ struct Sink : torch::autograd::Function<Sink> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     c10::static_intrusive_pointer_cast<OnBackward>(context->saved_data["on_backward"].toCapsule())->call();
-    gradients.emplace_back();  // of on_backward
+    gradients.emplace_back();  // for on_backward
     return gradients;
   }
 };

@@ -8,8 +8,9 @@
 
 namespace manta::train::detail {
 
-/// Passes tensors through one node, as PyTorch's _DDPSink: in the backward pass outputs that the loss does not use get
-/// undefined gradients, so that the reducer sees their parameters as ready. on_backward is called when the pass begins.
+/// Passes tensors through one node, like PyTorch's _DDPSink: in the backward pass outputs that the loss does not use
+/// get undefined gradients, so that the reducer treats their parameters as ready. Calls on_backward when the pass
+/// begins.
 std::vector<at::Tensor> pass_through_sink(const std::vector<at::Tensor>& tensors, std::function<void()> on_backward);
 
 }  // namespace manta::train::detail

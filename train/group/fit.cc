@@ -1,10 +1,10 @@
-// fit(): attempts until one ends well.
+// fit(): repeats attempts until one succeeds.
 //
-// FIT-1: an attempt starts from the latest complete checkpoint in the run's folder, whoever wrote it.
-// FIT-2: only a worker's death, or that something is unavailable to its loop, is a reason for another attempt; what else
-//        user code throws goes to the caller.
-// FIT-3: a death takes no report from the log: those before the latest checkpoint have arrived (SESSION-3), its own may
-//        have died with rank 0 and is read from it, those after it are made again.
+// FIT-1: an attempt starts from the latest complete checkpoint in the run's folder, even another program's.
+// FIT-2: only a worker's death, or Error(unavailable) from its loop, causes another attempt; the caller gets all other
+//        exceptions of user code.
+// FIT-3: a death loses no report: those before the latest checkpoint have arrived (SESSION-3), the checkpoint's own may
+//        be lost with rank 0 and is read from the checkpoint, later ones are repeated.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -53,8 +53,7 @@ std::string failure_text(const LostWorker& lost, int failures, const std::option
 
 std::chrono::nanoseconds now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
-// An attempt that ends before anything was reported, again and again, is not repeated at once for ever. Ends early where
-// stop() says so.
+// Backs off when attempts end again and again before their first report. Returns early when stop() returns true.
 void wait_to_restart(std::chrono::nanoseconds delay, int restart, int most, const LostWorker& lost,
                      const std::function<bool()>& stop) {
   if (delay.count() == 0) return;
@@ -68,7 +67,7 @@ void wait_to_restart(std::chrono::nanoseconds delay, int restart, int most, cons
   }
 }
 
-// The first SIGINT or SIGTERM; after it they do what they did before.
+// Catches the first SIGINT or SIGTERM; after it the previous handlers are back.
 class Signals {
  public:
   Signals() : signals_(io_, SIGINT, SIGTERM) {
@@ -101,7 +100,7 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
   bool stop_wanted = false;
   std::optional<Checkpoint> latest = folder.checkpoints().latest();
   std::filesystem::path reported = latest ? latest->folder() : std::filesystem::path();
-  std::optional<std::chrono::nanoseconds> reported_at;  // the first time in this attempt
+  std::optional<std::chrono::nanoseconds> reported_at;  // the time of this attempt's first report
   const auto take = [&](SentReport& sent) {
     if (!sent.checkpoint.empty()) reported = sent.checkpoint;
     Report report{std::move(sent.metrics), folder.iterations() + 1, std::move(sent.checkpoint)};
@@ -149,7 +148,7 @@ TrainingResult run_attempts(const ScalingConfig& scaling, const RunConfig& run, 
     if (run.max_failures >= 0 && result.restarts >= run.max_failures) {  // FIT-2
       throw Error(ErrorCode::worker_died, failure_text(*lost, result.restarts + 1, latest));
     }
-    if (now() - began > std::chrono::seconds(10)) reported_at = began;  // long enough without a report
+    if (now() - began > std::chrono::seconds(10)) reported_at = began;  // it ran long enough, though without a report
     if (reported_at) backoff.up(*reported_at);
     wait_to_restart(backoff.ended(now()), result.restarts + 1, run.max_failures, *lost, stop);
   }

@@ -10,8 +10,8 @@
 
 namespace manta::train::detail {
 
-// Threading: one thread. Errors: the constructor throws Error(invalid_argument) for a folder that cannot be used, or that
-// has checkpoints which the run does not resume from.
+// Threading: one thread. Errors: the constructor throws Error(invalid_argument) for an unusable folder, or one that has
+// checkpoints if the run does not resume.
 class RunFolder {
  public:
   explicit RunFolder(const RunConfig& config);

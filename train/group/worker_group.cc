@@ -11,16 +11,16 @@ namespace manta::train::detail {
 
 namespace {
 
-// A death is noticed by the node and by the group's other members at about the same time; the first to say so need not
-// be the one that died.
+// The node and the group's other members notice a death at about the same time; the first worker that reports it need
+// not be the one that died.
 constexpr std::chrono::milliseconds kForTheCause{500};
 
-constexpr std::chrono::milliseconds kStopPoll{100};  // how often a signal is looked for
+constexpr std::chrono::milliseconds kStopPoll{100};  // how often a signal is checked for
 
 ActorOptions options_for(const ScalingConfig& scaling, const Bundle& bundle) {
   return {.num_cpus = scaling.cpus_per_worker,
           .num_gpus = scaling.use_gpu ? 1.0 : 0.0,
-          .max_concurrency = 3,  // the loop, the trainer's question for reports, its request to stop
+          .max_concurrency = 3,  // the loop, the trainer's request for reports, its request to stop
           .name = {},
           .bundle = bundle};
 }
@@ -57,7 +57,7 @@ Reservation::Reservation(const ScalingConfig& scaling) : what_(amount_text(scali
 
 bool Reservation::await(const std::function<bool()>& interrupted) const {
   if (!group_) return true;
-  // The core says what is lacking, and which processes hold it.
+  // If it waits, the core says which resource is lacking, and which processes hold it.
   std::vector<Ref<void>> ready{group_->ready()};
   manta::detail::set_label(ready.front().entry(), "training on " + what_);
   while (manta::wait(ready, {.count = 1, .timeout = kStopPoll}) == 0) {
@@ -93,13 +93,13 @@ std::optional<LostWorker> WorkerGroup::follow(const OnReport& on_report, const s
     const std::size_t ended = manta::wait(awaited, {.count = 1, .timeout = kStopPoll});
     if (!stop_requested_ && stop()) {
       stop_requested_ = true;
-      workers_.front().request_stop();  // its loop tells the others, so that all end at the same step
+      workers_.front().request_stop();  // its loop notifies the others, so that all end at the same step
     }
     if (ended == 0) continue;
     const Ref<Update> ready = awaited.front();
     awaited.erase(awaited.begin());
     if (ready == reports_) {
-      if (auto update = try_get(ready)) {  // else its process is gone, as the loop's result will say
+      if (auto update = try_get(ready)) {  // else the process died, which the loop's result will say
         hand_on(std::move(*update), on_report);
         reports_ = workers_.front().take_reports();
         awaited.push_back(reports_);
@@ -120,8 +120,8 @@ void WorkerGroup::hand_on(Update update, const OnReport& on_report) {
   for (SentReport& report : update.reports) on_report(report);
 }
 
-// Those that were under way when rank 0's loop ended; where it threw, also those that nobody had asked for yet: its actor
-// lives on (SESSION-1).
+// The reports under way when rank 0's loop ended. If the loop threw, also those that the trainer had not requested yet:
+// the actor is still alive (SESSION-1).
 void WorkerGroup::take_last_reports(bool threw, const OnReport& on_report) {
   auto update = try_get(reports_);
   if (update) hand_on(std::move(*update), on_report);

@@ -1,8 +1,8 @@
-// The workers of one attempt: started together, followed, and ended together.
+// The workers of one attempt: started, followed and ended together.
 //
-// GROUP-1: when a group is gone that did not end well, so are its processes: none of them writes a checkpoint beside the
-//          next group.
-// GROUP-2: workers whose loops ended are not killed: their processes end by themselves, with what they had to print.
+// GROUP-1: when a failed group is destroyed, its processes have ended: none of them writes a checkpoint beside the next
+//          group.
+// GROUP-2: workers whose loops ended are not killed: their processes end by themselves, with all their output.
 #pragma once
 
 #include <functional>
@@ -16,44 +16,44 @@
 
 namespace manta::train::detail {
 
-// Room for all workers on one host, kept from one attempt to the next.
+// Resources for all workers on one host, kept from one attempt to the next.
 //
-// Threading: one thread. Errors: the constructor throws Error(invalid_argument) where no host has so much, even idle.
+// Threading: one thread. Errors: the constructor throws Error(invalid_argument) if no host has so much, even when idle.
 class Reservation {
  public:
   explicit Reservation(const ScalingConfig& scaling);
-  // Waits until a host has the room. False: `interrupted` said so before.
+  // Waits until a host has the resources. False: `interrupted` returned true before.
   bool await(const std::function<bool()>& interrupted) const;
   Bundle bundle(int rank) const;
 
  private:
   std::string what_;
-  std::optional<PlacementGroup> group_;  // none where workers need neither CPUs nor GPUs
+  std::optional<PlacementGroup> group_;  // none if workers need neither CPUs nor GPUs
 };
 
-// Why an attempt ended before its time, though it may be made again.
+// Why an attempt failed that may be repeated.
 struct LostWorker {
   int rank = 0;
-  bool died = false;  // itself; else it only says that another did
+  bool died = false;  // this worker died; else it only reports another's death
   std::string reason;
 };
 
-// Threading: one thread. Ownership: its workers' processes; they end with it.
+// Threading: one thread. Ownership: owns its workers' processes, which end with it.
 class WorkerGroup {
  public:
   using OnReport = std::function<void(SentReport&)>;
 
-  // Starts scaling.num_workers workers; `setup` is completed with their ranks.
+  // Starts scaling.num_workers workers; completes `setup` with their ranks.
   WorkerGroup(const ScalingConfig& scaling, const Reservation& reservation, WorkerSetup setup,
               const StartWorker& start);
   ~WorkerGroup();
   WorkerGroup(const WorkerGroup&) = delete;
   WorkerGroup& operator=(const WorkerGroup&) = delete;
 
-  // Hands on rank 0's reports until all loops have ended. Throws what a loop threw; returns the worker that was lost.
-  // Asks the loops to stop once `stop` says so.
+  // Passes on rank 0's reports until all loops have ended. Throws what a loop threw; returns the worker that was lost.
+  // Asks the loops to stop once `stop` returns true.
   std::optional<LostWorker> follow(const OnReport& on_report, const std::function<bool()>& stop);
-  // A loop ended because it was asked to.
+  // Whether a loop ended on request.
   bool stopped() const { return stopped_; }
 
  private:

@@ -1,4 +1,4 @@
-// SAMPLE-1: the order of an epoch depends on size, seed, shuffle and epoch alone.
+// SAMPLE-1: an epoch's order depends on size, seed, shuffle and epoch alone.
 // SAMPLE-2: in each step every rank takes equally many, and the group takes one block of the order.
 #include <manta/train/sampler.h>
 

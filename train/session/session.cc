@@ -11,7 +11,7 @@ namespace manta::train::detail {
 
 namespace {
 
-constexpr std::size_t kMostReports = 1'000;  // that wait to be taken
+constexpr std::size_t kMostReports = 1'000;  // that wait for the trainer
 
 std::int64_t step_of(const Metrics& metrics) {
   const auto step = metrics.find("step");
@@ -30,7 +30,7 @@ std::vector<torch::Tensor> gather(c10d::ProcessGroup& group, const torch::Tensor
   return all[0];
 }
 
-// Each rank's buffers, where they are not the same on all ranks; else nothing.
+// Each rank's buffers if they differ between ranks; else nothing.
 std::vector<RankBuffers> gather_buffers(c10d::ProcessGroup& group, const State& state) {
   std::vector<RankBuffers> all(static_cast<std::size_t>(group.getSize()));
   bool differ = false;
@@ -82,7 +82,7 @@ void Session::leave() noexcept {
     }
     collective::finish(*process_group_);
     process_group_->getBackend(c10::DeviceType::CPU)->shutdown();
-  } catch (const std::exception& error) {  // the loop's end counts, not what it left unfinished
+  } catch (const std::exception& error) {  // the loop's result counts, not what it left unfinished
     std::fprintf(stderr, "manta: rank %d leaves its group: %s\n", setup_.rank, error.what());
   }
 }
@@ -143,7 +143,7 @@ std::vector<SentReport> Session::take() {
   return std::exchange(reports_, {});
 }
 
-// --- what the public headers declare
+// --- the classes of the public headers
 
 Worker::Worker(WorkerSetup setup) : session_(std::make_unique<Session>(std::move(setup))) {}
 Worker::~Worker() = default;

@@ -1,9 +1,9 @@
-// One worker's part in a training: the group it joined, its mailbox to the trainer, its checkpoints.
+// A worker's state in a training: its group, its mailbox to the trainer, its checkpoints.
 //
 // SESSION-1: reports reach the trainer in order, each once; the last ones come with the end of the loop.
-// SESSION-2: a checkpoint is complete on disk before its report can be taken.
-// SESSION-3: it is begun when the trainer has all reports before it: what a death takes with it is reported again, since
-//            the loop goes on from the checkpoint (and fit() knows the checkpoint's own metrics).
+// SESSION-2: a checkpoint is complete on disk before the trainer can take its report.
+// SESSION-3: a checkpoint starts when the trainer has all earlier reports. So reports that a death loses are repeated,
+//            since the loop resumes from the checkpoint (whose own metrics fit() reads from it).
 #pragma once
 
 #include <atomic>
@@ -18,23 +18,23 @@
 
 namespace manta::train::detail {
 
-// Thrown through the loop by the report that made the last checkpoint of a run that is to stop. No std::exception: a loop
-// that handles those does not handle this.
+// Thrown through the loop by the report that made the last checkpoint of a stopping run. It is no std::exception, so
+// that a loop's handlers do not catch it.
 struct Stopped {};
 
-// Threading: join, leave, report, should_stop and end by the loop's thread, take by another, request_stop by any.
+// Threading: join, leave, report, should_stop and end: the loop's thread; take: another one; request_stop: any.
 class Session {
  public:
   explicit Session(WorkerSetup setup);
 
   void join();
-  // The others' collectives that this rank does not come to fail from now on, instead of waiting.
+  // From now on, collectives of the others that need this rank fail instead of waiting.
   void leave() noexcept;
   void request_stop() { stop_requested_ = true; }
   bool should_stop();  // collective
   void report(const Metrics& metrics, const State* state);
-  void end();  // nothing more will come
-  // Waits until there are reports, or for the end. The trainer has those that it took before.
+  void end();  // no more reports follow
+  // Blocks until there are reports or the end. By calling it, the trainer confirms the reports that it took before.
   std::vector<SentReport> take();
 
   const WorkerSetup& setup() const { return setup_; }
@@ -46,7 +46,7 @@ class Session {
   std::string save(CheckpointDetails details, const State& state);
 
   WorkerSetup setup_;
-  std::optional<CheckpointStore> store_;  // of rank 0
+  std::optional<CheckpointStore> store_;  // rank 0's
   std::optional<Checkpoint> checkpoint_;
   c10::intrusive_ptr<c10d::ProcessGroup> process_group_;
   std::atomic<bool> stop_requested_ = false;
@@ -54,7 +54,7 @@ class Session {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<SentReport> reports_;
-  bool on_the_way_ = false;  // those taken last may not have arrived
+  bool on_the_way_ = false;  // the reports taken last may not have arrived
   bool ended_ = false;
 };
 

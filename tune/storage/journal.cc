@@ -88,7 +88,7 @@ Journal::Journal(const std::filesystem::path& path, std::string_view study)
       reader_(path),
       worker_(",\"worker_id\":\"manta-" + std::to_string(::getpid()) + "-" +
               std::to_string(std::chrono::system_clock::now().time_since_epoch().count()) + "\"}\n") {
-  file_.lock();  // so that a line cut by its writer's death is told from one that is being written
+  file_.lock();  // so that a line cut by its writer's death differs from one that is being written
   const std::string lines = file_.read_new();
   file_.unlock();
   (void)reader_.read(lines);

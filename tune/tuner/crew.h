@@ -58,7 +58,7 @@ class Crew {
 
   struct Slot {
     StartedWorker worker;
-    std::uint64_t life = 0;  // tells news of a worker from those of the one before it
+    std::uint64_t life = 0;  // tells a worker's events from those of its predecessor
     bool ready = false;
     bool busy = false;
     bool looking = false;

@@ -20,31 +20,32 @@
 
 namespace manta {
 
-// A handle of an actor of class T. Handles are copied, given to tasks and other actors, and kept in values; the actor
-// lives as long as any of them, in any process, and as the process that created it. When the last one is gone, its
-// destructor runs and its process ends.
-//
-// Calls of one process to one actor start in the order in which they were made (with max_concurrency 1 they run one
-// after another, too; methods that return manta::Task take turns in one thread, see there); a call whose arguments are not there yet holds up those behind it. An exception that the method
-// throws arrives at get(), and the actor lives on.
-//
-// Where the actor's process dies: calls that had not started go to its next life if ActorOptions::max_restarts allows
-// one (the constructor runs again with the same arguments); calls that had started fail with unavailable, or are
-// repeated as ActorOptions::max_task_retries allows. When there is no next life, calls fail with actor_died.
-//
-// An Actor<Derived> converts to Actor<Base>, also as an argument of a task and in containers; find_actor asks by the
-// class that was created.
-//
-// Threading: as Ref. Errors: call() throws what remote<f>(...) throws.
-//
-//   auto counter = manta::actor<Counter>.options({.max_restarts = 2, .name = "hits"})(10);
-//   manta::Ref<int> hits = counter.call<&Counter::increment>(5);
+/// A handle of an actor of class T. Handles are copied, given to tasks and other actors, and kept in values; the actor
+/// lives as long as any of them, in any process, and as the process that created it. When the last one is gone, its
+/// destructor runs and its process ends.
+///
+/// Calls of one process to one actor start in the order in which they were made (with max_concurrency 1 they run one
+/// after another, too; methods that return manta::Task take turns in one thread, see there); a call whose arguments are
+/// not there yet holds up those behind it. An exception that the method throws arrives at get(), and the actor lives
+/// on.
+///
+/// Where the actor's process dies: calls that had not started go to its next life if ActorOptions::max_restarts allows
+/// one (the constructor runs again with the same arguments); calls that had started fail with unavailable, or are
+/// repeated as ActorOptions::max_task_retries allows. When there is no next life, calls fail with actor_died.
+///
+/// An Actor<Derived> converts to Actor<Base>, also as an argument of a task and in containers; find_actor asks by the
+/// class that was created.
+///
+/// **Threading**: as Ref. **Errors**: call() throws what remote<f>(...) throws.
+///
+///     auto counter = manta::actor<Counter>.options({.max_restarts = 2, .name = "hits"})(10);
+///     manta::Ref<int> hits = counter.call<&Counter::increment>(5);
 template <class T>
 class Actor {
  public:
   constexpr Actor() noexcept = default;
   /// The handle of an actor whose class derives from T (publicly, not ambiguously): calls of T's methods run on its
-  /// object, virtual ones as its class overrides them. It is the same handle: it compares equal, and keeps the actor alive.
+  /// object, virtual ones as its class overrides them. The handle is the same: it compares equal and keeps it alive.
   template <class Derived>
   requires(!std::is_same_v<Derived, T> && std::is_convertible_v<Derived*, T*>) Actor(const Actor<Derived>& other)
   noexcept {
@@ -54,8 +55,8 @@ class Actor {
     handle_ = Ref<Object>::adopt(other.entry_or_null());
   }
 
-  // M: a method of T (of overloads: call<static_cast<int (T::*)(int)>(&T::f)>), or a lambda without captures whose
-  // first parameter is a T&. The arguments are as those of remote<f>.
+  /// M: a method of T (of overloads: call<static_cast<int (T::*)(int)>(&T::f)>), or a lambda without captures whose
+  /// first parameter is a T&. The arguments are as those of remote<f>.
   template <auto M, class File = ThisFile, class... As>
   auto call(As&&... arguments) const {
     if constexpr (detail::check_method<T, decltype(M), As...>()) {
@@ -63,7 +64,7 @@ class Actor {
     }
   }
 
-  // The same with options: actor.options({.stream_buffer = 4}).call<&Reader::rows>().
+  /// The same with options: actor.options({.stream_buffer = 4}).call<&Reader::rows>().
   class WithOptions {
    public:
     WithOptions(const Actor& actor, const CallOptions& options) : actor_(actor), options_(options) {}
@@ -83,12 +84,12 @@ class Actor {
     return WithOptions(*this, options);
   }
 
-  // False for an empty handle: default-constructed or moved from.
+  /// False for an empty handle: default-constructed or moved from.
   explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
-  // Whether both are handles of the same actor.
+  /// Whether both are handles of the same actor.
   friend bool operator==(const Actor&, const Actor&) noexcept = default;
 
-  // For the runtime.
+  /// For the runtime.
   static Actor adopt(detail::EntryHead* entry) noexcept {
     Actor actor;
     actor.handle_ = Ref<Object>::adopt(entry);
@@ -108,12 +109,12 @@ struct serial::Codec<Actor<T>> {
   static void load(Reader& reader, Actor<T>& actor) { actor = Actor<T>::adopt(reader.get_ref()); }
 };
 
-// actor<T>(arguments...) makes a T in a worker process of its own and returns a handle at once; an exception of the
-// constructor arrives with the first call's result. A Ref<X> among the arguments is awaited where T is constructible
-// from the X, else it is given to the constructor as it is.
-//
-// Errors: throws Error(invalid_argument) for options that make no sense and for a name that is taken; else as
-// remote<f>. Blocks only where a name is given.
+/// actor<T>(arguments...) makes a T in a worker process of its own and returns a handle at once; an exception of the
+/// constructor arrives with the first call's result. A Ref<X> among the arguments is awaited where T is constructible
+/// from the X, else it is given to the constructor as it is.
+///
+/// **Errors**: throws Error(invalid_argument) for invalid options and for a name that is taken; else as
+/// remote<f>. Blocks only where a name is given.
 template <class T, class File = ThisFile>
 class ActorClass {
  public:
@@ -153,11 +154,12 @@ class ActorClass {
   }
 };
 
+/// actor<T>: see ActorClass.
 template <class T, class File = ThisFile>
 inline constexpr ActorClass<T, File> actor{};
 
-// The actor that was created with ActorOptions::name, anywhere in the cluster; nothing: there is none, or it is dead.
-// Throws Error(invalid_argument) if it is of another class. Blocks for one question to the head.
+/// The actor that was created with ActorOptions::name, anywhere in the cluster; nothing: there is none, or it is dead.
+/// Throws Error(invalid_argument) if it is of another class. Blocks for one question to the head.
 template <class T>
 [[nodiscard]] std::optional<Actor<T>> find_actor(std::string_view name) {
   detail::EntryHead* entry = detail::find_actor(name, detail::class_identity<T>());
@@ -165,11 +167,12 @@ template <class T>
   return Actor<T>::adopt(entry);
 }
 
+/// For kill().
 struct KillOptions {
-  bool restart = false;  // as if it had died by itself: it starts again if ActorOptions::max_restarts allows it
+  bool restart = false;  ///< counts as a crash: the actor restarts if ActorOptions::max_restarts allows it
 };
 
-// Ends the actor's process at once, without its destructor; calls that are not done fail with actor_died.
+/// Ends the actor's process at once, without its destructor; calls that are not done fail with actor_died.
 template <class T>
 void kill(const Actor<T>& actor, KillOptions options = {}) {
   detail::kill_actor(&actor.entry(), options.restart);

@@ -41,16 +41,16 @@ std::size_t array_position(std::span<const std::int64_t> shape, ArrayOrder order
 /// Elements of a plain type T (numbers, enums, std::complex, structs of such without padding), and what keeps them.
 ///
 /// As a parameter of a task, or by get<manta::Array<T>>(ref), it reads in place what was stored as a std::vector<T>, an
-/// Eigen matrix or array of T, a Buffer, a tensor of T (<manta/torch.h>), or an Array<T>. Nothing is copied from 4 KiB on,
-/// however many tasks and processes of the node read it.
+/// Eigen matrix or array of T, a Buffer, a tensor of T (<manta/torch.h>), or an Array<T>. Nothing is copied from 4 KiB
+/// on, however many tasks and processes of the node read it.
 ///
-/// Threading: immutable; any number of threads may read. Ownership: copies share the elements, which live as long as one
-/// of them. Errors: throws Error(invalid_argument) where bytes or shape do not fit.
+/// **Threading**: immutable; any number of threads may read. **Ownership**: copies share the elements, which live as
+/// long as one of them. **Errors**: throws Error(invalid_argument) where bytes or shape do not fit.
 ///
-///   double sum(manta::Array<double> xs) { return std::accumulate(xs.begin(), xs.end(), 0.0); }
-///   auto stored = manta::put(std::vector<double>(50'000'000));
-///   auto total = manta::remote<sum>(stored);
-///   manta::Array<double> here = manta::get<manta::Array<double>>(stored);
+///     double sum(manta::Array<double> xs) { return std::accumulate(xs.begin(), xs.end(), 0.0); }
+///     auto stored = manta::put(std::vector<double>(50'000'000));
+///     auto total = manta::remote<sum>(stored);
+///     manta::Array<double> here = manta::get<manta::Array<double>>(stored);
 template <detail::ArrayElement T>
 class Array {
  public:
@@ -93,8 +93,8 @@ class Array {
   std::vector<T> to_vector() const { return std::vector<T>(begin(), end()); }
 
   /// As an Eigen::Map of a matrix, vector or array type of T: xs.map<Eigen::VectorXd>(), xs.map<Eigen::MatrixXf>(). The
-  /// Array must outlive the map. A matrix of the other order than order() is refused, unless it is a vector; so is one of
-  /// fixed sizes that are others. A matrix of an Array with one dimension has one column.
+  /// Array must outlive the map. A matrix of the other order than order() is refused, unless it is a vector; so is one
+  /// of fixed sizes that are others. A matrix of an Array with one dimension has one column.
   template <serial::detail::EigenDense M>
   requires std::same_as<typename M::Scalar, T>
   auto map() const {

@@ -20,7 +20,7 @@ namespace manta {
 
 namespace detail {
 
-// Completes an Asio operation in its executor.
+/// Completes an Asio operation in its executor.
 template <class T, class Handler>
 class AsioCallback final : public ReadyCallback {
   using Executor = boost::asio::associated_executor_t<Handler>;
@@ -85,15 +85,15 @@ struct AsioSignature<void> {
 /// void(std::exception_ptr, T), or void(std::exception_ptr) for a Ref<void>. With use_awaitable it throws what get(ref)
 /// throws; with other tokens (use_future, deferred, a handler) it does what these do with an exception_ptr.
 ///
-/// Threading: any thread; does not block. The handler runs in its associated executor, where the value is decoded, and
-/// counts as that executor's outstanding work meanwhile. Ownership: holds the object until then.
+/// **Threading**: any thread; does not block. The handler runs in its associated executor, where the value is decoded,
+/// and counts as that executor's outstanding work meanwhile. **Ownership**: holds the object until then.
 /// The executor's context must live until then, as in any operation of Asio.
-/// Errors: as on_ready. Where the Runtime ends first the operation fails with Error(unavailable). It cannot be cancelled
-/// through Asio: manta::cancel(ref) ends the task, and with it the operation.
+/// **Errors**: as on_ready. Where the Runtime ends first the operation fails with Error(unavailable). It cannot be
+/// cancelled through Asio: manta::cancel(ref) ends the task, and with it the operation.
 ///
-///   boost::asio::awaitable<void> session() {
-///     int four = co_await manta::async(manta::remote<square>(2), boost::asio::use_awaitable);
-///   }
+///     boost::asio::awaitable<void> session() {
+///       int four = co_await manta::async(manta::remote<square>(2), boost::asio::use_awaitable);
+///     }
 template <class T, class Token>
 auto async(const Ref<T>& ref, Token&& token) {
   return boost::asio::async_initiate<Token, typename detail::AsioSignature<T>::type>(

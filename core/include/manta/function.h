@@ -28,52 +28,52 @@
 namespace manta {
 
 namespace {
-// Differs in each source file. It makes instantiations that name a function local to their file, because g++ 12
-// otherwise merges those for members of same-named local or anonymous-namespace classes of two files, and then calls
-// the wrong one.
+/// Differs in each source file. It makes instantiations that name a function local to their file, because g++ 12
+/// otherwise merges those for members of same-named local or anonymous-namespace classes of two files, and then calls
+/// the wrong one.
 struct ThisFile {};
 }  // namespace
 
 namespace detail {
 
-// An object of the user's class, in the worker that hosts it.
+/// An object of the user's class, in the worker that hosts it.
 struct ActorInstance {
   void* object = nullptr;
-  const void* type = nullptr;               // ClassTag of its class
-  void (*destroy)(void* object) = nullptr;  // may throw
+  const void* type = nullptr;               ///< ClassTag of its class
+  void (*destroy)(void* object) = nullptr;  ///< may throw
   void (*throw_pointer)(void* object) =
       nullptr;              // as a pointer to its class, which a handler of a base's pointer catches
-  bool coroutines = false;  // the program calls methods of it that return Task
+  bool coroutines = false;  ///< the program calls methods of it that return Task
 };
 
-// The arguments of one execution. Parameter i (injected ones not counted) is decoded from values, or, if bit i of
-// ref_mask is set, from the next of references, each of which holds one value.
+/// The arguments of one execution. Parameter i (injected ones not counted) is decoded from values, or, if bit i of
+/// ref_mask is set, from the next of references, each of which holds one value.
 struct Arguments {
   serial::Reader* values = nullptr;
   std::uint32_t ref_mask = 0;
   serial::Reader* references = nullptr;
-  const ValueView* views = nullptr;    // the same as references
-  ActorInstance* actor = nullptr;      // constructors fill it, methods run on it
-  ItemSink* items = nullptr;           // of a generator
-  CoroutineSlot* coroutine = nullptr;  // null: coroutines run to their end
+  const ValueView* views = nullptr;    ///< the same as references
+  ActorInstance* actor = nullptr;      ///< constructors fill it, methods run on it
+  ItemSink* items = nullptr;           ///< of a generator
+  CoroutineSlot* coroutine = nullptr;  ///< null: coroutines run to their end
 };
 
-// What a worker needs of a function. Lives as long as its module.
+/// What a worker needs of a function. Lives as long as its module.
 struct FunctionEntry {
-  const void* tag;  // identity; addresses of code are none, linkers fold equal functions
-  // Decodes, calls, encodes the result. Throws what the function throws, and Error for arguments that do not decode.
+  const void* tag;  ///< identity; addresses of code are none, linkers fold equal functions
+  /// Decodes, calls, encodes the result. Throws what the function throws, and Error for arguments that do not decode.
   void (*invoke)(Arguments& arguments, serial::Writer& result);
-  std::string_view (*name)();  // its label: "square", "ns::train_fold"
+  std::string_view (*name)();  ///< its label: "square", "ns::train_fold"
 };
 
-// The table of one module. Here are only its address and its size; the rest is in core/client/function_table.cc.
+/// The table of one module. Here are only its address and its size; the rest is in core/client/function_table.cc.
 class ModuleTable {
  public:
   constexpr ModuleTable() = default;
-  ~ModuleTable();  // at dlclose: its functions are unknown from then on
+  ~ModuleTable();  ///< at dlclose: its functions are unknown from then on
   ModuleTable(const ModuleTable&) = delete;
   ModuleTable& operator=(const ModuleTable&) = delete;
-  // Any thread. Throws Error(exhausted) beyond 2^32 functions or 512 modules.
+  /// Any thread. Throws Error(exhausted) beyond 2^32 functions or 512 modules.
   FunctionId add(const FunctionEntry& entry);
 
  private:
@@ -81,16 +81,16 @@ class ModuleTable {
   std::uint32_t module_ = 0;  // hash of the build id; 0 until the first entry
 };
 
-// Hidden: each module has its own, however it was loaded. Weak, not inline: lld 14 loses a hidden inline variable where
-// some files of a program are compiled with -flto and others are not. (So several files run its destructor.)
+/// Hidden: each module has its own, however it was loaded. Weak, not inline: lld 14 loses a hidden inline variable
+/// where some files of a program are compiled with -flto and others are not. (So several files run its destructor.)
 [[gnu::weak, gnu::visibility("hidden")]] constinit ModuleTable module_table;
 
-// The position among the references of what parameter `index` was given as.
+/// The position among the references of what parameter `index` was given as.
 inline std::size_t reference_of(const Arguments& arguments, std::size_t index) {
   return static_cast<std::size_t>(std::popcount(arguments.ref_mask & ((std::uint32_t{1} << index) - 1)));
 }
 
-// Decodes parameter P, the next one from the arguments; index counts those that are not injected.
+/// Decodes parameter P, the next one from the arguments; index counts those that are not injected.
 template <class P>
 struct ParameterTaker {
   using Value = std::remove_cvref_t<P>;
@@ -128,7 +128,7 @@ Stored<P> take_parameter(Arguments& arguments, std::size_t index) {
   return ParameterTaker<P>::take(arguments, index);
 }
 
-// Encodes what make() returns; the writer keeps the value where its encoding may refer to it.
+/// Encodes what make() returns; the writer keeps the value where its encoding may refer to it.
 template <class Make>
 void encode_result(serial::Writer& result, Make&& make) {
   using R = std::invoke_result_t<Make>;
@@ -142,7 +142,7 @@ void encode_result(serial::Writer& result, Make&& make) {
   }
 }
 
-// A value or rvalue reference parameter takes the decoded object over.
+/// A value or rvalue reference parameter takes the decoded object over.
 template <class P>
 inline constexpr bool is_shared_ref = false;
 template <class X>
@@ -158,7 +158,7 @@ decltype(auto) pass_parameter(V& value) {
   }
 }
 
-// How coroutines are called: see task.h.
+/// How coroutines are called: see task.h.
 template <class Callee, class T, class Parameters>
 class StartedCall;
 template <class T>
@@ -166,7 +166,7 @@ class TaskRun;
 template <class Callee, class T, class Parameters>
 struct CoroutineThunk;
 
-// Runs the generator that make() returns to its end, or until the reader wants no more items. It has no other result.
+/// Runs the generator that make() returns to its end, or until the reader wants no more items. It has no other result.
 template <class Make>
 void yield_items(ItemSink& items, std::uint32_t buffer, Make&& make) {
   auto generator = std::forward<Make>(make)();
@@ -185,7 +185,7 @@ void yield_items(ItemSink& items, std::uint32_t buffer, Make&& make) {
   }
 }
 
-// A Callee says what is called: its Parameters and Result, call(arguments, values...) and name(), for people.
+/// A Callee says what is called: its Parameters and Result, call(arguments, values...) and name(), for people.
 template <class Callee, class Parameters = typename Callee::Parameters>
 struct Thunk;
 template <class Callee, class... Ps>
@@ -218,7 +218,7 @@ struct Thunk<Callee, Types<Ps...>> {
   }
 };
 
-// Sent: its parameters, with FromRef where a call gives a Ref to another type.
+/// Sent: its parameters, with FromRef where a call gives a Ref to another type.
 template <auto F, class File, class Sent = typename SignatureOf<decltype(F)>::Parameters>
 struct FunctionCallee {
   using Parameters = Sent;
@@ -230,7 +230,7 @@ struct FunctionCallee {
   static std::string_view name() { return function_label<F, File>(); }
 };
 
-// The entry of a callee in this module's table. Naming id (in code that is instantiated) is what registers it.
+/// The entry of a callee in this module's table. Naming id (in code that is instantiated) is what registers it.
 template <class Callee>
 struct Registered {
   static std::string_view name() { return Callee::name(); }

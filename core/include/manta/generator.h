@@ -27,7 +27,7 @@ template <class U>
 inline constexpr bool destroyed_twice = false;
 #endif
 
-// What moved() makes.
+/// What moved() makes.
 template <class T>
 struct Moved {
   T* value;
@@ -35,29 +35,29 @@ struct Moved {
 
 }  // namespace detail
 
-// For co_yield of a variable that is not needed any more: its content goes into the item without a copy.
+/// For co_yield of a variable that is not needed any more: its content goes into the item without a copy.
 template <class T>
 requires(!std::is_const_v<T>) [[nodiscard]] constexpr detail::Moved<T> moved(T& value) noexcept {
   return {std::addressof(value)};
 }
 
-// Returned by a coroutine that yields values of T; remote<f> of it, and call<&C::f>, return a Stream<T>. It runs only
-// while a next value is wanted, and may go on for ever.
-//
-// As a task: **parameters may be references**, the decoded arguments (and an actor's object) live until the coroutine
-// is destroyed. Called directly, the usual rule of coroutines holds: what a reference refers to must outlive the
-// generator. When the reader wants no further items, the coroutine is destroyed at a co_yield, which runs the
-// destructors of its locals. With g++ 12 and 13 an aggregate with a destructor is given a name first:
-//
-//   manta::Generator<Batch> batches(std::string path) {
-//     for (Reader reader(path); reader.more();) {
-//       Batch batch{reader.rows(), reader.labels()};
-//       co_yield manta::moved(batch);  // or co_yield batch, which copies
-//     }
-//   }
-//
-// Threading: one thread at a time. Ownership: owns the coroutine; movable. Errors: what the coroutine throws arrives at
-// the next() that would have returned what came next; after that it has ended.
+/// Returned by a coroutine that yields values of T; remote<f> of it, and call<&C::f>, return a Stream<T>. It runs only
+/// while its reader asks for a next value, and may go on for ever.
+///
+/// As a task: **parameters may be references**, the decoded arguments (and an actor's object) live until the coroutine
+/// is destroyed. Called directly, the usual rule of coroutines holds: what a reference refers to must outlive the
+/// generator. When the reader wants no further items, the coroutine is destroyed at a co_yield, which runs the
+/// destructors of its locals. With g++ 12 and 13 an aggregate with a destructor is given a name first:
+///
+///     manta::Generator<Batch> batches(std::string path) {
+///       for (Reader reader(path); reader.more();) {
+///         Batch batch{reader.rows(), reader.labels()};
+///         co_yield manta::moved(batch);  // or co_yield batch, which copies
+///       }
+///     }
+///
+/// **Threading**: one thread at a time. **Ownership**: owns the coroutine; movable. **Errors**: what the coroutine
+/// throws arrives at the next() that would have returned what came next; after that it has ended.
 template <class T>
 class [[nodiscard]] Generator {
   static_assert(std::is_object_v<T> && std::is_same_v<T, std::remove_cv_t<T>>,
@@ -78,7 +78,7 @@ class [[nodiscard]] Generator {
     if (coroutine_) coroutine_.destroy();
   }
 
-  // Resumes it; nothing: it has ended. The value is moved out.
+  /// Resumes it; nothing: it has ended. The value is moved out.
   std::optional<T> next() {
     if (!coroutine_ || coroutine_.done()) return std::nullopt;
     promise_type& promise = coroutine_.promise();
@@ -87,7 +87,7 @@ class [[nodiscard]] Generator {
     if (promise.exception_) std::rethrow_exception(std::exchange(promise.exception_, nullptr));
     return std::move(promise.value_);
   }
-  // Once, over what is left.
+  /// Once, over what is left.
   Iterator begin() { return Iterator(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }
 
@@ -121,7 +121,7 @@ class Generator<T>::promise_type {
     value_.reset();
     exception_ = std::current_exception();
   }
-  // It may wait, with get(), but not co_await.
+  /// It may wait, with get(), but not co_await.
   template <class Awaited>
   void await_transform(Awaited&&) = delete;
 

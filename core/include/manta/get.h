@@ -22,11 +22,11 @@ namespace manta {
 
 namespace detail {
 
-// The point in time that is timeout from now; nanoseconds::max() is for ever.
+/// The point in time that is timeout from now; nanoseconds::max() is for ever.
 Deadline deadline_after(std::chrono::nanoseconds timeout);
 [[noreturn]] void throw_deadline(EntryHead& first_missing, std::size_t ready, std::size_t total);
 
-// False: not resolved by the deadline.
+/// False: not resolved by the deadline.
 inline bool await(EntryHead& entry, Deadline deadline) {
   return entry.resolved.load(std::memory_order_acquire) || wait_resolved(&entry, deadline);
 }
@@ -85,7 +85,7 @@ std::vector<T> get_all_by(const std::vector<Ref<T>>& refs, Deadline deadline) {
   return values;
 }
 
-// get() of something that holds refs: one after the other, in order, under one deadline.
+/// get() of something that holds refs: one after the other, in order, under one deadline.
 template <class X>
 Collected<X> collect_by(const X& refs, Deadline deadline) {
   std::size_t done = 0;
@@ -107,11 +107,11 @@ using Gotten = std::conditional_t<Collect<X>::only_void, void, Collected<X>>;
 
 }  // namespace detail
 
-// Waits until the value is there and returns a copy of it.
-//
-// Threading: any thread. Blocks (a task that blocks gives its CPUs to others meanwhile).
-// Errors: throws TaskError where the task's code threw; Error where its worker died, the object was lost, ...;
-// Error(deadline) where the timeout was over first, in which case the task goes on.
+/// Waits until the value is there and returns a copy of it.
+///
+/// **Threading**: any thread. Blocks (a task that blocks gives its CPUs to others meanwhile).
+/// **Errors**: throws TaskError where the task's code threw; Error where its worker died, the object was lost, ...;
+/// Error(deadline) where the timeout was over first, in which case the task goes on.
 template <class T>
 [[nodiscard]] T get(const Ref<T>& ref) {
   return detail::get_by(ref, detail::Deadline::max());
@@ -125,20 +125,20 @@ inline void get(const Ref<void>& ref, std::chrono::nanoseconds timeout) {
   detail::get_by(ref, detail::deadline_after(timeout));
 }
 
-/// The value without a copy for this reader. get<manta::Array<float>>(ref), of a Ref<std::vector<float>> or Ref<Buffer>,
-/// is a span over the stored elements (see <manta/array.h>); get<std::shared_ptr<const T>>(ref), of a Ref<T>, is the object
-/// that all readers of this process share, tasks with a parameter const T& included. A vector of numbers lies in the store
-/// itself; another value is decoded for the first reader and dropped 2 s after the last.
+/// The value without a copy for this reader. get<manta::Array<float>>(ref), of a Ref<std::vector<float>> or
+/// Ref<Buffer>, is a span over the stored elements (see <manta/array.h>); get<std::shared_ptr<const T>>(ref), of a
+/// Ref<T>, is the object that all readers of this process share, tasks with a parameter const T& included. A vector of
+/// numbers lies in the store itself; another value is decoded for the first reader and dropped 2 s after the last.
 ///
 /// Threading, blocking and errors: as get of one. What is shared is const: T's const members must be safe to use from
-/// several threads. Ownership: the result keeps the value, also when the last Ref is gone.
+/// several threads. **Ownership**: the result keeps the value, also when the last Ref is gone.
 template <class View, class T>
 requires detail::ViewOf<View, T>
 [[nodiscard]] View get(const Ref<T>& ref, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
   return detail::get_view_by<View>(ref, detail::deadline_after(timeout));
 }
 
-// The values of all, in order; throws the error of the first that failed. What other processes own is asked for together.
+/// The values of all, in order; throws the error of the first that failed. Requests borrowed values together.
 template <class T>
 [[nodiscard]] std::vector<T> get(const std::vector<Ref<T>>& refs) {
   return detail::get_all_by(refs, detail::Deadline::max());
@@ -152,11 +152,11 @@ inline void get(const std::vector<Ref<void>>& refs,
   (void)detail::collect_by(refs, detail::deadline_after(timeout));
 }
 
-/// The values of everything in `refs`, in the same arrangement: a std::array, deque or list of refs gives one of values; a
-/// std::map or unordered_map its keys with values; a tuple, pair or optional the same of values; a span or C array a vector
-/// or std::array. These may be nested: get of a std::map<std::string, std::vector<manta::Ref<int>>> is a
-/// std::map<std::string, std::vector<int>>. In place of a Ref<void> stands std::monostate; of a sequence of nothing else
-/// the result is void.
+/// The values of everything in `refs`, in the same arrangement: a std::array, deque or list of refs gives one of
+/// values; a std::map or unordered_map its keys with values; a tuple, pair or optional the same of values; a span or C
+/// array a vector or std::array. These may be nested: get of a std::map<std::string, std::vector<manta::Ref<int>>> is a
+/// std::map<std::string, std::vector<int>>. In place of a Ref<void> stands std::monostate; of a sequence of nothing
+/// else the result is void.
 ///
 /// Blocking and errors: as get of one; the error is that of the first that failed, in order. The timeout is for all.
 template <detail::HoldsRefs X>
@@ -171,7 +171,7 @@ template <detail::HoldsRefs A, detail::HoldsRefs B, detail::HoldsRefs... More>
   return detail::collect_by(std::tuple<const A&, const B&, const More&...>(a, b, more...), detail::Deadline::max());
 }
 
-// As get, but returns the error. A timeout of 0 asks without waiting.
+/// As get, but returns the error. A timeout of 0 asks without waiting.
 template <class T>
 [[nodiscard]] Result<T> try_get(const Ref<T>& ref, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
   try {
@@ -186,6 +186,7 @@ template <class T>
   }
 }
 
+/// As get of a view, but returns the error.
 template <class View, class T>
 requires detail::ViewOf<View, T>
 [[nodiscard]] Result<View> try_get(const Ref<T>& ref,
@@ -197,8 +198,8 @@ requires detail::ViewOf<View, T>
   }
 }
 
-/// The same for everything that get() takes: all values, or the error of the first that failed. One that is not there when
-/// the time is over fails with deadline.
+/// The same for everything that get() takes: all values, or the error of the first that failed. One that is not there
+/// when the time is over fails with deadline.
 template <detail::HoldsRefs X>
 requires(!detail::is_ref<X>) [[nodiscard]] Result<detail::Gotten<X>> try_get(
     const X& refs, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
@@ -218,9 +219,10 @@ template <detail::HoldsRefs A, detail::HoldsRefs B, detail::HoldsRefs... More>
   return try_get(std::tuple<const A&, const B&, const More&...>(a, b, more...));
 }
 
-// Stores a value once, for any number of tasks: pass the Ref instead of the value.
-//
-// Threading: any thread. Errors: throws Error(exhausted) where the store is full, unavailable without a runtime.
+/// Stores a value once, for any number of tasks: pass the Ref instead of the value.
+///
+/// **Threading**: any thread. **Errors**: throws Error(exhausted) where the store is full, unavailable without a
+/// runtime.
 template <class T>
 [[nodiscard]] Ref<std::decay_t<T>> put(T&& value) {
   using Value = std::decay_t<T>;
@@ -234,7 +236,8 @@ template <class T>
   }
 }
 
-// The same for what was made in place (create_buffer), without a copy. Throws Error(invalid_argument) for an empty one.
+/// The same for what was made in place (create_buffer), without a copy. Throws Error(invalid_argument) for an empty
+/// one.
 [[nodiscard]] Ref<Buffer> put(UniqueBuffer buffer);
 
 }  // namespace manta

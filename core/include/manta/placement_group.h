@@ -17,15 +17,15 @@
 
 namespace manta {
 
-// On which nodes the bundles of a group go.
+/// On which nodes the bundles of a group go.
 enum class GroupStrategy : std::uint8_t {
-  pack,           // on as few nodes as possible
-  spread,         // on as many as possible
-  strict_pack,    // all on one
-  strict_spread,  // each on one of its own
+  pack,           ///< on as few nodes as possible
+  spread,         ///< on as many as possible
+  strict_pack,    ///< all on one
+  strict_spread,  ///< each on one of its own
 };
 
-// What one bundle reserves; fields as TaskOptions'.
+/// What one bundle reserves; fields as TaskOptions'.
 struct BundleOptions {
   double num_cpus = 1;
   double num_gpus = 0;
@@ -33,21 +33,22 @@ struct BundleOptions {
   std::array<CustomResource, 4> resources{};
 };
 
-// A group, from its making until this object is destroyed, or the process that made it has ended. Then what runs in it
-// is killed, and what waits for it fails.
-//
-// A bundle whose node dies is reserved on another one as soon as one has room; tasks in it are retried there, actors
-// started again, as their options allow.
-//
-//   manta::PlacementGroup group({{.num_cpus = 1}, {.num_cpus = 1}}, manta::GroupStrategy::strict_spread);
-//   auto left = manta::remote<work>.options({.bundle = group.bundle(0)})(1);
-//   auto right = manta::remote<work>.options({.bundle = group.bundle(1)})(2);
-//
-// Threading: as a std::vector. Ownership: movable, owns the reservation; Bundle values may outlive it, and then fail.
+/// A group, from its making until this object is destroyed, or the process that made it has ended. Then what runs in it
+/// is killed, and what waits for it fails.
+///
+/// A bundle whose node dies is reserved on another node as soon as one has capacity; its tasks are retried there and
+/// its actors restarted, as their options allow.
+///
+///     manta::PlacementGroup group({{.num_cpus = 1}, {.num_cpus = 1}}, manta::GroupStrategy::strict_spread);
+///     auto left = manta::remote<work>.options({.bundle = group.bundle(0)})(1);
+///     auto right = manta::remote<work>.options({.bundle = group.bundle(1)})(2);
+///
+/// **Threading**: as a std::vector. **Ownership**: movable, owns the reservation; Bundle values may outlive it, and
+/// then fail.
 class PlacementGroup {
  public:
-  // Does not wait until it is placed: work in its bundles does. Throws Error: invalid_argument where no nodes of the
-  // cluster could hold it even if they were idle, or an amount makes no sense; unavailable where Manta does not run.
+  /// Does not wait until it is placed: work in its bundles does. Throws Error: invalid_argument where no nodes of the
+  /// cluster could hold it even if they were idle, or an amount is invalid; unavailable where Manta does not run.
   explicit PlacementGroup(std::span<const BundleOptions> bundles, GroupStrategy strategy = GroupStrategy::pack);
   explicit PlacementGroup(std::initializer_list<BundleOptions> bundles, GroupStrategy strategy = GroupStrategy::pack)
       : PlacementGroup(std::span(bundles.begin(), bundles.size()), strategy) {}
@@ -56,11 +57,11 @@ class PlacementGroup {
   ~PlacementGroup();
 
   std::size_t size() const { return size_; }
-  // Throws Error(invalid_argument) if there are not so many.
+  /// Throws Error(invalid_argument) if there are not so many.
   Bundle bundle(std::size_t index) const;
-  // Resolved when all of it is reserved; for wait() with a time.
+  /// Resolved when all of it is reserved; for wait() with a time.
   Ref<void> ready() const;
-  // Now, instead of in the destructor. Idempotent.
+  /// Now, instead of in the destructor. Idempotent.
   void remove();
 
  private:

@@ -18,20 +18,20 @@ namespace manta::collective {
 
 class OperationQueue;
 
-// A c10d backend for CPU tensors: shared memory between processes of one host.
-//
-// Tensors need not be contiguous. Data moves for every type; it is reduced for uint8, int8 to int64, half, bfloat16,
-// float, double and bool, by SUM, AVG (floating-point types), PRODUCT, MIN, MAX, BAND, BOR and BXOR (integers and
-// bool). A list of tensors is reduced tensor by tensor. Sparse tensors (COO) are summed and averaged by allreduce: each
-// rank brings its own indices. Work::wait(timeout) goes by the group's timeout, or that of the
-// operation's options.
-//
-// Operations are done in the order they were called, by the thread that waits for one, else by a thread of the group,
-// which is started by the first that is not waited for at once. Messages (send, recv) that were called one after the
-// other go on at the same time; collectives wait for the messages called before them.
-//
-// Errors: those of Group, from Work::wait() and in its future; unsupported arguments throw manta::Error at once.
-// Threading: any thread. A group is made after its process was forked. The destructor cancels what is not done.
+/// A c10d backend for CPU tensors: shared memory between processes of one host.
+///
+/// Tensors need not be contiguous. Data moves for every type; it is reduced for uint8, int8 to int64, half, bfloat16,
+/// float, double and bool, by SUM, AVG (floating-point types), PRODUCT, MIN, MAX, BAND, BOR and BXOR (integers and
+/// bool). A list of tensors is reduced tensor by tensor. Sparse tensors (COO) are summed and averaged by allreduce:
+/// each rank brings its own indices. Work::wait(timeout) goes by the group's timeout, or that of the operation's
+/// options.
+///
+/// Operations are done in the order they were called, by the thread that waits for one, else by a thread of the group,
+/// which is started by the first that is not waited for at once. Messages (send, recv) that were called one after the
+/// other go on at the same time; collectives wait for the messages called before them.
+///
+/// **Errors**: those of Group, from Work::wait() and in its future; unsupported arguments throw manta::Error at once.
+/// **Threading**: any thread. A group is made after its process was forked. The destructor cancels what is not done.
 class ProcessGroupManta : public c10d::Backend {
  public:
   explicit ProcessGroupManta(std::unique_ptr<Group> group);
@@ -43,7 +43,7 @@ class ProcessGroupManta : public c10d::Backend {
   void shutdown() override;
   void setSequenceNumberForGroup() override {}
   uint64_t getSequenceNumberForGroup() override;
-  // Runs all that was called in the calling thread.
+  /// Runs all that was called in the calling thread.
   void finish();
 
   using WorkPtr = c10::intrusive_ptr<c10d::Work>;
@@ -83,20 +83,20 @@ class ProcessGroupManta : public c10d::Backend {
   std::atomic<uint64_t> sequence_{0};
 };
 
-// A process group whose CPU backend is a ProcessGroupManta, and whose CUDA backend is NCCL's, where Manta and LibTorch
-// were built for it and this process sees a GPU. Blocks until all members have come, as Group::join; NCCL connects at
-// the first operation on CUDA tensors, so all members must call that, each with a GPU of its own.
-//
-//   auto group = manta::collective::make_process_group({.name = name, .rank = rank, .size = 2});
-//   std::vector<at::Tensor> tensors{gradient};
-//   group->allreduce(tensors)->wait();
+/// A process group whose CPU backend is a ProcessGroupManta, and whose CUDA backend is NCCL's, where Manta and LibTorch
+/// were built for it and this process sees a GPU. Blocks until all members have come, as Group::join; NCCL connects at
+/// the first operation on CUDA tensors, so all members must call that, each with a GPU of its own.
+///
+///     auto group = manta::collective::make_process_group({.name = name, .rank = rank, .size = 2});
+///     std::vector<at::Tensor> tensors{gradient};
+///     group->allreduce(tensors)->wait();
 c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const Rendezvous& rendezvous);
-// The same, for members that share a store and have no name: rank 0 puts one there.
+/// The same, for members that share a store and have no name: rank 0 puts one there.
 c10::intrusive_ptr<c10d::ProcessGroup> make_process_group(const c10::intrusive_ptr<c10d::Store>& store, int rank,
                                                           int size, std::chrono::milliseconds timeout);
 
-// Runs what was called, in the calling thread, until nothing is left: for a thread that has nothing to calculate
-// meanwhile. Does nothing for process groups that are not Manta's.
+/// Runs what was called, in the calling thread, until nothing is left: for a thread that has nothing to calculate
+/// meanwhile. Does nothing for process groups that are not Manta's.
 void finish(c10d::ProcessGroup& group);
 
 }  // namespace manta::collective

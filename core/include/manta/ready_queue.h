@@ -13,19 +13,19 @@
 
 namespace manta {
 
-// Watches any number of refs, and tells which of them have become ready. take() looks, and does not block; arm() asks for
-// a call of `wake` when there is something to take. So a loop takes, does its other work, and arms before it sleeps:
-//
-//   ReadyQueue results([&] { loop.notify(); });               // for example a write to an eventfd
-//   results.add(ref, 7);
-//   for (;;) {
-//     for (std::uint64_t token : results.take()) use(token);  // 7: ref is ready, get(ref) does not wait
-//     if (loop.poll() == 0 && results.arm()) loop.sleep();
-//   }
-//
-// Threading: one thread, the loop's. wake is called from any thread, once for each arm() that returned true; it must not
-// block and must not call Manta. Ownership: holds what it watches until that is taken. Destroy it before the Runtime.
-// Errors: add throws Error: invalid_argument for an empty ref, unavailable without a runtime.
+/// Watches any number of refs, and tells which of them have become ready. take() looks, and does not block; arm() asks
+/// for a call of `wake` when there is something to take. So a loop takes, does other work, and arms before it sleeps:
+///
+///     ReadyQueue results([&] { loop.notify(); });               // for example a write to an eventfd
+///     results.add(ref, 7);
+///     for (;;) {
+///       for (std::uint64_t token : results.take()) use(token);  // 7: ref is ready, get(ref) does not wait
+///       if (loop.poll() == 0 && results.arm()) loop.sleep();
+///     }
+///
+/// **Threading**: one thread, the loop's. wake is called from any thread, once for each arm() that returned true; it
+/// must not block and must not call Manta. **Ownership**: holds what it watches until that is taken. Destroy it before
+/// the Runtime. **Errors**: add throws Error: invalid_argument for an empty ref, unavailable without a runtime.
 class ReadyQueue {
  public:
   explicit ReadyQueue(std::function<void()> wake);
@@ -37,10 +37,10 @@ class ReadyQueue {
   void add(const Ref<T>& ref, std::uint64_t token) {
     add_entry(ref.entry(), token);
   }
-  // Tokens of those that became ready since the last time, in the order in which they did; valid until the next call.
-  // While a loop takes again and again without arming, results of the process' other threads come in through it too.
+  /// Tokens of those that became ready since the last time, in the order in which they did; valid until the next call.
+  /// While a loop takes again and again without arming, results of the process' other threads come in through it too.
   const std::vector<std::uint64_t>& take();
-  // False: there is something to take now, wake will not be called.
+  /// False: there is something to take now, wake will not be called.
   [[nodiscard]] bool arm();
 
  private:

@@ -15,18 +15,18 @@
 
 namespace manta {
 
-// Refers to a T that a task returns (void: only its completion) or that put() stored. The value is immutable.
-//
-// A Ref is given to other tasks in place of the value, also before there is one, and travels inside values. The object
-// lives as long as any Ref to it, in any process.
-//
-// Threading: like a std::shared_ptr: copies may be used on different threads, one Ref on one thread at a time.
-// Ownership: counts; 8 bytes. A default-constructed or moved-from Ref is empty and may only be assigned, destroyed,
-// compared and tested. Errors: using an empty one throws Error(invalid_argument).
-//
-//   manta::Ref<int> four = manta::remote<square>(2);
-//   manta::Ref<int> sixteen = manta::remote<square>(four);
-//   int value = manta::get(sixteen);
+/// Refers to a T that a task returns (void: only its completion) or that put() stored. The value is immutable.
+///
+/// A Ref is given to other tasks in place of the value, also before there is one, and travels inside values. The object
+/// lives as long as any Ref to it, in any process.
+///
+/// **Threading**: like a std::shared_ptr: copies may be used on different threads, one Ref on one thread at a time.
+/// **Ownership**: counts; 8 bytes. A default-constructed or moved-from Ref is empty and may only be assigned,
+/// destroyed, compared and tested. **Errors**: using an empty one throws Error(invalid_argument).
+///
+///     manta::Ref<int> four = manta::remote<square>(2);
+///     manta::Ref<int> sixteen = manta::remote<square>(four);
+///     int value = manta::get(sixteen);
 template <class T>
 class Ref {
   static_assert(std::is_same_v<T, std::remove_cvref_t<T>>, "manta: a Ref refers to a plain type, without const or &");
@@ -52,20 +52,20 @@ class Ref {
   }
   void swap(Ref& other) noexcept { std::swap(entry_, other.entry_); }
 
-  // False for an empty Ref.
+  /// False for an empty Ref.
   explicit operator bool() const noexcept { return entry_ != nullptr; }
-  // Whether the value (or its error) is known here, so that get() does not wait. Does not block.
+  /// Whether the value (or its error) is known here, so that get() does not wait. Does not block.
   [[nodiscard]] bool ready() const { return entry().resolved.load(std::memory_order_acquire); }
-  // Whether both refer to the same object; its value is not looked at.
+  /// Whether both refer to the same object; its value is not looked at.
   friend bool operator==(const Ref& a, const Ref& b) noexcept { return a.entry_ == b.entry_; }
 
-  // For the runtime. Takes over one reference.
+  /// For the runtime. Takes over one reference.
   static Ref adopt(detail::EntryHead* entry) noexcept {
     Ref ref;
     ref.entry_ = entry;
     return ref;
   }
-  // For the runtime. Throws if empty.
+  /// For the runtime. Throws if empty.
   detail::EntryHead& entry() const {
     if (entry_ == nullptr) [[unlikely]]
       detail::throw_empty_ref();
@@ -86,7 +86,7 @@ inline constexpr bool is_ref<Ref<T>> = true;
 
 }  // namespace detail
 
-// Inside a value, a Ref travels as the object's identity; a process that decodes it becomes a holder.
+/// Inside a value, a Ref travels as the object's identity; a process that decodes it becomes a holder.
 template <class T>
 struct serial::Codec<Ref<T>> {
   static void save(Writer& writer, const Ref<T>& ref) { writer.put_ref(ref.entry_or_null()); }

@@ -25,7 +25,7 @@ namespace detail {
 
 [[noreturn]] void throw_empty_argument(std::size_t position);
 
-// Collects the arguments of one call: values are encoded, references recorded.
+/// Collects the arguments of one call: values are encoded, references recorded.
 template <std::size_t N>
 struct CallArguments {
   serial::Writer values;
@@ -47,7 +47,7 @@ struct CallArguments {
   }
 };
 
-// The argument in the form that is sent: itself where its type is the parameter's or a Ref to it, else converted.
+/// The argument in the form that is sent: itself where its type is the parameter's or a Ref to it, else converted.
 template <class P, class A>
 decltype(auto) as_sent(A&& argument, std::size_t index) {
   using Value = std::remove_cvref_t<P>;
@@ -80,33 +80,34 @@ EntryHead* submit_call(FunctionId function, const TaskOptions& options, Types<Ps
 
 inline constexpr TaskOptions kDefaultTaskOptions{};
 
-// The template argument of remote<>.
+/// The template argument of remote<>.
 struct Deduced {};
 
 }  // namespace detail
 
-// remote<f>(arguments...) runs f as a task, on some worker, once its arguments are there.
-//
-// f is a function (of overloads: remote<static_cast<int (*)(int)>(&f)>) or a lambda without captures. An argument is a
-// value that converts to the parameter's type, or a Ref to that type, in which case the task waits for it and receives
-// the value. Of a stored value (64 KiB and more) a parameter `const T&` is not copied: a std::vector of numbers lies in the
-// store, other objects are decoded once for all tasks of the process, so their const members must be safe to use from
-// several threads; a parameter T is the task's own. manta::Array<T> reads stored vectors, matrices and tensors in place. A Ref<T> also stands for a parameter of a wider number type (Ref<int> for long), of std::optional of these,
-// and a Ref to an actor's handle for that of its base. A number that the parameter's type cannot hold (1001 for unsigned
-// char, -1 for size_t, 2.5 for int) is refused. A parameter that is itself a Ref receives the Ref. The result is a
-// Ref<R> (Ref<void> for void);
-// dropping it is allowed, the task runs nevertheless. Of a Generator<T> it is a Stream<T>.
-//
-// Threading: any thread, also inside tasks. Does not block, except where a bounded queue is full.
-// Errors: throws Error(invalid_argument) for an empty Ref and what encoding throws; unavailable where there is no
-// runtime; exhausted where the store is full. What f throws arrives at get().
-//
-//   manta::Ref<int> four = manta::remote<square>(2);
-//   auto fold = manta::remote<train_fold>.options({.num_cpus = 2, .max_retries = 3})(data, 7);
+/// remote<f>(arguments...) runs f as a task, on some worker, once its arguments are there.
+///
+/// f is a function (of overloads: remote<static_cast<int (*)(int)>(&f)>) or a lambda without captures. An argument is a
+/// value that converts to the parameter's type, or a Ref to that type, in which case the task waits for it and receives
+/// the value. Of a stored value (64 KiB and more) a parameter `const T&` is not copied: a std::vector of numbers lies
+/// in the store, other objects are decoded once for all tasks of the process, so their const members must be safe to
+/// use from several threads; a parameter T is the task's own. manta::Array<T> reads stored vectors, matrices and
+/// tensors in place. A Ref<T> also stands for a parameter of a wider number type (Ref<int> for long), of std::optional
+/// of these, and a Ref to an actor's handle for that of its base. A number that the parameter's type cannot hold (1001
+/// for unsigned char, -1 for size_t, 2.5 for int) is refused. A parameter that is itself a Ref receives the Ref. The
+/// result is a Ref<R> (Ref<void> for void); it may be dropped, the task runs nevertheless. Of a Generator<T> it is a
+/// Stream<T>.
+///
+/// **Threading**: any thread, also inside tasks. Does not block, except where a bounded queue is full.
+/// **Errors**: throws Error(invalid_argument) for an empty Ref and what encoding throws; unavailable where there is no
+/// runtime; exhausted where the store is full. What f throws arrives at get().
+///
+///     manta::Ref<int> four = manta::remote<square>(2);
+///     auto fold = manta::remote<train_fold>.options({.num_cpus = 2, .max_retries = 3})(data, 7);
 template <auto F, class File = ThisFile>
 class RemoteFunction {
  public:
-  // The same function with options; the strings in them must outlive the call.
+  /// The same function with options; the strings in them must outlive the call.
   class WithOptions {
    public:
     constexpr explicit WithOptions(const TaskOptions& options) : options_(options) {}
@@ -183,29 +184,29 @@ class RemoteClosure {
 };
 
 /// remote<>(f)(arguments...) runs a function object f as a task: a lambda, also with captures, or a struct with an
-/// operator(). It travels to the worker with the arguments, by value; each attempt of the task has a copy of its own, so
-/// what a `mutable` lambda changes is gone with it. Options, retries and lineage are those of remote<f>.
+/// operator(). It travels to the worker with the arguments, by value; each attempt of the task has a copy of its own,
+/// so what a `mutable` lambda changes is gone with it. Options, retries and lineage are those of remote<f>.
 ///
 /// What can travel:
 ///   - a lambda without captures;
-///   - a lambda whose captures are plain bytes (numbers, enums, bool, arrays and structs of such): its bytes are copied;
+///   - a lambda whose captures are plain bytes (numbers, enums, bool, arrays and structs of such), which are copied;
 ///   - a struct with an operator() whose type is serialisable, as an argument's is: for a std::string, a vector, a Ref.
 /// A lambda that captures a std::string, a vector, a Ref or the like does not compile: C++ cannot list captures. Pass
-/// them as arguments, or write the struct. **A captured pointer, reference or `this` means nothing in another process**,
-/// and C++ cannot tell it from a number: where it is an address on the calling thread's stack ([&x] of a local x), the
-/// call throws Error(invalid_argument); other addresses (heap, globals, string literals) pass unnoticed.
+/// them as arguments, or write the struct. **A captured pointer, reference or `this` means nothing in another
+/// process**, and C++ cannot tell it from a number: where it is an address on the calling thread's stack ([&x] of a
+/// local x), the call throws Error(invalid_argument); other addresses (heap, globals, string literals) pass unnoticed.
 ///
 /// Threading, blocking and errors: as remote<f>.
 ///
-///   double rate = 0.1;
-///   manta::Ref<double> cost = manta::remote<>([rate](double x) { return rate * x; })(3.0);
+///     double rate = 0.1;
+///     manta::Ref<double> cost = manta::remote<>([rate](double x) { return rate * x; })(3.0);
 ///
-///   struct Scale {
-///     std::vector<double> weights;
-///     double operator()(int i) const { return 2 * weights.at(i); }
-///   };
-///   auto scale = manta::remote<>(Scale{{1, 2, 3}}).options({.max_retries = 5});
-///   manta::Ref<double> four = scale(1);
+///     struct Scale {
+///       std::vector<double> weights;
+///       double operator()(int i) const { return 2 * weights.at(i); }
+///     };
+///     auto scale = manta::remote<>(Scale{{1, 2, 3}}).options({.max_retries = 5});
+///     manta::Ref<double> four = scale(1);
 template <class File>
 class RemoteFunction<detail::Deduced{}, File> {
  public:

@@ -21,23 +21,23 @@
 
 namespace manta {
 
-// The items that a task yields, in order, each once. Items that are there already are taken without waiting; where
-// there are none, next() waits. The generator is at most TaskOptions::stream_buffer items ahead; it waits at a co_yield
-// meanwhile, and lends its CPUs to others.
-//
-// Where its worker dies, the generator runs again if TaskOptions::max_retries (ActorOptions::max_task_retries) allows;
-// what had arrived does not come twice, so it should yield the same again. What the generator throws, or that its
-// worker died for good, arrives after the items before it, and again at each further next().
-//
-// A Stream belongs to the process that made the call: it is no argument and no part of a value; hand on what next_ref()
-// returns instead. When it goes away before its end, the generator is destroyed at its co_yield, and items that were
-// not taken are freed. An item that is a large value lies in the node's store and is read in place.
-//
-// Threading: one thread at a time. Ownership: the reading end; movable only. Errors: next() throws TaskError and Error
-// as get() does; Error(invalid_argument) for an empty Stream.
-//
-//   manta::Stream<int> items = manta::remote<count>.options({.stream_buffer = 16})(10);
-//   for (int item : items) use(item);
+/// The items that a task yields, in order, each once. Items that are there already are taken without waiting; where
+/// there are none, next() waits. The generator is at most TaskOptions::stream_buffer items ahead; it waits at a
+/// co_yield meanwhile, and releases its CPUs.
+///
+/// Where its worker dies, the generator runs again if TaskOptions::max_retries (ActorOptions::max_task_retries) allows;
+/// what had arrived does not come twice, so it should yield the same again. What the generator throws, or that its
+/// worker died for good, arrives after the items before it, and again at each further next().
+///
+/// A Stream belongs to the process that made the call: it is no argument and no part of a value; hand on what
+/// next_ref() returns instead. When it goes away before its end, the generator is destroyed at its co_yield, and items
+/// that were not taken are freed. An item that is a large value lies in the node's store and is read in place.
+///
+/// **Threading**: one thread at a time. **Ownership**: the reading end; movable only. **Errors**: next() throws
+/// TaskError and Error as get() does; Error(invalid_argument) for an empty Stream.
+///
+///     manta::Stream<int> items = manta::remote<count>.options({.stream_buffer = 16})(10);
+///     for (int item : items) use(item);
 template <class T>
 class [[nodiscard]] Stream {
  public:
@@ -55,16 +55,16 @@ class [[nodiscard]] Stream {
     if (entry_ != nullptr) detail::drop_stream(entry_);
   }
 
-  // False for an empty Stream: default-constructed or moved from.
+  /// False for an empty Stream: default-constructed or moved from.
   explicit operator bool() const noexcept { return entry_ != nullptr; }
 
-  // The next item; nothing: it has ended. Blocks.
+  /// The next item; nothing: it has ended. Blocks.
   [[nodiscard]] std::optional<T> next() { return next_by(detail::Deadline::max()); }
-  // Throws Error(deadline) if there is none by then; it may be asked for again.
+  /// Throws Error(deadline) if there is none by then; it may be asked for again.
   [[nodiscard]] std::optional<T> next(std::chrono::nanoseconds timeout) {
     return next_by(detail::deadline_after(timeout));
   }
-  // As next(timeout), but returns the error. A timeout of 0 asks without waiting.
+  /// As next(timeout), but returns the error. A timeout of 0 asks without waiting.
   [[nodiscard]] Result<std::optional<T>> try_next(std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max()) {
     try {
       return next_by(detail::deadline_after(timeout));
@@ -73,26 +73,26 @@ class [[nodiscard]] Stream {
     }
   }
 
-  // The next item as an object, its value not looked at: for other tasks, or to get() it later.
+  /// The next item as an object, its value not looked at: for other tasks, or to get() it later.
   [[nodiscard]] std::optional<Ref<T>> next_ref() { return next_ref_by(detail::Deadline::max()); }
   [[nodiscard]] std::optional<Ref<T>> next_ref(std::chrono::nanoseconds timeout) {
     return next_ref_by(detail::deadline_after(timeout));
   }
 
-  // Whether next() would not wait: an item, the end or an error is there.
+  /// Whether next() would not wait: an item, the end or an error is there.
   [[nodiscard]] bool ready() const { return detail::stream_ready(&entry()); }
 
-  // Once, over what is left. Items are moved out: for (T item : stream), for (T&& item : stream).
+  /// Once, over what is left. Items are moved out: for (T item : stream), for (T&& item : stream).
   Iterator begin() { return Iterator(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }
 
-  // For the runtime. Takes over one reference.
+  /// For the runtime. Takes over one reference.
   static Stream adopt(detail::EntryHead* entry) noexcept {
     Stream stream;
     stream.entry_ = entry;
     return stream;
   }
-  // For the runtime. Throws if empty.
+  /// For the runtime. Throws if empty.
   detail::EntryHead& entry() const {
     if (entry_ == nullptr) [[unlikely]]
       detail::throw_empty_stream();
@@ -144,8 +144,8 @@ class Stream<T>::Iterator {
   mutable std::optional<T> value_;
 };
 
-// Blocks until so many of the streams are ready(), or the timeout is over; the indices of those that are, ascending.
-// Those that have ended stay ready: take them out of the vector.
+/// Blocks until so many of the streams are ready(), or the timeout is over; the indices of those that are, ascending.
+/// Those that have ended stay ready: take them out of the vector.
 template <class T>
 [[nodiscard]] std::vector<std::size_t> wait(const std::vector<Stream<T>>& streams, WaitOptions options = {}) {
   std::vector<detail::EntryHead*> entries;
@@ -166,7 +166,7 @@ inline constexpr bool is_stream = false;
 template <class T>
 inline constexpr bool is_stream<Stream<T>> = true;
 
-// What the caller of a function that returns R gets, made from its entry.
+/// What the caller of a function that returns R gets, made from its entry.
 template <class R>
 struct CallResult {
   using type = Ref<R>;

@@ -30,35 +30,37 @@ template <class T>
 class AllAwaiter;
 }  // namespace detail
 
-// What a coroutine returns that computes a T (or nothing: Task<void>) and may wait on its way without holding a thread.
-//
-// remote<f> of a function that returns Task<T> gives a Ref<T>, like any other task: while it waits, it lends its CPUs,
-// as get() does. Methods of an actor that return Task<T> are more: all of them run in one thread, each until it waits;
-// then the next call starts, or one whose wait is over goes on. So up to ActorOptions::max_concurrency calls (1,000
-// unless given) are under way at a time, none of them interrupted between two co_awaits: no locks. Ordinary methods of
-// such an actor run in the same thread, between them. Calls start in order and end in any; see Actor.
-//
-//   manta::Task<int> sum(manta::Ref<int> a, manta::Ref<int> b) { co_return co_await a + co_await b; }
-//
-// What can be awaited, in a function that returns a Task:
-//   co_await ref                  the value of a Ref<T>; throws what get(ref) throws
-//   co_await task                 a Task<T>, which begins only now, once; exceptions pass through
-//   co_await sleep_for(100ms)     others run meanwhile
-//   co_await yield()              the same, without a time
-//   co_await any                  auto any = when_any(a, b): the position of one that is ready (<manta/when.h>)
-// A Ref or Task must have a name (auto r = remote<f>(x); co_await r): g++ 12 destroys some temporaries of an expression
-// that contains co_await twice. manta::get() inside a coroutine works, but holds up all other calls of the actor, and
-// so does a method that is a Generator while its reader is behind.
-//
-// Parameters by value are the coroutine's own. Those by const reference refer to the decoded arguments, which are kept
-// until the coroutine has ended; what a reference of a *child* refers to, its caller must keep. A lambda with captures
-// that is a coroutine needs to outlive it, as anywhere in C++.
-//
-// manta::cancel of a call that waits destroys its frames where they wait: locals' destructors run, no catch sees it.
-// Where an actor ends while calls are suspended (its creator died), their frames are destroyed first, locals and all,
-// then the actor. A kill -9 counts for a suspended call as for any other that had started: max_task_retries.
-//
-// Threading: runs in one thread, the one that awaits it or calls get(). Ownership: movable, owns the coroutine's frame.
+/// What a coroutine returns that computes a T (or nothing: Task<void>) and may wait on its way without holding a
+/// thread.
+///
+/// remote<f> of a function that returns Task<T> gives a Ref<T>, as any task does: while it waits, it releases its CPUs,
+/// as get() does. Methods of an actor that return Task<T> are more: all of them run in one thread, each until it waits;
+/// then the next call starts, or one whose wait is over goes on. So up to ActorOptions::max_concurrency calls (1,000
+/// unless given) are under way at a time, none of them interrupted between two co_awaits: no locks. Ordinary methods of
+/// such an actor run in the same thread, between them. Calls start in order and end in any; see Actor.
+///
+///     manta::Task<int> sum(manta::Ref<int> a, manta::Ref<int> b) { co_return co_await a + co_await b; }
+///
+/// What can be awaited, in a function that returns a Task:
+///     co_await ref                  the value of a Ref<T>; throws what get(ref) throws
+///     co_await task                 a Task<T>, which begins only now, once; exceptions pass through
+///     co_await sleep_for(100ms)     others run meanwhile
+///     co_await yield()              the same, without a time
+///     co_await any                  auto any = when_any(a, b): the position of one that is ready (<manta/when.h>)
+/// A Ref or Task must have a name (auto r = remote<f>(x); co_await r): g++ 12 destroys some temporaries of an
+/// expression that contains co_await twice. manta::get() inside a coroutine works, but holds up all other calls of the
+/// actor, and so does a method that is a Generator while its reader is behind.
+///
+/// Parameters by value are the coroutine's own. Those by const reference refer to the decoded arguments, which are kept
+/// until the coroutine has ended; what a reference of a *child* refers to, its caller must keep. A lambda with captures
+/// that is a coroutine needs to outlive it, as anywhere in C++.
+///
+/// manta::cancel of a call that waits destroys its frames where they wait: locals' destructors run, no catch sees it.
+/// Where an actor ends while calls are suspended (its creator died), their frames are destroyed first, locals and all,
+/// then the actor. A kill -9 counts for a suspended call as for any other that had started: max_task_retries.
+///
+/// **Threading**: runs in one thread, the one that awaits it or calls get(). **Ownership**: movable, owns the
+/// coroutine's frame.
 template <class T>
 class [[nodiscard("a Task does nothing until it is awaited")]] Task {
   static_assert(std::is_same_v<T, std::remove_cvref_t<T>>, "manta: a Task returns a plain type, without const or &");
@@ -78,7 +80,7 @@ class [[nodiscard("a Task does nothing until it is awaited")]] Task {
     if (promise_ != nullptr) promise_->handle.destroy();
   }
 
-  // False: default-constructed, moved from, or awaited to its end.
+  /// False: default-constructed, moved from, or awaited to its end.
   explicit operator bool() const noexcept { return promise_ != nullptr; }
 
  private:
@@ -120,7 +122,7 @@ inline constexpr bool is_all_of<AllOf<T>> = true;
 
 [[noreturn]] void throw_not_a_new_task(bool empty);
 
-// Registered with the resumer while it is suspended.
+/// Registered with the resumer while it is suspended.
 class Suspension {
  public:
   Suspension() = default;
@@ -191,7 +193,7 @@ class TaskAwaiter {
   CoroutineState& promise_;
 };
 
-// Runs each until it waits, one after the other, inside the coroutine that awaits them all.
+/// Runs each until it waits, one after the other, inside the coroutine that awaits them all.
 template <class T>
 class AllAwaiter {
  public:
@@ -229,7 +231,7 @@ class AllAwaiter {
   std::size_t left_ = 0;
 };
 
-// Resumes at the first of several objects.
+/// Resumes at the first of several objects.
 class AnyAwaiter {
  public:
   explicit AnyAwaiter(const std::vector<Ref<Untyped>>& refs) : refs_(refs) {}
@@ -272,7 +274,7 @@ class AnyAwaiter {
   const std::vector<Ref<Untyped>>& refs_;
   std::vector<Await> awaits_;
 };
-// co_await FirstOf{refs}: the position of one that is ready.
+/// co_await FirstOf{refs}: the position of one that is ready.
 struct FirstOf {
   const std::vector<Ref<Untyped>>& refs;
 };
@@ -294,7 +296,7 @@ struct TaskPromiseBase : CoroutineState {
   FinalAwaiter final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { exception = std::current_exception(); }
 
-  // Not overloads: the one message must come first.
+  /// Not overloads: the one message must come first.
   template <class A>
   auto await_transform(A&& awaited) {
     using Awaited = std::remove_cvref_t<A>;
@@ -345,7 +347,7 @@ Task<T> TaskPromiseBase<T>::get_return_object() noexcept {
   return Task<T>(&promise);
 }
 
-// A call of a task or method, with its decoded arguments.
+/// A call of a task or method, with its decoded arguments.
 template <class Callee, class T, class... Ps>
 class StartedCall<Callee, T, Types<Ps...>> final : public CoroutineCall {
  public:
@@ -410,7 +412,7 @@ detail::TaskPromise<T>& Task<T>::unstarted() const {
   return *promise_;
 }
 
-// The value, after which the frame is gone.
+/// The value, after which the frame is gone.
 template <class T>
 T Task<T>::take() {
   const Task ended(std::move(*this));
@@ -418,15 +420,15 @@ T Task<T>::take() {
   if constexpr (!std::is_void_v<T>) return std::move(*ended.promise_->result);
 }
 
-// co_await sleep_for(time): at least so long; other calls run meanwhile.
+/// co_await sleep_for(time): at least so long; other calls run meanwhile.
 [[nodiscard]] inline detail::SleepUntil sleep_for(std::chrono::nanoseconds time) {
   return {detail::deadline_after(time)};
 }
-// co_await yield(): goes on when everything else that is ready had its turn.
+/// co_await yield(): goes on when everything else that is ready had its turn.
 [[nodiscard]] inline detail::SleepUntil yield() { return {detail::Deadline::min()}; }
 
-// co_await when_all(tasks): starts them all, waits for all, and gives their values in order (std::vector<T>; nothing
-// for Task<void>). Throws the exception of the first that failed, after the last has ended. The vector must live on.
+/// co_await when_all(tasks): starts them all, waits for all, and gives their values in order (std::vector<T>; nothing
+/// for Task<void>). Throws the exception of the first that failed, after the last has ended. The vector must live on.
 template <class T>
 [[nodiscard]] detail::AllOf<T> when_all(std::vector<Task<T>>& tasks) {
   return {&tasks};
@@ -434,8 +436,8 @@ template <class T>
 template <class T>
 void when_all(std::vector<Task<T>>&&) = delete;  // give it a name: see Task
 
-// auto all = when_all(refs); auto values = co_await all: the values of all, in order; throws the error of the first
-// that failed.
+/// auto all = when_all(refs); auto values = co_await all: the values of all, in order; throws the error of the first
+/// that failed.
 template <class T>
 Task<std::vector<T>> when_all(std::vector<Ref<T>> refs) {
   std::vector<T> values;
@@ -447,8 +449,8 @@ inline Task<void> when_all(std::vector<Ref<void>> refs) {
   for (const Ref<void>& ref : refs) co_await ref;
 }
 
-// Runs a Task in the calling thread, to its end, and returns its value or throws what it threw: get(compute(3)).
-// Blocks. Outside of tasks too; in an actor's coroutine use co_await, which lets others run.
+/// Runs a Task in the calling thread, to its end, and returns its value or throws what it threw: get(compute(3)).
+/// Blocks. Outside of tasks too; in an actor's coroutine use co_await, which lets others run.
 template <class T>
 T get(Task<T> task) {
   detail::TaskRun<T> run(std::move(task));

@@ -29,14 +29,14 @@ auto unpack(const Ref<Tuple>& whole, std::index_sequence<I...>) {
 
 }  // namespace detail
 
-//   std::pair<Matrix, Labels> load(std::string path);
-//   auto [matrix, labels] = manta::unpack(manta::remote<load>("train.csv"));   // Ref<Matrix>, Ref<Labels>
-//
-// So that each part goes only where it is needed, and is freed when its last Ref is gone. A part is made of the whole
-// by a small task that takes no CPU, as soon as the whole is there; the whole lives until the last of them is done.
-// Where the task failed, so does each part, with its error.
-//
-// Threading and errors: as remote<f>.
+///     std::pair<Matrix, Labels> load(std::string path);
+///     auto [matrix, labels] = manta::unpack(manta::remote<load>("train.csv"));   // Ref<Matrix>, Ref<Labels>
+///
+/// So that each part goes only where it is needed, and is freed when its last Ref is gone. A part is made of the whole
+/// by a small task that takes no CPU, as soon as the whole is there; the whole lives until the last of them is done.
+/// Where the task failed, so does each part, with its error.
+///
+/// Threading and errors: as remote<f>.
 template <class... Ts, class File = ThisFile>
 std::tuple<Ref<Ts>...> unpack(const Ref<std::tuple<Ts...>>& whole) {
   return detail::unpack<File>(whole, std::index_sequence_for<Ts...>());

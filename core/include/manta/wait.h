@@ -20,7 +20,7 @@ namespace manta {
 
 namespace detail {
 
-// Moves up to count ready refs to the front, in order, and returns how many; looks no further than it must.
+/// Moves up to count ready refs to the front, in order, and returns how many; looks no further than it must.
 template <class T>
 std::size_t gather_ready(std::span<Ref<T>> refs, std::size_t count) {
   std::size_t front = 0;
@@ -58,19 +58,19 @@ std::vector<EntryHead*> entries_of(std::span<const Ref<T>> refs) {
 
 }  // namespace detail
 
-// Waits until options.count of the refs are ready or the time is over, and brings ready ones to the front.
-//
-// Returns how many are in front: min(options.count, refs.size()), less where the time was over. Order is kept among
-// those in front and among the others. Refs that are ready without waiting cost nothing but a look: a loop over 1,000
-// results, one at a time, is linear as long as the first is ready. An error counts as ready; get() throws it.
-//
-// Threading: any thread; blocks. Errors: throws Error(invalid_argument) if one is empty.
-//
-//   while (!refs.empty()) {
-//     manta::wait(refs, {.count = 1});
-//     use(manta::get(refs.front()));
-//     refs.erase(refs.begin());
-//   }
+/// Waits until options.count of the refs are ready or the time is over, and brings ready ones to the front.
+///
+/// Returns how many are in front: min(options.count, refs.size()), less where the time was over. Order is kept among
+/// those in front and among the others. Refs that are ready without waiting cost nothing but a look: a loop over 1,000
+/// results, one at a time, is linear as long as the first is ready. An error counts as ready; get() throws it.
+///
+/// **Threading**: any thread; blocks. **Errors**: throws Error(invalid_argument) if one is empty.
+///
+///     while (!refs.empty()) {
+///       manta::wait(refs, {.count = 1});
+///       use(manta::get(refs.front()));
+///       refs.erase(refs.begin());
+///     }
 template <class T>
 std::size_t wait(std::span<Ref<T>> refs, const WaitOptions& options = {}) {
   const std::size_t count = std::min(options.count, refs.size());
@@ -97,8 +97,8 @@ std::size_t wait(Ref<T> (&refs)[N], const WaitOptions& options = {}) {
   return wait(std::span<Ref<T>>(refs), options);
 }
 
-/// The same for what else get() takes: one Ref, a map, a tuple (of refs of several types: std::tie(a, b)), what is const.
-/// Nothing moves: returns how many are ready, at most options.count.
+/// The same for what else get() takes: one Ref, a map, a tuple (of refs of several types: std::tie(a, b)), what is
+/// const. Nothing moves: returns how many are ready, at most options.count.
 template <detail::HoldsRefs X>
 std::size_t wait(const X& refs, const WaitOptions& options = {}) {
   const std::vector<detail::EntryHead*> entries = detail::entries_in(refs);
@@ -114,7 +114,7 @@ std::size_t wait(const X& refs, const WaitOptions& options = {}) {
   return ready();
 }
 
-// The range that as_completed returns; it can be walked once.
+/// The range that as_completed returns; it can be walked once.
 template <class T>
 class AsCompleted {
  public:
@@ -162,12 +162,12 @@ class AsCompleted {
   detail::CompletionQueue queue_;
 };
 
-// Each ref once, in the order in which they become ready. Registers once, so that each step costs the same however many
-// there are. A step blocks until the next is ready.
-//
-// The vector must not be resized meanwhile; its elements may be changed once they were visited.
-//
-//   for (auto& ref : manta::as_completed(refs)) use(manta::get(ref));
+/// Each ref once, in the order in which they become ready. Registers once, so that each step costs the same however
+/// many there are. A step blocks until the next is ready.
+///
+/// The vector must not be resized meanwhile; its elements may be changed once they were visited.
+///
+///     for (auto& ref : manta::as_completed(refs)) use(manta::get(ref));
 template <class T>
 [[nodiscard]] AsCompleted<T> as_completed(std::vector<Ref<T>>& refs) {
   return AsCompleted<T>(std::span<Ref<T>>(refs));

@@ -1,4 +1,4 @@
-// All of manta::serve. Models of LibTorch: <manta/serve/torch.h>.
+// All of manta::serve, but for models of LibTorch: those are in <manta/serve/torch.h>.
 #pragma once
 
 #include <manta/serve/deployment.h>

@@ -29,8 +29,8 @@ std::size_t tasks_submitted();
 std::size_t live_entries();
 // Calls into wait_resolved, wait_any and read_value since the start.
 std::size_t waits();
-// Since the start, for each time that entries were asked for together: calls into wait_resolved before that, and how many
-// they were. Tasks that are held back count as another process'.
+// Since the start, for each time that entries were asked for together: calls into wait_resolved before that, and how
+// many they were. Tasks that are held back count as another process'.
 struct Asked {
   std::size_t waits = 0;
   std::size_t entries = 0;

@@ -217,7 +217,7 @@ TEST_F(Waiting, GetOfManyAsksBeforeItWaits) {
   }
 }
 
-TEST_F(Waiting, AnEmptyRefAmongManyIsToldInItsTurn) {
+TEST_F(Waiting, AnEmptyRefAmongManyFailsInItsTurn) {
   HoldTasks hold;
   auto refs = tasks(hold, 3, {});
   refs.push_back({});

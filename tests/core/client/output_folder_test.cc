@@ -57,7 +57,7 @@ TEST_F(Folding, FOLD2_WhatOthersSayIsCountedUntilTheWindowEnds) {
   EXPECT_THAT(shown(), IsEmpty()) << "a new window began";
   EXPECT_THAT(tick(seconds(11)), ElementsAre("f pid=1: ready [repeated 2x]"));
   EXPECT_THAT(tick(seconds(17)), IsEmpty());
-  EXPECT_EQ(folder_.next_end(), OutputFolder::kNever) << "nobody said it any more";
+  EXPECT_EQ(folder_.next_end(), OutputFolder::kNever) << "no process wrote it any more";
   say(3, "ready", seconds(18));
   EXPECT_THAT(shown(), ElementsAre("f pid=3: ready"));
 }

@@ -106,7 +106,7 @@ TEST(GroupFailure, AMemberThatLeftIsNamed) {
   });
 }
 
-TEST(GroupFailure, WhoDoesNotComeIsNamed) {
+TEST(GroupFailure, AMissingRankIsNamed) {
   const std::string name = new_name();
   std::vector<std::thread> members;
   for (int rank = 0; rank < 2; ++rank) {
@@ -119,7 +119,7 @@ TEST(GroupFailure, WhoDoesNotComeIsNamed) {
   for (auto& member : members) member.join();
 }
 
-TEST(GroupFailure, WhoComesLateToAnOperationIsNamed) {
+TEST(GroupFailure, ARankLateForAnOperationIsNamed) {
   std::atomic<int> left{0};
   run_group(
       Kind::threads, 3,

@@ -50,7 +50,7 @@ class RecordedHead final : HeadEffects {
   std::vector<std::string> log_;
 };
 
-TEST(Head, KnowsWhoLivesWhere) {
+TEST(Head, KnowsEachNodesProcesses) {
   RecordedHead it;
   ASSERT_TRUE(it.node(1));
   ASSERT_TRUE(it.worker(5, 1));
@@ -82,7 +82,7 @@ TEST(Head, HEAD1_IdsAreUsedOnce) {
   EXPECT_EQ(it.head.check_invariants(), "");
 }
 
-TEST(Head, HEAD1_UsedIdsTakeLittleRoom) {
+TEST(Head, HEAD1_UsedIdsTakeLittleSpace) {
   IdSet used;
   for (std::uint64_t id = 1; id <= 1000; id += 2) used.insert(id);
   EXPECT_EQ(used.runs(), 500U);
@@ -280,7 +280,7 @@ class Announcements final : HeadEffects {
   std::size_t announced_ = 0;
   std::set<NodeId> used_nodes_;
   std::set<ClientId> used_clients_;
-  std::map<NodeId, std::set<std::string>> nodes_;  // alive, and what they were told
+  std::map<NodeId, std::set<std::string>> nodes_;  // alive, and what was announced to them
   std::map<NodeId, Time> heard_;                   // their last heartbeat
   std::map<ClientId, std::pair<NodeId, ClientKind>> clients_;
 };

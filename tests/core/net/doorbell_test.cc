@@ -20,7 +20,7 @@ TEST(Doorbell, Bell1RungBeforeSleepReturnsAtOnce) {
   bell.ring(3);
   EXPECT_TRUE(bell.sleep(seen, far_away()));
   EXPECT_EQ(bell.take(), 1u << 3);
-  EXPECT_TRUE(bell.sleep(seen, far_away())) << "somebody else took the bits, but it was rung since";
+  EXPECT_TRUE(bell.sleep(seen, far_away())) << "another thread took the bits, but it was rung since";
   EXPECT_EQ(bell.sleepers, 0u);
 }
 

@@ -156,7 +156,7 @@ int main() {
     measure("round trip, both spin", 300000, -1, true, trips(-1));
     measure("round trip, worker spins, submitter sleeps", 50000, -1, true, trips(0));
     measure("round trip, both sleep", 50000, 0, true, trips(0));
-    measure("stream, results told one by one", 2000000, 2000, true, one_way);
-    measure("stream, results told in batches", 2000000, 2000, false, one_way);
+    measure("stream, results announced one by one", 2000000, 2000, true, one_way);
+    measure("stream, results announced in batches", 2000000, 2000, false, one_way);
   }
 }

@@ -146,7 +146,7 @@ class SubmittingPlayer : public Player {
       ++finished_;
     }
     while (!outstanding_.empty() && outstanding_.front().taken) outstanding_.pop_front();
-    if (outstanding_.empty() && end_.outstanding() != 0) fail("the ring counts positions that nobody waits for");
+    if (outstanding_.empty() && end_.outstanding() != 0) fail("the ring counts positions that no task waits for");
     return count;
   }
 

@@ -1,6 +1,6 @@
-// RING-3: kill -9 of either side at random instants, in a process of its own. Afterwards the survivor accounts for every
-// record as exactly one of unstarted, started, finished or taken back, and what the dead one noted in shared memory
-// before and after each step agrees.
+// RING-3: kill -9 of either side at random instants, in a process of its own. Afterwards the survivor accounts for
+// every record as exactly one of unstarted, started, finished or taken back, and what the dead one noted in shared
+// memory before and after each step agrees.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>

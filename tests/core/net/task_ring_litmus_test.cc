@@ -123,7 +123,7 @@ TEST_F(TaskRingLitmus, Ring4FlushAgainstTheSubmitterThatStopsLooking) {
       ring.submitter_bell());
 }
 
-TEST_F(TaskRingLitmus, Ring4FreeingATakenRecordAgainstTheSubmitterThatWaitsForRoom) {
+TEST_F(TaskRingLitmus, Ring4FreeingATakenRecordAgainstTheSubmitterThatWaitsForSpace) {
   while (Record* record = submitter.reserve()) submitter.publish(*record);
   run({.prepare =
            [&] {

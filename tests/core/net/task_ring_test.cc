@@ -122,7 +122,7 @@ TEST_F(TaskRing, Ring4APublisherRingsOnceIfTheWorkerStoppedLooking) {
   publish(1);
   publish(2);
   EXPECT_EQ(ring.worker_bell().rings, 1u);
-  EXPECT_EQ(ring.worker_bell().take(), 1u << 5) << "the group it was told";
+  EXPECT_EQ(ring.worker_bell().take(), 1u << 5) << "the group that it was given";
   run_one();
   run_one();
   EXPECT_TRUE(worker.stop_looking());
@@ -131,7 +131,7 @@ TEST_F(TaskRing, Ring4APublisherRingsOnceIfTheWorkerStoppedLooking) {
   EXPECT_EQ(ring.worker_bell().rings, 1u);
 }
 
-TEST_F(TaskRing, Ring4AFinisherRingsIfToldToElseAFlushDoes) {
+TEST_F(TaskRing, Ring4AFinisherRingsIfAskedToElseAFlushDoes) {
   publish(0);
   publish(1);
   publish(2);
@@ -159,7 +159,7 @@ TEST_F(TaskRing, Ring4AWorkerThatStopsLookingTellsOfWhatItFinished) {
   EXPECT_EQ(ring.submitter_bell().rings, 1u);
 }
 
-TEST_F(TaskRing, Ring4ASubmitterThatWaitsForRoomIsRungWhenTakenRecordsAreFreed) {
+TEST_F(TaskRing, Ring4ASubmitterThatWaitsForSpaceIsRungWhenTakenRecordsAreFreed) {
   for (std::uint64_t i = 0; i < kRingRecords; ++i) publish(i);
   for (std::uint64_t i = 0; i < kRingRecords; ++i) submitter.take_back(i);
   EXPECT_EQ(submitter.front_done(), nullptr);
@@ -169,8 +169,8 @@ TEST_F(TaskRing, Ring4ASubmitterThatWaitsForRoomIsRungWhenTakenRecordsAreFreed) 
   EXPECT_EQ(worker.claim(), nullptr);
   EXPECT_TRUE(worker.stop_looking());
   EXPECT_EQ(ring.submitter_bell().rings, 1u);
-  EXPECT_FALSE(submitter.stop_looking()) << "there is room now";
-  EXPECT_TRUE(submitter.stop_looking()) << "told once: who has nothing to publish may sleep";
+  EXPECT_FALSE(submitter.stop_looking()) << "there is space now";
+  EXPECT_TRUE(submitter.stop_looking()) << "reported once: a submitter with nothing to publish may sleep";
 }
 
 TEST_F(TaskRing, ABlockedWorkerTellsItsSubmitter) {
@@ -192,7 +192,7 @@ TEST_F(TaskRing, PositionsGoOnBeyondTheRing) {
   }
 }
 
-TEST_F(TaskRing, Ring5AStragglerHoldsNobodyUp) {
+TEST_F(TaskRing, Ring5AStragglerDelaysNoOtherRecord) {
   publish(1'000'000);
   Record* running = worker.claim();
   ASSERT_NE(running, nullptr);
@@ -249,7 +249,7 @@ TEST_F(TaskRing, Ring5APlaceIsNotUsedAgainBeforeTheWorkerHasPassedIt) {
   Record* first = worker.claim();
   ASSERT_NE(first, nullptr);
   EXPECT_EQ(first->task.low, 1U);
-  EXPECT_FALSE(submitter.stop_looking()) << "there is room now";
+  EXPECT_FALSE(submitter.stop_looking()) << "there is space now";
   publish(kRingRecords);
 }
 

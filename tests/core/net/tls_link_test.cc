@@ -212,7 +212,7 @@ TEST_F(TlsLinkTest, GarbageAndSilenceBeforeTheHandshakeDoNoHarm) {
 }
 
 // LINK-2: silent connections, however many follow each other, keep no peer with the key out.
-TEST_F(TlsLinkTest, SilentConnectionsKeepNobodyOut) {
+TEST_F(TlsLinkTest, SilentConnectionsKeepNoNodeOut) {
   LinkLimits limits;
   limits.handshake = 60s;
   limits.max_handshakes = 8;
@@ -236,7 +236,7 @@ TEST_F(TlsLinkTest, AConnectionThatIsDroppedMayTryAgain) {
   EXPECT_EQ(link.error().code(), ErrorCode::unavailable) << link.error().what();
 }
 
-TEST_F(TlsLinkTest, NobodyThere) {
+TEST_F(TlsLinkTest, NoListenerThere) {
   const auto link = connect(key(), {"127.0.0.1", "1"});
   ASSERT_FALSE(link);
   EXPECT_EQ(link.error().code(), ErrorCode::unavailable);
@@ -319,7 +319,7 @@ TEST_F(BadPeer, Silence) {
   EXPECT_NE(end().find("no sign of life for 100 ms"), std::string::npos) << server_.end->why;
 }
 
-// LINK-3: it is the sender that is told how much waits; the link stays.
+// LINK-3: the sender hears how much waits; the link stays.
 TEST_F(BadPeer, DoesNotRead) {
   LinkLimits limits;
   limits.silence = 60s;

@@ -20,7 +20,7 @@ class BackPressureTest : public testing::Test {
   int gone_on = 0;
 };
 
-TEST_F(BackPressureTest, NothingWaitsWhileThereIsRoom) {
+TEST_F(BackPressureTest, NothingWaitsWhileThereIsSpace) {
   pressure.queued(kA, kFull - 1);
   EXPECT_FALSE(pressure.take_overfull());
   pressure.wait([&] { ++gone_on; });
@@ -29,7 +29,7 @@ TEST_F(BackPressureTest, NothingWaitsWhileThereIsRoom) {
   EXPECT_EQ(gone_on, 1);
 }
 
-TEST_F(BackPressureTest, SourcesOfAFullDestinationWaitUntilItHasRoom) {
+TEST_F(BackPressureTest, SourcesOfAFullDestinationWaitUntilItHasSpace) {
   pressure.queued(kA, kFull);
   EXPECT_TRUE(pressure.take_overfull());
   EXPECT_FALSE(pressure.take_overfull());
@@ -40,7 +40,7 @@ TEST_F(BackPressureTest, SourcesOfAFullDestinationWaitUntilItHasRoom) {
   EXPECT_FALSE(pressure.take_overfull()) << "another destination";
   pressure.queued(kA, kSpace + 2);
   pressure.queued(kA, kSpace + 3);
-  EXPECT_TRUE(pressure.take_overfull()) << "it is full until it has room";
+  EXPECT_TRUE(pressure.take_overfull()) << "it is full until it has space";
   runs();
   EXPECT_EQ(gone_on, 0);
   pressure.queued(kA, kSpace);

@@ -107,7 +107,7 @@ class ClusterTest : public testing::Test {
   std::unique_ptr<Cluster> cluster_;
 };
 
-TEST_F(ClusterTest, AJoinOfAbsurdResourcesIsRefusedAndToldWhy) {
+TEST_F(ClusterTest, AJoinOfAbsurdResourcesIsRefusedWithTheReason) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max(),
                          kMin = std::numeric_limits<std::int64_t>::min();
   std::vector<std::pair<net::WireResources, std::string>> absurd;
@@ -157,7 +157,7 @@ TEST_F(ClusterTest, AMemberThatSaysWhatCannotBeLeaves) {
   link::View view{viewer->id, resources(), {}};
   viewer->tell(view);
   ASSERT_TRUE(run_until([&] { return events_.views == 1; }));
-  view.available.cpus = std::numeric_limits<std::int64_t>::min();  // a little below 0 is possible: lent CPUs
+  view.available.cpus = std::numeric_limits<std::int64_t>::min();  // a little below 0 is possible: released CPUs
   viewer->tell(view);
   ASSERT_TRUE(run_until([&] { return viewer->end.has_value(); }));
   EXPECT_NE(viewer->end->why.find("CPUs"), std::string::npos) << viewer->end->why;

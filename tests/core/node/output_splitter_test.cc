@@ -63,7 +63,7 @@ TEST_F(Splitting, MARK1_MarksNameTheFunctionsAroundThem) {
 TEST_F(Splitting, LINES2_AnotherFunctionEndsTheLine) {
   EXPECT_THAT(add("half" + mark(1, 2) + "whole\n", 2), ElementsAre(Block{1, "half\n"}, Block{2, "whole\n"}));
   EXPECT_THAT(add("half", 2), IsEmpty());
-  EXPECT_THAT(add("whole\n", 3), ElementsAre(Block{2, "half\n"}, Block{3, "whole\n"})) << "the slot alone told";
+  EXPECT_THAT(add("whole\n", 3), ElementsAre(Block{2, "half\n"}, Block{3, "whole\n"})) << "only the slot said whose";
 }
 
 TEST_F(Splitting, FindsAMarkThatIsTornAnywhere) {

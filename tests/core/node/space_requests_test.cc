@@ -36,10 +36,10 @@ TEST(SpaceRequests, OneAfterTheOtherUntilItIsEnough) {
   r.requests.made(ClientId{2}, 1, 64);
   EXPECT_THAT(r.log(), ElementsAre("tell 9: 7 made 100"));
   r.requests.made(ClientId{3}, 1, 64);
-  EXPECT_THAT(r.log(), IsEmpty()) << "nobody asked it";
+  EXPECT_THAT(r.log(), IsEmpty()) << "no request asked it";
 }
 
-TEST(SpaceRequests, NobodyCan) {
+TEST(SpaceRequests, NoClientCan) {
   Recorded r;
   r.requests.need(ClientId{9}, 7, 100, {});
   EXPECT_THAT(r.log(), ElementsAre("tell 9: 7 made 0"));

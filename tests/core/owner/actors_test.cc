@@ -130,7 +130,7 @@ TEST(OwnerActors, AConstructorThatThrowsFailsAllCallsAndTheWorkerGoesBack) {
   EXPECT_FALSE(o.owner().busy());
 }
 
-TEST(OwnerActors, AConstructorWaitsForRoomInTheRing) {
+TEST(OwnerActors, AConstructorWaitsForSpaceInTheRing) {
   RecordedOwner o;
   Entry* handle = o.create(1);
   FakeRing& ring = o.grant_actor(1, 0, 0);
@@ -228,7 +228,7 @@ TEST(OwnerActors, AConstructorWhoseArgumentsCannotBeReadBackFailsTheActor) {
 }
 
 // OWN-3
-TEST(OwnerActors, WhatAnActorKeepsOfItsArgumentsIsInTheBooks) {
+TEST(OwnerActors, WhatAnActorKeepsOfItsArgumentsIsBorrowed) {
   RecordedOwner o;
   Entry* first = o.put(8);
   Entry* second = o.put(9);
@@ -413,7 +413,7 @@ TEST(OwnerActors, TheLastHandleEndsTheWorker) {
   EXPECT_FALSE(o.owner().busy());
 }
 
-TEST(OwnerActors, TheEndWaitsForRoomInTheRingOrForTheWorkersDeath) {
+TEST(OwnerActors, TheEndWaitsForSpaceInTheRingOrForTheWorkersDeath) {
   for (const bool dies : {false, true}) {
     RecordedOwner o;
     Entry* handle = o.create(1);

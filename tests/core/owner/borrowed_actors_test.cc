@@ -208,7 +208,7 @@ TEST(OwnerBorrowedActors, CallsKeepTheHandleAndTheLastReferenceIsGivenBack) {
 
 // --- other processes call an actor of this one
 
-TEST(OwnerBorrowedFromUs, WhoAsksIsToldWhenItIsThereAndWheneverItMoves) {
+TEST(OwnerBorrowedFromUs, CallersLearnWhenItIsThereAndWheneverItMoves) {
   RecordedOwner o;
   Entry* handle = o.create(1, {.max_restarts = 1});
   o.owner().borrowing().export_ref(*handle);
@@ -235,7 +235,7 @@ TEST(OwnerBorrowedFromUs, WhoAsksIsToldWhenItIsThereAndWheneverItMoves) {
   EXPECT_THAT(o.log(), ElementsAre("to 5: 1 is gone"));
 }
 
-TEST(OwnerBorrowedFromUs, WhoAsksForWhatIsNoActorOrNoMoreHearsThatItIsGone) {
+TEST(OwnerBorrowedFromUs, CallersLearnThatWhatIsNoActorOrNoMoreIsGone) {
   RecordedOwner o;
   Entry* value = o.put(1);
   o.owner().borrowing().export_ref(*value);
@@ -258,7 +258,7 @@ TEST(OwnerBorrowedFromUs, ABorrowerKeepsItAlive) {
 }
 
 // Bob gave his handle back, has got another one and calls with that; only then the first loan is announced, by Ann.
-TEST(OwnerBorrowedFromUs, WhoBorrowsAgainIsStillToldWhereItIs) {
+TEST(OwnerBorrowedFromUs, ACallerThatBorrowsAgainStillLearnsWhereItIs) {
   RecordedOwner o;
   Entry* handle = o.create(1, {.max_restarts = 1});
   o.grant_actor(1);

@@ -44,7 +44,7 @@ TEST(OwnerLending, ABorrowerKeepsTheObjectUntilItGivesAllBack) {
 }
 
 // OWN-3: Ann says that Bob has it too, Bob that he has it no more; they are not heard in that order.
-TEST(OwnerLending, GivingBackMayOvertakeTheNewsOfTheLoan) {
+TEST(OwnerLending, AReleaseMayOvertakeItsBorrow) {
   RecordedOwner o;
   Entry* entry = o.put(1);
   lend(o, entry, kAnn);
@@ -120,7 +120,7 @@ TEST(OwnerLending, TheDeadAreSentNothingAndTheLateAnError) {
 }
 
 // OWN-3
-TEST(OwnerLending, WhatAFetchedValueContainsIsLentWithIt) {
+TEST(OwnerLending, WhatAFetchedValueContainsIsBorrowedWithIt) {
   RecordedOwner o;
   Entry* inside = o.put(1);
   Entry* outside = o.put(2, text("outside"), {inside});
@@ -210,7 +210,7 @@ TEST(OwnerBorrowing, ATaskWaitsForABorrowedReference) {
 }
 
 // OWN-7: between two tasks nothing covers what neither of them kept; its owner may have made another of that name.
-TEST(OwnerBorrowing, AnEntryWhoseGoodbyeIsToComeIsNotRevived) {
+TEST(OwnerBorrowing, AnEntryThatAwaitsItsReleaseIsNotRevived) {
   RecordedOwner o;
   Entry* before = o.call([&] { return o.owner().borrowing().import({object(7), kAnn}, false); });
   o.receive(kAnn, Fetched{object(7), text("old"), {}});
@@ -225,7 +225,7 @@ TEST(OwnerBorrowing, AnEntryWhoseGoodbyeIsToComeIsNotRevived) {
   EXPECT_EQ(o.live(), 0U);
 }
 
-TEST(OwnerBorrowing, AnObjectThatTheHeirDoesNotKnowIsLostWithItsOwner) {
+TEST(OwnerBorrowing, AnObjectThatTheStandbyOwnerDoesNotKnowIsLostWithItsOwner) {
   RecordedOwner o;
   Entry* borrowed = o.borrow(7, kAnn);
   Entry* fetched = o.borrow(8, kAnn);

@@ -74,7 +74,7 @@ TEST(OwnerCancel, UnstartedTaskIsTakenOutOfItsRing) {
   EXPECT_EQ(content(*third), "value done");
 }
 
-TEST(OwnerCancel, StartedTaskIsToldAndEndsAsCancelled) {
+TEST(OwnerCancel, AStartedTaskIsStoppedAndEndsAsCancelled) {
   RecordedOwner o;
   NewTask task = o.task(1);
   task.retry_exceptions = true;
@@ -265,7 +265,7 @@ TEST_F(OwnerCancelCall, OneOfManyIsTakenOutAndTheOthersKeepTheirOrder) {
   EXPECT_THAT(ring.unstarted(), ElementsAre(1, 3, 4));
 }
 
-TEST_F(OwnerCancelCall, ARunningOneIsToldAndTheActorLivesOn) {
+TEST_F(OwnerCancelCall, ARunningOneIsStoppedAndTheActorLivesOn) {
   o.start(1);
   o.log();
   cancel(o, calls[0]);

@@ -209,7 +209,7 @@ TEST(OwnerClaim, LeavesWhatRunsOrWaitsOrIsDone) {
   EXPECT_EQ(content(*waiting), "value done");
 }
 
-TEST(OwnerWant, MovesToTheFrontWhatSomebodyWaitsFor) {
+TEST(OwnerWant, MovesToTheFrontWhatAThreadWaitsFor) {
   RecordedOwner o;
   submit_some(o, 1, 2);
   Entry* third = o.submit(3);

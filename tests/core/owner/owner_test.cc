@@ -34,7 +34,7 @@ TEST(OwnerTasks, ResolveOnceAndAreFreedWithTheirLastReference) {
   EXPECT_EQ(o.live(), 0U);
 }
 
-TEST(OwnerTasks, RunEvenIfNobodyKeepsTheirRef) {
+TEST(OwnerTasks, RunEvenIfNoRefIsKept) {
   RecordedOwner o;
   o.drop(o.submit(1));
   EXPECT_THAT(o.grant(1).unstarted(), ElementsAre(1));
@@ -200,7 +200,7 @@ TEST(OwnerTasks, AllThatIsOpenFailsWithTheNode) {
 }
 
 // OWN-6
-TEST(OwnerTasks, LateAndRepeatedNewsChangeNothing) {
+TEST(OwnerTasks, LateAndRepeatedEventsChangeNothing) {
   RecordedOwner o;
   const Entry* task = o.submit(o.task(1, 1));
   o.grant(1);

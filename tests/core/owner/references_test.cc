@@ -59,7 +59,7 @@ TEST(OwnerReferences, WhatAValueContainsLivesAsLongAsTheValue) {
   EXPECT_THAT(o.log(), ElementsAre("free 64"));
 }
 
-TEST(OwnerReferences, WhatAResultContainsIsOfItsWorkersBooks) {
+TEST(OwnerReferences, WhatAResultContainsIsBorrowedFromItsWorker) {
   RecordedOwner o;
   Entry* task = o.submit(1);
   o.grant(1);
@@ -100,7 +100,7 @@ TEST(OwnerReferences, DeepNestingIsFreed) {
 }
 
 // OWN-7: a Ref goes away outside the lock while a value that is decoded names the same object.
-TEST(OwnerReferences, AnEntryThatIsHeldAgainOutlivesTheLateGoodbye) {
+TEST(OwnerReferences, AnEntryThatIsHeldAgainOutlivesTheLateRelease) {
   RecordedOwner o;
   Entry* entry = o.put(1, block(64));
   const detail::WireRef name = o.owner().borrowing().export_ref(*entry);
@@ -117,7 +117,7 @@ TEST(OwnerReferences, AnEntryThatIsHeldAgainOutlivesTheLateGoodbye) {
 }
 
 // OWN-7, the other order: the last release frees the object, whichever thread calls it.
-TEST(OwnerReferences, TheLastOfSeveralGoodbyesFrees) {
+TEST(OwnerReferences, TheLastOfSeveralReleasesFrees) {
   RecordedOwner o;
   Entry* entry = o.put(1, block(64));
   const detail::WireRef name = o.owner().borrowing().export_ref(*entry);
@@ -138,7 +138,7 @@ TEST(OwnerReferences, AnObjectThatWasFreedOnTheWayIsLost) {
 }
 
 // A task that is repeated in the same process names its children as before.
-TEST(OwnerReferences, NamesakesAreToldApart) {
+TEST(OwnerReferences, NamesakesAreDistinguished) {
   RecordedOwner o;
   Entry* first = o.put(1, text("first"));
   Entry* second = o.put(1, text("second"));

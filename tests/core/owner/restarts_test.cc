@@ -78,7 +78,7 @@ TEST(OwnerRestarts, AConstructorThatAbortsWaitsWithoutDemand) {
   EXPECT_EQ(o.start(4), call);
 }
 
-TEST(OwnerRestarts, WhatIsUsedUpIsToldWithTheLastCause) {
+TEST(OwnerRestarts, UsedUpRestartsAreReportedWithTheLastCause) {
   RecordedOwner o;
   Entry* handle = o.create(1, {.max_restarts = 1});
   const Entry* call = o.call_method(handle, 2);

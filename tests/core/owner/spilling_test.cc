@@ -151,7 +151,7 @@ TEST(OwnerSpilling, TheLimitIsOfTimeHoweverLongATickTakes) {
   EXPECT_EQ(content(*result), "error exhausted");
 }
 
-TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoRoomFailsInTheEnd) {
+TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoSpaceFailsInTheEnd) {
   RecordedOwner o({.restore_ticks = 5});
   Entry* argument = o.put(1, block(64));
   spill(o, argument);
@@ -164,7 +164,7 @@ TEST(OwnerSpilling, ATaskWhoseArgumentsFindNoRoomFailsInTheEnd) {
 }
 
 // UNMET
-TEST(OwnerSpilling, WhatFindsNoRoomIsADemandForSoMuchOfTheStore) {
+TEST(OwnerSpilling, WhatFindsNoSpaceIsADemandForSoMuchOfTheStore) {
   RecordedOwner o;
   Entry* argument = o.put(1, block(64));
   o.call([&] { (void)o.owner().borrowing().export_ref(*argument); });
@@ -188,7 +188,7 @@ TEST(OwnerSpilling, WhatFindsNoRoomIsADemandForSoMuchOfTheStore) {
   EXPECT_TRUE(o.owner().unmet().empty());
 }
 
-TEST(OwnerSpilling, AnActorWhoseArgumentsFindNoRoomFailsInTheEnd) {
+TEST(OwnerSpilling, AnActorWhoseArgumentsFindNoSpaceFailsInTheEnd) {
   RecordedOwner o({.restore_ticks = 5});
   Entry* argument = o.put(1, block(64));
   spill(o, argument);
@@ -209,7 +209,7 @@ TEST(OwnerSpilling, AnActorWhoseArgumentsFindNoRoomFailsInTheEnd) {
   EXPECT_EQ(content(*argument), "extent 4096") << "nothing is lost";
 }
 
-TEST(OwnerSpilling, WhoAsksForASpilledValueGetsItWhenThereIsRoom) {
+TEST(OwnerSpilling, ARequestForASpilledValueIsAnsweredWhenThereIsSpace) {
   RecordedOwner o({.restore_ticks = 5});
   Entry* object = o.put(1, block(64));
   o.call([&] { (void)o.owner().borrowing().export_ref(*object); });
@@ -249,7 +249,7 @@ TEST(OwnerSpilling, ADeadProcessMemoryIsNotNeededAnyMore) {
   EXPECT_EQ(content(*task), "extent 4096");
 }
 
-TEST(OwnerSpilling, WhatCannotBeReadBackFailsThoseWhoNeedIt) {
+TEST(OwnerSpilling, WhatCannotBeReadBackFailsTheTasksThatNeedIt) {
   RecordedOwner o;
   Entry* argument = o.put(1, block(64));
   spill(o, argument);

@@ -135,7 +135,7 @@ TEST(OwnerStreams, AnErrorComesAfterTheItems) {
   drop_stream(o, stream);
 }
 
-TEST(OwnerStreams, WhoMakesItemsForNobodyIsToldToStop) {
+TEST(OwnerStreams, AProducerWithoutAReaderIsStopped) {
   RecordedOwner o;
   Entry* stream = generator(o, 1, 0);
   o.grant(1);
@@ -158,7 +158,7 @@ TEST(OwnerStreams, WhoMakesItemsForNobodyIsToldToStop) {
   EXPECT_THAT(o.log(), ElementsAre("to 101: stop 1"));
 }
 
-TEST(OwnerStreams, OneThatNobodyReadsIsNotBegun) {
+TEST(OwnerStreams, OneWithoutAReaderIsNotBegun) {
   RecordedOwner o;
   Entry* stream = generator(o, 1, 0);
   drop_stream(o, stream);

@@ -100,7 +100,7 @@ TEST_F(BundledSchedulerTest, WaitsForWhatIsTaken) {
   scheduler_.reserve(kA, 1, cpus(2), now_);
   EXPECT_TRUE(reserved_.empty());
   want(1, cpus(1), kA);
-  EXPECT_TRUE(refused_.contains(1)) << "not reserved: nobody sends demands for it";
+  EXPECT_TRUE(refused_.contains(1)) << "not reserved: no client sends demands for it";
   scheduler_.set_demand(kDriver, 0, cpus(4), {}, 0, now_);
   scheduler_.return_lease(kDriver, granted_[0][0].lease, now_);
   EXPECT_TRUE(reserved_.contains(kA));
@@ -138,7 +138,7 @@ TEST_F(BundledSchedulerTest, BundlesDoNotMix) {
   EXPECT_EQ(granted_[4].size(), 1U);
 }
 
-// BUNDLE-3: as many as a placement group may have, more than there may be processes, in time that grows with their number.
+// BUNDLE-3: as many as a placement group may have, more than there may be processes, in time linear in their number.
 TEST_F(BundledSchedulerTest, TenThousandBundles) {
   constexpr std::uint32_t kBundles = 10'000;
   const auto start_time = std::chrono::steady_clock::now();

@@ -57,7 +57,7 @@ class ClusterSchedulerTest : public testing::Test {
   ClusterScheduler scheduler{kSelf, effects};
 };
 
-TEST_F(ClusterSchedulerTest, PackStaysAtHomeWhileThereIsRoom) {
+TEST_F(ClusterSchedulerTest, PackStaysAtHomeWhileItFits) {
   EXPECT_EQ(want(1), (Shares{{kSelf, 1}}));
   EXPECT_EQ(want(4), (Shares{{kSelf, 4}}));
 }
@@ -73,7 +73,7 @@ TEST_F(ClusterSchedulerTest, WhatFitsNowhereWaitsAtHome) {
   EXPECT_EQ(want(64), (Shares{{kSelf, 52}, {kB, 4}, {kC, 8}}));
 }
 
-TEST_F(ClusterSchedulerTest, LeasesHeldCountAsRoom) {
+TEST_F(ClusterSchedulerTest, LeasesHeldCountAsCapacity) {
   want(6);
   effects.held = 4;
   for (std::uint64_t n = 1; n <= 2; ++n) scheduler.granted({(kB.value << 40) + n}, kClient, 0);
@@ -90,21 +90,21 @@ TEST_F(ClusterSchedulerTest, LeasesHeldCountAsRoom) {
 }
 
 // A worker is being started there for it: what that takes is gone from what is left, and no lease is known yet.
-TEST_F(ClusterSchedulerTest, WhatIsBookedThereStaysThere) {
+TEST_F(ClusterSchedulerTest, WhatIsGrantedThereStaysThere) {
   scheduler.view(kSelf, cpus(0));
   scheduler.view(kC, cpus(0));
   EXPECT_EQ(want(2), (Shares{{kB, 2}}));
   scheduler.view(kB, cpus(2), {{{kClient, 0}, 2}});
   scheduler.view(kSelf, cpus(1));
   scheduler.replan();
-  EXPECT_EQ((effects.shares[{kClient, 0}]), (Shares{{kB, 2}}));  // although there is room at home again
+  EXPECT_EQ((effects.shares[{kClient, 0}]), (Shares{{kB, 2}}));  // although they fit at home again
   scheduler.view(kSelf, cpus(0));
   scheduler.view(kB, cpus(0), {{{kClient, 0}, 2}});
   scheduler.replan();
   EXPECT_EQ((effects.shares[{kClient, 0}]), (Shares{{kB, 2}}));
 }
 
-TEST_F(ClusterSchedulerTest, WhatWaitsMovesWhereThereIsRoom) {
+TEST_F(ClusterSchedulerTest, WhatWaitsMovesWhereItFits) {
   scheduler.view(kSelf, cpus(0));
   scheduler.view(kB, cpus(0));
   scheduler.view(kC, cpus(0));
@@ -203,7 +203,7 @@ TEST_F(SpreadActors, OfADeadNodeGoEvenlyToTheOthers) {
   want(0, kActors, 0);
   scheduler.node_left(NodeId{4});
   for (const auto& [node, actors] : where()) {
-    if (node != NodeId{4}) {  // nothing is told of the dead one
+    if (node != NodeId{4}) {  // no shares are sent to the dead one
       EXPECT_NEAR(actors, 13, 1) << node.value;
     }
   }
@@ -246,7 +246,7 @@ TEST_F(WeightlessActors, FillHomeThenOthersThenAllEvenly) {
   EXPECT_EQ(where(), (std::map<NodeId, int>{{kSelf, 10}, {kB, 10}, {kC, 20}})) << "by CPUs";
 }
 
-TEST_F(WeightlessActors, StayWhereTheyAreAndMakeRoomWhenTheyEnd) {
+TEST_F(WeightlessActors, StayWhereTheyAreAndFreeTheirPlaceWhenTheyEnd) {
   create(0, 40);
   for (std::uint32_t i = 0; i < 40; i += 2) start(i);
   const auto before = effects.shares;

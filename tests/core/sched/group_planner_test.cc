@@ -210,7 +210,7 @@ TEST_F(GroupPlannerTest, GivesWayToOneThatFits) {
   EXPECT_EQ(nodes_of(small), (Nodes{1}));
 }
 
-TEST_F(GroupPlannerTest, MovesToWhereThereIsRoom) {
+TEST_F(GroupPlannerTest, MovesToWhereItFits) {
   join(1, cpus(2));
   planner_.view({1}, cpus(0));
   const auto group = create({cpus(2)});
@@ -239,7 +239,7 @@ TEST_F(GroupPlannerTest, EndsWithItsCreator) {
 }
 
 // Random groups, nodes and answers: whatever happens, nodes are never promised more than they have, and with everything
-// answered and room enough each group is placed.
+// answered and capacity enough each group is placed.
 TEST_F(GroupPlannerTest, RandomHistories) {
   for (unsigned seed = 1; seed <= 200; ++seed) {
     std::mt19937 random(seed);

@@ -13,7 +13,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-TEST(NodeSchedulerHistory, InvariantsHoldEverybodyIsServedAndAllComesBack) {
+TEST(NodeSchedulerHistory, InvariantsHoldAllDemandsAreServedAndAllLeasesComeBack) {
   const std::uint64_t first = from_environment("MANTA_SEED", 1);
   const std::uint64_t seeds = from_environment("MANTA_SEEDS", 100);
   std::map<std::string, int> counts;

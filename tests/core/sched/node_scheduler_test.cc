@@ -41,7 +41,7 @@ TEST(NodeScheduler, GrantsWhenTheWorkerHasStarted) {
   EXPECT_THAT(node.log(), ElementsAre("grant 1: lease 1 on 100"));
 }
 
-TEST(NodeScheduler, ReturnedWorkerServesWhoWaitsForAStart) {
+TEST(NodeScheduler, AReturnedWorkerServesADemandThatWaitsForAStart) {
   RecordedScheduler node({.total = cpus(2)}, false);
   node.join(1);
   node.join(2);
@@ -107,7 +107,7 @@ TEST(NodeScheduler, SCHED1_BlockedWorkersLendTheirCpus) {
   EXPECT_THAT(node.log(), IsEmpty()) << "the driver has what it wants";
 }
 
-TEST(NodeScheduler, SCHED1_LentCpusAreAskedBackAfterATurn) {
+TEST(NodeScheduler, SCHED1_ReleasedCpusAreAskedBackAfterATurn) {
   RecordedScheduler node({.total = cpus(2)});
   node.join(1);
   node.want(1, 200, cpus(1));
@@ -137,7 +137,7 @@ TEST(NodeScheduler, SCHED1_AnActorThatWaitsGetsNoSecondWorker) {
   EXPECT_THAT(node.log(), ElementsAre("start 100", "grant 1: lease 1 on 100"));
   for (int i = 0; i < 3; ++i) {
     node.blocked(100);
-    EXPECT_EQ(node.scheduler().ledger().available(), cpus(1)) << "its CPU is lent";
+    EXPECT_EQ(node.scheduler().ledger().available(), cpus(1)) << "its CPU is released";
     node.unblocked(100);
   }
   EXPECT_THAT(node.log(), IsEmpty());
@@ -239,7 +239,7 @@ TEST(NodeScheduler, SCHED5_ADeadSubmitterReturnsWhatItHeldOnceChannelsAreClosed)
   node.ring_closed(100, 1);
   EXPECT_THAT(node.log(), IsEmpty());
   node.left(101);
-  EXPECT_THAT(node.log(), ElementsAre("start 102", "grant 2: lease 4 on 102")) << "nobody is told of lease 2";
+  EXPECT_THAT(node.log(), ElementsAre("start 102", "grant 2: lease 4 on 102")) << "no client hears of lease 2";
 }
 
 TEST(NodeScheduler, SCHED5_AWorkerThatDoesNotCloseIsKilled) {

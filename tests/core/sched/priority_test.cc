@@ -24,7 +24,7 @@ TEST(Priority, HigherGoesFirstWhateverTheOrderOfArrival) {
   node.want(2, 1, urgent(-1));
   node.want(3, 1, cpus(1));
   node.want(4, 1, urgent(5));
-  EXPECT_THAT(node.log(), IsEmpty()) << "nobody is below any of them but those that wait";
+  EXPECT_THAT(node.log(), IsEmpty()) << "only those that wait are below any of them";
   node.want(1, 0, urgent(9));
   node.log();
   node.give_back(1, 1);

@@ -351,7 +351,7 @@ std::string RandomHistory::wind_down() {
     broken(std::to_string(idle) + " workers are left instead of the warm ones");
   }
   if (scheduler_.next_tick() != kNever) {
-    broken("a tick is wanted although nothing goes on");
+    broken("the scheduler asks for a tick although nothing goes on");
   }
   return broken_;
 }

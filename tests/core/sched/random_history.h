@@ -1,5 +1,5 @@
 // Random events for a NodeScheduler, under a seed: sensible ones and late, repeated and wrong ones. What the effects
-// say is kept in books of its own, which are compared with the promises of the scheduler.
+// say is kept in an account of its own, which is compared with the promises of the scheduler.
 #pragma once
 
 #include <cstdint>

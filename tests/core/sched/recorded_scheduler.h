@@ -33,13 +33,13 @@ class RecordedScheduler final : NodeSchedulerEffects {
   // Lets time pass, ticking whenever the scheduler asks for it.
   void pass(Time duration);
 
-  // The effects since the last call: "start 100", "start 101 gpus 0 2", "start 102 env A=1", "kill 100", "grant 1: lease
-  // 1 on 100",
-  // "ended 1: lease 1, <status>", "ask 1: 2", "close 100 for 1", "infeasible 1". Shapes other than 0: "grant 1/2: ...".
+  // The effects since the last call: "start 100", "start 101 gpus 0 2", "start 102 env A=1", "kill 100", "grant 1:
+  // lease 1 on 100", "ended 1: lease 1, <status>", "ask 1: 2", "close 100 for 1", "infeasible 1". Shapes other than 0:
+  // "grant 1/2: ...".
   std::vector<std::string> log();
   // Text of the last infeasible().
   const std::string& last_infeasible() const { return last_infeasible_; }
-  // What the client holds now, in the order of granting, as the effects told it.
+  // What the client holds now, in the order of granting, according to the effects.
   std::vector<std::uint64_t> leases_of(std::uint64_t client) const;
   const NodeScheduler& scheduler() const { return scheduler_; }
   Time now() const { return now_; }

@@ -137,7 +137,7 @@ TEST(Ledger, PacksSharesAndKeepsGpusWhole) {
   EXPECT_EQ(ledger.why_not_now({.gpus = amount(2) + amount(1)}), "asks for GPU: 3, of GPU: 4 here 2.5 is free");
 }
 
-TEST(Ledger, LentCpusMayBeOverdrawn) {
+TEST(Ledger, ReleasedCpusMayBeOverdrawn) {
   Ledger ledger(cpus(1));
   const Allocation waiting = ledger.take(cpus(1)).value();
   ledger.lend_cpus(waiting);

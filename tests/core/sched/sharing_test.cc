@@ -27,7 +27,7 @@ TEST(Sharing, SCHED6_FewestLeasesFirstThenArrival) {
   EXPECT_THAT(grants, ElementsAre("grant 3", "grant 2", "grant 4", "grant 3"));
 }
 
-TEST(Sharing, StarvingIsWhoWaitsWithoutAnyLease) {
+TEST(Sharing, AClientStarvesIfItWaitsWithoutAnyLease) {
   RecordedScheduler node({.total = cpus(2)});
   for (std::uint64_t driver = 1; driver <= 2; ++driver) node.join(driver);
   EXPECT_FALSE(node.scheduler().starving());
@@ -107,7 +107,7 @@ TEST(Sharing, SurplusIsAskedBackFirstAndOnce) {
   node.want(1, 0, cpus(1));
   node.log();
   node.pass(40 * kMs);
-  EXPECT_THAT(node.log(), IsEmpty()) << "nobody waits: it may keep them for its next tasks";
+  EXPECT_THAT(node.log(), IsEmpty()) << "no demand waits: it may keep them for its next tasks";
   node.want(3, 5, cpus(1));
   EXPECT_THAT(node.log(), ElementsAre("ask 1: 2"));
   node.want(3, 6, cpus(1));
@@ -117,7 +117,7 @@ TEST(Sharing, SurplusIsAskedBackFirstAndOnce) {
   EXPECT_THAT(node.leases_of(3), testing::SizeIs(2));
 }
 
-TEST(Sharing, SCHED6_WhoHasMoreThanAFairShareIsAskedForTheRest) {
+TEST(Sharing, SCHED6_AClientAboveItsFairShareIsAskedForTheRest) {
   RecordedScheduler node({.total = cpus(8)});
   for (std::uint64_t driver = 1; driver <= 3; ++driver) node.join(driver);
   node.want(1, 100, cpus(1));

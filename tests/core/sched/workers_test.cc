@@ -58,7 +58,7 @@ TEST(Workers, SCHED3_AreReusedWithTheSameEnvironmentOnly) {
   EXPECT_THAT(node.log(), ElementsAre("grant 1/4: lease 4 on 101")) << "another shape, the same environment";
 }
 
-TEST(Workers, SCHED7_AnIdleOneMakesRoomForOneWithAnotherEnvironment) {
+TEST(Workers, SCHED7_AnIdleOneEndsForOneWithAnotherEnvironment) {
   RecordedScheduler node({.total = cpus(2), .max_workers = 1});
   ResourceSet one = cpus(1), two = cpus(1);
   one.env = std::string("A=1") + '\0';
@@ -83,7 +83,7 @@ TEST(Workers, SCHED7_AreBounded) {
             "all 2 worker processes of this node are in use, 0 of them blocked in get (InitOptions::max_workers)");
 }
 
-TEST(Workers, SCHED7_AnIdlePlainOneMakesRoomForOneWithGpus) {
+TEST(Workers, SCHED7_AnIdlePlainOneEndsForOneWithGpus) {
   RecordedScheduler node({.total = node_of(2, 1), .max_workers = 2, .warm_workers = 2});
   node.join(1);
   node.start();
@@ -96,7 +96,7 @@ TEST(Workers, SCHED7_AnIdlePlainOneMakesRoomForOneWithGpus) {
   EXPECT_THAT(node.log(), ElementsAre("start 102 gpus 0", "grant 1: lease 1 on 102")) << "not a warm one";
 }
 
-TEST(Workers, SCHED7_RoomForPlainOnesComesFromIdleGpuWorkersToo) {
+TEST(Workers, SCHED7_IdleGpuWorkersEndForPlainOnesToo) {
   RecordedScheduler node({.total = node_of(2, 1), .max_workers = 1});
   node.join(1);
   node.want(1, 1, gpus(1));
@@ -197,7 +197,7 @@ TEST(Workers, AFailedStartIsTriedAgain) {
   EXPECT_THAT(node.leases_of(1), ElementsAre(1, 2)) << "not three in a row";
 }
 
-TEST(Workers, ThreeFailedStartsInARowFailWhoWaits) {
+TEST(Workers, ThreeFailedStartsInARowFailTheWaitingDemands) {
   RecordedScheduler node({.total = cpus(4), .start_retry = 1000 * kMs}, false);
   node.join(1);
   node.want(1, 2, cpus(1));
@@ -249,7 +249,7 @@ TEST(Workers, AllBlockedAndNoneMayBeAddedFailsWhatTheyWaitFor) {
   EXPECT_THAT(node.log(), IsEmpty()) << "not stuck any more";
   node.blocked(100);
   node.pass(1000 * kMs);
-  EXPECT_THAT(node.log(), ElementsAre("infeasible 1")) << "nobody else to fail";
+  EXPECT_THAT(node.log(), ElementsAre("infeasible 1")) << "no other demand to fail";
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ TEST(Arena, AReaderCannotMapTheMemoryWritableAndShared) {
   EXPECT_LT(::pwrite(fd.get(), "x", 1, 0), 0);
 }
 
-TEST(Arena, NobodyCanChangeTheSize) {
+TEST(Arena, TheSizeCannotBeChanged) {
   Node node;
   EXPECT_TRUE(node.arena->sealed());
   EXPECT_NE(::ftruncate(node.memory.get(), 0), 0);

@@ -1,4 +1,4 @@
-// All of manta::train, and what a program of it needs besides: Manta's core, and LibTorch's C++ interface.
+// All of manta::train, Manta's core, and LibTorch's C++ interface.
 #pragma once
 
 #include <torch/torch.h>

@@ -1,5 +1,5 @@
-// Where an actor is in its life, as the process that made it knows, and what messages call it. For Manta's libraries: not
-// for programs.
+// Where an actor is in its life, as the process that made it knows, and what messages call it. For Manta's libraries:
+// not for programs.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct ActorStatus {
   std::string reason;          // dead: why; else how its last process ended, where one has
 };
 
-// Costs one lock, and no message. with_reason: whether `reason` is wanted.
+// Costs one lock, and no message. with_reason: whether to fill in `reason`.
 //
 // Threading: any. Errors: throws Error: unavailable without a runtime, or where the node process is gone.
 ActorStatus actor_status(EntryHead* actor, bool with_reason);

@@ -20,8 +20,8 @@
 
 namespace manta::detail {
 
-// Of an X that holds refs: Value, what get() makes of it; map(x, f), which makes it by f(ref) for each Ref, in order; and
-// each(x, f), which only visits them.
+// Of an X that holds refs: Value, what get() makes of it; map(x, f), which makes it by f(ref) for each Ref, in order;
+// and each(x, f), which only visits them.
 template <class X>
 struct Collect;
 

@@ -1,4 +1,4 @@
-/// What Manta needs of the compiler, told in the first line where it is missing.
+/// What Manta requires of the compiler. Where it is missing, the first error names it.
 #pragma once
 
 #if __cplusplus < 202002L
@@ -24,6 +24,6 @@
 #define MANTA_LAYOUT_END
 #endif
 
-/// For functions that catch abi::__forced_unwind (pthread_exit, cancellation), whose handler gets no object: the undefined
-/// behaviour sanitizer would take that for a null reference.
+/// For functions that catch abi::__forced_unwind (pthread_exit, cancellation), whose handler gets no object: the
+/// undefined behaviour sanitizer would take that for a null reference.
 #define MANTA_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))

@@ -71,8 +71,8 @@ std::string text_of(T number) {
   return std::to_string(+number);
 }
 
-// The value as a P. Throws Error(invalid_argument) where that would be another number. A float takes the nearest one of a
-// double.
+// The value as a P. Throws Error(invalid_argument) where that would be another number. A float takes the nearest one of
+// a double.
 template <Number P, Number X>
 P checked_number(X value, std::size_t index) {
   if constexpr (widens<X, P>()) {

@@ -13,8 +13,8 @@ namespace manta::detail {
 /// Decides how long to wait before an actor, a crew of training workers or a trial starts again.
 ///
 /// The first restart is immediate. Back-off begins when a life ends before its start has succeeded, or when three lives
-/// end within `window`. Each further restart then waits twice as long, from `first` to `longest`. A life that was up for
-/// `window` ends the back-off.
+/// end within `window`. Each further restart then waits twice as long, from `first` to `longest`. A life that was up
+/// for `window` ends the back-off.
 ///
 /// **Threading**: none of its own; time is an argument. **Ownership**: a value.
 class RestartBackoff {

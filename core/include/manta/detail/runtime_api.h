@@ -40,7 +40,7 @@ struct WireRef {
   ClientId owner;
 };
 
-// Identity of a function: hash of its module's build id in the upper 32 bits, index in that module's table in the lower.
+// Identity of a function: upper 32 bits: hash of its module's build id; lower 32 bits: index in the module's table.
 struct FunctionId {
   std::uint64_t value = 0;
   friend constexpr auto operator<=>(const FunctionId&, const FunctionId&) = default;
@@ -99,7 +99,7 @@ EntryHead* import_ref(const WireRef& ref);
 // Runtime is gone), store full, arguments that cannot be encoded.
 EntryHead* submit(const TaskCall& call);
 EntryHead* put(const serial::Writer& value);
-// The handle. Throws as submit does, and invalid_argument for options that make no sense or a name that is taken.
+// The handle. Throws as submit does, and invalid_argument for invalid options or a name that is taken.
 EntryHead* create_actor(const ActorCall& call);
 EntryHead* call_actor(const MethodCall& call);
 void kill_actor(EntryHead* actor, bool restart);
@@ -120,24 +120,24 @@ ValueView read_value(EntryHead* entry);
 // Objects that this process has decoded from stored values, for all its tasks that take them by const reference.
 // Null: there is none of this object and type.
 std::shared_ptr<const void> find_shared(const ObjectId& object, const void* type);
-// Keeps the object for some time after its last use. Returns the one to use: what another thread has kept first, or value.
+// Keeps the object for some time after its last use. Returns the one to use: `value`, or one kept before it.
 std::shared_ptr<const void> keep_shared(const ObjectId& object, const void* type, std::shared_ptr<const void> value,
                                         std::size_t size_bytes);
 
 // Whether another process owns the object.
 bool is_borrowed(const EntryHead* entry);
-// Of those that other processes own, and that are not here: asks their owners. May block until earlier messages are sent.
+// Asks the owners of those that other processes own and that are not here. May block until earlier messages are sent.
 void ask_for(std::span<EntryHead* const> entries);
 // Whether the value is there, and lies on another node.
 bool lies_elsewhere(EntryHead* entry);
 // Of those whose values lie on other nodes: has them brought here, the first ones, a bounded number of bytes together.
 void bring(std::span<EntryHead* const> entries);
 
-/// Reads many values one after the other without a journey for each: what other processes own is asked for, and what lies
-/// on other nodes is brought here, before it is this value's turn; so far ahead that no queue grows without a limit.
+/// Reads many values one after the other without a journey for each: what other processes own is asked for, and what
+/// lies on other nodes is brought here, before it is this value's turn; but only so far ahead that queues stay bounded.
 ///
-/// Threading: one thread. Ownership: the entries are the caller's and outlive it. Errors: as wait_resolved and read_value;
-/// what was asked for ahead fails only in its turn.
+/// Threading: one thread. Ownership: the entries are the caller's and outlive it. Errors: as wait_resolved and
+/// read_value; what was asked for ahead fails only in its turn.
 class ReadAhead {
  public:
   /// all: lists the entries, in the order in which they will be read. Called once, if there is something to ask for.

@@ -52,7 +52,7 @@ StreamStep take_item_ref(EntryHead* stream, EntryHead*& item, Deadline deadline)
 bool stream_ready(EntryHead* stream);
 // Waits until so many are, or the deadline.
 void wait_streams(std::span<EntryHead* const> streams, std::size_t count, Deadline deadline);
-// No further item is wanted. Takes over the caller's reference.
+// The reader takes no further item. Takes over the caller's reference.
 void drop_stream(EntryHead* stream) noexcept;
 
 [[noreturn]] void throw_empty_stream();

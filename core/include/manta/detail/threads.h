@@ -1,5 +1,5 @@
-// What numerical libraries have to be told in a worker: thread counts, set per task to the CPUs that it holds, and where
-// their random numbers start.
+// What a worker sets in numerical libraries: thread counts, per task to the CPUs that it holds, and the seeds of their
+// random numbers.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ bool add_thread_setter(void (*set)(int threads)) noexcept;
 // OpenMP, if the program links it, and the registered libraries.
 void set_library_threads(int threads) noexcept;
 
-// Registers a function that each new worker calls once, before its first task, with a number that no other worker of the
-// run has (manta::torch seeds its generator). Call before init, at most 8 times.
+// Registers a function that each new worker calls once, before its first task, with a number that no other worker of
+// the run has (manta::torch seeds its generator). Call before init, at most 8 times.
 bool add_worker_setup(void (*set_up)(std::uint64_t worker)) noexcept;
 void set_up_worker(std::uint64_t worker) noexcept;
 

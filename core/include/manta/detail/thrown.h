@@ -7,7 +7,7 @@ namespace manta::detail {
 
 struct Thrown {
   std::string type;  // demangled, for example "std::out_of_range"
-  /// what(), or the text or number itself; then "; caused by TYPE: text" for each nested exception. Empty: nothing known.
+  /// what(), or the text or number itself; then "; caused by TYPE: text" for each nested exception. Empty: unknown.
   std::string text;
 };
 

@@ -15,8 +15,8 @@
 
 namespace manta::serial::detail {
 
-// Converts to whatever a field is. (Const: so that optional's own constructor wins over this, without ambiguity.) Never
-// called; but clang wants a body where T has no linkage.
+/// Converts to whatever a field is. (Const: so that optional's own constructor wins over this, without ambiguity.)
+/// Never called; but clang wants a body where T has no linkage.
 struct AnyField {
   template <class T>
   operator T() const {
@@ -26,14 +26,14 @@ struct AnyField {
 template <std::size_t>
 using AnyFieldAt = AnyField;
 
-// Converts to base classes of T only.
+/// Converts to base classes of T only.
 template <class T>
 struct AnyBaseOf {
   template <class U>
   requires(std::is_base_of_v<U, T> && !std::is_same_v<U, T>) operator U() const;
 };
 
-// T{x, x, ...} with the given number of initialisers.
+/// T{x, x, ...} with the given number of initialisers.
 template <class T, std::size_t... I>
 constexpr bool takes(std::index_sequence<I...>) {
   return requires { T{AnyFieldAt<I>{}...}; };
@@ -41,7 +41,7 @@ constexpr bool takes(std::index_sequence<I...>) {
 template <class T, std::size_t Count>
 inline constexpr bool takes_initialisers = takes<T>(std::make_index_sequence<Count>());
 
-// T{x, ..., {}, x, ...}: some, then an empty pair of braces, then some.
+/// T{x, ..., {}, x, ...}: some, then an empty pair of braces, then some.
 template <class T, std::size_t... Before, std::size_t... After>
 constexpr bool takes_braces(std::index_sequence<Before...>, std::index_sequence<After...>) {
   return requires { T{AnyFieldAt<Before>{}..., {}, AnyFieldAt<After>{}...}; };
@@ -52,8 +52,8 @@ inline constexpr bool takes_braces_between = takes_braces<T>(std::make_index_seq
 
 inline constexpr std::size_t kMaxInitialisers = 256;
 
-// The most initialisers that T takes: its fields, with each element of a C array counted. T is default-constructible,
-// so fewer are fine too.
+/// The most initialisers that T takes: its fields, with each element of a C array counted. T is default-constructible,
+/// so fewer are fine too.
 template <class T, std::size_t Count = 0>
 constexpr std::size_t initialisers() {
   if constexpr (Count < kMaxInitialisers && takes_initialisers<T, Count + 1>) {
@@ -63,8 +63,8 @@ constexpr std::size_t initialisers() {
   }
 }
 
-// Number of initialisers for the field that the one at Position begins: its elements for a C array, else 1. A pair of
-// braces stands for all of them, so that as many fewer may follow.
+/// Number of initialisers for the field that the one at Position begins: its elements for a C array, else 1. A pair of
+/// braces stands for all of them, so that as many fewer may follow.
 template <class T, std::size_t Position, std::size_t Total, std::size_t Length = 1>
 constexpr std::size_t extent() {
   if constexpr (Position + Length > Total) {
@@ -93,19 +93,19 @@ inline constexpr bool has_base = requires {
   T{AnyBaseOf<T>{}};
 };
 
-// Converts to unions only.
+/// Converts to unions only.
 struct AnyUnion {
   template <class T>
   requires std::is_union_v<T>
   operator T() const;
 };
 
-// T{x, ..., union, x, ...}.
+/// T{x, ..., union, x, ...}.
 template <class T, std::size_t... Before, std::size_t... After>
 constexpr bool takes_union(std::index_sequence<Before...>, std::index_sequence<After...>) {
   return requires { T{AnyFieldAt<Before>{}..., AnyUnion{}, AnyFieldAt<After>{}...}; };
 }
-// Whether a field is a union, with a name or without.
+/// Whether a field is a union, with a name or without.
 template <class T>
 inline constexpr bool has_union_field = []<std::size_t... I>(std::index_sequence<I...>) {
   constexpr std::size_t total = sizeof...(I);
@@ -117,7 +117,7 @@ template <class T>
 concept SimpleAggregate = std::is_class_v<T> && std::is_aggregate_v<T> && !std::is_polymorphic_v<T> &&
                           std::is_default_constructible_v<T> && (std::is_empty_v<T> || !has_base<T>);
 
-// std::tuple of references to the fields.
+/// std::tuple of references to the fields.
 template <class T>
 constexpr auto fields_of(T& value) {
   return tie_fields<field_count<std::remove_const_t<T>>>(value);
@@ -130,7 +130,7 @@ inline constexpr bool has_bit_field = std::is_same_v<FieldRefs<T>, BitFields>;
 template <class T>
 requires(std::is_empty_v<T> || has_union_field<T>) inline constexpr bool has_bit_field<T> = false;
 
-// A class that can be taken apart into its fields.
+/// A class that can be taken apart into its fields.
 template <class T>
 concept Decomposable = SimpleAggregate<T> && !has_union_field<T> && !has_bit_field<T>;
 

@@ -99,7 +99,7 @@ void Reader::load_std(T& value) {
   }
 }
 
-// Strings and vectors of bulk types.
+/// Strings and vectors of bulk types.
 template <class T>
 void Reader::load_block(T& container) {
   using Element = typename T::value_type;

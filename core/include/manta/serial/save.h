@@ -8,8 +8,8 @@
 
 namespace manta::serial {
 
-// What a user's function (or the outermost caller) hands to the archive: unwraps cereal's wrappers, and decides whether
-// the value lives long enough for its large parts to be recorded rather than copied.
+/// What a user's function (or the outermost caller) hands to the archive: unwraps cereal's wrappers, and decides
+/// whether the value lives long enough for its large parts to be recorded rather than copied.
 template <bool IsLvalue, class T>
 void Writer::pass(const T& value) {
   if constexpr (detail::is_a<T, cereal::NameValuePair>) {
@@ -125,8 +125,8 @@ void Writer::save_unique(const T& pointer) {
   leave();
 }
 
-// Two pointers to one object are written once, and arrive as two pointers to one object. Number 0 is null; the next
-// unused number announces an object, a used one repeats it.
+/// Two pointers to one object are written once, and arrive as two pointers to one object. Number 0 is null; the next
+/// unused number announces an object, a used one repeats it.
 template <class T>
 void Writer::save_shared(const T& pointer) {
   if (!pointer) return put_size(0);
@@ -200,7 +200,7 @@ void Writer::call_own(const T& value) {
   }
 }
 
-// The version that CEREAL_CLASS_VERSION gave T; it travels once for each class.
+/// The version that CEREAL_CLASS_VERSION gave T; it travels once for each class.
 template <class T>
 std::uint32_t Writer::class_version() {
   const std::size_t hash = std::type_index(typeid(T)).hash_code();

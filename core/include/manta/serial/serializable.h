@@ -7,7 +7,7 @@ namespace manta::serial {
 
 namespace detail {
 
-// Vectors that are one block of memory, copied as such.
+/// Vectors that are one block of memory, copied as such.
 template <class T>
 concept BulkVector = is_a<T, std::vector> && Bulk<typename T::value_type>;
 
@@ -20,7 +20,7 @@ template <class T>
 requires PlainPointee<T>
 inline constexpr bool is_plain_pointer<std::shared_ptr<T>> = true;
 
-// Types of the standard library that Writer and Reader know; for others include cereal's header (cereal/types/...).
+/// Types of the standard library that Writer and Reader know; for others include cereal's header (cereal/types/...).
 template <class T>
 concept HandledStd = String<T> || Sequence<T> || SetLike<T> || MapLike<T> || TupleLike<T> || is_std_array<T> ||
     is_a<T, std::optional> || is_a<T, std::variant> || is_plain_pointer<T>;
@@ -28,7 +28,7 @@ concept HandledStd = String<T> || Sequence<T> || SetLike<T> || MapLike<T> || Tup
 template <class T, class... Seen>
 consteval bool serializable();
 
-// Types named by a template's arguments from the first on: tuple, pair, variant.
+/// Types named by a template's arguments from the first on: tuple, pair, variant.
 template <class T, class... Seen>
 struct AllSerializable;
 template <template <class...> class Template, class... As, class... Seen>
@@ -58,7 +58,7 @@ consteval bool std_serializable() {
   }
 }
 
-// Seen: aggregates that are being looked at (a type may contain itself behind a pointer or in a vector).
+/// Seen: aggregates that are being looked at (a type may contain itself behind a pointer or in a vector).
 template <class T, class... Seen>
 consteval bool serializable() {
   if constexpr ((std::is_same_v<T, Seen> || ...)) {
@@ -95,9 +95,9 @@ consteval bool serializable() {
 
 }  // namespace detail
 
-// Whether Writer and Reader take T: numbers, enums, the usual types of the standard library, types with cereal's
-// functions, plain aggregates, manta::Ref, tensors (with <manta/torch.h>); and what is composed of them. What the
-// user's own functions write is not looked into.
+/// Whether Writer and Reader take T: numbers, enums, the usual types of the standard library, types with cereal's
+/// functions, plain aggregates, manta::Ref, tensors (with <manta/torch.h>); and what is composed of them. What the
+/// user's own functions write is not looked into.
 template <class T>
 concept Serializable = detail::serializable<T>();
 
@@ -112,7 +112,7 @@ template <class T>
 concept PointerOfCereal = (is_a<T, std::unique_ptr> ||
                            is_a<T, std::shared_ptr>)&&!PlainPointee<typename T::element_type>;
 
-// Where an aggregate's field lies, for the compiler to name: "Config::weights".
+/// Where an aggregate's field lies, for the compiler to name: "Config::weights".
 template <class T>
 struct Example {
   T value;
@@ -123,14 +123,14 @@ template <class T, std::size_t I>
 constexpr auto field_address() {
   return &std::get<I>(fields_of(example<T>.value));
 }
-// Deleted, so that the first line of the error names the field.
+/// Deleted, so that the first line of the error names the field.
 template <auto Field>
 void this_field_cannot_be_serialised() = delete;
 
 template <class T>
 consteval void explain();
 
-// The first of the types, fields of T if that is not void, that cannot be serialised, and why.
+/// The first of the types, fields of T if that is not void, that cannot be serialised, and why.
 template <class T, class Types, std::size_t I = 0>
 consteval void explain_first() {
   if constexpr (I < std::tuple_size_v<Types>) {
@@ -151,7 +151,7 @@ consteval void explain_first() {
 template <template <class...> class Template, class... As>
 std::tuple<As...> arguments_of(const Template<As...>*);
 
-// Fails to compile, with a first line that says what is wrong with T.
+/// Fails to compile, with a first line that says what is wrong with T.
 template <class T>
 consteval void explain() {
   if constexpr (std::is_reference_v<T>) {

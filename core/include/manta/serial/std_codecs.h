@@ -1,7 +1,7 @@
 /// Codecs of types of the standard library, tl::expected and Eigen. Included by traits.h.
 ///
-/// Eigen's headers are not included: its types are told by what they have. A matrix' elements are one block, from 4 KiB
-/// on out of band, like a vector's.
+/// Eigen's headers are not included: its types are recognised by their members. A matrix' elements are one block, out
+/// of band from 4 KiB on, like a vector's.
 #pragma once
 
 #include <algorithm>

@@ -8,7 +8,7 @@ namespace manta::serial::detail {
 
 inline constexpr std::size_t kMaxFields = 64;
 
-// In place of references to fields of which one is a bit-field: it has no address.
+/// In place of references to fields of which one is a bit-field: it has no address.
 struct BitFields {};
 
 // (clang takes no bindings in a requires-expression; its own message says what is wrong.)
@@ -23,7 +23,7 @@ struct BitFields {};
   }
 #endif
 
-// References to the Count fields of value, in order; or BitFields.
+/// References to the Count fields of value, in order; or BitFields.
 template <std::size_t Count, class T>
 constexpr auto tie_fields(T& value) {
   if constexpr (Count == 1) {

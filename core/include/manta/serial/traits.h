@@ -38,7 +38,7 @@ namespace memory_detail {
 template <class T>
 struct PtrWrapper;
 }
-// Bases of our archives, in this namespace so that the functions of cereal's headers (queue.hpp, ...) are found.
+/// Bases of our archives, in this namespace so that the functions of cereal's headers (queue.hpp, ...) are found.
 struct MantaOutputArchive : detail::OutputArchiveBase {};
 struct MantaInputArchive : detail::InputArchiveBase {};
 }  // namespace cereal
@@ -48,18 +48,18 @@ namespace manta::serial {
 class Writer;
 class Reader;
 
-// How a type that is not yours is serialised: specialise it with
-//   static void save(Writer&, const T&);   static void load(Reader&, T&);
-// The hook of manta::Ref, manta::Buffer and tensors. For your own types write serialize() as cereal has it.
+/// How a type that is not yours is serialised: specialise it with
+///     static void save(Writer&, const T&);   static void load(Reader&, T&);
+/// The hook of manta::Ref, manta::Buffer and tensors. For your own types write serialize() as cereal has it.
 template <class T>
 struct Codec;
 
-// Contiguous data of this size and above travels out of band: it is recorded, not copied into the stream.
+/// Contiguous data of this size and above travels out of band: it is recorded, not copied into the stream.
 inline constexpr std::size_t kOutOfBandBytes = 4096;
-// Where such data starts in an encoding: a multiple of this from its first byte.
+/// Where such data starts in an encoding: a multiple of this from its first byte.
 inline constexpr std::size_t kBufferAlignment = 64;
-// Nesting of pointers, containers and user-defined types beyond this is refused on both sides: hostile bytes must not
-// exhaust the stack.
+/// Nesting of pointers, containers and user-defined types beyond this is refused on both sides: hostile bytes must not
+/// exhaust the stack.
 inline constexpr std::uint32_t kMaxDepth = 1000;
 
 namespace detail {
@@ -88,7 +88,7 @@ template <class T>
 concept String = is_a<T, std::basic_string>;
 template <class T>
 concept View = is_a<T, std::basic_string_view> || is_any_span<T>;
-// Containers whose elements are appended one by one.
+/// Containers whose elements are appended one by one.
 template <class T>
 concept Sequence = is_a<T, std::vector> || is_a<T, std::deque> || is_a<T, std::list>;
 template <class T>
@@ -104,7 +104,7 @@ concept TupleLike = is_a<T, std::tuple> || is_a<T, std::pair>;
 
 namespace ct = cereal::traits;
 
-// Number of ways in which cereal's conventions provide for T; two or more are ambiguous.
+/// Number of ways in which cereal's conventions provide for T; two or more are ambiguous.
 template <class T>
 inline constexpr int output_functions = ct::detail::count_output_serializers<T, Writer>::value;
 template <class T>
@@ -112,12 +112,12 @@ inline constexpr int input_functions = ct::detail::count_input_serializers<T, Re
 template <class T>
 concept HasOwnFunctions = std::is_class_v<T> &&(output_functions<T> > 0 || input_functions<T> > 0);
 
-// Whether the function that Has finds is the one to call (cereal::specialize resolves ambiguities).
+/// Whether the function that Has finds is the one to call (cereal::specialize resolves ambiguities).
 template <template <class, class> class Has, template <class, class> class Specialized, class T, class Archive>
 inline constexpr bool selected = Has<T, Archive>::value &&
                                  (Specialized<T, Archive>::value || !ct::is_specialized<T, Archive>::value);
 
-// Pointers that we handle ourselves; cereal's headers take polymorphic types and load_and_construct.
+/// Pointers that we handle ourselves; cereal's headers take polymorphic types and load_and_construct.
 template <class T>
 concept PlainPointee = !std::is_polymorphic_v<T> && !std::is_void_v<T> && !std::is_array_v<T> &&
                        !ct::has_load_and_construct<T, Reader>::value;
@@ -131,14 +131,14 @@ concept PlainAggregate = std::is_class_v<T> && std::is_aggregate_v<T> && !is_std
 template <class T>
 inline constexpr bool is_bulk = false;
 
-// No padding: the fields' bytes are the object's bytes, so that one copy writes what field by field would.
+/// No padding: the fields' bytes are the object's bytes, so that one copy writes what field by field would.
 template <class T, class Fields>
 inline constexpr bool fields_are_bulk = false;
 template <class T, class... Fs>
 inline constexpr bool fields_are_bulk<T, std::tuple<Fs&...>> = (is_bulk<Fs> && ...) &&
                                                                (sizeof(Fs) + ... + 0) == sizeof(T);
 
-// Types whose bytes are their encoding: any bytes of that size are a value. (Not bool: 2 is none.)
+/// Types whose bytes are their encoding: any bytes of that size are a value. (Not bool: 2 is none.)
 template <class T>
 requires(std::is_arithmetic_v<T>&& std::is_same_v<T, std::remove_cv_t<T>> &&
          !std::is_same_v<T, bool>) inline constexpr bool is_bulk<T> = true;
@@ -158,7 +158,7 @@ inline constexpr bool is_bulk<std::chrono::time_point<C, D>> = is_bulk<D>;
 template <class T>
 requires is_calendar<T>
 inline constexpr bool is_bulk<T> = true;
-// Of fixed size: the elements and nothing else.
+/// Of fixed size: the elements and nothing else.
 template <EigenDense T>
 requires(T::RowsAtCompileTime > 0 && T::ColsAtCompileTime > 0) inline constexpr bool is_bulk<T> =
     is_bulk<typename T::Scalar> &&
@@ -170,7 +170,7 @@ requires(std::is_trivially_copyable_v<T> &&
 template <class T>
 concept Bulk = is_bulk<T>;
 
-// Whether a value may bring data of kOutOfBandBytes and more, so that where it lives matters.
+/// Whether a value may bring data of kOutOfBandBytes and more, so that where it lives matters.
 template <class T>
 inline constexpr bool may_be_large = !(std::is_scalar_v<T> || (is_bulk<T> && sizeof(T) < kOutOfBandBytes));
 

@@ -18,23 +18,24 @@
 
 namespace manta::serial {
 
-// An output archive, used like any of cereal's: writer(a, b, c).
-//
-// Small data is copied into the writer's own buffer (no allocation below kInlineBytes). Contiguous data of
-// kOutOfBandBytes and more (strings, vectors and arrays of plain numbers or structs, cereal::binary_data, put_buffer)
-// is only recorded: encode_into makes the one copy. So **what was written must stay alive and unchanged until
-// encode_into** or clear(). Data that a user's own save() or serialize() makes on the way (a local, a temporary) is
-// recognised because it does not lie inside the object, and copied at once; the same goes for what hangs behind a
-// pointer there. A class with a large block behind a pointer passes it without a copy by put_buffer.
-//
-// Threading: one thread at a time. Ownership: holds the entry of each manta::Ref that was written (refs()), and what
-// emplace() made, until clear() or its own end; borrows the rest. Errors: manta::Error where a value nests deeper than
-// kMaxDepth, and whatever the user's functions throw; then only clear() and the destructor may be called.
-//
-//   serial::Writer writer;
-//   writer(number, text, tensor_like);
-//   std::vector<std::byte> bytes(writer.encoded_size());
-//   writer.encode_into(bytes.data());
+/// An output archive, used like any of cereal's: writer(a, b, c).
+///
+/// Small data is copied into the writer's own buffer (no allocation below kInlineBytes). Contiguous data of
+/// kOutOfBandBytes and more (strings, vectors and arrays of plain numbers or structs, cereal::binary_data, put_buffer)
+/// is only recorded: encode_into makes the one copy. So **what was written must stay alive and unchanged until
+/// encode_into** or clear(). Data that a user's own save() or serialize() makes on the way (a local, a temporary) is
+/// recognised because it does not lie inside the object, and copied at once; the same goes for what hangs behind a
+/// pointer there. A class with a large block behind a pointer passes it without a copy by put_buffer.
+///
+/// **Threading**: one thread at a time. **Ownership**: holds the entry of each manta::Ref that was written (refs()),
+/// and what emplace() made, until clear() or its own end; borrows the rest. **Errors**: manta::Error where a value
+/// nests deeper than kMaxDepth, and whatever the user's functions throw; then only clear() and the destructor may be
+/// called.
+///
+///     serial::Writer writer;
+///     writer(number, text, tensor_like);
+///     std::vector<std::byte> bytes(writer.encoded_size());
+///     writer.encode_into(bytes.data());
 class Writer final : private cereal::MantaOutputArchive {
  public:
   static constexpr std::size_t kInlineBytes = 448;
@@ -62,24 +63,24 @@ class Writer final : private cereal::MantaOutputArchive {
     return *this;
   }
 
-  // Bytes that encode_into writes.
+  /// Bytes that encode_into writes.
   std::size_t encoded_size() const;
-  // Writes the encoding to dest (encoded_size() bytes; aligned to kBufferAlignment if readers are to share the
-  // buffers). Layout where framed(): u32 stream size, u32 number of buffers, u64 size of each buffer, the stream, then
-  // the buffers, each at the next multiple of kBufferAlignment from dest; gaps are zero. Otherwise the stream alone. A
-  // buffer that lies where it would be copied to stays as it is.
+  /// Writes the encoding to dest (encoded_size() bytes; aligned to kBufferAlignment if readers are to share the
+  /// buffers). Layout where framed(): u32 stream size, u32 number of buffers, u64 size of each buffer, the stream, then
+  /// the buffers, each at the next multiple of kBufferAlignment from dest; gaps are zero. Otherwise the stream alone. A
+  /// buffer that lies where it would be copied to stays as it is.
   void encode_into(std::byte* dest) const;
-  // Whether there is out-of-band data. A reader must be told.
+  /// Whether there is out-of-band data. The reader must be given this flag.
   bool framed() const { return !buffers_.empty(); }
-  // The whole encoding where !framed(); valid until the next write.
+  /// The whole encoding where !framed(); valid until the next write.
   std::span<const std::byte> stream() const { return {begin(), stream_size()}; }
 
-  // Entries of the refs that were written, in order, repeated where they were; each is held.
+  /// Entries of the refs that were written, in order, repeated where they were; each is held.
   std::span<manta::detail::EntryHead* const> refs() const { return refs_; }
-  // Moves the holds to the caller, which must release each.
+  /// Moves the holds to the caller, which must release each.
   std::vector<manta::detail::EntryHead*> take_refs() { return std::exchange(refs_, {}); }
 
-  // Forgets everything written and held; keeps the buffer's memory.
+  /// Forgets everything written and held; keeps the buffer's memory.
   void clear() {
     cursor_ = begin();
     if (!buffers_.empty() || !refs_.empty() || destroy_ != nullptr || tables_ != nullptr) [[unlikely]]
@@ -91,14 +92,14 @@ class Writer final : private cereal::MantaOutputArchive {
 
   // --- for Codec specialisations and the front end ---
 
-  // Copies size bytes into the stream.
+  /// Copies size bytes into the stream.
   void put_raw(const void* data, std::size_t size) {
     if (static_cast<std::size_t>(end_ - cursor_) < size) [[unlikely]]
       grow(size);
     if (size != 0) std::memcpy(cursor_, data, size);
     cursor_ += size;
   }
-  // Contiguous data whose size the reader knows: out of band from kOutOfBandBytes, else in the stream.
+  /// Contiguous data whose size the reader knows: out of band from kOutOfBandBytes, else in the stream.
   void put_bytes(const void* data, std::size_t size) {
     if (size < kOutOfBandBytes) {
       put_raw(data, size);
@@ -106,9 +107,9 @@ class Writer final : private cereal::MantaOutputArchive {
       record(data, size);
     }
   }
-  // A buffer with its own owner: never copied before encode_into if it is out of band. Read with Reader::get_buffer.
+  /// A buffer with its own owner: never copied before encode_into if it is out of band. Read with Reader::get_buffer.
   void put_buffer(Buffer buffer);
-  // An unsigned number, short where small: 7 bits a byte, low ones first.
+  /// An unsigned number, short where small: 7 bits a byte, low ones first.
   void put_size(std::uint64_t n) {
     if (n < 0x80) [[likely]] {
       const auto byte = static_cast<unsigned char>(n);
@@ -117,11 +118,11 @@ class Writer final : private cereal::MantaOutputArchive {
       put_long_size(n);
     }
   }
-  // A reference, null included; the entry is held.
+  /// A reference, null included; the entry is held.
   void put_ref(manta::detail::EntryHead* entry);
 
-  // Constructs make()'s value in the writer, which keeps it until clear(): a result that must outlive the function that
-  // made it. One value at a time.
+  /// Constructs make()'s value in the writer, which keeps it until clear(): a result that must outlive the function
+  /// that made it. One value at a time.
   template <class Make>
   auto& emplace(Make&& make) {
     using T = std::remove_cv_t<std::invoke_result_t<Make>>;

@@ -18,12 +18,12 @@
 
 namespace manta::rl {
 
-// num_envs copies of an environment, stepped one after the other, or by num_threads threads. See VectorEnv for use,
-// threading and errors.
-//
-//   manta::rl::BatchEnv<Corridor> envs(16, {.autoreset = manta::rl::AutoresetMode::same_step});
-//
-// prototype: what the copies are made of, for an environment with settings.
+/// num_envs copies of an environment, stepped one after the other, or by num_threads threads. See VectorEnv for use,
+/// threading and errors.
+///
+///     manta::rl::BatchEnv<Corridor> envs(16, {.autoreset = manta::rl::AutoresetMode::same_step});
+///
+/// prototype: what the copies are made of, for an environment with settings.
 template <Environment E>
 class BatchEnv final : public VectorEnv {
  public:

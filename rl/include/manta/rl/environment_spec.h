@@ -12,24 +12,24 @@
 
 namespace manta::rl {
 
-// A name that make_env() knows, or what environment<E>() returns for a type of your own.
-//
-// Threading: immutable. Ownership: a value. Errors: make() throws what make_env() throws, and Error(invalid_argument) for
-// spaces that make no sense.
-//
-//   Ppo known("CartPole-v1");
-//   Ppo own(manta::rl::environment<Corridor>());
+/// A name that make_env() knows, or what environment<E>() returns for a type of your own.
+///
+/// **Threading**: immutable. **Ownership**: a value. **Errors**: make() throws what make_env() throws, and
+/// Error(invalid_argument) for invalid spaces.
+///
+///     Ppo known("CartPole-v1");
+///     Ppo own(manta::rl::environment<Corridor>());
 class EnvironmentSpec {
  public:
   EnvironmentSpec(const char* id) : EnvironmentSpec(std::string(id)) {}
   EnvironmentSpec(std::string id, EnvOptions options = {});
 
-  // For people.
+  /// For people.
   const std::string& name() const { return name_; }
-  // They are reset in the step that ends their episode, whatever EnvOptions::autoreset said.
+  /// They are reset in the step that ends their episode, whatever EnvOptions::autoreset said.
   std::unique_ptr<VectorEnv> make(std::size_t num_envs) const;
 
-  // For the algorithms.
+  /// For the algorithms.
   using Make = std::function<std::unique_ptr<VectorEnv>(std::size_t num_envs)>;
   using Start = std::function<detail::StartedWorker(const detail::CollectorSetup&, const ActorOptions&)>;
   EnvironmentSpec(std::string name, Make make, Start start)
@@ -44,7 +44,7 @@ class EnvironmentSpec {
   Start start_;
 };
 
-// prototype: what each environment is a copy of.
+/// prototype: what each environment is a copy of.
 template <Environment E, class File = ThisFile>
 EnvironmentSpec environment(EnvOptions options = {}, const E& prototype = E()) {
   options.autoreset = AutoresetMode::same_step;

@@ -26,9 +26,9 @@ namespace manta::rl {
 /// | normalize_observations |    false |  true |
 /// | normalize_rewards      |    false |  true |
 ///
-/// All defaults are CleanRL's (ppo.py and ppo_continuous_action.py), but for the learning rate of Discrete actions: with
-/// CleanRL's 2.5e-4, two seeds of ten have not learnt CartPole after 200,000 steps. rl/README.md has what the defaults
-/// reach.
+/// All defaults are CleanRL's (ppo.py and ppo_continuous_action.py), but for the learning rate of Discrete actions:
+/// with CleanRL's 2.5e-4, two seeds of ten have not learnt CartPole after 200,000 steps. rl/README.md has what the
+/// defaults reach.
 struct PpoOptions {
   std::optional<std::int64_t> num_envs;         ///< stepped together
   std::optional<std::int64_t> num_steps;        ///< of each, between two updates
@@ -72,13 +72,13 @@ struct PpoOptions {
 /// collect (with normalisation: as long as their number is the same). An actor that is killed is replaced, and its part
 /// of the iteration collected again, in new episodes.
 ///
-/// Threading: one thread at a time. Ownership: it owns network, environments and actors. Errors: throws
-/// Error(invalid_argument) for options that make no sense, and a run's folder that holds checkpoints without resume;
+/// **Threading**: one thread at a time. **Ownership**: it owns network, environments and actors. **Errors**: throws
+/// Error(invalid_argument) for invalid options, and a run's folder that holds checkpoints without resume;
 /// what environments throw; actor_died where an actor died more often than RunConfig allows.
 ///
-///   manta::rl::Ppo ppo("CartPole-v1", {.total_steps = 500'000, .stop_at_return = 475}, {.name = "cartpole"});
-///   manta::rl::TrainingResult result = ppo.train();
-///   manta::rl::Evaluation e = manta::rl::evaluate(ppo.policy(), "CartPole-v1", {.episodes = 100});
+///     manta::rl::Ppo ppo("CartPole-v1", {.total_steps = 500'000, .stop_at_return = 475}, {.name = "cartpole"});
+///     manta::rl::TrainingResult result = ppo.train();
+///     manta::rl::Evaluation e = manta::rl::evaluate(ppo.policy(), "CartPole-v1", {.episodes = 100});
 class Ppo {
  public:
   /// Makes everything, and restores it where RunConfig::resume finds a checkpoint.

@@ -4,7 +4,8 @@
 //   auto envs = manta::rl::make_env("HalfCheetah-v5", 8);
 //   envs = std::make_unique<manta::rl::ClipAction>(std::move(envs));
 //   envs = std::make_unique<manta::rl::NormalizeObservation>(std::move(envs));
-//   envs = std::make_unique<manta::rl::NormalizeReward>(std::move(envs), manta::rl::NormalizeRewardOptions{.gamma = 0.99});
+//   const manta::rl::NormalizeRewardOptions options{.gamma = 0.99};
+//   envs = std::make_unique<manta::rl::NormalizeReward>(std::move(envs), options);
 //
 // Threading and errors: as VectorEnv. Ownership: a wrapper owns what it wraps. save_state() of the outermost covers
 // all.
@@ -23,10 +24,10 @@
 
 namespace manta::rl {
 
-// Passes everything on: what wrappers, also your own, derive from.
+/// Passes everything on: what wrappers, also your own, derive from.
 class VectorEnvWrapper : public VectorEnv {
  public:
-  // Error(invalid_argument) where env is null.
+  /// Error(invalid_argument) where env is null.
   explicit VectorEnvWrapper(std::unique_ptr<VectorEnv> env);
 
   std::string_view id() const override { return env_->id(); }
@@ -51,10 +52,10 @@ class VectorEnvWrapper : public VectorEnv {
   std::unique_ptr<VectorEnv> env_;
 };
 
-// Bounds Box actions to the environment's own bounds; its action space has none, as Gymnasium's. NaN passes through.
+/// Bounds Box actions to the environment's own bounds; its action space has none, as Gymnasium's. NaN passes through.
 class ClipAction final : public VectorEnvWrapper {
  public:
-  // Error(invalid_argument) where actions are not a Box.
+  /// Error(invalid_argument) where actions are not a Box.
   explicit ClipAction(std::unique_ptr<VectorEnv> env);
 
   const ActionSpace& action_space() const override { return unbounded_; }
@@ -66,14 +67,15 @@ class ClipAction final : public VectorEnvWrapper {
   std::vector<float> clipped_;  // [num_envs, action size]
 };
 
+/// For NormalizeObservation.
 struct NormalizeObservationOptions {
-  double epsilon = 1e-8;  // added to the variance
-  bool update = true;     // false: frozen, for evaluation
+  double epsilon = 1e-8;  ///< added to the variance
+  bool update = true;     ///< false: frozen, for evaluation
 };
 
-// Observations minus their running mean, over the root of their running variance. Every batch of observations updates
-// the statistics before it is normalised with them. Final observations (same_step) are normalised and not counted;
-// reset_where() counts the rows that it resets.
+/// Observations minus their running mean, over the root of their running variance. Every batch of observations updates
+/// the statistics before it is normalised with them. Final observations (same_step) are normalised and not counted;
+/// reset_where() counts the rows that it resets.
 class NormalizeObservation final : public VectorEnvWrapper {
  public:
   explicit NormalizeObservation(std::unique_ptr<VectorEnv> env, const NormalizeObservationOptions& options = {});
@@ -87,12 +89,12 @@ class NormalizeObservation final : public VectorEnvWrapper {
   void load_state(std::string_view state) override;
 
   const RunningStatistics& statistics() const { return statistics_; }
-  // Error(invalid_argument) where they are of another size.
+  /// Error(invalid_argument) where they are of another size.
   void set_statistics(RunningStatistics statistics);
-  // What was counted since the last call: for merging with other actors'.
+  /// What was counted since the last call: for merging with other actors'.
   RunningStatistics take_seen();
   void set_update(bool update) { options_.update = update; }
-  // Normalises observations in place, and counts nothing.
+  /// Normalises observations in place, and counts nothing.
   void normalize(std::span<float> observations) const;
 
  private:
@@ -105,14 +107,15 @@ class NormalizeObservation final : public VectorEnvWrapper {
   RunningStatistics seen_;
 };
 
+/// For NormalizeReward.
 struct NormalizeRewardOptions {
-  double gamma = 0.99;    // of the discounted return
-  double epsilon = 1e-8;  // added to the variance
-  bool update = true;     // false: frozen
+  double gamma = 0.99;    ///< of the discounted return
+  double epsilon = 1e-8;  ///< added to the variance
+  bool update = true;     ///< false: frozen
 };
 
-// Rewards over the root of the running variance of the discounted return, which is summed forward per environment.
-// Returns in finished_episodes() stay as they are.
+/// Rewards over the root of the running variance of the discounted return, which is summed forward per environment.
+/// Returns in finished_episodes() stay as they are.
 class NormalizeReward final : public VectorEnvWrapper {
  public:
   explicit NormalizeReward(std::unique_ptr<VectorEnv> env, const NormalizeRewardOptions& options = {});
@@ -124,7 +127,7 @@ class NormalizeReward final : public VectorEnvWrapper {
   std::string save_state() const override;
   void load_state(std::string_view state) override;
 
-  // Of the discounted return, size 1. As NormalizeObservation's.
+  /// Of the discounted return, size 1. As NormalizeObservation's.
   const RunningStatistics& statistics() const { return statistics_; }
   void set_statistics(RunningStatistics statistics);
   RunningStatistics take_seen();

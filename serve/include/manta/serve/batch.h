@@ -1,4 +1,4 @@
-// Several requests at once.
+// Requests that a callable computes together.
 #pragma once
 
 #include <cstddef>
@@ -6,11 +6,13 @@
 
 namespace manta::serve {
 
-// What a callable takes that computes several requests together: it returns a std::vector with an answer for each, in
-// order, of R or of manta::Result<R> where some may fail alone. If it throws, the requests are tried one by one, so that
-// only the bad ones fail.
-//
-//   std::vector<int> operator()(const serve::Batch<Digit>& digits);
+/// The parameter of a callable that computes several requests together. The callable returns a std::vector with one
+/// answer for each request, in order: an R, or a manta::Result<R> if requests can fail one by one. If the callable
+/// throws, the replica tries the requests one by one, so that only the bad ones fail.
+///
+/// **Threading**: one thread. **Ownership**: refers to requests that live as long as the call.
+///
+///     std::vector<int> operator()(const serve::Batch<Digit>& digits);
 template <class A>
 class Batch {
  public:

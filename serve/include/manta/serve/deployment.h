@@ -1,4 +1,4 @@
-// What is to be served.
+// Deployments: the classes to serve, and how.
 #pragma once
 
 #include <cstdint>
@@ -22,25 +22,25 @@ namespace manta::serve {
 
 namespace detail {
 
-// What an argument is kept as until replicas are made.
+/// The type in which a deployment keeps an argument until it starts replicas.
 template <class A>
 using Kept = std::conditional_t<std::is_convertible_v<A, const char*>, std::string, std::decay_t<A>>;
 
 class ReplicaLink;
-// Finds a replica again without keeping it alive. Null: it is dead, or nothing has it. Throws Error.
+/// Finds a replica without keeping it alive. Null: it is dead, or no handle to it is left. Throws Error.
 using WeakLink = std::function<std::shared_ptr<const ReplicaLink>()>;
 
-// One replica, without the type of its deployment.
+/// A replica without the type of its deployment.
 class ReplicaLink {
  public:
   virtual ~ReplicaLink() = default;
   virtual Ref<Replies> handle(const std::vector<Request>& requests) const = 0;
   virtual Ref<Description> describe() const = 0;
   virtual Ref<void> check_health() const = 0;
-  // How many calls through handles have begun in its process.
+  /// How many calls through handles have started in its process.
   virtual Ref<std::uint64_t> calls() const = 0;
-  virtual void kill() const = 0;  // it starts again
-  virtual void end() const = 0;   // at once, for good
+  virtual void kill() const = 0;  ///< kills the process; the replica restarts
+  virtual void end() const = 0;   ///< ends the replica at once, for good
   virtual WeakLink weak() const = 0;
   virtual manta::detail::ActorStatus status(bool with_reason) const = 0;
 };
@@ -70,40 +70,41 @@ class TypedLink final : public ReplicaLink {
   const Actor<Replica<D>> replica;
 };
 
-// A deployment without its type, for the server.
+/// A deployment without its type, for the server.
 struct Deployable {
   DeploymentOptions options;
   std::function<std::unique_ptr<ReplicaLink>(const Lifeline&)> start;
-  // Calls through handles go to these from now on.
+  /// From now on, calls through handles go to these replicas.
   std::function<void(const std::vector<const ReplicaLink*>&)> publish;
-  // To be called now and then: see Targets::remind. Throws Error.
+  /// Call it periodically: see Targets::remind. Throws Error.
   std::function<void()> remind;
 };
 
 }  // namespace detail
 
-// A class D and how it is served; made by deployment<D>().
+/// A class D and how to serve it. Returned by deployment<D>(); a value.
 template <class D>
 struct Deployment {
   DeploymentOptions options;
   std::function<Actor<detail::Replica<D>>(const detail::Lifeline&)> start;
 };
 
-// deployment<D>({.name = "digits", .num_replicas = 2}, arguments...): each replica is a D(arguments...) in a process of
-// its own, which answers by its operator():
-//
-//   R operator()(A)                                   JSON: A from the body, R to the answer, as nlohmann::json converts
-//   R operator()(const serve::Request&)               the request as it is; a std::string or serve::Response is sent as it is
-//   serve::InferenceResponse operator()(const serve::InferenceRequest&)   a model of the Open Inference Protocol
-//   std::vector<R> operator()(const serve::Batch<A>&) any of these, several requests at once
-//
-// A std::stop_token may follow the parameter: it says that nobody waits for the answer any more, as the client has left.
-// Members that D may have: `void check_health()`, which throws if it is ill and runs between requests; `ModelInfo info()
-// const`; `int max_batch_size() const`, the most requests that one object takes in a Batch. What operator() throws is a
-// 500 with its message, HttpError the status that it names. Arguments are copied now, and given to each replica; they may
-// be Refs and Handles.
-//
-// Errors: none; Server::run checks the options.
+/// deployment<D>({.name = "digits", .num_replicas = 2}, arguments...): each replica is a D(arguments...) in a process
+/// of its own and answers by its operator():
+///
+///     R operator()(A)                       JSON: nlohmann::json converts the body to A and R to the answer
+///     R operator()(const serve::Request&)   the whole request; a std::string or serve::Response is sent unchanged
+///     serve::InferenceResponse operator()(const serve::InferenceRequest&)   a model of the Open Inference Protocol
+///     std::vector<R> operator()(const serve::Batch<A>&)                     any of these, several requests at once
+///
+/// A std::stop_token may follow the parameter: it is stopped when all clients that wait for the answer have left.
+/// D may have these members: `void check_health()`, which throws if the object is unhealthy and runs between requests;
+/// `ModelInfo info() const`; `int max_batch_size() const`, the object's largest Batch. An exception of operator()
+/// becomes a 500 with its message; an HttpError becomes its own status. The arguments are copied now and passed to each
+/// replica; they may be Refs and Handles.
+///
+/// **Threading**: any thread; does not block. **Ownership**: the result is a value. **Errors**: none; Server::run
+/// checks the options.
 template <class D, class... As>
 [[nodiscard]] Deployment<D> deployment(DeploymentOptions options, As&&... arguments) {
   static_assert(std::is_constructible_v<D, detail::Kept<As>...>, "manta: D cannot be made of these arguments");

@@ -1,4 +1,4 @@
-// Calling a deployment from C++, without HTTP.
+// Calls to a deployment from C++, without HTTP.
 #pragma once
 
 #include <chrono>
@@ -25,19 +25,19 @@ namespace detail {
 template <class D>
 using Replicas = std::vector<Actor<Replica<D>>>;
 
-// A handle in another process calls a replica only if the directory has named it within this time.
+/// A handle in another process calls a replica only if the directory has listed it within this time.
 inline constexpr std::chrono::milliseconds kRosterIsFresh{500};
 
-// Which replicas a deployment has; a later state has a higher version.
+/// A deployment's replicas; a later state has a higher version.
 template <class D>
 struct Roster {
   std::uint64_t version = 0;
   Replicas<D> replicas;
 };
 
-// The actor at which handles in other processes look up the roster; made when the first handle is given away. It is told
-// the roster by calls, not by its constructor, whose arguments would keep the replicas for ever; where it was started again
-// the server tells it within a tenth of a second.
+/// The actor in which handles of other processes look up the roster; made when the first handle is sent to one. It gets
+/// the roster by calls, not by its constructor, whose arguments would keep the replicas for ever. After a restart of
+/// the directory the server sends the roster again within a tenth of a second.
 template <class D>
 class Directory {
  public:
@@ -45,7 +45,7 @@ class Directory {
   void set(const Roster<D>& roster) {
     if (roster.version >= roster_.version) roster_ = roster;
   }
-  // Without replicas where the version is no later than the one that is known.
+  /// Without replicas if the version is not later than `known`.
   Roster<D> since(std::uint64_t known) const {
     return roster_.version > known ? roster_ : Roster<D>{.version = roster_.version, .replicas = {}};
   }
@@ -54,22 +54,22 @@ class Directory {
   Roster<D> roster_;
 };
 
-// The replicas that calls go to, of all copies of a handle in this process.
-//
-//   TARGETS-1  a call goes to a replica that the directory has named within kRosterIsFresh: a handle that was idle for
-//              longer asks the directory before it calls. The server kills a replaced replica later than that
-//              (REPLACED-3), so no call goes to a replica that has been killed for being replaced
+/// The replicas to which all copies of a handle in this process send calls.
+///
+///     TARGETS-1  a call goes to a replica that the directory has listed within kRosterIsFresh: a handle that was idle
+///                for longer asks the directory before it calls. The server kills a replaced replica later than that
+///                (REPLACED-3), so no call goes to a replaced replica after the server has killed it
 template <class D>
 class Targets {
  public:
   using R = typename Callable<D>::Answer;
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kLookEvery{100};
-  static constexpr std::chrono::milliseconds kLookAgain{5};  // where the directory knows nothing yet
-  static constexpr std::chrono::seconds kLookTimeout{5};     // then it goes on with what is known
+  static constexpr std::chrono::milliseconds kLookAgain{5};  ///< while the directory has no roster yet
+  static constexpr std::chrono::seconds kLookTimeout{5};     ///< then it uses the roster that it has
 
   Targets() = default;
-  // Of a handle that came from another process.
+  /// For a handle that came from another process.
   explicit Targets(Actor<Directory<D>> directory) : directory_(std::move(directory)), follows_(true) {}
 
   void set(Replicas<D> replicas) {
@@ -77,14 +77,14 @@ class Targets {
     take({.version = version_ + 1, .replicas = std::move(replicas)});
     if (directory_) (void)tell();
   }
-  // Tells the directory again where it was started again.
+  /// Sends the roster again if the directory has restarted.
   void remind() {
     const std::lock_guard guard(mutex_);
     if (!directory_ || follows_) return;
     const std::uint32_t restarts = manta::detail::status_of(directory_, false).restarts;
     if (std::exchange(directory_restarts_, restarts) != restarts) (void)tell();
   }
-  // What a handle is in other processes.
+  /// What represents a handle in other processes.
   Actor<Directory<D>> directory() {
     const std::lock_guard first(making_);
     Ref<void> told;
@@ -94,7 +94,7 @@ class Targets {
       directory_ = manta::actor<Directory<D>>.options({.max_restarts = -1, .max_task_retries = -1})();
       told = tell();
     }
-    get(told);  // so that it knows before anybody asks; not under mutex_, which the server's loop takes
+    get(told);  // so that it has the roster before any handle asks; not under mutex_, which the server's loop takes
     return directory_;
   }
   template <class X>
@@ -115,7 +115,7 @@ class Targets {
  private:
   struct Target {
     Actor<Replica<D>> replica;
-    std::deque<Ref<R>> ongoing;  // calls from here, oldest first
+    std::deque<Ref<R>> ongoing;  // calls from this process, oldest first
   };
 
   Ref<void> tell() {
@@ -128,7 +128,7 @@ class Targets {
     all_.clear();
     for (auto& replica : roster.replicas) all_.push_back({std::move(replica), {}});
   }
-  // Asks for news now and then; waits for them only where there is nothing to call, or what is known is too old.
+  // Asks for the roster periodically; waits for the answer only if there is no replica or the roster is too old.
   void look() {
     const auto now = Clock::now();
     if (asked_ && asked_.ready()) (void)hear();
@@ -150,12 +150,12 @@ class Targets {
   bool hear() {
     auto news = try_get(std::exchange(asked_, {}), kLookTimeout);
     if (!news) return false;
-    if (news->version == 0 || news->version < version_) return true;  // it was started again, and has not been told yet
+    if (news->version == 0 || news->version < version_) return true;  // it has restarted and has no roster yet
     fresh_at_ = asked_at_;
     if (news->version > version_) take(std::move(*news));
     return true;
   }
-  // Power of two choices: of two replicas taken by chance the one with fewer calls under way.
+  // Power of two choices: of two random replicas the one with fewer calls under way.
   std::size_t choose() {
     if (all_.size() == 1) return 0;
     const std::size_t one = random_() % all_.size();
@@ -168,33 +168,32 @@ class Targets {
     while (!calls.empty() && calls.front().ready()) calls.pop_front();
   }
 
-  std::mutex making_;  // of who makes the directory
-  std::mutex mutex_;   // of all that follows
+  std::mutex making_;  // held while a thread makes the directory
+  std::mutex mutex_;   // guards all members below
   std::vector<Target> all_;
   std::uint64_t version_ = 0;
   std::minstd_rand random_{1};
-  Actor<Directory<D>> directory_;  // none: no handle has been given away
+  Actor<Directory<D>> directory_;  // empty: no handle was sent to another process
   std::uint32_t directory_restarts_ = 0;
-  const bool follows_ = false;  // whether the directory knows better
+  const bool follows_ = false;  // whether the roster comes from the directory
   Ref<Roster<D>> asked_;
   Clock::time_point asked_at_{};
-  Clock::time_point fresh_at_{};  // the directory was asked for what is known
+  Clock::time_point fresh_at_{};  // when the directory was asked for the current roster
 };
 
 }  // namespace detail
 
-// Calls the replicas of a deployment: auto answer = handle(argument) is a Ref, to get, await, or give to others. The
-// argument is the callable's (of a Batch: one of its elements) or a Ref to it. Of two replicas taken by chance the one
-// with fewer calls of this process under way gets it; a replica that dies repeats its calls as max_retries says.
-//
-// A Handle is a value: give it to another deployment's constructor to compose the two. There it follows updates of its
-// deployment: while it is called, within a tenth of a second; after a pause, with the next call, which blocks until the
-// process that knows the replicas has answered, 5 s at most. A replica that was replaced ends when no handle has it, at
-// the latest after DeploymentOptions::graceful_shutdown_timeout; a call that it has not answered by then fails with
-// actor_died.
-//
-// Threading: any. Ownership: of the replicas, as an Actor handle. Errors: throws what Actor::call throws, and
-// Error(unavailable) after Server::stop; what the callable throws arrives with get.
+/// Calls the replicas of a deployment: auto answer = handle(argument) is a Ref, to get, await, or pass on. The argument
+/// is the callable's parameter (for a Batch: one element) or a Ref to it. Of two random replicas the call goes to the
+/// one with fewer calls of this process under way. If a replica dies, its calls are repeated up to max_retries times.
+///
+/// A Handle is a value: pass it to another deployment's constructor to compose the two. There it follows updates of its
+/// deployment: while in use, within a tenth of a second; after a pause, with the next call, which blocks until the
+/// directory's process has answered, 5 s at most. A replaced replica ends when no handle refers to it, at the latest
+/// after DeploymentOptions::graceful_shutdown_timeout; a call that it has not answered by then fails with actor_died.
+///
+/// **Threading**: any thread. **Ownership**: shares the replicas, like an Actor handle. **Errors**: throws what
+/// Actor::call throws, and Error(unavailable) after Server::stop; get() throws what the callable throws.
 template <class D>
 class Handle {
  public:
@@ -211,7 +210,7 @@ class Handle {
     return targets_->call(std::forward<X>(argument));
   }
 
-  // For the runtime.
+  /// Internal.
   const std::shared_ptr<detail::Targets<D>>& targets() const { return targets_; }
 
  private:

@@ -1,4 +1,4 @@
-// Requests and responses of HTTP as a callable sees them that wants more than JSON. Values, owned by whoever has them.
+// HTTP requests and responses, for callables that need more than JSON. Values.
 #pragma once
 
 #include <algorithm>
@@ -12,12 +12,12 @@ namespace manta::serve {
 
 struct Request {
   std::string method;  // "GET"
-  std::string path;    // "/echo": without %XX, dot segments and empty ones; %2F stays
-  std::string query;   // behind the ?, as it came
-  std::vector<std::pair<std::string, std::string>> headers;  // names in small letters
+  std::string path;    // "/echo": %XX decoded (but %2F), without dot segments and empty segments
+  std::string query;   // behind the ?, not decoded
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;
 
-  // Empty: there is none.
+  // A header's value by its lower-case name. Empty: the request has none.
   std::string_view header(std::string_view name) const {
     const auto it = std::find_if(headers.begin(), headers.end(), [&](const auto& each) { return each.first == name; });
     return it == headers.end() ? std::string_view() : std::string_view(it->second);

@@ -1,4 +1,4 @@
-// The HTTP server, and what it serves.
+// The HTTP server.
 #pragma once
 
 #include <any>
@@ -13,33 +13,34 @@
 
 namespace manta::serve {
 
+/// Callbacks of Server::wait().
 struct WaitOptions {
-  // Called once, by the thread that waits, when SIGINT and SIGTERM are handled: the place to print the address for a
-  // program that will send them. Empty: nothing is called.
+  /// Called once by the waiting thread when the handlers of SIGINT and SIGTERM are in place: print the address here for
+  /// a program that will send these signals. May be empty.
   std::function<void()> on_ready;
-  // Called there after each SIGHUP, to load something anew. Empty: SIGHUP does what it did.
+  /// Called by the same thread after each SIGHUP, to reload. Empty: SIGHUP keeps its handler.
   std::function<void()> on_hang_up;
 };
 
-// Listens, and gives each request to a replica. Callables answer at /NAME (GET and POST), models by the Open Inference
-// Protocol, version 2, at /v2/models/NAME (Triton's binary tensors included); /metrics is for Prometheus, /healthz and
-// /v2/health for load balancers.
-//
-// run() of a name that is served already is a rolling update: the new replicas are started first, then each takes the
-// place of an old one, which ends when it has answered what it had, at the latest after graceful_shutdown_timeout. If
-// one of them cannot be started, nothing changes; but where replicas hold CPUs or GPUs they are started one at a time
-// (there must be space for one more), and those that were replaced before a failure stay.
-//
-// Threading: a thread of its own does the work; any thread may call, and blocks until it is done. Ownership: owns the
-// socket, the thread and the replicas. The destructor is shutdown(). Make it after manta::init, destroy it before the
-// Runtime. Errors: throws Error: invalid_argument for options that make no sense, unavailable where the address is
-// taken or a replica does not start; task_failed where its constructor throws.
-//
-//   auto runtime = manta::init(argc, argv);
-//   serve::Server server({.port = 8000});
-//   auto digits = server.run(serve::deployment<Digits>({.name = "digits", .num_replicas = 2}, "model.pt"));
-//   int seven = manta::get(digits(picture));
-//   server.wait();
+/// Listens and passes each request to a replica. Callables answer at /NAME (GET and POST); models answer by the Open
+/// Inference Protocol, version 2, at /v2/models/NAME (with Triton's binary tensors); /metrics is for Prometheus,
+/// /healthz and /v2/health are for load balancers.
+///
+/// run() of a name that is already served is a rolling update: the new replicas start first; then each replaces an old
+/// one, which ends when it has answered its requests, at the latest after graceful_shutdown_timeout. If one does not
+/// start, nothing changes. But replicas that hold CPUs or GPUs start one at a time (resources for one more must be
+/// free), and replicas that were replaced before a failure stay replaced.
+///
+/// **Threading**: its own thread does the work; any thread may call, and blocks until its call is done. **Ownership**:
+/// owns the socket, the thread and the replicas. The destructor calls shutdown(). Make it after manta::init and destroy
+/// it before the Runtime. **Errors**: throws Error: invalid_argument for invalid options, unavailable if the address is
+/// taken or a replica does not start, task_failed if its constructor throws.
+///
+///     auto runtime = manta::init(argc, argv);
+///     serve::Server server({.port = 8000});
+///     auto digits = server.run(serve::deployment<Digits>({.name = "digits", .num_replicas = 2}, "model.pt"));
+///     int seven = manta::get(digits(picture));
+///     server.wait();
 class Server {
  public:
   explicit Server(HttpOptions options = {});
@@ -47,6 +48,7 @@ class Server {
   Server& operator=(Server&&) noexcept;
   ~Server();
 
+  /// Deploys, or updates a deployment of the same name. Blocks until the replicas answer.
   template <class D>
   Handle<D> run(const Deployment<D>& deployment) {
     auto targets = std::make_shared<detail::Targets<D>>();
@@ -55,17 +57,16 @@ class Server {
     deploy(detail::erased(deployment, targets), targets);
     return Handle<D>(targets);
   }
-  // Answers what is under way, then ends the replicas. Throws Error(not_found).
+  /// Answers the requests under way, then ends the replicas. Blocks. Throws Error(not_found) for an unknown name.
   void stop(const std::string& name);
 
-  // "127.0.0.1:8000"
+  /// For example "127.0.0.1:8000".
   std::string address() const;
-  // Blocks until SIGINT or SIGTERM, then does what shutdown() does. A second such signal ends the program at once. What
-  // the program had set for these signals is put back before it returns. Throws Error(unavailable) where the runtime
-  // ends meanwhile, for example as its node process was killed: requests are then answered 503, and no health page says
-  // that the server is well.
+  /// Blocks until SIGINT or SIGTERM, then calls shutdown(). A second such signal ends the program at once. Restores the
+  /// program's signal handlers before it returns. Throws Error(unavailable) if the runtime ends meanwhile, for example
+  /// because its node process was killed; then requests get a 503, and the health pages report failure.
   void wait(const WaitOptions& options = {});
-  // Accepts nothing more, answers what is under way (graceful_shutdown_timeout), ends the replicas.
+  /// Stops accepting, answers the requests under way (within graceful_shutdown_timeout), ends the replicas. Blocks.
   void shutdown();
 
  private:
@@ -76,7 +77,7 @@ class Server {
   std::unique_ptr<Impl> impl_;
 };
 
-// A server of one deployment.
+/// A server with one deployment.
 template <class D>
 [[nodiscard]] Server run(const Deployment<D>& deployment, HttpOptions options = {}) {
   Server server(std::move(options));

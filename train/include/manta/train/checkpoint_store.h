@@ -11,42 +11,44 @@
 
 namespace manta::train {
 
+/// Whether larger or smaller scores are better.
 enum class ScoreOrder { max, min };
 
-// Which checkpoints of a run stay.
+/// Which checkpoints of a run are kept.
 struct CheckpointConfig {
-  std::int64_t num_to_keep = 0;              // 0: all
-  std::string score_attribute;               // a metric: the best by it are kept; empty: the last ones
-  ScoreOrder score_order = ScoreOrder::max;  // whether a large value is good, as accuracy, or a small one, as loss
+  std::int64_t num_to_keep = 0;              ///< 0: all
+  std::string score_attribute;               ///< the metric by which the best are kept; empty: the latest are
+  ScoreOrder score_order = ScoreOrder::max;  ///< max for an accuracy, min for a loss
 };
 
-// Folders checkpoint_000000, checkpoint_000001 and so on under the folder of a run. Keeps the num_to_keep best of them
-// and deletes the others; the latest is always kept, since a training goes on from it, so that there may be one more
-// than num_to_keep. One without the score, or with NaN, is worse than all others; of two equal ones the later is the
-// better. Nothing but the folders themselves is remembered: after a crash the same checkpoints are found.
-//
-//   CheckpointStore store("runs/1", {.num_to_keep = 2, .score_attribute = "accuracy"});
-//   if (auto checkpoint = store.latest()) checkpoint->restore(state);
-//   ...
-//   store.save(state, {.metrics = metrics, .step = step});
-//
-// Threading: one thread of one process writes in a run's folder; others may read it. Ownership: the folders under
-// checkpoint_NUMBER are the store's, which deletes them, and what an interrupted save left (checkpoint_NUMBER.part).
-// Errors: those of Checkpoint, and Error(invalid_argument) for a configuration that makes no sense. A folder that is no
-// whole checkpoint, damaged by somebody else, is left alone and passed over, with a line on the standard error.
+/// Folders checkpoint_000000, checkpoint_000001 and so on in a run's folder. Keeps the num_to_keep best and deletes the
+/// others. The latest is always kept, since training resumes from it; so there may be one more than num_to_keep.
+/// A checkpoint without the score, or with NaN, is the worst; of two equal ones the later is better. The folders are
+/// the only record: after a crash the store finds the same checkpoints.
+///
+///     CheckpointStore store("runs/1", {.num_to_keep = 2, .score_attribute = "accuracy"});
+///     if (auto checkpoint = store.latest()) checkpoint->restore(state);
+///     ...
+///     store.save(state, {.metrics = metrics, .step = step});
+///
+/// **Threading**: one thread of one process writes in a run's folder; others may read it. **Ownership**: the store owns
+/// the folders checkpoint_NUMBER and deletes them, and the remains of an interrupted save (checkpoint_NUMBER.part).
+/// **Errors**: those of Checkpoint, and Error(invalid_argument) for an invalid configuration. The store skips a folder
+/// that another program has damaged, leaves it as it is, and prints a line to standard error.
 class CheckpointStore {
  public:
-  // Makes the folder where there is none.
+  /// Creates the folder if it does not exist.
   explicit CheckpointStore(std::filesystem::path folder, CheckpointConfig config = {});
 
-  // Saves the next number, then deletes what need not stay.
+  /// Saves under the next number, then deletes surplus checkpoints. Blocks until the checkpoint is on disk.
   Checkpoint save(const State& state, const CheckpointDetails& details = {});
 
+  /// Empty: the folder holds no checkpoint.
   std::optional<Checkpoint> latest() const;
-  // By score_attribute; the latest where that is empty. None where no checkpoint has the metric as a number: NaN is never
-  // the best. Infinities are ordered as numbers are.
+  /// The best by score_attribute; the latest if that is empty. Empty if no checkpoint has the metric: NaN is never the
+  /// best. Infinities are ordered like other numbers.
   std::optional<Checkpoint> best() const;
-  // From the oldest to the latest.
+  /// All checkpoints, oldest first.
   std::vector<Checkpoint> all() const;
 
   const std::filesystem::path& folder() const { return folder_; }

@@ -1,4 +1,4 @@
-// How gradients travel between the ranks.
+// Communication hooks: how ranks average gradients.
 #pragma once
 
 #include <functional>
@@ -10,21 +10,21 @@
 
 namespace manta::train {
 
-/// Averages one bucket of gradients: starts the communication and returns a future of the resulting tensor, as PyTorch's
-/// DDP communication hooks do. The bucket holds this rank's gradients, undivided: a hook divides by group.getSize()
-/// itself. The reducer copies the result into the gradients.
+/// Averages one bucket of gradients: starts the communication and returns a future of the resulting tensor, like
+/// PyTorch's DDP communication hooks. The bucket holds this rank's gradients, undivided: the hook itself divides by
+/// group.getSize(). The reducer copies the result into the gradients.
 ///
-/// **Threading**: the thread of the backward pass. **Errors**: what the hook throws is thrown by backward().
+/// **Threading**: the thread of the backward pass. **Errors**: backward() throws what the hook throws.
 ///
 ///     manta::train::DistributedDataParallel model(network, group, {.comm_hook = manta::train::bf16_compress});
 using CommHook =
     std::function<c10::intrusive_ptr<c10::ivalue::Future>(c10d::ProcessGroup& group, c10d::GradBucket& bucket)>;
 
-/// The mean over all ranks; what an empty CommHook does. Sparse gradients become the sparse sum of all ranks', divided.
+/// The mean over all ranks; the default. Sparse gradients become the sparse mean.
 c10::intrusive_ptr<c10::ivalue::Future> average(c10d::ProcessGroup& group, c10d::GradBucket& bucket);
-/// The mean, with gradients rounded to half before they are sent. PyTorch's fp16_compress_hook. Not for sparse gradients.
+/// The mean of gradients rounded to half before sending. PyTorch's fp16_compress_hook. Not for sparse gradients.
 c10::intrusive_ptr<c10::ivalue::Future> fp16_compress(c10d::ProcessGroup& group, c10d::GradBucket& bucket);
-/// The mean, with gradients rounded to bfloat16 before they are sent. PyTorch's bf16_compress_hook. Not for sparse ones.
+/// The mean of gradients rounded to bfloat16 before sending. PyTorch's bf16_compress_hook. Not for sparse gradients.
 c10::intrusive_ptr<c10::ivalue::Future> bf16_compress(c10d::ProcessGroup& group, c10d::GradBucket& bucket);
 
 }  // namespace manta::train

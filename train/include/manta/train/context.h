@@ -1,4 +1,4 @@
-// What a training loop is given: its place in the group, what to resume from, and where to report.
+// What a training loop gets: its rank, the checkpoint to resume from, and the channel for reports.
 #pragma once
 
 #include <optional>
@@ -16,62 +16,63 @@ namespace detail {
 class Session;
 }
 
-// One worker's view of the training it takes part in; the first parameter of the loop.
-//
-// Threading: the thread of the loop. Ownership: lives as long as the loop's call.
-//
-//   void loop(manta::train::Context& context, const Config& config) {
-//     Network network;
-//     manta::train::DistributedDataParallel model(network, context.process_group());
-//     torch::optim::SGD optimizer(network->parameters(), config.learning_rate);
-//     std::int64_t step = 0;
-//     manta::train::State state;
-//     state.add("model", *network);
-//     state.add("optimizer", optimizer);
-//     state.add("step", step);
-//     context.resume(state);                      // after a failure: continue where the last checkpoint was taken
-//     while (step < config.steps) {
-//       const double loss = train_step(model, optimizer, step++);
-//       if (step % 100 == 0) context.report({{"loss", loss}}, state);
-//     }
-//   }
+/// One worker's view of its training; the loop's first parameter.
+///
+/// **Threading**: the loop's thread. **Ownership**: the trainer's; lives as long as the loop's call.
+///
+///     void loop(manta::train::Context& context, const Config& config) {
+///       Network network;
+///       manta::train::DistributedDataParallel model(network, context.process_group());
+///       torch::optim::SGD optimizer(network->parameters(), config.learning_rate);
+///       std::int64_t step = 0;
+///       manta::train::State state;
+///       state.add("model", *network);
+///       state.add("optimizer", optimizer);
+///       state.add("step", step);
+///       context.resume(state);                      // after a failure: continue from the latest checkpoint
+///       while (step < config.steps) {
+///         const double loss = train_step(model, optimizer, step++);
+///         if (step % 100 == 0) context.report({{"loss", loss}}, state);
+///       }
+///     }
 class Context {
  public:
   explicit Context(detail::Session& session) : session_(session) {}
 
+  /// This worker's rank, from 0 to world_size() - 1.
   int rank() const;
+  /// The number of workers.
   int world_size() const;
-  // cpu, or the GPU that this worker holds (cuda:0: it sees no other).
+  /// The CPU, or the worker's GPU (cuda:0: the worker sees no other).
   torch::Device device() const;
-  // All workers of the training; collectives and DistributedDataParallel run on it.
+  /// The group of all workers; collectives and DistributedDataParallel run on it.
   const c10::intrusive_ptr<c10d::ProcessGroup>& process_group() const;
-  // How often the group was started again after a failure; 0 in an undisturbed run.
+  /// How often the group was restarted after a failure.
   int restarts() const;
 
-  // Where the training goes on: the latest checkpoint of this run, or nothing: from the start.
+  /// The checkpoint to resume from: the run's latest. Empty: start from the beginning.
   const std::optional<Checkpoint>& checkpoint() const;
-  // Brings the state, and the generator for the CPU, to what they were in checkpoint(). False: there is none, and
-  // nothing was changed. Errors: as Checkpoint::restore.
+  /// Restores the state and the CPU generator from checkpoint(). False: there is no checkpoint; nothing was changed.
+  /// **Errors**: those of Checkpoint::restore.
   bool resume(State& state) const;
 
-  // Sends metrics to the trainer: rank 0's are kept (result.json, progress.csv, TensorBoard, RunConfig::on_report), those
-  // of other ranks are dropped. Blocks only while 1,000 reports wait to be taken.
-  // NaN and infinities are values like others: they are logged, they end nothing, and a checkpoint whose score is NaN is
-  // never the best. The metric "step" must be finite: Error(invalid_argument).
-  // After a worker's death the training goes on from the latest checkpoint: no step's report is lost, those after the
-  // checkpoint come again.
+  /// Sends metrics to the trainer, which logs rank 0's (result.json, progress.csv, TensorBoard, RunConfig::on_report)
+  /// and drops those of other ranks. Blocks only while 1,000 reports wait for the trainer. NaN and infinities are
+  /// logged like other values and do not end the run; a checkpoint whose score is NaN is never the best. The metric
+  /// "step" must be finite, otherwise it throws Error(invalid_argument). After a worker's death training resumes from
+  /// the latest checkpoint: no step's report is lost, and reports after the checkpoint are repeated.
   void report(const Metrics& metrics);
-  // The same with a checkpoint of the state, on disk when this returns in rank 0; the metric "step" is its step. Collective:
-  // all ranks call it at the same step, because each rank's generator is part of it. Errors: those of Checkpoint::save, in
-  // rank 0.
-  // Where the run is to stop (stop(), RunConfig::stop, a signal to the program) it does not return: the loop of every rank
-  // ends here, as if by an exception that is no std::exception, and fit() returns with TrainingResult::stopped.
+  /// Likewise, with a checkpoint of the state, which is on disk when rank 0's call returns; the metric "step" becomes
+  /// its step. Collective: all ranks call it at the same step, because the checkpoint holds each rank's generator.
+  /// **Errors**: those of Checkpoint::save, in rank 0. If the run must stop (stop(), RunConfig::stop, a signal to the
+  /// program), it does not return: it ends every rank's loop by an exception that is no std::exception, and fit()
+  /// returns with TrainingResult::stopped.
   void report(const Metrics& metrics, const State& state);
 
-  // The run ends with the next checkpoint that report makes, or when the loops return. Any rank may call it; one is enough.
+  /// Ends the run at the next checkpoint that report() makes, or when the loops return. One rank's call is enough.
   void stop();
-  // Whether the run is to stop: the same on all ranks, which all call it at the same step. For loops whose checkpoints are
-  // rare: report(metrics, state) then makes the last one. Collective, about a microsecond between processes of a host.
+  /// Whether the run must stop; the same on all ranks. For loops with rare checkpoints, which then call
+  /// report(metrics, state) once more. Collective: all ranks call it at the same step; about 1 us within a host.
   bool should_stop();
 
  private:

@@ -1,4 +1,4 @@
-// Data-parallel training: each rank computes the gradients of its part of the batch, and all apply their mean.
+// Data-parallel training: each rank computes the gradients of its part of the batch; all ranks apply the mean.
 #pragma once
 
 #include <cstdint>
@@ -12,35 +12,36 @@
 
 namespace manta::train {
 
-/// As the arguments of PyTorch's DistributedDataParallel, with its defaults.
+/// The arguments of PyTorch's DistributedDataParallel, with its defaults.
 struct DdpOptions {
-  std::int64_t bucket_bytes = 25 * 1024 * 1024;   // gradients are averaged in blocks of about so many bytes
-  std::int64_t first_bucket_bytes = 1024 * 1024;  // the first is small, so that communication begins early
-  // Set it where a step may leave out some of the parameters, other ones in each step and on each rank. Parameters that
-  // no rank used keep their gradients as they are (in a join, some have a gradient of 0: see there).
+  std::int64_t bucket_bytes = 25 * 1024 * 1024;   ///< gradients are averaged in buckets of about this size
+  std::int64_t first_bucket_bytes = 1024 * 1024;  ///< the first bucket is small, so that communication starts early
+  /// Set it if a step may leave out parameters, possibly different ones in each step and on each rank. A parameter that
+  /// no rank used keeps its gradient (within join() some get a gradient of 0: see there).
   bool find_unused_parameters = false;
-  // Rank 0's buffers (running means and such) go to all ranks before a forward, unless the forward before it was under
-  // no_sync() or without gradients. False: each rank has its own, and Context::report saves those of each rank.
+  /// Sends rank 0's buffers (running means and the like) to all ranks before a forward, unless the previous forward was
+  /// under no_sync() or without gradients. False: each rank keeps its own, and Context::report saves every rank's.
   bool broadcast_buffers = true;
-  // The graph of each step is that of the first: the same parameters are left out each time, and each is used as often.
-  // Allows parameters that are used several times in a step together with left-out ones.
+  /// Every step's graph equals the first's: it leaves out the same parameters and uses each as often. Allows parameters
+  /// that are used several times in a step together with left-out ones.
   bool static_graph = false;
-  CommHook comm_hook;  // empty: average
-  // For finding errors: every so many averaged steps all ranks compare a hash of each parameter and buffer, and throw
-  // Error(invalid_argument) that names the first that differs, and the ranks. 0: MANTA_DDP_CHECK_EVERY, else never.
+  CommHook comm_hook;  ///< empty: average
+  /// For debugging: every check_every averaged steps all ranks compare a hash of each parameter and buffer. If one
+  /// differs, they throw Error(invalid_argument), which names it and the ranks. 0: MANTA_DDP_CHECK_EVERY; if unset,
+  /// never.
   std::int64_t check_every = 0;
 };
 
-/// How ranks with fewer steps than others end, see DistributedDataParallel::join.
+/// How DistributedDataParallel::join treats ranks with fewer steps than others.
 struct JoinOptions {
-  bool divide_by_initial_world_size = true;  // false: the mean is over the ranks that still have inputs
-  bool throw_on_early_termination = false;  // the first rank without inputs ends the loop of all, with Error(cancelled)
+  bool divide_by_initial_world_size = true;  ///< false: by the number of ranks that still have inputs
+  bool throw_on_early_termination = false;   ///< the first rank without inputs ends all loops: Error(cancelled)
 };
 
-/// While it exists, backward() only adds to the gradients of this rank; the first backward() whose forward comes after
-/// it averages what was gathered. For batches that are larger than the memory.
+/// While it exists, backward() only accumulates this rank's gradients. The first backward() whose forward comes after
+/// it averages the accumulated gradients. For batches larger than the memory.
 ///
-/// **Ownership**: movable; a moved-from or default-constructed one does nothing. **Threading**: that of the model.
+/// **Ownership**: movable; a moved-from or default-constructed one does nothing. **Threading**: the model's thread.
 ///
 ///     manta::train::NoSync guard;
 ///     if (step % 4 != 3) guard = model.no_sync();
@@ -69,23 +70,24 @@ class NoSync {
   bool before_ = true;
 };
 
-/// A network whose gradients are, after backward(), the mean over all ranks of the group: the result is that of one
-/// process on the joined batch, if all parts are equally large. The engine is PyTorch's own (c10d::Reducer; Li et al.,
-/// "PyTorch Distributed", VLDB 2020), used as its Python class uses it: gradients lie in buckets, and the first buckets
-/// are averaged while the backward pass computes the others.
+/// A network whose gradients are, after backward(), the mean over all ranks of the group. If all parts of the batch are
+/// equally large, the result equals one process' on the whole batch. The engine is PyTorch's own (c10d::Reducer; Li et
+/// al., "PyTorch Distributed", VLDB 2020), used as its Python class uses it: the first buckets of gradients are
+/// averaged while the backward pass computes the others.
 ///
-/// Net: a module holder (TORCH_MODULE), a torch::nn::Sequential, or a std::shared_ptr to a module. It is shared, not
-/// copied: parameters() of the network itself are what an optimizer takes. The constructor gives all ranks the
-/// parameters and buffers of rank 0. All ranks construct it, and call forward and backward, in the same order: also
-/// forward without gradients, which may send buffers. For a forward on one rank alone call module()->forward.
+/// Net: a module holder (TORCH_MODULE), a torch::nn::Sequential, or a std::shared_ptr to a module. The network is
+/// shared, not copied: give its own parameters() to the optimizer. The constructor copies rank 0's parameters and
+/// buffers to all ranks. All ranks construct it and call forward and backward in the same order, also forward without
+/// gradients, which may send buffers. For a forward on a single rank call module()->forward.
 ///
-/// forward() returns what the network's does, of any type. With find_unused_parameters or static_graph the tensors in
-/// it are found: in standard containers, maps, optionals, variants, plain structures and classes with serialize().
+/// forward() returns what the network's forward returns, of any type. find_unused_parameters and static_graph need the
+/// tensors in it: they may be in standard containers, optionals, variants, plain structures and classes with
+/// serialize().
 ///
-/// **Threading**: one thread. **Ownership**: shares the network and the group; movable. **Errors**: Error
-/// invalid_argument where ranks have different networks, nothing requires a gradient, an output's type hides its tensors
-/// where they are needed, or the step before left out a parameter that it should not; from forward and backward those of
-/// ProcessGroupManta.
+/// **Threading**: one thread. **Ownership**: shares the network and the group; movable. **Errors**: throws Error:
+/// invalid_argument if ranks have different networks, no parameter requires a gradient, an output's type hides tensors
+/// that are needed, or the previous step left out a parameter without find_unused_parameters. forward and backward also
+/// throw the errors of ProcessGroupManta.
 ///
 ///     manta::train::DistributedDataParallel model(network, context.process_group());
 ///     torch::optim::SGD optimizer(network->parameters(), 0.1);
@@ -98,6 +100,7 @@ class DistributedDataParallel {
       : network_(std::move(network)),
         averaging_(std::make_shared<detail::GradientAveraging>(*network_, std::move(group), options)) {}
 
+  /// The network's forward. Blocks while buffers are sent.
   template <class... As>
   auto forward(As&&... arguments) {
     averaging_->before_forward();
@@ -117,23 +120,25 @@ class DistributedDataParallel {
     return forward(std::forward<As>(arguments)...);
   }
 
+  /// The network itself.
   Net& module() { return network_; }
 
-  /// See NoSync. Forward and backward are both under it.
+  /// See NoSync. It must cover both forward and backward.
   [[nodiscard]] NoSync no_sync() { return NoSync(averaging_); }
 
-  /// Runs a loop that has more steps on some ranks than on others (PyTorch's Join). All ranks call it. A rank whose loop
-  /// has returned takes part in the collectives of the others, with gradients of 0, until all loops have returned; then
-  /// all ranks have the parameters and buffers of the last one. The loop calls forward and backward of this model, and
-  /// no other collective operation.
+  /// Runs a loop that has more steps on some ranks than on others (PyTorch's Join). All ranks call it. A rank whose
+  /// loop has returned takes part in the others' collectives, with gradients of 0, until all loops have returned; then
+  /// all ranks get the parameters and buffers of the rank that ended last. The loop may call forward and backward of
+  /// this model, and no other collective operation.
   ///
-  /// With find_unused_parameters, a rank without inputs goes on to report the parameters that it used in its last step,
-  /// and those that any rank has used since then, as PyTorch's does. A parameter that is reported so has a gradient of 0
-  /// in a step in which no rank uses it. With static_graph, each rank needs an input in the first step of all, or has
-  /// none in later joins either.
+  /// With find_unused_parameters, a rank without inputs continues to report the parameters that it used in its last
+  /// step and those that any rank has used since, as PyTorch does. Such a parameter has a gradient of 0 in a step in
+  /// which no rank uses it. With static_graph, a rank that has no input in the very first step must not have inputs in
+  /// later joins either.
   ///
-  /// Blocks. **Errors**: what the loop throws; cancelled for JoinOptions::throw_on_early_termination; unavailable, with
-  /// the rank's name, where another rank has died or left its loop by an exception.
+  /// Blocks until all ranks' loops have returned. **Errors**: throws what the loop throws; Error(cancelled) with
+  /// JoinOptions::throw_on_early_termination; Error(unavailable), which names the rank, if another rank has died or
+  /// left its loop by an exception.
   ///
   ///     model.join([&] { while (auto batch = next()) step(*batch); });
   template <class Loop>

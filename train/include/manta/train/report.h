@@ -1,4 +1,4 @@
-// What a training reports of itself, and where people read it: <manta/report.h>, under train's name too.
+// The names of <manta/report.h> in namespace train: metrics, result logs, TensorBoard, progress lines.
 #pragma once
 
 #include <manta/report.h>

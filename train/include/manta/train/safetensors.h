@@ -1,4 +1,4 @@
-// Tensors in files of the safetensors format, which Hugging Face's libraries, PyTorch and others read and write.
+// Reads and writes tensors in the safetensors format of Hugging Face's libraries.
 #pragma once
 
 #include <filesystem>
@@ -16,25 +16,26 @@ namespace manta::train {
 using NamedTensors = std::map<std::string, torch::Tensor>;
 using FileMetadata = std::map<std::string, std::string>;
 
+/// The contents of a file.
 struct SafeTensors {
   NamedTensors tensors;
-  FileMetadata metadata;  // strings by name, as {"format", "pt"}
+  FileMetadata metadata;  ///< strings by name, for example {"format", "pt"}
 };
 
-// The format, https://huggingface.co/docs/safetensors: length of the header (64 bits, little-endian), a header in JSON,
+// The format (https://huggingface.co/docs/safetensors): the header's length (64 bits, little-endian), a header in JSON,
 // the elements. Types: BOOL U8 I8 I16 U16 I32 I64 F16 BF16 F32 F64.
 //
-// Threading: may be called from any thread. Errors: Error, which names the file, what is wrong and the next step:
-// not_found for a file that does not exist, exhausted for a full disk, invalid_argument else.
+// Threading: any thread. Errors: throws Error, which names the file, the problem and the next step: not_found for a
+// file that does not exist, exhausted for a full disk, otherwise invalid_argument.
 
-// Writes the file in place, and makes it durable (fsync). On an error the file is removed. What is not on the CPU, or
-// not contiguous, is copied first; tensors that share memory are written each by itself.
+/// Writes the file in place and makes it durable (fsync); blocks until then. On an error the file is removed. Tensors
+/// on a GPU and non-contiguous ones are copied first; tensors that share memory are written separately.
 void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                       const FileMetadata& metadata = {});
 
-// The tensors are views of the file, mapped privately: nothing is read before it is used, a write to a tensor stays in
-// this process, and the mapping goes with the last tensor. So the file must not be cut while they live (replacing it by
-// rename, and deleting it, is fine). Nothing in the file is trusted: a malformed one is an error.
+/// Maps the file privately and returns views of it: data is read on first use, writes to a tensor stay in this process,
+/// and the mapping ends with the last tensor. Do not truncate the file while they live (replacing it by rename and
+/// deleting it are fine). The file is validated: a malformed one is an error.
 SafeTensors load_safetensors(const std::filesystem::path& path);
 
 }  // namespace manta::train

@@ -1,4 +1,4 @@
-// What a training consists of, and what a checkpoint therefore holds.
+// The parts of a training, which a checkpoint saves and restores.
 #pragma once
 
 #include <concepts>
@@ -26,30 +26,30 @@ class ReduceLROnPlateauScheduler;
 
 namespace manta::train {
 
-// The state of a part that is neither network nor optimizer: a few values by name.
+/// The state of a part other than a network or an optimizer: a few values by name.
 using StateValue = std::variant<std::int64_t, double, std::string>;
 using StateDict = std::map<std::string, StateValue>;
 
-// A sampler, a learning rate schedule, a class of yours: state_dict() tells all that it needs to go on where it is, and
-// load_state_dict() puts it there, or throws and leaves the part as it was.
+/// A sampler, a learning rate schedule, a class of yours: state_dict() returns its whole state, and load_state_dict()
+/// restores it, or throws and leaves the part unchanged.
 template <class T>
 concept HasStateDict = requires(T& part, const T& same, const StateDict& dict) {
   { same.state_dict() } -> std::convertible_to<StateDict>;
   part.load_state_dict(dict);
 };
 
-// Names the parts of a training, so that one call saves all of it and one call restores all of it to the bit:
-//
-//   State state;
-//   state.add("model", *network).add("optimizer", optimizer).add("sampler", sampler).add("step", step);
-//   Checkpoint::save("runs/1/checkpoint_000000", state);
-//   Checkpoint("runs/1/checkpoint_000000").restore(state);
-//
-// What it does not hold is the state of random generators, which every rank has its own of: see random_state().
-//
-// Threading: none of its own; the parts must not change while a checkpoint is saved or restored. Ownership: it refers
-// to the parts, which must outlive it. Errors: add throws Error(invalid_argument) for a name that is taken, empty,
-// longer than 100 bytes, or has other characters than letters, digits, '_' and '-'.
+/// Names the parts of a training, so that one call saves all of them and one call restores them to the bit:
+///
+///     State state;
+///     state.add("model", *network).add("optimizer", optimizer).add("sampler", sampler).add("step", step);
+///     Checkpoint::save("runs/1/checkpoint_000000", state);
+///     Checkpoint("runs/1/checkpoint_000000").restore(state);
+///
+/// It does not hold random generators, since each rank has its own: see random_state().
+///
+/// **Threading**: one thread; the parts must not change while a checkpoint is saved or restored. **Ownership**: refers
+/// to the parts, which must outlive it. **Errors**: add throws Error(invalid_argument) for a name that is taken, empty,
+/// longer than 100 bytes, or has characters other than letters, digits, '_' and '-'.
 class State {
  public:
   struct Custom {
@@ -59,18 +59,18 @@ class State {
   using Part = std::variant<torch::nn::Module*, torch::optim::Optimizer*, at::Tensor*, std::int64_t*, double*,
                             std::string*, Custom>;
 
-  // Parameters and buffers.
+  /// A network: its parameters and buffers.
   State& add(std::string name, torch::nn::Module& module) { return add_part(std::move(name), &module); }
-  // Its options, as the learning rate, and what it knows of each parameter.
+  /// An optimizer: its options, such as the learning rate, and its state for each parameter.
   State& add(std::string name, torch::optim::Optimizer& optimizer) { return add_part(std::move(name), &optimizer); }
-  // LibTorch's learning rate schedulers, as StepLR: where it is. The rates are the optimizer's, the rest its constructor's.
+  /// LibTorch's learning rate schedulers, such as StepLR: the position alone. The optimizer holds the rates.
   State& add(std::string name, torch::optim::LRScheduler& scheduler);
   State& add(std::string name, torch::optim::ReduceLROnPlateauScheduler& scheduler);
-  // Restored in place; an undefined tensor takes what the checkpoint has.
+  /// Restored in place; an undefined tensor becomes the checkpoint's.
   State& add(std::string name, at::Tensor& tensor) { return add_part(std::move(name), &tensor); }
   State& add(std::string name, std::int64_t& value) { return add_part(std::move(name), &value); }
   State& add(std::string name, double& value) { return add_part(std::move(name), &value); }
-  // UTF-8.
+  /// Must be UTF-8.
   State& add(std::string name, std::string& value) { return add_part(std::move(name), &value); }
   template <HasStateDict T>
   State& add(std::string name, T& part) {
@@ -78,7 +78,7 @@ class State {
                                             [&part](const StateDict& dict) { part.load_state_dict(dict); }});
   }
 
-  // In the order in which they were added.
+  /// The parts in the order of add().
   const std::vector<std::pair<std::string, Part>>& parts() const { return parts_; }
 
  private:
@@ -87,11 +87,11 @@ class State {
   std::vector<std::pair<std::string, Part>> parts_;
 };
 
-// The state of this process' random generator for the CPU, as a tensor of bytes: what torch::randn and dropout go on
-// with.
+/// The state of this process' CPU generator, which torch::randn and dropout use: a uint8 tensor of one dimension.
 torch::Tensor random_state();
 
-// Throws Error(invalid_argument) for a tensor that random_state() of this LibTorch did not make.
+/// Sets the CPU generator. Throws Error(invalid_argument) for a tensor that this LibTorch's random_state() did not
+/// make.
 void set_random_state(const torch::Tensor& state);
 
 }  // namespace manta::train

@@ -13,13 +13,13 @@ namespace manta::tune {
 
 namespace detail {
 
-// A study after fit(), whatever its configurations' type.
+/// A study after fit(), whatever its configurations' type.
 struct Outcome {
-  std::vector<TrialRecord> trials;  // by number
+  std::vector<TrialRecord> trials;  ///< by number
   std::filesystem::path folder;
   bool interrupted = false;
   std::string summary;
-  std::ptrdiff_t best = -1;  // none
+  std::ptrdiff_t best = -1;  ///< none
   std::string why_none;
 };
 
@@ -27,17 +27,17 @@ struct Outcome {
 
 }  // namespace detail
 
-// A trial with its configuration as the program's own type.
+/// A trial with its configuration as the program's own type.
 template <class Config>
 struct TrialResult : TrialRecord {
   Config config;
 };
 
-// Threading: immutable. Ownership: a value.
+/// **Threading**: immutable. **Ownership**: a value.
 template <class Config>
 class Results {
  public:
-  // For the tuner. One configuration for each trial.
+  /// For the tuner. One configuration for each trial.
   Results(detail::Outcome outcome, std::vector<Config> configs) : outcome_(std::move(outcome)) {
     trials_.reserve(configs.size());
     for (std::size_t i = 0; i < configs.size(); ++i) {
@@ -46,19 +46,19 @@ class Results {
     outcome_.trials.clear();
   }
 
-  // The trial with the best value; of equal ones the first. Trials that the scheduler stopped count only if none is
-  // complete. Throws Error(not_found) where no trial has a value.
+  /// The trial with the best value; of equal ones the first. Trials that the scheduler stopped count only if none is
+  /// complete. Throws Error(not_found) where no trial has a value.
   const TrialResult<Config>& best() const {
     if (outcome_.best < 0) detail::throw_no_best(outcome_);
     return trials_[static_cast<std::size_t>(outcome_.best)];
   }
-  // All of them, by number.
+  /// All of them, by number.
   const std::vector<TrialResult<Config>>& trials() const { return trials_; }
-  // Where the study's files are.
+  /// Where the study's files are.
   const std::filesystem::path& folder() const { return outcome_.folder; }
-  // Whether SIGINT or SIGTERM ended it; RunConfig::resume goes on from there.
+  /// Whether SIGINT or SIGTERM ended it; RunConfig::resume goes on from there.
   bool interrupted() const { return outcome_.interrupted; }
-  // The text that fit() prints at the end: best trial, counts, time, folder.
+  /// The text that fit() prints at the end: best trial, counts, time, folder.
   const std::string& summary() const { return outcome_.summary; }
 
  private:

@@ -12,10 +12,11 @@
 
 namespace manta::tune {
 
+/// A scheduler's decision after a report.
 enum class Decision : std::uint8_t {
   go_on,
-  stop,    // it will not be among the best
-  finish,  // it has had all that a trial may have: it ends, and counts as complete
+  stop,    ///< it will not be among the best
+  finish,  ///< it has had all that a trial may have: it ends, and counts as complete
 };
 
 /// The interface of an algorithm that looks at reports.
@@ -65,20 +66,21 @@ class GrowingQuantile {
 
 }  // namespace detail
 
+/// For Asha.
 struct AshaOptions {
-  std::int64_t max_t = 100;       // iterations at which a trial is complete
-  std::int64_t grace_period = 1;  // it is not stopped before
-  double reduction_factor = 4;    // one in so many goes on from each rung to the next
-  int brackets = 1;               // each with a grace period reduction_factor times that of the one before
-  std::uint64_t seed = 0;         // of the choice of a trial's bracket
+  std::int64_t max_t = 100;       ///< iterations at which a trial is complete
+  std::int64_t grace_period = 1;  ///< it is not stopped before
+  double reduction_factor = 4;    ///< one in so many goes on from each rung to the next
+  int brackets = 1;               ///< each with a grace period reduction_factor times that of the one before
+  std::uint64_t seed = 0;         ///< of the choice of a trial's bracket
 };
 
-// Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2018), with the
-// rule of Ray Tune's ASHAScheduler: at the rungs grace_period, grace_period * reduction_factor, and so on, a trial goes
-// on if it is not below the (1 - 1/reduction_factor) quantile of those that came there before. NaN and -infinity are left
-// out of the quantile, and are below it.
-//
-// A report costs O(log n) of the trials at its rung. Errors: the constructor throws Error(invalid_argument).
+/// Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2018), with the
+/// rule of Ray Tune's ASHAScheduler: at the rungs grace_period, grace_period * reduction_factor, and so on, a trial
+/// goes on if it is not below the (1 - 1/reduction_factor) quantile of those that came there before. NaN and -infinity
+/// are left out of the quantile, and are below it.
+///
+/// A report costs O(log n) of the trials at its rung. **Errors**: the constructor throws Error(invalid_argument).
 class Asha : public Scheduler {
  public:
   explicit Asha(AshaOptions options = {});
@@ -98,16 +100,17 @@ class Asha : public Scheduler {
   std::vector<Bracket> brackets_;
 };
 
+/// For MedianStopping.
 struct MedianStoppingOptions {
-  std::int64_t grace_period = 1;          // iterations; earlier reports neither stop a trial nor count
-  std::int64_t min_samples_required = 3;  // other trials that must have got as far
+  std::int64_t grace_period = 1;          ///< iterations; earlier reports neither stop a trial nor count
+  std::int64_t min_samples_required = 3;  ///< other trials that must have got as far
 };
 
-// Stops a trial whose best report is below the median of the running means of others at the same iteration (Golovin et
-// al., "Google Vizier", 2017), with the rule of Ray Tune's MedianStoppingRule, over iterations in place of seconds. A
-// trial that reported NaN or -infinity has a running mean of -infinity from then on.
-//
-// A report costs O(log n) of the trials, where trials report the same iterations.
+/// Stops a trial whose best report is below the median of the running means of others at the same iteration (Golovin et
+/// al., "Google Vizier", 2017), with the rule of Ray Tune's MedianStoppingRule, over iterations in place of seconds. A
+/// trial that reported NaN or -infinity has a running mean of -infinity from then on.
+///
+/// A report costs O(log n) of the trials, where trials report the same iterations.
 class MedianStopping : public Scheduler {
  public:
   explicit MedianStopping(MedianStoppingOptions options = {});

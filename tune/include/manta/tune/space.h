@@ -17,14 +17,14 @@ namespace manta::tune {
 
 namespace detail {
 
-// Gives a space function the values that it asks for, for one trial.
+/// Gives a space function the values that it asks for, for one trial.
 class Draw {
  public:
   virtual ~Draw() = default;
   virtual Value draw(std::string_view name, Distribution distribution) = 0;
 };
 
-// The type in which a choice is returned: text as std::string.
+/// The type in which a choice is returned: text as std::string.
 template <class T>
 using ChoiceOf = std::conditional_t<std::is_convertible_v<T, std::string_view>, std::string, T>;
 
@@ -63,31 +63,31 @@ T from_value(const Value& value) {
 
 }  // namespace detail
 
-// Given to the space function, which Tuner calls once for each trial, in its own process. The function asks for values
-// and puts them where it wants them; what it asks for may depend on what it got, so that parameters are conditional. It
-// must depend on nothing else: when a study is resumed it is called again, and gets the values that its trials had.
-//
-// Names are for people, files and searchers. To ask again for the same name gives the same value.
-//
-// Threading: one thread. Errors: all throw Error(invalid_argument), which names the parameter: an empty range, no
-// choice, a name that stood for something else before in the same trial.
-//
-//   Config space(tune::Space& space) {
-//     Config config;
-//     config.rate = space.log_uniform("rate", 1e-5, 1e-1);
-//     config.kernel = space.choice("kernel", {"rbf", "linear"});
-//     if (config.kernel == "rbf") config.gamma = space.grid("gamma", {0.01, 0.1, 1.0});
-//     return config;
-//   }
+/// Given to the space function, which Tuner calls once for each trial, in its own process. The function asks for values
+/// and puts them where it wants them; what it asks for may depend on what it got, so that parameters are conditional.
+/// It must depend on nothing else: when a study is resumed it is called again, and gets the values that its trials had.
+///
+/// Names are for people, files and searchers. To ask again for the same name gives the same value.
+///
+/// **Threading**: one thread. **Errors**: all throw Error(invalid_argument), which names the parameter: an empty range,
+/// no choice, a name that stood for something else before in the same trial.
+///
+///     Config space(tune::Space& space) {
+///       Config config;
+///       config.rate = space.log_uniform("rate", 1e-5, 1e-1);
+///       config.kernel = space.choice("kernel", {"rbf", "linear"});
+///       if (config.kernel == "rbf") config.gamma = space.grid("gamma", {0.01, 0.1, 1.0});
+///       return config;
+///     }
 class Space {
  public:
-  // For the tuner.
+  /// For the tuner.
   explicit Space(detail::Draw& draw) : draw_(draw) {}
 
   double uniform(std::string_view name, double low, double high);
-  // Evenly over the logarithm; low is above 0.
+  /// Evenly over the logarithm; low is above 0.
   double log_uniform(std::string_view name, double low, double high);
-  // Both ends included.
+  /// Both ends included.
   template <std::integral T>
   T integer(std::string_view name, T low, T high) {
     return static_cast<T>(whole(name, static_cast<double>(low), static_cast<double>(high), false));
@@ -96,7 +96,7 @@ class Space {
   T log_integer(std::string_view name, T low, T high) {
     return static_cast<T>(whole(name, static_cast<double>(low), static_cast<double>(high), true));
   }
-  // One of several numbers or texts.
+  /// One of several numbers or texts.
   template <class T>
   detail::ChoiceOf<T> choice(std::string_view name, std::initializer_list<T> choices) {
     return one_of<T>(name, choices, false);
@@ -105,8 +105,8 @@ class Space {
   detail::ChoiceOf<T> choice(std::string_view name, const std::vector<T>& choices) {
     return one_of<T>(name, choices, false);
   }
-  // Every one of them: a study tries all combinations of its grids, TunerConfig::num_samples times; other parameters
-  // are drawn anew for each. A grid may depend on grids before it, so that some combinations do not exist.
+  /// Every one of them: a study tries all combinations of its grids, TunerConfig::num_samples times; other parameters
+  /// are drawn anew for each. A grid may depend on grids before it, so that some combinations do not exist.
   template <class T>
   detail::ChoiceOf<T> grid(std::string_view name, std::initializer_list<T> values) {
     return one_of<T>(name, values, true);

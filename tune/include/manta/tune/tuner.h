@@ -19,63 +19,66 @@
 
 namespace manta::tune {
 
+/// What a study optimises, its trials' number and resources, its algorithms.
 struct TunerConfig {
-  std::string metric = "value";  // what is optimised: of what is reported, or what the objective returns
+  std::string metric = "value";  ///< what is optimised: of what is reported, or what the objective returns
   Mode mode = Mode::min;
-  std::int64_t num_samples = 1;          // trials; where the space has grids, how often all their combinations are run
-  double cpus_per_trial = 1;             // 0: for trials that are Trainers, whose workers take the CPUs
-  double gpus_per_trial = 0;             // below 1: a share of one GPU
-  int max_concurrent_trials = 0;         // 0: as many as the cluster's resources allow
-  std::uint64_t seed = 0;                // of RandomSearcher, where no searcher is given
-  std::shared_ptr<Searcher> searcher;    // none: RandomSearcher
-  std::shared_ptr<Scheduler> scheduler;  // none: every trial runs to its end
+  std::int64_t num_samples = 1;        ///< trials; where the space has grids, how often all their combinations are run
+  double cpus_per_trial = 1;           ///< 0: for trials that are Trainers, whose workers take the CPUs
+  double gpus_per_trial = 0;           ///< below 1: a share of one GPU
+  int max_concurrent_trials = 0;       ///< 0: as many as the cluster's resources allow
+  std::uint64_t seed = 0;              ///< of RandomSearcher, where no searcher is given
+  std::shared_ptr<Searcher> searcher;  ///< none: RandomSearcher
+  std::shared_ptr<Scheduler> scheduler;  ///< none: every trial runs to its end
 };
 
+/// A study's folder, failures and output.
 struct RunConfig {
-  std::string name;  // of the study's folder; empty: tune_DATE_TIME
-  // Where that folder is; where there are several hosts, they share it.
+  std::string name;  ///< of the study's folder; empty: tune_DATE_TIME
+  /// Where that folder is; where there are several hosts, they share it.
   std::filesystem::path storage_path = "manta_results";
-  bool resume = false;   // go on with the study in it, if there is one
-  int max_failures = 3;  // how often a trial is tried again whose process died; -1: for ever
-  // Whether an exception of the objective counts as such a failure; else it ends the trial.
+  bool resume = false;   ///< go on with the study in it, if there is one
+  int max_failures = 3;  ///< how often a trial is tried again whose process died; -1: for ever
+  /// Whether an exception of the objective counts as such a failure; else it ends the trial.
   bool retry_exceptions = false;
-  bool fail_fast = false;   // whether the first failed trial ends the study
-  bool tensorboard = true;  // write event files, for trials that report
-  bool verbose = true;      // show progress, and a summary at the end, on the standard output
+  bool fail_fast = false;   ///< whether the first failed trial ends the study
+  bool tensorboard = true;  ///< write event files, for trials that report
+  bool verbose = true;      ///< show progress, and a summary at the end, on the standard output
 };
 
-// Runs Objective, a function R objective(Trial&, const Config&, arguments...), for configurations that SpaceFunction, a
-// function Config space(Space&), makes. R: double, the metric's value; Metrics, which hold it; or void: that of the
-// last report counts. Trials run in worker processes that are started once, as many as the resources allow, and get the
-// arguments once.
-//
-// A trial whose process dies is tried again, up to RunConfig::max_failures times. One that throws has failed; the
-// others go on. Trials that end within a millisecond are handed out several at a time; where a process dies that had
-// several, those whose results had not arrived are run again, one at a time.
-//
-// Optuna may use the study's journal at the same time, for trials of its own: they are among the results (a searcher and
-// a scheduler see them, num_samples does not count them), as those that it has added whole (Study.add_trial). Trials
-// that it has queued (Study.enqueue_trial) are run here or there, here before others, with the values that they have
-// been given; each counts as a sample where the space has no grids. Trials have one number here and there.
-//
-// A result that is NaN makes a trial a failed one; infinities are results like others.
-//
-// Results: STORAGE_PATH/NAME/ with study.journal (Optuna's journal format: optuna and optuna-dashboard open it),
-// trials.csv, trials.jsonl, and for each trial that reported a folder trial_NNNNN/ with params.json, result.json,
-// progress.csv and a TensorBoard event file.
-//
-// However the program ends, kill -9 included, RunConfig::resume goes on: trials that have ended are kept, those that
-// ran are run again with the same values; num_samples may have been raised. If the space has changed, trials that are
-// run keep the stored values that it still allows, parameters that are new are drawn, removed ones are left out. SIGINT
-// and SIGTERM end fit() early with all files complete; a second one ends the program.
-//
-// Threading: fit() blocks; one thread. Ownership: the workers live as long as fit(). Errors: fit() throws manta::Error:
-// invalid_argument (options that make no sense, resources that no node has, a folder that holds a study without
-// resume), worker_died where workers die before they can run a trial; what the space function or the searcher throws.
-//
-//   manta::tune::Tuner<space, objective> tuner({.metric = "loss", .num_samples = 100}, {.name = "study"});
-//   const auto results = tuner.fit(manta::put(load()));
-//   use(results.best().config.rate);
+/// Runs Objective, a function R objective(Trial&, const Config&, arguments...), for configurations that SpaceFunction,
+/// a function Config space(Space&), makes. R: double, the metric's value; Metrics, which hold it; or void: that of the
+/// last report counts. Trials run in worker processes that are started once, as many as the resources allow, and get
+/// the arguments once.
+///
+/// A trial whose process dies is tried again, up to RunConfig::max_failures times. One that throws has failed; the
+/// others go on. Trials that end within a millisecond are handed out several at a time; where a process dies that had
+/// several, those whose results had not arrived are run again, one at a time.
+///
+/// Optuna may use the study's journal at the same time, for trials of its own: they are among the results (a searcher
+/// and a scheduler see them, num_samples does not count them), as those that it has added whole (Study.add_trial).
+/// Trials that it has queued (Study.enqueue_trial) are run here or there, here before others, with the values that they
+/// have been given; each counts as a sample where the space has no grids. Trials have one number here and there.
+///
+/// A result that is NaN makes a trial a failed one; infinities are results like others.
+///
+/// Results: STORAGE_PATH/NAME/ with study.journal (Optuna's journal format: optuna and optuna-dashboard open it),
+/// trials.csv, trials.jsonl, and for each trial that reported a folder trial_NNNNN/ with params.json, result.json,
+/// progress.csv and a TensorBoard event file.
+///
+/// However the program ends, kill -9 included, RunConfig::resume goes on: trials that have ended are kept, those that
+/// ran are run again with the same values; num_samples may have been raised. If the space has changed, trials that are
+/// run keep the stored values that it still allows, parameters that are new are drawn, removed ones are left out.
+/// SIGINT and SIGTERM end fit() early with all files complete; a second one ends the program.
+///
+/// **Threading**: fit() blocks; one thread. **Ownership**: the workers live as long as fit(). **Errors**: fit() throws
+/// manta::Error: invalid_argument (invalid options, resources that no node has, a folder that holds a study
+/// without resume), worker_died where workers die before they can run a trial; what the space function or the searcher
+/// throws.
+///
+///     manta::tune::Tuner<space, objective> tuner({.metric = "loss", .num_samples = 100}, {.name = "study"});
+///     const auto results = tuner.fit(manta::put(load()));
+///     use(results.best().config.rate);
 template <auto SpaceFunction, auto Objective, class File = ThisFile>
 class Tuner {
  public:
@@ -83,7 +86,7 @@ class Tuner {
 
   explicit Tuner(TunerConfig tuner, RunConfig run = {}) : tuner_(std::move(tuner)), run_(std::move(run)) {}
 
-  // The arguments as remote<f> takes them: a Ref for what all workers read in place, everything else is sent to each.
+  /// The arguments as remote<f> takes them: a Ref for what all workers read in place, everything else is sent to each.
   template <class... As>
   Results<Config> fit(As&&... arguments) {
     using Worker = detail::ObjectiveWorker<Objective, Config, File>;

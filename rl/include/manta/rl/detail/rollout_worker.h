@@ -36,7 +36,7 @@ struct CollectorSetup {
   double gamma = 0.99;  // of the discounted sums
 };
 
-// What a collector is told for a round.
+// A collector's input for a round.
 struct Round {
   std::int64_t number = 0;   // since the run's first start
   torch::Tensor parameters;  // of the network, in one tensor

@@ -11,15 +11,15 @@
 
 namespace manta::rl {
 
-// Gymnasium's HalfCheetah-v5 with its defaults. Observation: 8 positions (without the body's own along the track) and
-// 9 velocities. Action: 6 torques of -1 to 1. Reward: the body's velocity (m/s) less 0.1 times the squares of the
-// torques. Never terminated. A step is 5 of MuJoCo's, 0.05 s.
-//
-// MuJoCo's library is loaded when the first one is made: from MANTA_MUJOCO_LIBRARY, from where it was when Manta was
-// built (cmake/deps.sh rl puts it there), or by its name. Errors: Error(unavailable) where that fails, or where Manta
-// was built without MuJoCo's headers.
-//
-// Ownership: a value; copies share the model.
+/// Gymnasium's HalfCheetah-v5 with its defaults. Observation: 8 positions (without the body's own along the track) and
+/// 9 velocities. Action: 6 torques of -1 to 1. Reward: the body's velocity (m/s) less 0.1 times the squares of the
+/// torques. Never terminated. A step is 5 of MuJoCo's, 0.05 s.
+///
+/// MuJoCo's library is loaded when the first one is made: from MANTA_MUJOCO_LIBRARY, from where it was when Manta was
+/// built (cmake/deps.sh rl puts it there), or by its name. **Errors**: Error(unavailable) where that fails, or where
+/// Manta was built without MuJoCo's headers.
+///
+/// **Ownership**: a value; copies share the model.
 class HalfCheetah {
  public:
   static constexpr std::string_view kId = "HalfCheetah-v5";

@@ -9,8 +9,8 @@
 
 namespace manta::rl {
 
-// Gymnasium's Pendulum-v1. Observation: cosine and sine of the angle (0 is up), angular velocity (rad/s). Action: the
-// torque, taken between -2 and 2 Nm. Reward: minus a cost of angle, velocity and torque. Never terminated.
+/// Gymnasium's Pendulum-v1. Observation: cosine and sine of the angle (0 is up), angular velocity (rad/s). Action: the
+/// torque, taken between -2 and 2 Nm. Reward: minus a cost of angle, velocity and torque. Never terminated.
 struct Pendulum {
   static constexpr std::string_view kId = "Pendulum-v1";
   static constexpr std::int64_t kMaxEpisodeSteps = 200;
@@ -20,7 +20,7 @@ struct Pendulum {
 
   void reset(Rng& rng, std::span<float> observation);
   Transition step(std::span<const float> action, std::span<float> observation);
-  // The observation as it is now.
+  /// The observation as it is now.
   void write(std::span<float> observation) const;
 
   double theta = 0, theta_dot = 0;

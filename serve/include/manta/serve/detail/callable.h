@@ -1,4 +1,4 @@
-// What a deployment's operator() takes and returns. Not for users: everything here may change.
+// What a deployment's operator() takes and returns. Internal: everything here may change.
 #pragma once
 
 #include <concepts>
@@ -65,7 +65,7 @@ struct ItemOf<manta::Result<T>> {
   using type = T;
 };
 
-// Of a class D: what one request is to it, and what one answer.
+// The types of one request and of one answer of a class D.
 template <class D>
 struct Callable {
   static_assert(HasOneOperator<D>,

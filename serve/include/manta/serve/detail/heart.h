@@ -1,4 +1,4 @@
-// How the server knows that a replica's process lives, whatever its requests take. Not for users: everything here may change.
+// Heartbeats of replicas' processes, independent of how long requests take. Internal: everything here may change.
 #pragma once
 
 #include <atomic>
@@ -14,34 +14,34 @@
 
 namespace manta::serve::detail {
 
-// What a replica last said.
+// A replica's last heartbeat.
 struct Beat {
   std::uint64_t replica = 0;
-  std::uint64_t count = 0;        // of its beats so far
-  std::int64_t checking_ms = -1;  // for how long its check_health() has run; -1: it does not run
+  std::uint64_t count = 0;        // of its heartbeats so far
+  std::int64_t checking_ms = -1;  // how long its check_health() has been running; -1: it does not run
 };
 
-// The actor that replicas report to, and that the server asks: one for each server.
+// The actor to which replicas send heartbeats and that the server polls; one for each server.
 class Pulse {
  public:
   void beat(std::uint64_t replica, std::int64_t checking_ms);
-  // Of these replicas; others are forgotten.
+  // The last heartbeats of these replicas; forgets all others.
   std::vector<Beat> beats(const std::vector<std::uint64_t>& replicas);
 
  private:
   std::map<std::uint64_t, Beat> beats_;
 };
 
-// What a replica needs for its heart.
+// What a replica's Heart needs.
 struct Lifeline {
   manta::Actor<Pulse> pulse;
-  std::uint64_t replica = 0;  // its number at the pulse, the same in all lives of its actor
+  std::uint64_t replica = 0;  // its number at the pulse, the same after restarts of its actor
   std::int64_t period_ms = 1000;
 };
 
-// A thread of a replica's process that beats, while another one computes.
+// A thread of a replica's process that sends heartbeats while another thread computes.
 //
-// Threading: checking() and checked() by the replica's thread. Ownership: of its thread; the destructor ends it.
+// Threading: checking() and checked() by the replica's thread. Ownership: owns its thread; the destructor ends it.
 class Heart {
  public:
   explicit Heart(Lifeline line);
@@ -49,7 +49,7 @@ class Heart {
   Heart(const Heart&) = delete;
   Heart& operator=(const Heart&) = delete;
 
-  // check_health() begins; ends.
+  // check_health() starts; ends.
   void checking() { checking_since_ = std::chrono::steady_clock::now().time_since_epoch().count(); }
   void checked() { checking_since_ = 0; }
 

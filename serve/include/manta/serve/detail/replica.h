@@ -1,4 +1,4 @@
-// The actor that hosts one object of a deployment. Not for users: everything here may change.
+// The actor that hosts one object of a deployment. Internal: everything here may change.
 #pragma once
 
 #include <chrono>
@@ -19,37 +19,37 @@
 
 namespace manta::serve::detail {
 
-// A message's requests, with what was needed for them.
+// The responses to a message's requests, and what they cost.
 struct Replies {
   std::vector<Response> responses;
   std::uint64_t input_ns = 0;    // decoding
   std::uint64_t compute_ns = 0;  // in the callable
   std::uint64_t output_ns = 0;   // encoding
   std::uint32_t executions = 0;  // calls of the callable
-  bool died = false;             // the process ended while it had these requests, and nothing was computed since
+  bool died = false;             // the process ended while it had these requests; they were not repeated
 };
 
 struct Description {
   bool model = false;
   bool batched = false;
-  bool raw = false;  // wants the request's headers
+  bool raw = false;  // needs the request's headers
   bool checks_health = false;
-  std::int64_t max_batch = 0;  // of requests in one call, as the object says; 0: it does not say
+  std::int64_t max_batch = 0;  // the object's own limit of requests in one call; 0: it has none
   ModelInfo info;
 };
 
-// The response that stands for what is being thrown; inside a catch.
+// The response for the current exception; call it inside a catch.
 Response response_of_exception();
 Response response_of_error(const Error& error);
 // {"error": message}
 Response error_response(int status, const std::string& message);
 // NaN, Infinity and -Infinity are numbers, there and back, as Triton and Python have it.
 nlohmann::json read_json(std::string_view text);  // throws HttpError(400), also where it is nested too deeply
-// handler: what becomes of text that is no UTF-8; strict: throws nlohmann::json::type_error.
+// handler: how to treat text that is not UTF-8; strict: throws nlohmann::json::type_error.
 std::string write_json(const nlohmann::json& json,
                        nlohmann::json::error_handler_t handler = nlohmann::json::error_handler_t::strict);
-// taken: sent, converted to a C++ type and back. Throws HttpError(400) where a number did not fit; at: where, as a JSON
-// pointer.
+// taken: `sent`, converted to a C++ type and back. Throws HttpError(400) if a number did not fit. at: its place, as a
+// JSON pointer.
 void check_numbers(const nlohmann::json& sent, const nlohmann::json& taken, const std::string& at = {});
 nlohmann::json parse_json(const Request& request);
 InferenceRequest parse_inference(const Request& request);
@@ -131,10 +131,10 @@ class Replica {
     }
   }
 
-  // stop: the clients of all requests have left. What has not been computed is then left out, and the call is cancelled.
+  // stop: set when the clients of all requests have left; then the rest is not computed, and the call is cancelled.
   Replies handle(const std::vector<Request>& requests, std::stop_token stop) {
     Replies replies;
-    // The server repeats it, elsewhere or in parts; what has killed a process does not do so again unseen.
+    // The server repeats them, elsewhere or in parts, and so finds a request that kills its process.
     if (restarted_ && runtime_context().attempt > 1) {
       replies.died = true;
       return replies;
@@ -142,7 +142,7 @@ class Replica {
     replies.responses.resize(requests.size());
     const auto start = Clock::now();
     std::vector<A> arguments;
-    std::vector<std::size_t> places;  // of those that can be decoded
+    std::vector<std::size_t> places;  // of requests that can be decoded
     arguments.reserve(requests.size());
     places.reserve(requests.size());
     for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -195,7 +195,7 @@ class Replica {
     }
   }
 
-  // How many calls through handles have begun.
+  // How many calls through handles have started.
   std::uint64_t calls() const { return calls_; }
 
  private:
@@ -252,7 +252,7 @@ class Replica {
     }
   }
 
-  // Requests [from, to) of a batch; one by one if they cannot be computed together.
+  // Computes requests [from, to) of a batch; one by one if they cannot be computed together.
   void compute(const Decoded& all, std::size_t from, std::size_t to) {
     const auto before = Clock::now();
     Replies& replies = all.replies;
@@ -285,10 +285,10 @@ class Replica {
   }
 
   D object_;
-  const ModelInfo info_;  // what a model has declared, and is held to
+  const ModelInfo info_;  // what a model has declared; requests and responses must match it
   const bool restarted_;
   std::uint64_t calls_ = 0;
-  Heart heart_;  // begins when the object is there, ends before it
+  Heart heart_;  // starts after the object is made, ends before it
 };
 
 }  // namespace manta::serve::detail

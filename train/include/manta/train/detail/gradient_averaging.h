@@ -1,4 +1,4 @@
-// The part of DistributedDataParallel that does not depend on the network's type. Not for users.
+// The part of DistributedDataParallel that does not depend on the network's type. Internal.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ struct JoinOptions;
 
 namespace manta::train::detail {
 
-/// Calls a function with each tensor of the forward's output; false: the output's type hides some.
+/// Calls a function with each tensor of the forward's output. False: the output's type hides some.
 using EachOutput = std::function<bool(const VisitTensor&)>;
 
 /// Drives a c10d::Reducer as PyTorch's torch/nn/parallel/distributed.py does.
@@ -34,7 +34,7 @@ class GradientAveraging {
   void before_forward();
   void after_forward(const EachOutput& outputs);
   void join(const std::function<void()>& loop, const JoinOptions& options);
-  bool set_enabled(bool enabled);  // returns what it was
+  bool set_enabled(bool enabled);  // returns the previous value
 
  private:
   struct Impl;

@@ -1,4 +1,4 @@
-// How a training loop becomes an actor. Not for users: everything here may change.
+// Turns a training loop into an actor. Internal: everything here may change.
 #pragma once
 
 #include <chrono>
@@ -24,16 +24,16 @@ struct TrainingResult;
 
 namespace manta::train::detail {
 
-// What a worker is told.
+// A worker's settings.
 struct WorkerSetup {
-  std::string group;  // under which its members find each other
+  std::string group;  // the name by which its members find each other
   std::int32_t rank = 0;
   std::int32_t world_size = 1;
   std::int32_t restarts = 0;
   bool use_gpu = false;
   std::chrono::milliseconds join_timeout{};
   std::chrono::milliseconds collective_timeout{};
-  std::string folder;  // of the run, with its checkpoints
+  std::string folder;  // the run's, with its checkpoints
   CheckpointConfig checkpoints;
   std::string resume_from;  // a checkpoint's folder; empty: from the start
 };
@@ -43,11 +43,11 @@ struct SentReport {
   std::string checkpoint;  // folder; empty: none
 };
 
-// What a worker has to say since it was asked last.
+// A worker's answer to the trainer: everything since the previous one.
 struct Update {
   std::vector<SentReport> reports;
-  std::string lost_peer;  // the loop ended because another worker is gone
-  bool stopped = false;   // the loop ended before its time because it was asked to
+  std::string lost_peer;  // the loop ended because another worker was lost: the error's message
+  bool stopped = false;   // the loop ended early on request
 };
 
 // The part of a worker that does not depend on the loop.
@@ -58,13 +58,13 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Waits for reports, or for the loop's end.
+  // Blocks until there are reports or the loop has ended.
   Update take_reports();
-  // The loop ends with its next checkpoint.
+  // Ends the loop at its next checkpoint.
   void request_stop();
 
  protected:
-  // Joins the group, runs the loop, leaves.
+  // Joins the group, runs the loop and leaves the group.
   Update run_loop(const std::function<void(Context&)>& loop);
 
  private:

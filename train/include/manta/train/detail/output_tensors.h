@@ -1,4 +1,4 @@
-// The tensors in what a module's forward returns. Not for users: everything here may change.
+// Finds the tensors in the output of a module's forward. Internal: everything here may change.
 #pragma once
 
 #include <complex>
@@ -23,7 +23,7 @@ using VisitTensor = std::function<void(torch::Tensor&)>;
 template <class T>
 bool visit_tensors(T& value, const VisitTensor& visit);
 
-/// An archive for a class with serialize(Archive&): what it is given are the fields.
+/// An archive for a class with serialize(Archive&): receives the fields.
 struct FieldVisitor {
   const VisitTensor& visit;
   bool& complete;
@@ -50,8 +50,8 @@ bool visit_elements(T& values, const VisitTensor& visit) {
   return complete;
 }
 
-/// Calls visit with each tensor: in containers, maps (their values), optionals, pointers, variants, and the fields of
-/// plain structures and of classes with serialize(). False: the value holds something that cannot be looked into.
+/// Calls visit with each tensor in containers, maps (their values), optionals, pointers, variants, and the fields of
+/// plain structures and of classes with serialize(). False: the value holds something that it cannot look into.
 template <class T>
 bool visit_tensors(T& value, const VisitTensor& visit) {
   using namespace serial::detail;

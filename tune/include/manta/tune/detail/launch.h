@@ -29,7 +29,7 @@ struct RunConfig;
 
 namespace manta::tune::detail {
 
-// What a worker is told.
+// A worker's settings.
 struct WorkerSetup {
   std::string folder;  // of the study
   std::string metric;
