@@ -46,13 +46,19 @@ Cluster::~Cluster() {
   for (const auto& [id, member] : members_) member->link->close();
 }
 
-std::unique_ptr<Cluster> Cluster::listen(boost::asio::io_context& io, const NodeConfig& config, ClusterEvents& events,
-                                         BackPressure& pressure, const std::string& host, ClientId driver) {
+std::unique_ptr<Cluster> Cluster::alone(boost::asio::io_context& io, const NodeConfig& config, ClusterEvents& events,
+                                        BackPressure& pressure, const std::string& host, ClientId driver) {
   std::unique_ptr<Cluster> cluster(new Cluster(io, events, pressure, config));
   cluster->own_.host = host;
-  Cluster* self = cluster.get();
   cluster->self_ = kHead;
   cluster->driver_ = driver;
+  return cluster;
+}
+
+std::unique_ptr<Cluster> Cluster::listen(boost::asio::io_context& io, const NodeConfig& config, ClusterEvents& events,
+                                         BackPressure& pressure, const std::string& host, ClientId driver) {
+  std::unique_ptr<Cluster> cluster = alone(io, config, events, pressure, host, driver);
+  Cluster* self = cluster.get();
   cluster->listener_ = std::make_unique<net::TlsListener>(
       io, net::make_psk_context(net::derive_key(config.secret, kRole)), net::LinkLimits{},
       [self](std::shared_ptr<net::TlsLink> link) { self->add_member(std::move(link)); },

@@ -43,6 +43,9 @@ class Cluster {
  public:
   static constexpr NodeId kHead{1};
 
+  // The head's node of a cluster that no other node may join.
+  static std::unique_ptr<Cluster> alone(boost::asio::io_context& io, const NodeConfig& config, ClusterEvents& events,
+                                        BackPressure& pressure, const std::string& host, ClientId driver);
   // The head's node: listens where the configuration says. Throws Error.
   static std::unique_ptr<Cluster> listen(boost::asio::io_context& io, const NodeConfig& config, ClusterEvents& events,
                                          BackPressure& pressure, const std::string& host, ClientId driver);

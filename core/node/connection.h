@@ -1,23 +1,32 @@
-// What the daemon keeps for one driver or worker. Private to core/node.
+// One process of this node, the driver or a worker, as the node process keeps it.
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <manta/ids.h>
+
+#include "core/net/control_socket.h"
 #include "core/net/send_queue.h"
-#include "core/node/daemon.h"
+#include "core/sched/node_scheduler.h"
 
 namespace manta::node {
 
-struct Daemon::Client {
-  explicit Client(boost::asio::io_context& io) : queue(socket), events(io), pause(io), stuck(io) {}
-  ~Client() { events.release(); }  // the socket closes its descriptor
+struct Connection {
+  explicit Connection(boost::asio::io_context& io) : queue(socket), events(io), pause(io), stuck(io) {}
+  ~Connection() { events.release(); }  // the socket closes its descriptor
 
   ClientId id;
+  bool driver = false;
   net::ControlSocket socket;
   net::SendQueue queue;
   boost::asio::posix::stream_descriptor events;  // readiness of the socket
   std::uint32_t slot = 0;
-  Fd arena;                           // for the client itself
+  Fd arena;                           // for the process itself
   Fd arena_for_readers;               // for all others
   pid_t process = 0;                  // 0: not greeted yet
   std::vector<sched::GpuShare> gpus;  // of a worker
@@ -29,7 +38,7 @@ struct Daemon::Client {
   bool killed = false;              // by this process
   bool ended = false;               // its process, whose stack is being looked up
   boost::asio::steady_timer pause;  // before the queue is tried again
-  boost::asio::steady_timer stuck;  // NODE-3
+  boost::asio::steady_timer stuck;  // CONN-2
 };
 
 }  // namespace manta::node
