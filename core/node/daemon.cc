@@ -174,6 +174,7 @@ void Daemon::watch(Client& client) {
 }
 
 void Daemon::on_readable(Client& client) {
+  loop_thread_.assert_current();
   const ClientId id = client.id;
   for (int n = 0; n < 64; ++n) {  // then others get a turn
     auto packet = client.socket.try_receive();
@@ -256,6 +257,7 @@ void Daemon::send(Client& client, const net::NodeMessage& message, std::span<con
 }
 
 void Daemon::send_encoded(Client& client, std::vector<std::byte> message, std::span<const int> descriptors) {
+  loop_thread_.assert_current();
   const bool waits_already = !client.queue.empty();
   const auto wait = client.queue.send(std::move(message), descriptors);
   if (!wait) {

@@ -29,6 +29,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "core/base/loop_thread.h"
 #include "core/head/head.h"
 #include "core/net/control_socket.h"
 #include "core/net/messages.h"
@@ -191,6 +192,7 @@ class Daemon final : sched::BundleEffects,
   void output_taken(ClientId from, const net::OutputTaken& taken);
   void drain_output(ClientId from, const net::DrainOutput& drain);
 
+  [[no_unique_address]] LoopThread loop_thread_;
   NodeConfig config_;
   boost::asio::io_context io_;
   std::unique_ptr<Spawner> spawner_;

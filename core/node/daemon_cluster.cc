@@ -63,6 +63,7 @@ void Daemon::start_cluster() {
 // --- membership
 
 void Daemon::node_up(const net::NodeOfCluster& node) {
+  loop_thread_.assert_current();
   log::info("node ", node.node, " (", node.host, ") joined");
   (void)head_.node_joined(node.node, net::resources_of(node.total), node.host, now());
   nodes_.push_back(node);
@@ -76,6 +77,7 @@ void Daemon::node_up(const net::NodeOfCluster& node) {
 }
 
 void Daemon::node_down(NodeId node, const std::string& status) {
+  loop_thread_.assert_current();
   head_.node_left(node, status, now());  // which announces the deaths of its clients, then its own
   schedule_tick();
 }
@@ -108,10 +110,12 @@ void Daemon::announce_node_death(NodeId to, NodeId dead, const std::string& stat
 }
 
 void Daemon::client_up(ClientId client) {
+  loop_thread_.assert_current();
   (void)head_.client_joined(client, node_of(client), head::ClientKind::worker, now());
 }
 
 void Daemon::client_down(ClientId client, const std::string& status) {
+  loop_thread_.assert_current();
   cluster_->is_head() ? head_.client_left(client, status, now()) : announce_client_death(self_, client, status);
   schedule_tick();
 }
@@ -147,6 +151,7 @@ void Daemon::foreign_client_gone(ClientId client, const std::string& status) {
 }
 
 void Daemon::head_gone(bool orderly, const std::string& why) {
+  loop_thread_.assert_current();
   if (!orderly) {
     exit_status_ = 1;
     log::error("this node ends: it has lost the head's node: ", why);
@@ -247,6 +252,7 @@ void Daemon::for_client(NodeId from, const link::ForClient& m) {
 }
 
 void Daemon::view_changed(const link::View& view) {
+  loop_thread_.assert_current();
   std::map<sched::ClusterScheduler::Key, std::uint32_t> held;
   for (const link::Held& h : view.held) {
     if (node_of(h.client) == self_) held[{h.client, h.shape}] = h.leases;
@@ -283,6 +289,7 @@ int Daemon::arena_of(ClientId id) {
 }
 
 void Daemon::message(NodeId from, link::Message message) {
+  loop_thread_.assert_current();
   std::visit(Overloaded{
                  [&](const link::FromClient& m) { from_foreign_client(from, m); },
                  [&](const link::ForClient& m) { for_client(from, m); },

@@ -25,6 +25,7 @@ void Daemon::watch_memory() {
 }
 
 void Daemon::look_at_memory() {
+  loop_thread_.assert_current();
   if (!ended_for_memory_.empty()) return;  // what it used is not free yet
   MemoryUse use;
   if (config_.memory_limit_bytes > 0) {

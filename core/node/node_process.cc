@@ -169,6 +169,7 @@ void Daemon::socket_closed(Client& client) {
 }
 
 void Daemon::client_gone(ClientId id, const std::string& how) {
+  loop_thread_.assert_current();
   const auto for_memory = ended_for_memory_.extract(id);
   std::string status = for_memory.empty() ? how : for_memory.mapped();
   Client* client = find(id);
@@ -225,6 +226,7 @@ void Daemon::keep_arena(Client& client) {
 }
 
 void Daemon::reap() {
+  loop_thread_.assert_current();
   for (;;) {
     siginfo_t info = {};
     // Looks before it takes the status: while the zombie is there its process group cannot be another one's.
