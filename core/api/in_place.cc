@@ -49,7 +49,7 @@ struct InPlace {
   static void free(const UniqueBuffer& buffer) {
     Client* client = Client::current();
     if (client == nullptr || buffer.runtime_ != client->instance()) return;
-    const std::lock_guard guard(client->lock());
+    const MutexLock guard(client->lock());
     client->arena().free(buffer.block_);
   }
 };

@@ -4,8 +4,6 @@
 //   READY-2  callbacks run without a lock held
 #include <manta/on_ready.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -14,6 +12,7 @@
 #include <manta/ready_queue.h>
 
 #include "core/base/log.h"
+#include "core/base/mutex.h"
 #include "core/client/client.h"
 
 namespace manta::detail {
@@ -27,7 +26,7 @@ class CallbackThread {
   // Runs what is due, then the rest with an error.
   ~CallbackThread() {
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       ending_ = true;
     }
     wake();
@@ -38,7 +37,7 @@ class CallbackThread {
 
   void add(EntryHead& entry, std::unique_ptr<ReadyCallback> callback) {
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       incoming_.emplace_back(untyped(entry), std::move(callback));
     }
     wake();
@@ -47,7 +46,7 @@ class CallbackThread {
  private:
   void wake() {
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       woken_ = true;
     }
     changed_.notify_one();
@@ -59,8 +58,8 @@ class CallbackThread {
       if (run_ready()) continue;
       if (ending) break;
       if (!queue_.arm()) continue;
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return woken_; });
+      const MutexLock lock(mutex_);
+      while (!woken_) changed_.wait(mutex_);
       woken_ = false;
     }
     const Error ended(ErrorCode::unavailable,
@@ -73,7 +72,7 @@ class CallbackThread {
     std::vector<std::pair<Ref<Untyped>, std::unique_ptr<ReadyCallback>>> incoming;
     bool ending = false;
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       incoming.swap(incoming_);
       ending = ending_;
     }
@@ -104,18 +103,18 @@ class CallbackThread {
   std::unordered_map<std::uint64_t, std::unique_ptr<ReadyCallback>> waiting_;  // by token; the own thread's
   std::uint64_t last_token_ = 0;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::pair<Ref<Untyped>, std::unique_ptr<ReadyCallback>>> incoming_;  // under mutex_
-  bool woken_ = false;                                                             // under mutex_
-  bool ending_ = false;                                                            // under mutex_
+  Mutex mutex_;
+  CondVar changed_;
+  std::vector<std::pair<Ref<Untyped>, std::unique_ptr<ReadyCallback>>> incoming_ MANTA_GUARDED_BY(mutex_);
+  bool woken_ MANTA_GUARDED_BY(mutex_) = false;
+  bool ending_ MANTA_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
 struct Callbacks {
-  std::mutex mutex;
-  std::unique_ptr<CallbackThread> thread;  // under mutex
-  std::uint64_t ended = 0;                 // the client's instance whose callbacks have ended; under mutex
+  Mutex mutex;
+  std::unique_ptr<CallbackThread> thread MANTA_GUARDED_BY(mutex);
+  std::uint64_t ended MANTA_GUARDED_BY(mutex) = 0;  // the client's instance whose callbacks have ended
 };
 // Not destroyed: a worker ends while its thread runs.
 Callbacks& callbacks() {
@@ -128,7 +127,7 @@ Callbacks& callbacks() {
 void call_when_ready(EntryHead& entry, std::unique_ptr<ReadyCallback> callback) {
   const std::uint64_t instance = client::Client::require().instance();
   Callbacks& all = callbacks();
-  const std::lock_guard guard(all.mutex);
+  const MutexLock guard(all.mutex);
   if (all.ended == instance) {
     throw Error(ErrorCode::unavailable, "manta::on_ready was called while the runtime ends");
   }
@@ -140,7 +139,7 @@ void end_callbacks() {
   std::unique_ptr<CallbackThread> thread;
   Callbacks& all = callbacks();
   {
-    const std::lock_guard guard(all.mutex);
+    const MutexLock guard(all.mutex);
     all.ended = client::Client::require().instance();
     thread = std::move(all.thread);
   }

@@ -1,10 +1,11 @@
 #include <manta/detail/label.h>
 
 #include <cctype>
-#include <mutex>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "core/base/mutex.h"
 
 namespace manta::detail {
 namespace {
@@ -227,11 +228,11 @@ std::string label_in(std::string_view pretty) {
 
 std::string_view label_of(std::string_view pretty) {
   struct Labels {
-    std::mutex mutex;
-    std::unordered_map<std::string, std::string> made;  // its nodes stay where they are
+    Mutex mutex;
+    std::unordered_map<std::string, std::string> made MANTA_GUARDED_BY(mutex);  // its nodes stay where they are
   };
   static Labels& labels = *new Labels;  // kept for ever: threads may ask while the program ends
-  const std::lock_guard guard(labels.mutex);
+  const MutexLock guard(labels.mutex);
   const auto [at, is_new] = labels.made.try_emplace(std::string(pretty));
   if (is_new) at->second = label_in(pretty);
   return at->second;

@@ -55,7 +55,7 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
   owner::Entry* entry = nullptr;
   net::RegisterName question;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     if (end_) throw_error(*end_);
     TaskContext& creator = context();
     actor.constructor.id = creator.next_child();
@@ -69,7 +69,7 @@ owner::Entry* Client::create_actor(const detail::ActorCall& call) {
       pause_before(attempt);
       const net::Named answer = ask_for_name(question, question.request);
       if (!answer.found) {
-        const std::lock_guard guard(mutex_);
+        const MutexLock guard(mutex_);
         owner_->actors().start(*entry);
         return entry;
       }
@@ -98,7 +98,7 @@ owner::Entry* Client::call_actor(const detail::MethodCall& call) {
   task.limit = owner::limit_of("CallOptions::timeout", call.options.timeout);
   owner::Entry* entry = nullptr;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     if (end_) throw_error(*end_);
     TaskContext& caller = context();
     task.id = caller.next_child();
@@ -110,7 +110,7 @@ owner::Entry* Client::call_actor(const detail::MethodCall& call) {
 }
 
 void Client::kill_actor(owner::Entry& actor, bool restart) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   drain();  // what it has finished counts
   owner_->actors().kill(actor, restart);
 }
@@ -118,7 +118,7 @@ void Client::kill_actor(owner::Entry& actor, bool restart) {
 detail::ActorStatus Client::actor_status(const owner::Entry& entry, bool with_reason) {
   using State = detail::ActorStatus::State;
   using Known = owner::Actor::State;
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (end_) throw_error(*end_);
   if (entry.kind != owner::Kind::actor || entry.actor == nullptr) {
     throw Error(ErrorCode::invalid_argument, "the status of something that is no actor of this process is asked for");
@@ -135,26 +135,26 @@ detail::ActorStatus Client::actor_status(const owner::Entry& entry, bool with_re
 }
 
 owner::Entry* Client::lock_actor(const ObjectId& id) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (end_) throw_error(*end_);
   return owner_->actors().adopt(id);
 }
 
 void Client::set_label(owner::Entry& entry, std::string label) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   entry.more().label = std::move(label);
 }
 
 // --- names
 
 net::Named Client::ask_for_name(net::ClientMessage question, std::uint64_t request) {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   names_asked_[request];
   if (auto sent = try_send(question); !sent && sent.error().code() == ErrorCode::invalid_argument) {
     names_asked_.erase(request);
     throw_error(sent.error().with_context("name of an actor"));
   }
-  names_answered_.wait(lock, [&] { return names_asked_[request].has_value() || node_gone_; });
+  while (!names_asked_[request] && !node_gone_) names_answered_.wait(mutex_);
   const std::optional<net::Named> answer = names_asked_[request];
   names_asked_.erase(request);
   if (!answer) throw_error(*end_);
@@ -166,7 +166,7 @@ owner::Entry* Client::find_actor(const std::string& name, const std::string& typ
     pause_before(attempt);
     std::uint64_t request = 0;
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       if (end_) throw_error(*end_);
       request = next_request_++;
     }
@@ -178,7 +178,7 @@ owner::Entry* Client::find_actor(const std::string& name, const std::string& typ
 }
 
 std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std::uint8_t strategy) {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (end_) throw_error(*end_);
   const std::uint64_t request = next_request_++;
   groups_asked_[request];
@@ -187,7 +187,7 @@ std::uint64_t Client::create_group(std::vector<net::WireResources> bundles, std:
     groups_asked_.erase(request);
     throw_error(sent.error().with_context("placement group"));
   }
-  names_answered_.wait(lock, [&] { return groups_asked_[request].has_value() || node_gone_; });
+  while (!groups_asked_[request] && !node_gone_) names_answered_.wait(mutex_);
   const std::optional<net::GroupMade> answer = groups_asked_[request];
   groups_asked_.erase(request);
   if (!answer) throw_error(*end_);
@@ -201,14 +201,14 @@ owner::Entry* Client::adopt_named(const net::Named& named, const std::string& na
     throw Error(ErrorCode::invalid_argument, "the actor named \"" + name + "\" is a " + detail::label_in(named.type) +
                                                  ", not a " + detail::label_in(type));
   }
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (named.owner == self()) return owner_->actors().adopt(named.actor);
   const bool on_live_node =
       std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node.node == node_of(named.owner); });
   if (!on_live_node) return nullptr;
   const std::uint64_t request = adoptions_.ask(named.owner);
   send(named.owner, owner::AdoptActor{named.actor, request});
-  names_answered_.wait(lock, [&] { return adoptions_.has_answer(request) || node_gone_; });
+  while (!adoptions_.has_answer(request) && !node_gone_) names_answered_.wait(mutex_);
   const bool alive = adoptions_.take(request);
   if (node_gone_) throw_error(*end_);
   return alive ? owner_->borrowing().import({named.actor, named.owner}, true) : nullptr;
@@ -228,7 +228,7 @@ owner::WorkerLink* Client::link_to(ClientId worker) {
 
 // Without descriptors the worker is dead: its actor's owner will say where the actor is next.
 void Client::on_ring(const net::RingTo& message, std::vector<Fd>& descriptors) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   const auto it = ring_links_.find(message.worker);
   RingLink* link =
       it != ring_links_.end() ? it->second.get() : open_ring(message.worker, message.worker_slot, descriptors);
@@ -241,12 +241,12 @@ void Client::wait_for_ending_actors() {
   const auto deadline = Clock::now() + kEndingGrace;
   for (;;) {
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       if (node_gone_ || !owner_->actors().ending()) return;
     }
     const std::uint32_t seen = slot().replies.rings.load(std::memory_order_seq_cst);
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       if (node_gone_ || !owner_->actors().ending()) return;
     }
     if (!slot().replies.sleep(seen, std::min(deadline, Clock::now() + std::chrono::milliseconds(20))) &&

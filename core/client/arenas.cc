@@ -3,14 +3,14 @@
 namespace manta::client {
 
 Result<std::shared_ptr<const store::ArenaView>> Arenas::view(ClientId arena) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   ++wanted_[arena];
   if (!views_.contains(arena) && !closed_) {
     lock.unlock();
     request_(arena);
     lock.lock();
   }
-  arrived_.wait(lock, [&] { return views_.contains(arena) || closed_; });
+  while (!views_.contains(arena) && !closed_) arrived_.wait(mutex_);
   const auto it = views_.find(arena);
   Result<std::shared_ptr<const store::ArenaView>> view =
       it != views_.end() ? it->second : fail(ErrorCode::object_lost, "the object's memory went with its node");
@@ -23,7 +23,7 @@ Result<std::shared_ptr<const store::ArenaView>> Arenas::view(ClientId arena) {
 
 void Arenas::forget(ClientId arena) {
   std::shared_ptr<const store::ArenaView> unmapped_later;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   forgotten_.insert(arena);
   const auto it = views_.find(arena);
   if (it == views_.end() || wanted_.contains(arena)) return;
@@ -32,7 +32,7 @@ void Arenas::forget(ClientId arena) {
 }
 
 std::shared_ptr<const store::ArenaView> Arenas::known(ClientId arena) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = views_.find(arena);
   return it != views_.end() && it->second ? *it->second : nullptr;
 }
@@ -42,7 +42,7 @@ void Arenas::arrived(ClientId arena, Fd memory) {
                      : Result<std::shared_ptr<const store::ArenaView>>(
                            fail(ErrorCode::object_lost, "the process that held the object's memory is unknown here"));
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto it = views_.find(arena);
     if (it == views_.end() || !it->second) views_.insert_or_assign(arena, std::move(view));
   }
@@ -51,7 +51,7 @@ void Arenas::arrived(ClientId arena, Fd memory) {
 
 void Arenas::close() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
   }
   arrived_.notify_all();

@@ -3,18 +3,17 @@
 // Threading: any thread; own blocks under the client's lock (see Client). Ownership: owns the mappings.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 
 #include <manta/error.h>
 #include <manta/ids.h>
 
 #include "core/base/fd.h"
+#include "core/base/mutex.h"
 #include "core/owner/value.h"
 #include "core/store/arena.h"
 
@@ -39,12 +38,13 @@ class Arenas {
 
  private:
   std::function<void(ClientId)> request_;
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::map<ClientId, Result<std::shared_ptr<const store::ArenaView>>> views_;
-  std::map<ClientId, std::uint32_t> wanted_;  // by how many threads at the moment: it stays for them
-  std::set<ClientId> forgotten_;
-  bool closed_ = false;
+  Mutex mutex_;
+  CondVar arrived_;
+  std::map<ClientId, Result<std::shared_ptr<const store::ArenaView>>> views_ MANTA_GUARDED_BY(mutex_);
+  std::map<ClientId, std::uint32_t> wanted_
+      MANTA_GUARDED_BY(mutex_);  // by how many threads at the moment: it stays for them
+  std::set<ClientId> forgotten_ MANTA_GUARDED_BY(mutex_);
+  bool closed_ MANTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace manta::client

@@ -64,7 +64,7 @@ Await* Awaits::take() {
 
 bool Client::await(Await& await) {
   auto& entry = static_cast<owner::Entry&>(*await.entry);
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   drain();
   const bool there = entry.resolved.load(std::memory_order_acquire);
   if (there) {
@@ -78,23 +78,23 @@ bool Client::await(Await& await) {
 }
 
 void Client::forget_await(Await& await) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   awaits_.remove(await);
 }
 
 Await* Client::take_awaited() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return awaits_.take();
 }
 
 bool Client::drain_awaited() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   drain();
   return awaits_.ready();
 }
 
 bool Client::prepare_to_sleep_awaiting() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   drain();
   return prepare_sleep() && !awaits_.ready();
 }

@@ -71,31 +71,31 @@ std::pair<RunningTask*, std::uint64_t> RunningTasks::find(const TaskId& id, Clie
 // --- Client
 
 RunningTask& Client::add_thread() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return running_tasks_.add_thread();
 }
 
 std::stop_token Client::stop_token() {
   const TaskContext* task = current_task();
   if (task == nullptr || task->running == nullptr) return {};
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return task->running->token();
 }
 
 void Client::keep_running(RunningTask& suspended, RunningTask& thread) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   suspended.take_over(thread);
   thread.idle();  // before it is found twice
   running_tasks_.enter(suspended);
 }
 
 void Client::ended_running(RunningTask& suspended) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   running_tasks_.leave(suspended);
 }
 
 void Client::drop_stop_source(RunningTask& task) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   task.drop_source();
 }
 
@@ -104,7 +104,7 @@ void Client::cancel(owner::Entry& entry, bool force, bool recursive) {
   owner::Cancellation how{force, recursive, "process " + std::to_string(::getpid()) + " on " + host()};
   how.by = (current_task() != nullptr ? "a task in " : "") + how.by;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     drain();                                                                  // what has finished counts
     if (waiters_.load(std::memory_order_relaxed) > 0) slot().replies.wake();  // CLIENT-2
     const auto done = owner_->cancelling().cancel(entry, how);
@@ -132,14 +132,14 @@ void Client::on_stop_task(ClientId from, const net::StopTask& stop) {
   if (hooks_ == nullptr || hooks_->take_back_task(from, stop.task)) return;
   std::vector<const RunningTask*> threads;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     threads = running_tasks_.threads();
   }
   for (const RunningTask* thread : threads) thread->await_claim();  // STOP-1
   std::stop_source source(std::nostopstate);
   RunningTask::Place place;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     drain();
     const auto [task, run] = running_tasks_.find(stop.task, from);
     if (task == nullptr) return;  // it has ended
@@ -156,7 +156,7 @@ void Client::on_stop_task(ClientId from, const net::StopTask& stop) {
 
 // Cancels what the task submitted after the request to stop had reached it.
 void Client::stopped_task_ended(TaskContext& task, bool threw) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   const owner::Cancellation& how = task.running->how();
   if (threw && how.recursive) owner_->cancelling().cancel_children(task.id, task.children, of_children(how));
 }

@@ -79,7 +79,9 @@ Client::Client(net::ControlSocket node, WorkerHooks* hooks)
         send(net::PullBlock{id, at});
       }),
       stalls_({[this](const net::WhyWaits& question) { send(question); },
-               [](std::uint64_t function) { return function_name(detail::FunctionId{function}); }}) {}
+               [](std::uint64_t function) { return function_name(detail::FunctionId{function}); }}) {
+  root_.id = random_id();
+}
 
 std::unique_ptr<Client> Client::connect(net::ControlSocket node, WorkerHooks* hooks) {
   std::unique_ptr<Client> client(new Client(std::move(node), hooks));
@@ -95,14 +97,17 @@ std::unique_ptr<Client> Client::connect(net::ControlSocket node, WorkerHooks* ho
     throw Error(ErrorCode::internal, "the node's first message is not a welcome");
   }
   client->welcome_ = *welcome;
-  client->nodes_ = welcome->nodes;
   auto page = net::map_memory(packet->descriptors[0].get(), sizeof(net::NodePage), net::Mapping::shared);
   if (!page) throw_error(page.error());
   client->page_ = reinterpret_cast<net::NodePage*>(*page);
   if (client->page_->magic != net::NodePage::kMagic || welcome->slot >= net::NodePage::kSlots) {
     throw Error(ErrorCode::internal, "the node's page is of another version");
   }
-  client->arena_memory_ = std::move(packet->descriptors[1]);
+  {
+    const MutexLock guard(client->mutex_);
+    client->nodes_ = welcome->nodes;
+    client->arena_memory_ = std::move(packet->descriptors[1]);
+  }
   client->start();
   return client;
 }
@@ -111,7 +116,6 @@ void Client::start() {
   owner::OwnerConfig config;
   config.function_name = &function_name;
   owner_.reset(new owner::Owner(self(), config, static_cast<owner::OwnerEffects&>(*this)));
-  root_.id = random_id();
   start_output();
   const std::string process = std::to_string(::getpid());
   Timeline::start(hooks_ == nullptr ? "driver " + process : "worker " + process + " on " + host(), slot().untimed);
@@ -128,19 +132,10 @@ Client::~Client() {
   net::unmap_memory(page_, sizeof(net::NodePage));
 }
 
-// TIME-1: of this node's processes, which are about to be ended.
-void Client::await_timelines() {
-  Timeline::current()->forget_flag();
-  const auto deadline = Clock::now() + std::chrono::seconds(1);
-  for (const net::ClientSlot& slot : page_->slots) {
-    while (slot.untimed && Clock::now() < deadline) std::this_thread::sleep_for(std::chrono::microseconds(100));
-  }
-}
-
 void Client::stop(bool shut_down_node) {
   if (shut_down_node) {
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       if (!node_gone_) drain();
       owner_->failures().report_unread(owner_->objects().table());
       unread_.finish();
@@ -162,7 +157,7 @@ void Client::stop(bool shut_down_node) {
     }
   }
   {
-    const std::lock_guard guard(background_mutex_);
+    const MutexLock guard(background_mutex_);
     background_stop_ = true;
   }
   background_wake_.notify_all();
@@ -170,19 +165,19 @@ void Client::stop(bool shut_down_node) {
 }
 
 std::vector<const detail::EntryHead*> Client::live_entries() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   std::vector<const detail::EntryHead*> entries;
   owner_->objects().table().for_each([&](const owner::Entry& entry) { entries.push_back(&entry); });
   return entries;
 }
 
 bool Client::any_live() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return owner_->objects().table().live() > 0;
 }
 
 void Client::keep_own_objects() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   page_->store.used_bytes = slot().store.used_bytes.load();  // the other processes are gone
   keep_own_arena();
 }
@@ -278,7 +273,7 @@ void Client::withdraw(std::vector<ObjectId> objects) { send(net::Withdraw{std::m
 void Client::resolved(owner::Entry& entry) {
   const auto it = watchers_.find(&entry);
   if (it != watchers_.end()) {
-    for (const auto& [completions, index] : it->second) completions->ready.push_back(index);
+    for (const auto& [completions, index] : it->second) completions->add(index);
     watchers_.erase(it);
   }
   if (const auto watching = ready_watchers_.find(&entry); watching != ready_watchers_.end()) {
@@ -321,7 +316,7 @@ owner::Value Client::make_value(const serial::Writer& value, std::size_t inline_
   }
   auto block = allocate(size);
   if (!block) throw_error(block.error());
-  arena_->prepare(*block);
+  prepare(*block);
   value.encode_into(block->data);
   return owner::Value::at({self(), block->offset, size}, value.framed());
 }
@@ -377,7 +372,7 @@ owner::Entry* Client::submit(const detail::TaskCall& call) {
   task.limit = owner::limit_of("TaskOptions::timeout", call.options.timeout);
   owner::Entry* entry = nullptr;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     if (end_) throw_error(*end_);
     TaskContext& submitter = context();
     task.id = submitter.next_child();
@@ -397,18 +392,18 @@ owner::Entry* Client::put(const serial::Writer& writer) {
 }
 
 owner::Entry* Client::put(owner::Value value, std::vector<owner::Entry*> contained) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   TaskContext& putter = context();
   return owner_->objects().put(putter.id.put(putter.puts++), std::move(value), std::move(contained));
 }
 
 detail::WireRef Client::export_ref(owner::Entry& entry) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return owner_->borrowing().export_ref(entry);
 }
 
 owner::Entry* Client::import_ref(const detail::WireRef& ref) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   owner::Entry* entry = owner_->borrowing().import(ref, false);
   TaskContext* task = current_task();
   if (task != nullptr && !entry->owned && (!entry->extra || entry->extra->counted_borrows == 0)) {
@@ -419,7 +414,7 @@ owner::Entry* Client::import_ref(const detail::WireRef& ref) {
 }
 
 void Client::last_reference_gone(owner::Entry& entry) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   owner_->objects().release_last(entry);
 }
 
@@ -448,7 +443,7 @@ detail::ValueView Client::read_value(owner::Entry& entry) {
   using Kind = owner::Value::Kind;
   std::shared_ptr<const store::ArenaView> view;
   for (ClientId viewed;;) {
-    std::unique_lock lock(mutex_);  // it may go to the spill file and back, until it is pinned
+    MutexLock lock(mutex_);  // it may go to the spill file and back, until it is pinned
     const owner::Value& value = entry.value;
     const bool arguments = entry.phase == owner::Phase::here;             // of a task that is about to run here
     if (!arguments && !entry.resolved.load(std::memory_order_relaxed)) {  // lost since, with its node: made again

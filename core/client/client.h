@@ -8,17 +8,17 @@
 //             first runs the task it waits for itself, if that has not started and fits the CPUs it holds
 //
 // Threading: public methods from any thread. Two threads of its own: one reads the node's messages, one drains, ticks
-// and returns idle leases while there is work. Ownership: it outlives its runtime if Refs do (see Retired).
+// and returns idle leases while there is work. mutex_ is the lock that other rooms call the client's. owner_ calls the
+// effects and the links only inside a call, so with mutex_ held: clang cannot follow that through their interfaces, so
+// effects require the mutex, and links assert it. Ownership: it outlives its runtime if Refs do (see Retired).
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -32,6 +32,7 @@
 #include <manta/detail/stream_api.h>
 #include <manta/error.h>
 
+#include "core/base/mutex.h"
 #include "core/client/adoptions.h"
 #include "core/client/arenas.h"
 #include "core/client/awaits.h"
@@ -196,24 +197,25 @@ class Client final : owner::OwnerEffects {
   // From now on the background thread does (CLIENT-1); false: not yet, something is there.
   bool prepare_to_sleep_awaiting();
 
-  // --- for the executor and the links; the caller holds lock() where it says so
-  std::mutex& lock() { return mutex_; }
-  store::Arena& arena();                                                                           // locked
-  owner::Owner& owner() { return *owner_; }                                                        // locked
-  void activate(RingLink& link);                                                                   // locked
-  detail::WireRef wire_ref(owner::Entry& entry) { return owner_->borrowing().export_ref(entry); }  // locked
+  // --- for the executor and the links
+  Mutex& lock() MANTA_RETURNS_MUTEX(mutex_) { return mutex_; }
+  store::Arena& arena() MANTA_REQUIRES(mutex_);
+  owner::Owner& owner() MANTA_REQUIRES(mutex_) { return *owner_; }
+  void activate(RingLink& link) MANTA_REQUIRES(mutex_);
+  detail::WireRef wire_ref(owner::Entry& entry) MANTA_REQUIRES(mutex_) { return owner_->borrowing().export_ref(entry); }
   // A view of a stored value that holds `entry` (one reference of it passes over) while it is used.
   detail::ValueView view_stored(const owner::StoredLocation& location, bool framed, owner::Entry* entry);
   enum class Press : bool { no, yes };  // whether tasks that were not started may be taken back to free space
   // A block; others leave the store for it if they must. Takes the lock, and may wait for other processes: not in the
   // thread that reads the node's messages.
   [[nodiscard]] Result<store::Block> allocate(std::uint64_t size_bytes);
-  // The same without waiting, for a task that is being pushed. Locked.
-  [[nodiscard]] Result<store::Block> allocate_to_push(std::uint64_t size_bytes) {
+  // The same without waiting, for a task that is being pushed.
+  [[nodiscard]] Result<store::Block> allocate_to_push(std::uint64_t size_bytes) MANTA_REQUIRES(mutex_) {
     return allocate_now(size_bytes, Press::no);
   }
   // Of a block that was just allocated, before it is written; without the lock.
-  void prepare(const store::Block& block) { arena_->prepare(block); }
+  // The arena is there, as the block is, and stays.
+  void prepare(const store::Block& block) MANTA_NO_THREAD_SAFETY_ANALYSIS { arena_->prepare(block); }
   // Encodes a value for the store or the heap. Takes the lock itself.
   owner::Value make_value(const serial::Writer& value, std::size_t inline_limit);
 
@@ -221,26 +223,28 @@ class Client final : owner::OwnerEffects {
   Client(net::ControlSocket node, WorkerHooks* hooks);
 
   // --- owner::OwnerEffects
-  void set_demand(owner::DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override;
-  void return_lease(LeaseId lease) override;
-  void kill_worker(LeaseId lease) override;
-  owner::WorkerLink* link_to(ClientId worker) override;
-  void drop_name(const std::string& name, const ObjectId& actor) override;
-  void send(ClientId to, owner::PeerMessage message) override;
-  void stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) override;
-  void free_stored(const owner::StoredLocation& location) override;
-  void arena_unused(ClientId arena) override;
-  void stored_unused(const owner::StoredLocation& location) override;
-  void replicate(std::vector<owner::Replica> replicas) override;
-  void withdraw(std::vector<ObjectId> objects) override;
-  void tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) override;
-  void restarts(const owner::Restart& restart) override;
+  void set_demand(owner::DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override
+      MANTA_REQUIRES(mutex_);
+  void return_lease(LeaseId lease) override MANTA_REQUIRES(mutex_);
+  void kill_worker(LeaseId lease) override MANTA_REQUIRES(mutex_);
+  owner::WorkerLink* link_to(ClientId worker) override MANTA_REQUIRES(mutex_);
+  void drop_name(const std::string& name, const ObjectId& actor) override MANTA_REQUIRES(mutex_);
+  void send(ClientId to, owner::PeerMessage message) override MANTA_REQUIRES(mutex_);
+  void stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) override MANTA_REQUIRES(mutex_);
+  void free_stored(const owner::StoredLocation& location) override MANTA_REQUIRES(mutex_);
+  void arena_unused(ClientId arena) override MANTA_REQUIRES(mutex_);
+  void stored_unused(const owner::StoredLocation& location) override MANTA_REQUIRES(mutex_);
+  void replicate(std::vector<owner::Replica> replicas) override MANTA_REQUIRES(mutex_);
+  void withdraw(std::vector<ObjectId> objects) override MANTA_REQUIRES(mutex_);
+  void tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) override
+      MANTA_REQUIRES(mutex_);
+  void restarts(const owner::Restart& restart) override MANTA_REQUIRES(mutex_);
   std::chrono::nanoseconds now() const override { return Clock::now().time_since_epoch(); }
-  void unread_failure(const std::string& what, const Error& error) override;
-  void resolved(owner::Entry& entry) override;
-  bool restore(owner::Entry& entry) override;
-  void free_spilled(const owner::SpilledExtent& extent) override;
-  std::string not_spilled() const override;
+  void unread_failure(const std::string& what, const Error& error) override MANTA_REQUIRES(mutex_);
+  void resolved(owner::Entry& entry) override MANTA_REQUIRES(mutex_);
+  bool restore(owner::Entry& entry) override MANTA_REQUIRES(mutex_);
+  void free_spilled(const owner::SpilledExtent& extent) override MANTA_REQUIRES(mutex_);
+  std::string not_spilled() const override MANTA_REQUIRES(mutex_);
 
   void start();
   // messages.cc
@@ -248,26 +252,26 @@ class Client final : owner::OwnerEffects {
   void handle(net::NodeMessage message, std::vector<Fd>& descriptors);
   void on_granted(const net::Granted& granted, std::vector<Fd>& descriptors);
   void on_client_died(const net::ClientDied& died);
-  RingLink* open_ring(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors);
+  RingLink* open_ring(ClientId worker, std::uint32_t worker_slot, std::vector<Fd>& descriptors) MANTA_REQUIRES(mutex_);
   void on_peer_packet(ClientId from, const std::vector<std::byte>& bytes);
   void node_lost();
   // client.cc
-  void keep_own_arena();  // locked
+  void keep_own_arena() MANTA_REQUIRES(mutex_);
   // remote.cc
   bool is_remote(ClientId client) const { return node_of(client) != node_of(self()); }
   const owner::StoredLocation* location_elsewhere(const owner::Entry& entry) const;  // null: it lies on no other node
   detail::ValueView view_elsewhere(const owner::StoredLocation& location, bool framed,
                                    std::shared_ptr<owner::Entry> hold);
   bool moved_on(const owner::Entry& entry, const owner::StoredLocation& from);
-  MessageLink& message_link(ClientId worker);  // locked
+  MessageLink& message_link(ClientId worker) MANTA_REQUIRES(mutex_);
   void on_granted_elsewhere(const net::Granted& granted);
-  void on_task_done(ClientId worker, const net::TaskDone& done);             // locked
-  void on_tasks_returned(ClientId worker, const net::TasksReturned& tasks);  // locked
-  void on_worker_blocked(ClientId worker, bool blocked);                     // locked
-  void remote_lease_ended(LeaseId lease, const std::string& status);         // locked
-  void remote_worker_died(ClientId worker, const std::string& status);       // locked
-  owner::ShapeIndex shape_of(const TaskOptions& options);
-  TaskContext& context();
+  void on_task_done(ClientId worker, const net::TaskDone& done) MANTA_REQUIRES(mutex_);
+  void on_tasks_returned(ClientId worker, const net::TasksReturned& tasks) MANTA_REQUIRES(mutex_);
+  void on_worker_blocked(ClientId worker, bool blocked) MANTA_REQUIRES(mutex_);
+  void remote_lease_ended(LeaseId lease, const std::string& status) MANTA_REQUIRES(mutex_);
+  void remote_worker_died(ClientId worker, const std::string& status) MANTA_REQUIRES(mutex_);
+  owner::ShapeIndex shape_of(const TaskOptions& options) MANTA_REQUIRES(mutex_);
+  TaskContext& context() MANTA_REQUIRES(mutex_);
   void background();
   void wake_background();
   owner::NewTask new_task(detail::FunctionId function, const serial::Writer& values, std::uint32_t ref_mask,
@@ -285,25 +289,25 @@ class Client final : owner::OwnerEffects {
   void await_timelines();
   // spilling.cc
   bool spills() const;
-  std::uint64_t spill(std::uint64_t bytes, Press press);                                   // locked
-  void spill_failed(const Error& error);                                                   // locked
-  [[nodiscard]] Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press);  // locked
+  std::uint64_t spill(std::uint64_t bytes, Press press) MANTA_REQUIRES(mutex_);
+  void spill_failed(const Error& error) MANTA_REQUIRES(mutex_);
+  [[nodiscard]] Result<store::Block> allocate_now(std::uint64_t size_bytes, Press press) MANTA_REQUIRES(mutex_);
   std::uint64_t ask_for_space(std::uint64_t bytes);
   void on_space_made(const net::SpaceMade& made);
   void no_more_space();
   void make_space(const net::MakeSpace& make);
-  void read_back(owner::Entry& entry, const store::Block& block);  // locked
+  void read_back(owner::Entry& entry, const store::Block& block) MANTA_REQUIRES(mutex_);
   void restore_to_read(owner::Entry& entry, std::uint64_t size_bytes);
   // waiting.cc
-  bool drain();               // locked; true: there were results
-  bool prepare_sleep();       // locked
-  bool waits_for_this_cpu();  // locked
+  bool drain() MANTA_REQUIRES(mutex_);  // true: there were results
+  bool prepare_sleep() MANTA_REQUIRES(mutex_);
+  bool waits_for_this_cpu() MANTA_REQUIRES(mutex_);
   template <class Predicate>
   bool wait_until(Predicate done, detail::Deadline deadline);
   template <class Predicate>
   bool poll(Predicate done, detail::Deadline deadline);
   bool run_here(owner::Entry& entry);
-  bool fits_here(const owner::Entry& entry) const;
+  bool fits_here(const owner::Entry& entry) const MANTA_REQUIRES(mutex_);
 
   static std::atomic<Client*> current_;
   static std::atomic<std::uint64_t> instances_;
@@ -315,39 +319,41 @@ class Client final : owner::OwnerEffects {
   WorkerHooks* hooks_;
   net::Welcome welcome_;
   net::NodePage* page_ = nullptr;
-  Fd arena_memory_;
-  std::unique_ptr<store::Arena> arena_;
+  Fd arena_memory_ MANTA_GUARDED_BY(mutex_);
+  std::unique_ptr<store::Arena> arena_ MANTA_GUARDED_BY(mutex_);
   Arenas arenas_;
   RemoteBlocks remote_blocks_;
-  std::vector<net::NodeOfCluster> nodes_;  // alive; under mutex_
+  std::vector<net::NodeOfCluster> nodes_ MANTA_GUARDED_BY(mutex_);  // alive
   Pins pins_;
   SharedValues shared_values_;
-  Spilling spilling_;
+  Spilling spilling_ MANTA_GUARDED_BY(mutex_);
+  SpaceAnswers space_answers_;
   Stalls stalls_;
-  UnreadFailures unread_;  // under mutex_
+  UnreadFailures unread_ MANTA_GUARDED_BY(mutex_);
 
-  std::mutex mutex_;
-  std::unique_ptr<owner::Owner> owner_;
-  std::map<ClientId, std::unique_ptr<RingLink>> ring_links_;
-  std::map<ClientId, std::unique_ptr<MessageLink>> message_links_;
-  std::array<std::vector<RingLink*>, 64> groups_;
-  std::vector<RingLink*> active_;
-  std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_;
-  std::unordered_map<owner::Entry*, std::vector<std::pair<ReadyList*, std::size_t>>> ready_watchers_;  // never walked
-  Awaits awaits_;
-  TaskContext root_;  // of threads that run no task
-  RunningTasks running_tasks_;
-  TaskOptions last_options_;
-  owner::ShapeIndex last_shape_ = 0;
-  bool have_last_shape_ = false;
+  Mutex mutex_;
+  std::unique_ptr<owner::Owner> owner_ MANTA_PT_GUARDED_BY(mutex_);
+  std::map<ClientId, std::unique_ptr<RingLink>> ring_links_ MANTA_GUARDED_BY(mutex_);
+  std::map<ClientId, std::unique_ptr<MessageLink>> message_links_ MANTA_GUARDED_BY(mutex_);
+  std::array<std::vector<RingLink*>, 64> groups_ MANTA_GUARDED_BY(mutex_);
+  std::vector<RingLink*> active_ MANTA_GUARDED_BY(mutex_);
+  std::map<owner::Entry*, std::vector<std::pair<Completions*, std::size_t>>> watchers_ MANTA_GUARDED_BY(mutex_);
+  std::unordered_map<owner::Entry*, std::vector<std::pair<ReadyList*, std::size_t>>> ready_watchers_
+      MANTA_GUARDED_BY(mutex_);  // never walked
+  Awaits awaits_ MANTA_GUARDED_BY(mutex_);
+  TaskContext root_ MANTA_GUARDED_BY(mutex_);  // of threads that run no task
+  RunningTasks running_tasks_ MANTA_GUARDED_BY(mutex_);
+  TaskOptions last_options_ MANTA_GUARDED_BY(mutex_);
+  owner::ShapeIndex last_shape_ MANTA_GUARDED_BY(mutex_) = 0;
+  bool have_last_shape_ MANTA_GUARDED_BY(mutex_) = false;
   std::atomic<std::uint32_t> waiters_{0};  // threads that wait, polling or asleep
-  bool node_gone_ = false;
-  std::optional<Error> end_;                                             // why nothing can be submitted any more
-  std::map<std::uint64_t, std::optional<net::Named>> names_asked_;       // by request
-  std::map<std::uint64_t, std::optional<net::GroupMade>> groups_asked_;  // by request
-  Adoptions adoptions_;
-  std::condition_variable names_answered_;  // of the three
-  std::uint64_t next_request_ = 1;
+  bool node_gone_ MANTA_GUARDED_BY(mutex_) = false;
+  std::optional<Error> end_ MANTA_GUARDED_BY(mutex_);  // why nothing can be submitted any more
+  std::map<std::uint64_t, std::optional<net::Named>> names_asked_ MANTA_GUARDED_BY(mutex_);       // by request
+  std::map<std::uint64_t, std::optional<net::GroupMade>> groups_asked_ MANTA_GUARDED_BY(mutex_);  // by request
+  Adoptions adoptions_ MANTA_GUARDED_BY(mutex_);
+  CondVar names_answered_;  // of the three
+  std::uint64_t next_request_ MANTA_GUARDED_BY(mutex_) = 1;
 
   HostedActor hosted_actor_;                // of a worker
   OutputSource output_source_;              // of a worker
@@ -355,17 +361,23 @@ class Client final : owner::OwnerEffects {
 
   std::thread reader_;
   std::thread background_;
-  std::mutex background_mutex_;
-  std::condition_variable background_wake_;
+  Mutex background_mutex_;
+  CondVar background_wake_;
   std::atomic<bool> background_parked_{true};
-  bool background_stop_ = false;
+  bool background_stop_ MANTA_GUARDED_BY(background_mutex_) = false;
 };
 
-// What as_completed and wait for some of many keep while they wait.
+// What as_completed and wait for some of many keep while they wait. Under the client's lock, but for count.
 class Completions {
  public:
-  std::vector<std::size_t> ready;  // indices, in order of completion
-  std::size_t taken = 0;
+  void add(std::size_t index) {
+    ready.push_back(index);
+    count.store(ready.size(), std::memory_order_release);
+  }
+
+  std::vector<std::size_t> ready;     // indices, in order of completion
+  std::atomic<std::size_t> count{0};  // of them; the thread that waits reads it without the lock
+  std::size_t taken = 0;              // by that thread
   std::vector<owner::Entry*> entries;
 };
 

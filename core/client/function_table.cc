@@ -9,9 +9,10 @@
 #include <bit>
 #include <cstdio>
 #include <cstring>
-#include <mutex>
 
 #include <manta/ids.h>
+
+#include "core/base/mutex.h"
 
 namespace manta::detail {
 namespace {
@@ -30,8 +31,8 @@ struct ModuleSlot {
 // Constant-initialised: modules register while static variables are still being made. Twice as many slots as modules,
 // so that probing ends soon.
 constinit std::array<ModuleSlot, 2 * kMaxModules> slots{};
-constinit std::size_t modules_used = 0;
-constinit std::mutex registering;
+constinit Mutex registering;  // of modules; slots are atomic
+constinit std::size_t modules_used MANTA_GUARDED_BY(registering) = 0;
 
 struct Place {
   std::size_t chunk;
@@ -51,7 +52,7 @@ ModuleSlot* find_slot(std::uint32_t module) {
   }
 }
 
-ModuleSlot& claim_slot(std::uint32_t module) {
+ModuleSlot& claim_slot(std::uint32_t module) MANTA_REQUIRES(registering) {
   if (ModuleSlot* known = find_slot(module)) return *known;
   if (modules_used == kMaxModules) {
     throw Error(ErrorCode::exhausted, "more than 512 libraries with remote functions were loaded in one process");
@@ -132,7 +133,7 @@ std::uint32_t module_of(const void* object) {
 }  // namespace
 
 FunctionId ModuleTable::add(const FunctionEntry& entry) {
-  const std::scoped_lock lock(registering);
+  const MutexLock lock(registering);
   if (module_ == 0) module_ = module_of(this);
   ModuleSlot& slot = claim_slot(module_);
   const std::uint32_t index = count_++;
@@ -153,7 +154,7 @@ FunctionId ModuleTable::add(const FunctionEntry& entry) {
 
 ModuleTable::~ModuleTable() {
   if (module_ == 0) return;
-  const std::scoped_lock lock(registering);
+  const MutexLock lock(registering);
   if (ModuleSlot* slot = find_slot(module_)) slot->count.store(0, std::memory_order_release);
 }
 

@@ -17,6 +17,7 @@ constexpr std::size_t kInMessageUpTo = 64 * 1024;
 }  // namespace
 
 bool MessageLink::push(owner::Entry& entry) {
+  client_.lock().assert_held();
   // Calls that are under way together may wait for each other: all of them go.
   const std::size_t at_a_time = entry.kind == owner::Kind::call ? entry.actor->limits.max_concurrency : 1;
   if (lost_ || outstanding_.size() >= std::max(kWindow, at_a_time)) return false;

@@ -30,17 +30,17 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::LeaseEnded& m) {
                    if (Timeline* timeline = Timeline::current())
                      timeline->happened(about_end("a worker ", first_line(m.status)));
-                   const std::lock_guard guard(mutex_);
+                   const MutexLock guard(mutex_);
                    drain();
                    if (node_of(m.lease) != node_of(self())) return remote_lease_ended(m.lease, m.status);
                    owner_->lease_ended(m.lease, m.status);
                  },
                  [&](const net::Infeasible& m) {
-                   const std::lock_guard guard(mutex_);
+                   const MutexLock guard(mutex_);
                    owner_->infeasible(m.shape, m.why);
                  },
                  [&](const net::AskBack& m) {
-                   const std::lock_guard guard(mutex_);
+                   const MutexLock guard(mutex_);
                    drain();
                    owner_->leases().ask_back(m.shape, m.count, m.node);
                  },
@@ -58,13 +58,13 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::FromPeer& m) { on_peer_packet(m.client, m.message); },
                  [&](const net::RingTo& m) { on_ring(m, descriptors); },
                  [&](const net::Named& m) {
-                   const std::lock_guard guard(mutex_);
+                   const MutexLock guard(mutex_);
                    const auto it = names_asked_.find(m.request);
                    if (it != names_asked_.end()) it->second = m;
                    names_answered_.notify_all();
                  },
                  [&](const net::GroupMade& m) {
-                   const std::lock_guard guard(mutex_);
+                   const MutexLock guard(mutex_);
                    const auto it = groups_asked_.find(m.request);
                    if (it != groups_asked_.end()) it->second = m;
                    names_answered_.notify_all();
@@ -74,7 +74,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  },
                  [&](const net::Waits& m) { stalls_.answered(m); },
                  [&](const net::Settle& m) {
-                   const std::lock_guard guard(mutex_);
+                   const MutexLock guard(mutex_);
                    drain();  // CLIENT-3
                    owner_->borrowing().fail_over(owner::primary_of(m.standby));
                    send(net::Settled{m.standby, m.round});
@@ -82,12 +82,12 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
                  [&](const net::MakeSpace& m) { make_space(m); },
                  [&](const net::SpaceMade& m) { on_space_made(m); },
                  [&](const net::NodeJoined& m) {
-                   const std::lock_guard guard(mutex_);
+                   const MutexLock guard(mutex_);
                    nodes_.push_back(m.node);
                  },
                  [&](const net::NodeDied& m) {
                    if (printer_) printer_->node_lost(m.node);
-                   const std::lock_guard guard(mutex_);
+                   const MutexLock guard(mutex_);
                    drain();
                    std::erase_if(nodes_, [&](const auto& node) { return node.node == m.node; });
                    owner_->node_died(m.node, "was on " + m.status);
@@ -107,7 +107,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
              message);
   slot().replies.wake();  // sleepers look again: there may be new links, or results that this thread drained
   if (!background_parked_.load(std::memory_order_relaxed)) return;
-  std::unique_lock guard(mutex_);
+  MutexLock guard(mutex_);
   const bool ticks = owner_->busy();  // an actor waits for its next start
   guard.unlock();
   if (ticks) wake_background();
@@ -115,7 +115,7 @@ void Client::handle(net::NodeMessage message, std::vector<Fd>& descriptors) {
 
 void Client::on_client_died(const net::ClientDied& died) {
   if (hooks_ != nullptr) hooks_->client_died(died.client);
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   drain();
   if (is_remote(died.client)) remote_worker_died(died.client, died.status);
   owner_->client_died(died.client, died.status);
@@ -142,7 +142,7 @@ RingLink* Client::open_ring(ClientId worker, std::uint32_t worker_slot, std::vec
 
 void Client::on_granted(const net::Granted& granted, std::vector<Fd>& descriptors) {
   if (is_remote(granted.worker)) return on_granted_elsewhere(granted);
-  std::unique_lock guard(mutex_);
+  MutexLock guard(mutex_);
   if (granted.new_ring) (void)open_ring(granted.worker, granted.worker_slot, descriptors);
   const auto it = ring_links_.find(granted.worker);
   if (it == ring_links_.end()) {
@@ -174,7 +174,7 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
     return;
   }
   if (const auto* adopted = std::get_if<owner::Adopted>(&*packet)) {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     adoptions_.answered(adopted->request, adopted->alive);
     return names_answered_.notify_all();
   }
@@ -187,33 +187,33 @@ void Client::on_peer_packet(ClientId from, const std::vector<std::byte>& bytes) 
     if (hooks_ != nullptr) hooks_->stream_stop(from, *stop);
     return;
   }
-  std::unique_lock guard(mutex_);
+  MutexLock guard(mutex_);
   drain();  // CLIENT-3
   std::visit(Overloaded{
-                 [&](const net::FreeBlock& m) {
+                 [&](const net::FreeBlock& m) MANTA_REQUIRES(mutex_) {
                    if (arena_) arena_->free(m.offset);
                  },
-                 [&](owner::Fetch& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::Fetched& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::AddBorrower& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::RemoveBorrower& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::FindActor& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::ActorAt& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::ActorGone& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::KillActor& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::OwnerDied& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::Passed& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::NotReplicated& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::CancelTask& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::AdoptActor& m) { owner_->receive(from, std::move(m)); },
-                 [&](owner::StreamItems& m) { owner_->receive(from, std::move(m)); },
-                 [&](const net::TaskDone& m) { on_task_done(from, m); },
-                 [&](const net::TasksReturned& m) { on_tasks_returned(from, m); },
-                 [&](const net::TaskBegan& m) {
+                 [&](owner::Fetch& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::Fetched& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::AddBorrower& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::RemoveBorrower& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::FindActor& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::ActorAt& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::ActorGone& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::KillActor& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::OwnerDied& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::Passed& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::NotReplicated& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::CancelTask& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::AdoptActor& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](owner::StreamItems& m) MANTA_REQUIRES(mutex_) { owner_->receive(from, std::move(m)); },
+                 [&](const net::TaskDone& m) MANTA_REQUIRES(mutex_) { on_task_done(from, m); },
+                 [&](const net::TasksReturned& m) MANTA_REQUIRES(mutex_) { on_tasks_returned(from, m); },
+                 [&](const net::TaskBegan& m) MANTA_REQUIRES(mutex_) {
                    const auto it = message_links_.find(from);
                    if (it != message_links_.end()) it->second->began(m.position);
                  },
-                 [&](const net::WorkerBlocked& m) { on_worker_blocked(from, m.blocked); },
+                 [&](const net::WorkerBlocked& m) MANTA_REQUIRES(mutex_) { on_worker_blocked(from, m.blocked); },
                  [&](const auto&) {},  // the executor's
              },
              *packet);
@@ -232,7 +232,7 @@ void Client::node_lost() {
     for (const net::NodeOfCluster& node : nodes()) printer_->node_lost(node.node);
   }
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     node_gone_ = true;
     drain();
     end_ = Error(ErrorCode::unavailable,

@@ -9,7 +9,7 @@ namespace manta::client {
 Outbox::~Outbox() { close(); }
 
 Result<void> Outbox::send(std::vector<std::byte> message) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (closed_) return fail(ErrorCode::unavailable, "the node process is gone");
   const bool waited = !queue_.empty();
   auto wait = queue_.send(std::move(message));
@@ -27,18 +27,18 @@ Result<void> Outbox::send(std::vector<std::byte> message) {
 
 void Outbox::wait_for_space() {
   if (!full_.load(std::memory_order_relaxed)) return;
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return closed_ || queue_.bytes() < kFullBytes; });
+  const MutexLock lock(mutex_);
+  while (!closed_ && queue_.bytes() >= kFullBytes) changed_.wait(mutex_);
 }
 
 void Outbox::flush(std::chrono::steady_clock::time_point deadline) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, deadline, [&] { return closed_ || queue_.empty(); });
+  const MutexLock lock(mutex_);
+  while (!closed_ && !queue_.empty() && changed_.wait_until(mutex_, deadline)) continue;
 }
 
 void Outbox::close() {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     closed_ = true;
     full_ = false;
     queue_.clear();
@@ -49,9 +49,9 @@ void Outbox::close() {
 }
 
 void Outbox::run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [&] { return closed_ || !queue_.empty(); });
+    while (!closed_ && queue_.empty()) wake_.wait(mutex_);
     if (closed_) return;
     const bool writable = wait_ == net::SendQueue::Wait::writable;
     lock.unlock();

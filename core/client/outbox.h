@@ -9,14 +9,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include <manta/error.h>
 
+#include "core/base/mutex.h"
 #include "core/net/send_queue.h"
 
 namespace manta::client {
@@ -42,13 +41,13 @@ class Outbox {
 
   net::ControlSocket& socket_;
   std::atomic<bool> full_{false};
-  std::mutex mutex_;  // of what follows
-  net::SendQueue queue_;
-  net::SendQueue::Wait wait_ = net::SendQueue::Wait::nothing;
-  bool closed_ = false;
-  std::condition_variable wake_;     // the thread
-  std::condition_variable changed_;  // threads that wait for space
-  std::thread thread_;               // from when a message had to wait
+  Mutex mutex_;
+  net::SendQueue queue_ MANTA_GUARDED_BY(mutex_);
+  net::SendQueue::Wait wait_ MANTA_GUARDED_BY(mutex_) = net::SendQueue::Wait::nothing;
+  bool closed_ MANTA_GUARDED_BY(mutex_) = false;
+  CondVar wake_;        // for the thread
+  CondVar changed_;     // for threads that wait for space
+  std::thread thread_;  // from when a message had to wait
 };
 
 }  // namespace manta::client

@@ -46,4 +46,13 @@ void Client::end_output() {
   printer_->end();
 }
 
+// TIME-1: of this node's processes, which are about to be ended.
+void Client::await_timelines() {
+  Timeline::current()->forget_flag();
+  const auto deadline = Clock::now() + std::chrono::seconds(1);
+  for (const net::ClientSlot& slot : page_->slots) {
+    while (slot.untimed && Clock::now() < deadline) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
 }  // namespace manta::client

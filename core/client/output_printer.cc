@@ -25,7 +25,7 @@ OutputPrinter::OutputPrinter(NodeId own, bool fold, Edge edge)
 OutputPrinter::~OutputPrinter() { end(); }
 
 void OutputPrinter::add(net::OutputText text) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (ending_) return;
   queue_.push_back(std::move(text));
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
@@ -33,24 +33,26 @@ void OutputPrinter::add(net::OutputText text) {
 }
 
 void OutputPrinter::drained(NodeId node) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   drained_.insert(node);
   drained_changed_.notify_all();
 }
 
 void OutputPrinter::node_lost(NodeId node) { drained(node); }
 
+bool OutputPrinter::all_drained(const std::vector<NodeId>& nodes) const {
+  const auto is_drained = [&](NodeId node) MANTA_REQUIRES(mutex_) { return drained_.contains(node); };
+  return is_drained(own_) && std::all_of(nodes.begin(), nodes.end(), is_drained);
+}
+
 void OutputPrinter::wait_drained(const std::vector<NodeId>& nodes, std::chrono::steady_clock::time_point deadline) {
-  std::unique_lock lock(mutex_);
-  drained_changed_.wait_until(lock, deadline, [&] {
-    return drained_.contains(own_) &&
-           std::all_of(nodes.begin(), nodes.end(), [&](NodeId node) { return drained_.contains(node); });
-  });
+  const MutexLock lock(mutex_);
+  while (!all_drained(nodes) && drained_changed_.wait_until(mutex_, deadline)) continue;
 }
 
 void OutputPrinter::end() {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     ending_ = true;
   }
   events_.notify_all();
@@ -65,13 +67,14 @@ void OutputPrinter::run() {
   for (bool ending = false; !ending;) {
     std::deque<net::OutputText> texts;
     {
-      std::unique_lock lock(mutex_);
-      const auto ready = [&] { return !queue_.empty() || ending_; };
+      const MutexLock lock(mutex_);
       const OutputFolder::Time next = folder_.next_end();
-      if (next == OutputFolder::kNever) {
-        events_.wait(lock, ready);
-      } else {
-        events_.wait_until(lock, start_ + next, ready);
+      while (queue_.empty() && !ending_) {
+        if (next == OutputFolder::kNever) {
+          events_.wait(mutex_);
+        } else if (!events_.wait_until(mutex_, start_ + next)) {
+          break;
+        }
       }
       texts.swap(queue_);
       ending = ending_;

@@ -10,11 +10,9 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -22,6 +20,7 @@
 
 #include <manta/ids.h>
 
+#include "core/base/mutex.h"
 #include "core/client/output_folder.h"
 #include "core/net/messages.h"
 
@@ -53,6 +52,7 @@ class OutputPrinter {
   void run();
   void print(net::OutputText text, std::vector<OutputFolder::Line>& shown);
   void write(const std::vector<OutputFolder::Line>& lines);
+  bool all_drained(const std::vector<NodeId>& nodes) const MANTA_REQUIRES(mutex_);
   OutputFolder::Time now() const { return std::chrono::steady_clock::now() - start_; }
 
   const NodeId own_;
@@ -61,12 +61,12 @@ class OutputPrinter {
   const bool colour_[2];  // stdout, stderr
   OutputFolder folder_;   // the thread's
 
-  std::mutex mutex_;
-  std::condition_variable events_;
-  std::condition_variable drained_changed_;
-  std::deque<net::OutputText> queue_;
-  std::set<NodeId> drained_;
-  bool ending_ = false;
+  Mutex mutex_;
+  CondVar events_;
+  CondVar drained_changed_;
+  std::deque<net::OutputText> queue_ MANTA_GUARDED_BY(mutex_);
+  std::set<NodeId> drained_ MANTA_GUARDED_BY(mutex_);
+  bool ending_ MANTA_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -1,14 +1,15 @@
 #include "core/client/pins.h"
 
 #include <map>
-#include <mutex>
 #include <utility>
+
+#include "core/base/mutex.h"
 
 namespace manta::client {
 
 struct Pins::Table {
-  std::mutex mutex;
-  std::map<owner::StoredLocation, std::weak_ptr<const Pin>> live;
+  Mutex mutex;
+  std::map<owner::StoredLocation, std::weak_ptr<const Pin>> live MANTA_GUARDED_BY(mutex);
 };
 
 struct Pins::Pin {
@@ -21,7 +22,7 @@ struct Pins::Pin {
       std::shared_ptr<Table> t)
       : location(at), view(std::move(v)), entry(std::move(e)), table(std::move(t)) {}
   ~Pin() {
-    const std::lock_guard guard(table->mutex);
+    const MutexLock guard(table->mutex);
     const auto it = table->live.find(location);
     if (it == table->live.end() || !it->second.expired()) return;  // a reader came since, and has forgotten for us
     table->live.erase(it);
@@ -36,7 +37,7 @@ Pins::Pins() : table_(std::make_shared<Table>()) {}
 std::shared_ptr<const void> Pins::pin(const owner::StoredLocation& location,
                                       std::shared_ptr<const store::ArenaView> view,
                                       std::shared_ptr<owner::Entry> entry) {
-  const std::lock_guard guard(table_->mutex);
+  const MutexLock guard(table_->mutex);
   const auto [known, is_first] = table_->live.try_emplace(location);
   if (!is_first) {
     if (auto pin = known->second.lock()) return pin;
@@ -48,7 +49,7 @@ std::shared_ptr<const void> Pins::pin(const owner::StoredLocation& location,
 }
 
 bool Pins::is_read(const owner::StoredLocation& location) const {
-  const std::lock_guard guard(table_->mutex);
+  const MutexLock guard(table_->mutex);
   const auto it = table_->live.find(location);
   return it != table_->live.end() && !it->second.expired();
 }

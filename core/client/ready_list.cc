@@ -47,7 +47,7 @@ std::vector<owner::Entry*> ReadyList::clear() {
 
 void Client::watch(ReadyList& list, owner::Entry& entry, std::uint64_t token) {
   detail::retain(&entry);
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   const std::size_t place = list.add(entry, token);
   if (entry.phase == owner::Phase::resolved) return list.resolved(place);
   entry.watched = true;
@@ -56,14 +56,14 @@ void Client::watch(ReadyList& list, owner::Entry& entry, std::uint64_t token) {
 }
 
 void Client::take_ready(ReadyList& list, std::vector<std::uint64_t>& tokens, std::vector<owner::Entry*>& entries) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   drain();
   list.take(tokens, entries);
 }
 
 // As prepare_to_sleep_awaiting: from now on the background thread looks for results, or a thread that waits.
 bool Client::arm(ReadyList& list) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   drain();
   return prepare_sleep() && list.arm();
 }
@@ -71,7 +71,7 @@ bool Client::arm(ReadyList& list) {
 void Client::unwatch(ReadyList& list) {
   std::vector<owner::Entry*> entries;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     entries = list.clear();
     for (owner::Entry* entry : entries) {
       const auto it = ready_watchers_.find(entry);

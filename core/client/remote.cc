@@ -13,7 +13,7 @@ constexpr std::uint64_t kBroughtAheadBytes = 64 << 20;
 }  // namespace
 
 std::vector<net::NodeOfCluster> Client::nodes() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return nodes_;
 }
 
@@ -21,7 +21,7 @@ std::vector<net::NodeOfCluster> Client::nodes() {
 
 void Client::ask_for(std::span<detail::EntryHead* const> entries) {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     for (detail::EntryHead* head : entries) {
       auto& entry = static_cast<owner::Entry&>(*head);
       if (!entry.owned && !entry.resolved.load(std::memory_order_relaxed)) owner_->tasks().want(entry);
@@ -31,13 +31,13 @@ void Client::ask_for(std::span<detail::EntryHead* const> entries) {
 }
 
 bool Client::lies_elsewhere(const owner::Entry& entry) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return location_elsewhere(entry) != nullptr;
 }
 
 // The lock is kept: as long as an entry says that its value lies there, the copy is needed (BLOCKS-3).
 void Client::bring(std::span<detail::EntryHead* const> entries) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   std::uint64_t bytes = 0;
   for (detail::EntryHead* head : entries) {
     const owner::StoredLocation* location = location_elsewhere(static_cast<owner::Entry&>(*head));
@@ -96,7 +96,7 @@ bool Client::moved_on(const owner::Entry& entry, const owner::StoredLocation& fr
   const auto deadline = Clock::now() + std::chrono::seconds(2);
   for (;;) {
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       if (node_gone_) return false;
       if (entry.value.kind() != owner::Value::Kind::stored || entry.value.stored() != from) return true;
       const bool alive =
@@ -117,7 +117,7 @@ MessageLink& Client::message_link(ClientId worker) {
 }
 
 void Client::on_granted_elsewhere(const net::Granted& granted) {
-  std::unique_lock guard(mutex_);
+  MutexLock guard(mutex_);
   MessageLink* link = &message_link(granted.worker);
   link->lease = granted.lease;
   if (granted.shape >= owner::kFirstActor) {

@@ -9,7 +9,7 @@ BlockCopy::~BlockCopy() {
 }
 
 Result<std::shared_ptr<const BlockCopy>> RemoteBlocks::get(const owner::StoredLocation& location) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const auto [it, fresh] = blocks_.try_emplace(location);
   Block& block = it->second;
   ++block.readers;
@@ -22,7 +22,7 @@ Result<std::shared_ptr<const BlockCopy>> RemoteBlocks::get(const owner::StoredLo
     request_(id, location);
     lock.lock();
   }
-  arrived_.wait(lock, [&] { return block.copy.has_value() || closed_; });
+  while (!block.copy && !closed_) arrived_.wait(mutex_);
   auto copy = block.copy ? *block.copy
                          : Result<std::shared_ptr<const BlockCopy>>(fail(
                                ErrorCode::object_lost, "the object is on another node, and the runtime has ended"));
@@ -34,7 +34,7 @@ Result<std::shared_ptr<const BlockCopy>> RemoteBlocks::get(const owner::StoredLo
 void RemoteBlocks::ask(const owner::StoredLocation& location) {
   std::uint64_t id = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_) return;
     const auto [it, fresh] = blocks_.try_emplace(location);
     if (!fresh) return;
@@ -46,7 +46,7 @@ void RemoteBlocks::ask(const owner::StoredLocation& location) {
 }
 
 void RemoteBlocks::arrived(std::uint64_t id, const std::string& why, Fd memory) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto asked = by_id_.find(id);
   if (asked == by_id_.end()) return;
   const auto it = blocks_.find(asked->second);
@@ -73,7 +73,7 @@ void RemoteBlocks::arrived(std::uint64_t id, const std::string& why, Fd memory) 
 
 void RemoteBlocks::forget(const owner::StoredLocation& location) {
   std::optional<Result<std::shared_ptr<const BlockCopy>>> unmapped_later;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = blocks_.find(location);
   if (it == blocks_.end()) return;
   if (it->second.readers > 0) {
@@ -86,7 +86,7 @@ void RemoteBlocks::forget(const owner::StoredLocation& location) {
 
 void RemoteBlocks::close() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
   }
   arrived_.notify_all();

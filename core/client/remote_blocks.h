@@ -8,12 +8,10 @@
 // Threading: any thread; get() blocks. Ownership: copies live with their readers, and until they are forgotten.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +19,7 @@
 #include <manta/error.h>
 
 #include "core/base/fd.h"
+#include "core/base/mutex.h"
 #include "core/owner/value.h"
 
 namespace manta::client {
@@ -56,12 +55,12 @@ class RemoteBlocks {
   };
 
   std::function<void(std::uint64_t, const owner::StoredLocation&)> request_;
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::uint64_t next_ = 1;
-  std::map<owner::StoredLocation, Block> blocks_;
-  std::map<std::uint64_t, owner::StoredLocation> by_id_;  // asked for
-  bool closed_ = false;
+  Mutex mutex_;
+  CondVar arrived_;
+  std::uint64_t next_ MANTA_GUARDED_BY(mutex_) = 1;
+  std::map<owner::StoredLocation, Block> blocks_ MANTA_GUARDED_BY(mutex_);
+  std::map<std::uint64_t, owner::StoredLocation> by_id_ MANTA_GUARDED_BY(mutex_);  // asked for
+  bool closed_ MANTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace manta::client

@@ -1,9 +1,9 @@
 #include "core/client/retired.h"
 
 #include <map>
-#include <mutex>
 #include <utility>
 
+#include "core/base/mutex.h"
 #include "core/client/client.h"
 
 namespace manta::client {
@@ -11,9 +11,9 @@ namespace manta::client {
 namespace {
 
 struct Registry {
-  std::mutex mutex;                                     // taken before a client's lock
-  std::map<const detail::EntryHead*, Client*> entries;  // a retired client makes no new ones
-  std::map<Client*, std::unique_ptr<Client>> clients;
+  Mutex mutex;                                                                  // taken before a client's lock
+  std::map<const detail::EntryHead*, Client*> entries MANTA_GUARDED_BY(mutex);  // a retired client makes no new ones
+  std::map<Client*, std::unique_ptr<Client>> clients MANTA_GUARDED_BY(mutex);
 };
 
 // Never destroyed: Refs with static storage duration may end later than anything here.
@@ -28,7 +28,7 @@ std::atomic<bool> Retired::any_{false};
 
 void Retired::add(std::unique_ptr<Client> client) {
   Registry& r = registry();
-  const std::lock_guard guard(r.mutex);
+  const MutexLock guard(r.mutex);
   for (const detail::EntryHead* entry : client->live_entries()) r.entries.emplace(entry, client.get());
   if (!client->any_live()) return;
   client->keep_own_objects();
@@ -39,7 +39,7 @@ void Retired::add(std::unique_ptr<Client> client) {
 
 Client* Retired::find(const detail::EntryHead* entry) {
   Registry& r = registry();
-  const std::lock_guard guard(r.mutex);
+  const MutexLock guard(r.mutex);
   const auto it = r.entries.find(entry);
   return it == r.entries.end() ? nullptr : it->second;
 }
@@ -47,7 +47,7 @@ Client* Retired::find(const detail::EntryHead* entry) {
 bool Retired::release(detail::EntryHead* entry) noexcept {
   Registry& r = registry();
   std::unique_ptr<Client> unused;  // freed without the lock
-  const std::lock_guard guard(r.mutex);
+  const MutexLock guard(r.mutex);
   const auto it = r.entries.find(entry);
   if (it == r.entries.end()) return false;
   Client* client = it->second;

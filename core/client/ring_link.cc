@@ -52,6 +52,7 @@ bool RingLink::push(owner::Entry& entry) {
   }
   ring_.publish(*record);
   back_ = position + 1;
+  client_.lock().assert_held();
   client_.activate(*this);
   return true;
 }
@@ -74,6 +75,7 @@ bool RingLink::fill(Record& record, const owner::Entry& entry, std::uint64_t& bl
   if (entry.ref_mask != 0 || !label.bytes.empty()) {
     record.flags |= Record::kHasRefs;
     const auto part_for = [&](owner::Entry& reference) {
+      client_.lock().assert_held();
       RequestPart part = part_of(reference.value);
       if (part.stored) part.object = client_.wire_ref(reference);
       return part;
@@ -112,6 +114,7 @@ bool RingLink::place(Record& record, std::size_t size, std::uint64_t& block, Fil
     fill(record.payload);
     return true;
   }
+  client_.lock().assert_held();
   auto room = client_.allocate_to_push(size);
   if (!room) return false;
   fill(room->data);
@@ -127,6 +130,7 @@ void RingLink::refer(Record& record, const net::BlockRef& block) {
 }
 
 void RingLink::forget(std::uint64_t position) {
+  client_.lock().assert_held();
   const std::size_t index = position % net::kRingRecords;
   entries_[index] = nullptr;
   if (!blocks_.empty() && blocks_[index] != kNoBlock) {
@@ -159,6 +163,7 @@ bool RingLink::take_back(owner::Entry& entry) {
 }
 
 owner::Entry* RingLink::next_lost() {
+  client_.lock().assert_held();
   while (!stragglers_.empty()) {
     const Straggler straggler = stragglers_.front();
     stragglers_.erase(stragglers_.begin());
@@ -216,6 +221,7 @@ void RingLink::pass_running() {
 }
 
 owner::Entry* RingLink::pop_straggler(owner::Outcome& outcome) {
+  client_.lock().assert_held();
   const auto done = std::find_if(stragglers_.begin(), stragglers_.end(),
                                  [&](const Straggler& each) { return ring_.straggler_done(each.index); });
   if (done == stragglers_.end()) return nullptr;

@@ -15,7 +15,7 @@ SharedValues::Kept* SharedValues::look_up(const ObjectId& object, const void* ty
 }
 
 std::shared_ptr<const void> SharedValues::find(const ObjectId& object, const void* type, Time now) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   Kept* const kept = look_up(object, type);
   if (kept == nullptr) return nullptr;
   kept->used = now;
@@ -25,7 +25,7 @@ std::shared_ptr<const void> SharedValues::find(const ObjectId& object, const voi
 std::shared_ptr<const void> SharedValues::keep(const ObjectId& object, const void* type,
                                                std::shared_ptr<const void> value, std::size_t size_bytes, Time now) {
   std::vector<Kept> dropped;  // ends after the lock: destructors may be the user's
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (Kept* const before = look_up(object, type); before != nullptr) {
     before->used = now;
     return before->value;
@@ -43,7 +43,7 @@ std::shared_ptr<const void> SharedValues::keep(const ObjectId& object, const voi
 
 SharedValues::Time SharedValues::expire(Time now) {
   std::vector<Kept> dropped;
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   for (Kept& kept : kept_) {
     if (kept.value.use_count() > 1) kept.used = now;
   }

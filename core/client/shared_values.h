@@ -9,10 +9,11 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include <manta/ids.h>
+
+#include "core/base/mutex.h"
 
 namespace manta::client {
 
@@ -38,10 +39,10 @@ class SharedValues {
     std::size_t size_bytes;
     Time used;
   };
-  Kept* look_up(const ObjectId& object, const void* type);
+  Kept* look_up(const ObjectId& object, const void* type) MANTA_REQUIRES(mutex_);
 
-  std::mutex mutex_;
-  std::vector<Kept> kept_;  // the one that was used last is the last
+  Mutex mutex_;
+  std::vector<Kept> kept_ MANTA_GUARDED_BY(mutex_);  // the one that was used last is the last
 };
 
 }  // namespace manta::client

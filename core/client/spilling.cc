@@ -87,38 +87,40 @@ void Client::spill_failed(const Error& error) {
 
 // What others could make. Never in the thread that reads the node's messages.
 std::uint64_t Client::ask_for_space(std::uint64_t bytes) {
-  std::unique_lock lock(spilling_.mutex);
-  const std::uint64_t number = ++spilling_.last_number;
-  spilling_.answers[number] = std::nullopt;
+  MutexLock lock(space_answers_.mutex);
+  const std::uint64_t number = ++space_answers_.last_number;
+  space_answers_.answers[number] = std::nullopt;
   lock.unlock();
   send(net::NeedSpace{number, bytes});
   lock.lock();
-  spilling_.arrived.wait_for(lock, kAnswerWithin,
-                             [&] { return spilling_.closed || spilling_.answers[number].has_value(); });
-  const std::uint64_t made = spilling_.answers[number].value_or(0);
-  spilling_.answers.erase(number);
+  const Clock::time_point deadline = Clock::now() + kAnswerWithin;
+  const std::optional<std::uint64_t>& answer = space_answers_.answers[number];
+  while (!space_answers_.closed && !answer && space_answers_.arrived.wait_until(space_answers_.mutex, deadline))
+    continue;
+  const std::uint64_t made = answer.value_or(0);
+  space_answers_.answers.erase(number);
   return made;
 }
 
 void Client::on_space_made(const net::SpaceMade& made) {
   {
-    const std::lock_guard guard(spilling_.mutex);
-    const auto it = spilling_.answers.find(made.number);
-    if (it != spilling_.answers.end()) it->second = made.bytes;
+    const MutexLock guard(space_answers_.mutex);
+    const auto it = space_answers_.answers.find(made.number);
+    if (it != space_answers_.answers.end()) it->second = made.bytes;
   }
-  spilling_.arrived.notify_all();
+  space_answers_.arrived.notify_all();
 }
 
 void Client::no_more_space() {
   {
-    const std::lock_guard guard(spilling_.mutex);
-    spilling_.closed = true;
+    const MutexLock guard(space_answers_.mutex);
+    space_answers_.closed = true;
   }
-  spilling_.arrived.notify_all();
+  space_answers_.arrived.notify_all();
 }
 
 Result<store::Block> Client::allocate(std::uint64_t size_bytes) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto block = arena().allocate(size_bytes);
   if (block || size_bytes > page_->store_capacity_bytes || !spills()) return block;
   const std::uint64_t wanted = portion(size_bytes, page_->store_capacity_bytes);
@@ -192,8 +194,8 @@ bool Client::restore(owner::Entry& entry) {
 void Client::restore_to_read(owner::Entry& entry, std::uint64_t size_bytes) {
   const auto block = allocate(size_bytes);
   if (!block) throw_error(block.error().with_context("an object that was spilled"));
-  arena_->prepare(*block);
-  const std::lock_guard guard(mutex_);
+  prepare(*block);
+  const MutexLock guard(mutex_);
   if (entry.value.kind() == owner::Value::Kind::spilled) {
     read_back(entry, *block);
   } else {  // another thread was faster
@@ -206,7 +208,7 @@ void Client::free_spilled(const owner::SpilledExtent& extent) { spilling_.file->
 void Client::make_space(const net::MakeSpace& make) {
   std::uint64_t made = 0;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     drain();  // results that no thread has drained yet are objects too
     made = spill(make.bytes, Press::yes);
   }

@@ -35,7 +35,7 @@ bool Stalls::look(const owner::Owner& owner, Clock::time_point now, const std::s
 }
 
 std::uint64_t Stalls::note(const std::string& label, std::uint64_t waiting, bool line) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   questions_[++last_] = {label, waiting, line, std::nullopt};
   return last_;
 }
@@ -53,7 +53,7 @@ void Stalls::say_space(const std::string& label, std::uint64_t bytes, const std:
 void Stalls::answered(const net::Waits& answer) {
   std::string line;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     const auto it = questions_.find(answer.request);
     if (it == questions_.end()) return;
     Question& question = it->second;
@@ -72,9 +72,11 @@ net::Waits Stalls::answer_to(net::WhyWaits question) {
   question.request = note(question.label, 1, false);
   question.line = false;
   edge_.ask(question);
-  std::unique_lock lock(mutex_);
-  answered_.wait_for(lock, kAnswered, [&] { return closed_ || questions_[question.request].answer.has_value(); });
-  net::Waits answer = questions_[question.request].answer.value_or(net::Waits{});
+  const Clock::time_point deadline = Clock::now() + kAnswered;
+  const MutexLock lock(mutex_);
+  const std::optional<net::Waits>& answered = questions_[question.request].answer;
+  while (!closed_ && !answered && answered_.wait_until(mutex_, deadline)) continue;
+  net::Waits answer = answered.value_or(net::Waits{});
   questions_.erase(question.request);
   return answer;
 }
@@ -92,7 +94,7 @@ std::string Stalls::holders_of_store() {
 
 void Stalls::close() {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     closed_ = true;
   }
   answered_.notify_all();

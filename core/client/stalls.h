@@ -5,14 +5,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 
+#include "core/base/mutex.h"
 #include "core/net/messages.h"
 #include "core/owner/owner.h"
 #include "core/owner/unmet.h"
@@ -55,11 +54,11 @@ class Stalls {
   Edge edge_;
   owner::UnmetDemand unmet_;
   Clock::time_point next_look_;
-  std::mutex mutex_;
-  std::condition_variable answered_;
-  std::map<std::uint64_t, Question> questions_;
-  std::uint64_t last_ = 0;
-  bool closed_ = false;
+  Mutex mutex_;
+  CondVar answered_;
+  std::map<std::uint64_t, Question> questions_ MANTA_GUARDED_BY(mutex_);
+  std::uint64_t last_ MANTA_GUARDED_BY(mutex_) = 0;
+  bool closed_ MANTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace manta::client

@@ -25,7 +25,7 @@ bool Client::await_streams(std::span<detail::EntryHead* const> tasks, std::size_
   std::vector<const owner::IncomingStream*> streams;
   const auto ready = [](const owner::IncomingStream* s) { return s->ready.load(std::memory_order_acquire); };
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     drain();
     for (detail::EntryHead* task : tasks) {
       auto& entry = *static_cast<owner::Entry*>(task);
@@ -44,7 +44,7 @@ StreamStep Client::take_item(owner::Entry& task, owner::IncomingStream::Item& it
                              detail::Deadline deadline) {
   for (bool waited = false;;) {
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       const Taken taken = owner_->streams().take_item(task, item);
       if (taken == Taken::item) {
         if (as_object) item.entry = owner_->streams().item_object(task, std::move(item));
@@ -62,7 +62,7 @@ StreamStep Client::take_item(owner::Entry& task, owner::IncomingStream::Item& it
 }
 
 void Client::drop_stream(owner::Entry& task) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   owner_->streams().drop(task);
 }
 

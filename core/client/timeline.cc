@@ -85,7 +85,7 @@ void Timeline::create_file() {
 void Timeline::start(std::string_view process, std::atomic<bool>& unwritten) {
   const char* path = path_from_environment();
   if (path == nullptr) return;
-  auto* timeline = new Timeline(path);
+  auto* timeline = new Timeline(path, unwritten);
   timeline->file_ = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (timeline->file_ < 0) {
     say("cannot write " + timeline->path_ + ": " + std::strerror(errno));
@@ -96,7 +96,6 @@ void Timeline::start(std::string_view process, std::atomic<bool>& unwritten) {
   ::flock(timeline->file_, LOCK_EX);
   if (::fstat(timeline->file_, &status) == 0 && status.st_size == 0) (void)!::write(timeline->file_, "[\n", 2);
   ::flock(timeline->file_, LOCK_UN);
-  timeline->unwritten_ = &unwritten;
   timeline->before_ = std::exchange(last_, timeline);
   current_.store(timeline, std::memory_order_release);
   timeline->add(event('M', "process_name", Time()) + ",\"args\":{\"name\":\"" + json_escaped(process) + "\"}}");
@@ -106,7 +105,7 @@ void Timeline::finish() {
   Timeline* timeline = current_.exchange(nullptr);
   if (timeline == nullptr) return;
   {
-    const std::lock_guard guard(timeline->mutex_);
+    const MutexLock guard(timeline->mutex_);
     timeline->lines_ += event('i', "end", Clock::now()) + ",\"s\":\"p\"}\n]\n";
     timeline->write();
   }
@@ -150,18 +149,18 @@ void Timeline::happened(std::string_view what) {
 }
 
 void Timeline::flush() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (!lines_.empty()) write();
 }
 
 void Timeline::forget_flag() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   write();
   unwritten_ = &own_flag_;
 }
 
 void Timeline::add(std::string event) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (lines_.empty()) *unwritten_ = true;
   lines_ += event;
   lines_ += ",\n";

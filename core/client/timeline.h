@@ -16,11 +16,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 
 #include <manta/ids.h>
+
+#include "core/base/mutex.h"
 
 namespace manta::client {
 
@@ -55,9 +56,9 @@ class Timeline {
   void flush();
 
  private:
-  explicit Timeline(std::string path) : path_(std::move(path)) {}
+  Timeline(std::string path, std::atomic<bool>& unwritten) : path_(std::move(path)), unwritten_(&unwritten) {}
   void add(std::string event);
-  void write();
+  void write() MANTA_REQUIRES(mutex_);
 
   static std::atomic<Timeline*> current_;
   static Timeline* last_;  // all that were ever started can be reached from it: none is a leak
@@ -65,10 +66,10 @@ class Timeline {
   const std::string path_;
   int file_ = -1;
   std::atomic<bool> own_flag_{false};
-  std::mutex mutex_;  // of what follows
-  std::atomic<bool>* unwritten_ = &own_flag_;
-  std::string lines_;
-  Time flushed_at_;
+  Mutex mutex_;
+  std::atomic<bool>* unwritten_ MANTA_GUARDED_BY(mutex_);
+  std::string lines_ MANTA_GUARDED_BY(mutex_);
+  Time flushed_at_ MANTA_GUARDED_BY(mutex_);
 };
 
 // The text of a name inside a JSON string.

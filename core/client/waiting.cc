@@ -87,7 +87,7 @@ bool Client::drain() {
 // CLIENT-2. False: a result is there already.
 bool Client::prepare_sleep() {
   bool quiet = true;
-  std::erase_if(active_, [&](RingLink* link) {
+  std::erase_if(active_, [&](RingLink* link) MANTA_REQUIRES(mutex_) {
     if (!quiet || !link->stop_looking()) {
       quiet = false;
       return false;
@@ -121,7 +121,7 @@ bool Client::poll(Predicate done, detail::Deadline deadline) {
   for (std::uint32_t n = 0;; ++n) {
     bool shares_cpu = false;
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       progress = drain() || progress;
       if (!progress) shares_cpu = waits_for_this_cpu();
     }
@@ -160,7 +160,7 @@ bool Client::wait_until(Predicate done, detail::Deadline deadline) {
     }
     std::uint32_t seen = 0;
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       drain();
       if (over()) continue;
       seen = bell.rings.load(std::memory_order_seq_cst);
@@ -187,7 +187,7 @@ bool Client::wait_for(const std::function<bool()>& done, detail::Deadline deadli
 bool Client::wait_resolved(owner::Entry& entry, detail::Deadline deadline) {
   const auto done = [&] { return entry.resolved.load(std::memory_order_acquire); };
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     drain();
     if (done()) {
       if (waiters_.load(std::memory_order_relaxed) > 0) slot().replies.wake();  // CLIENT-2
@@ -206,7 +206,7 @@ std::string Client::why_waits(const owner::Entry& entry) {
   owner::Obstacle obstacle;
   net::WhyWaits question;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     drain();
     obstacle = owner_->obstacle(entry);
     if (obstacle.demand) question.where = owner_->where_of(*obstacle.demand);
@@ -228,30 +228,31 @@ std::size_t Client::wait_any(std::span<detail::EntryHead* const> entries, std::s
   Completions completions;
   add_completions(completions, entries);
   try {
-    wait_until([&] { return completions.ready.size() >= count; }, deadline);
+    wait_until([&] { return completions.count.load(std::memory_order_acquire) >= count; }, deadline);
   } catch (const Error&) {
     remove_completions(completions);
     throw;
   }
   remove_completions(completions);
-  return completions.ready.size();
+  return completions.count.load(std::memory_order_relaxed);
 }
 
 std::size_t Client::next_completion(Completions& completions) {
-  wait_until([&] { return completions.ready.size() > completions.taken; }, detail::Deadline::max());
-  const std::lock_guard guard(mutex_);
+  const auto any = [&] { return completions.count.load(std::memory_order_acquire) > completions.taken; };
+  wait_until(any, detail::Deadline::max());
+  const MutexLock guard(mutex_);
   return completions.ready[completions.taken++];
 }
 
 void Client::add_completions(Completions& completions, std::span<detail::EntryHead* const> heads) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   completions.entries.reserve(heads.size());
   for (std::size_t i = 0; i < heads.size(); ++i) {
     auto* entry = static_cast<owner::Entry*>(heads[i]);
     detail::retain(entry);
     completions.entries.push_back(entry);
     if (entry->phase == owner::Phase::resolved) {
-      completions.ready.push_back(i);
+      completions.add(i);
       entry->seen = true;  // a failure is no surprise to the caller
     } else {
       entry->watched = true;
@@ -263,7 +264,7 @@ void Client::add_completions(Completions& completions, std::span<detail::EntryHe
 
 void Client::remove_completions(Completions& completions) {
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     for (owner::Entry* entry : completions.entries) {
       const auto it = watchers_.find(entry);
       if (it == watchers_.end()) continue;
@@ -295,7 +296,7 @@ bool Client::run_here(owner::Entry& entry) {
   TaskInput input;
   RunningTask running(RunningTask::Place::stack);
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     if (entry.phase == owner::Phase::waiting && fits_here(entry)) {
       const std::vector<owner::Entry*> references = entry.extra->references;
       for (owner::Entry* reference : references) detail::retain(reference);
@@ -337,7 +338,7 @@ bool Client::run_here(owner::Entry& entry) {
   }
   input = {};
   for (owner::Entry* imported : context.imported) detail::release(imported);  // covered by our own holds
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   running_tasks_.leave(running);
   owner_->finished(entry, std::move(outcome));
   return true;
@@ -346,7 +347,7 @@ bool Client::run_here(owner::Entry& entry) {
 // --- the background thread
 
 void Client::wake_background() {
-  const std::lock_guard guard(background_mutex_);
+  const MutexLock guard(background_mutex_);
   if (!background_parked_.load() || background_stop_) return;
   background_parked_ = false;
   if (!background_.joinable()) {
@@ -363,7 +364,7 @@ void Client::background() {
     bool asleep_on_bell = false;
     std::uint32_t seen = 0;
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_tick);
       last_tick += passed;
       owner_->tick(page_->others_wait.load(std::memory_order_relaxed),
@@ -376,7 +377,7 @@ void Client::background() {
         asleep_on_bell = prepare_sleep();
       }
       if ((!owner_->busy() && !stalls) || node_gone_) {
-        const std::lock_guard background_guard(background_mutex_);
+        const MutexLock background_guard(background_mutex_);
         background_parked_ = true;
       }
     }
@@ -384,25 +385,29 @@ void Client::background() {
     if (asleep_on_bell && !background_parked_.load()) {
       // CLIENT-1: no thread waits, so this one takes in the results. Ticks stay kTick apart.
       while (Clock::now() < next && bell.sleep(seen, next)) {
-        const std::lock_guard guard(mutex_);
+        const MutexLock guard(mutex_);
         if (waiters_ > 0) break;
         drain();
         seen = bell.rings.load(std::memory_order_seq_cst);
         if (!prepare_sleep()) seen = bell.rings.load(std::memory_order_seq_cst) - 1;
       }
     }
-    std::unique_lock guard(background_mutex_);
-    if (!background_parked_) background_wake_.wait_until(guard, next, [&] { return background_stop_; });
+    MutexLock guard(background_mutex_);
+    if (!background_parked_) {
+      while (!background_stop_ && background_wake_.wait_until(background_mutex_, next)) continue;
+    }
     const bool parked = background_parked_.load();
-    const auto needed = [&] { return background_stop_ || !background_parked_.load(); };
-    while (!needed()) {
+    while (!background_stop_ && background_parked_.load()) {
       guard.unlock();
       const Clock::time_point expiry = shared_values_.expire(Clock::now());
       guard.lock();
-      if (expiry == Clock::time_point::max())
-        background_wake_.wait(guard, needed);
-      else
-        background_wake_.wait_until(guard, expiry, needed);
+      while (!background_stop_ && background_parked_.load()) {
+        if (expiry == Clock::time_point::max()) {
+          background_wake_.wait(background_mutex_);
+        } else if (!background_wake_.wait_until(background_mutex_, expiry)) {
+          break;
+        }
+      }
     }
     if (parked) last_tick = Clock::now();
     if (background_stop_) return;

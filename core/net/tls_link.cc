@@ -145,6 +145,7 @@ TlsLink::TlsLink(Stream stream, std::string peer, LinkLimits limits)
     : stream_(std::move(stream)), peer_(std::move(peer)), limits_(limits), timer_(stream_.get_executor()) {}
 
 void TlsLink::start(OnFrame on_frame, OnEnd on_end, OnQueue on_queue) {
+  loop_thread_.assert_current();
   on_frame_ = std::move(on_frame);
   on_end_ = std::move(on_end);
   on_queue_ = std::move(on_queue);
@@ -157,6 +158,7 @@ void TlsLink::start(OnFrame on_frame, OnEnd on_end, OnQueue on_queue) {
 // --- sending
 
 Result<void> TlsLink::send(std::uint8_t kind, std::span<const std::byte> payload) {
+  loop_thread_.assert_current();
   if (payload.size() > limits_.max_message_bytes) {
     return fail(ErrorCode::invalid_argument, "a message of " + std::to_string(payload.size()) + " bytes to " + peer_ +
                                                  "; at most " + std::to_string(limits_.max_message_bytes) +
@@ -214,6 +216,7 @@ void TlsLink::write() {
 }
 
 void TlsLink::leave(const std::string& last_words) {
+  loop_thread_.assert_current();
   if (!open_ || leaving_) return;
   leaving_ = true;
   queue(kLastWords, std::as_bytes(std::span(last_words).first(std::min(last_words.size(), kMaxLastWords))));
@@ -236,6 +239,7 @@ void TlsLink::read() {
 }
 
 void TlsLink::resume() {
+  loop_thread_.assert_current();
   if (!open_ || !paused_) return;
   paused_ = false;
   heard_ = Clock::now();
@@ -245,6 +249,7 @@ void TlsLink::resume() {
 }
 
 void TlsLink::take_frames() {
+  loop_thread_.assert_current();
   std::size_t wanted = kHeadBytes;
   while (!paused_ && in_end_ - in_begin_ >= kHeadBytes) {
     std::uint32_t length = 0;
@@ -299,6 +304,7 @@ void TlsLink::take_frames() {
 // --- life
 
 void TlsLink::beat() {
+  loop_thread_.assert_current();
   const auto now = Clock::now();
   const bool stood_still = now - last_beat_ > limits_.beat + limits_.silence / 2;
   if (stood_still || paused_) heard_ = now;  // LINK-4, LINK-6
@@ -315,6 +321,7 @@ void TlsLink::beat() {
 }
 
 void TlsLink::close() {
+  loop_thread_.assert_current();
   if (!open_) return;
   open_ = false;
   timer_.cancel();

@@ -35,6 +35,7 @@
 
 #include <manta/error.h>
 
+#include "core/base/loop_thread.h"
 #include "core/net/cluster_secret.h"
 
 namespace manta::net {
@@ -104,6 +105,7 @@ class TlsLink : public std::enable_shared_from_this<TlsLink> {
   void beat();
   void end(End how);
 
+  [[no_unique_address]] LoopThread loop_thread_;
   Stream stream_;
   std::string peer_;
   LinkLimits limits_;

@@ -130,6 +130,7 @@ std::unique_ptr<Cluster> Cluster::join(boost::asio::io_context& io, const NodeCo
 }
 
 void Cluster::start() {
+  loop_thread_.assert_current();
   started_ = true;
   for (const auto& node : first_nodes_) events_.node_up(node);
   for (const auto& view : first_views_) events_.view_changed(view);
@@ -197,6 +198,7 @@ void Cluster::introduced(NodeId id, Member& member, const link::Join& join) {
 }
 
 void Cluster::member_gone(NodeId id, const std::string& why) {
+  loop_thread_.assert_current();
   const auto it = members_.find(id);
   if (it == members_.end()) return;
   const std::unique_ptr<Member> gone = std::move(it->second);
@@ -209,6 +211,7 @@ void Cluster::member_gone(NodeId id, const std::string& why) {
 // --- frames
 
 void Cluster::on_frame(NodeId from, std::uint8_t kind, std::span<const std::byte> payload) {
+  loop_thread_.assert_current();
   if (kind == link::kRelayedFrame) return on_relayed(from, payload);
   if (kind != link::kMembershipFrame) return;  // of a later version
   auto message = link::decode_membership(payload);
@@ -289,12 +292,14 @@ void Cluster::on_relayed(NodeId from, std::span<const std::byte> payload) {
 // --- sending
 
 void Cluster::send(NodeId to, const link::Message& message) {
+  loop_thread_.assert_current();
   const auto it = members_.find(is_head() ? to : kHead);
   if (it == members_.end() || to == self_ || (is_head() && !it->second->node.node)) return;
   send_on(*it->second->link, link::kRelayedFrame, link::encode(self_, to, message));
 }
 
 void Cluster::tell(NodeId to, const link::Membership& message) {
+  loop_thread_.assert_current();
   const auto it = members_.find(is_head() ? to : kHead);
   if (it != members_.end()) send_on(*it->second->link, link::kMembershipFrame, link::encode(message));
 }
@@ -307,6 +312,7 @@ void Cluster::to_all_but(NodeId except, const link::Membership& message) {
 }
 
 void Cluster::publish(net::WireResources available, std::vector<link::Held> held) {
+  loop_thread_.assert_current();
   view_ = {self_, std::move(available), std::move(held)};
   if (publish_waits_ || same(view_, published_)) return;
   publish_waits_ = true;
@@ -323,6 +329,7 @@ void Cluster::send_view() {
 }
 
 void Cluster::leave(const std::string& last_words) {
+  loop_thread_.assert_current();
   leaving_ = true;
   if (listener_) listener_->close();
   for (const auto& [id, member] : members_) member->link->leave(last_words);

@@ -18,6 +18,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "core/base/loop_thread.h"
 #include "core/net/tls_link.h"
 #include "core/node/back_pressure.h"
 #include "core/node/link_messages.h"
@@ -93,6 +94,7 @@ class Cluster {
   void to_all_but(NodeId except, const link::Membership& message);
   void send_view();
 
+  [[no_unique_address]] LoopThread loop_thread_;
   boost::asio::io_context& io_;
   ClusterEvents& events_;
   BackPressure& pressure_;

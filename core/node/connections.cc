@@ -90,6 +90,7 @@ void Connections::watch(Connection& connection) {
 }
 
 void Connections::on_readable(Connection& connection) {
+  loop_thread_.assert_current();
   const ClientId id = connection.id;
   for (int n = 0; n < 64; ++n) {  // then others get a turn
     auto packet = connection.socket.try_receive();
@@ -153,6 +154,7 @@ void Connections::send_to_all(const net::NodeMessage& message) {
 
 void Connections::send_encoded(Connection& connection, std::vector<std::byte> message,
                                std::span<const int> descriptors) {
+  loop_thread_.assert_current();
   const bool waits_already = !connection.queue.empty();
   const auto wait = connection.queue.send(std::move(message), descriptors);
   if (!wait) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/loop_thread.h"
 #include "core/net/messages.h"
 #include "core/net/node_page.h"
 #include "core/node/back_pressure.h"
@@ -74,6 +75,7 @@ class Connections {
   void flush_later(Connection& connection, net::SendQueue::Wait wait);
   void cut_off(Connection& connection, const std::string& why);
 
+  [[no_unique_address]] LoopThread loop_thread_;
   boost::asio::io_context& io_;
   BackPressure& pressure_;
   ConnectionEvents& events_;

@@ -13,6 +13,7 @@ namespace manta::node {
 // --- membership
 
 void Daemon::Nodes::node_up(const net::NodeOfCluster& node) {
+  loop_thread.assert_current();
   log::info("node ", node.node, " (", node.host, ") joined");
   d.members_.push_back(node);
   d.connections_.send_to_all(net::NodeJoined{node});
@@ -22,25 +23,30 @@ void Daemon::Nodes::node_up(const net::NodeOfCluster& node) {
 }
 
 void Daemon::Nodes::node_down(NodeId node, const std::string& status) {
+  loop_thread.assert_current();
   d.head_ ? d.head_->node_left(node, status, d.now()) : node_died(node, status);
   d.tick();
 }
 
 void Daemon::Nodes::client_up(ClientId client) {
+  loop_thread.assert_current();
   if (d.head_) d.head_->client_joined(client, head::ClientKind::worker, d.now());
 }
 
 void Daemon::Nodes::client_down(ClientId client, const std::string& status) {
+  loop_thread.assert_current();
   d.head_ ? d.head_->client_left(client, status, d.now()) : client_died(client, status);
   d.tick();
 }
 
 void Daemon::Nodes::view_changed(const link::View& view) {
+  loop_thread.assert_current();
   if (d.head_) d.head_->view(view.node, net::resources_of(view.available));
   d.placement_.view_changed(view);
 }
 
 void Daemon::Nodes::head_gone(bool orderly, const std::string& why) {
+  loop_thread.assert_current();
   if (!orderly) {
     d.exit_status_ = 1;
     log::error("this node ends: it has lost the head's node: ", why);
@@ -82,6 +88,7 @@ void Daemon::Nodes::node_died(NodeId dead, const std::string& status) {
 // --- messages
 
 void Daemon::Nodes::message(NodeId from, link::Message message) {
+  loop_thread.assert_current();
   std::visit(Overloaded{
                  [&](const link::FromClient& m) { from_client(from, m); },
                  [&](const link::ForClient& m) { for_client(from, m); },

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "core/base/loop_thread.h"
 #include "core/node/daemon.h"
 
 namespace manta::node {
@@ -24,6 +25,8 @@ struct Daemon::Nodes final : ClusterEvents {
   void node_died(NodeId node, const std::string& status);
   // A message about placement groups, from the head or to it. False: it is about something else.
   void group_message(NodeId from, const link::Message& message);
+
+  [[no_unique_address]] LoopThread loop_thread;
 
  private:
   void from_client(NodeId from, const link::FromClient& m);

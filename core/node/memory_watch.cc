@@ -44,6 +44,7 @@ MemoryUse MemoryWatch::use() const {
 }
 
 void MemoryWatch::look() {
+  loop_thread_.assert_current();
   if (workers_.ending_for_memory()) return;
   const MemoryUse now = use();
   until_next_look_ = kLatest;

@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "core/base/loop_thread.h"
 #include "core/node/connections.h"
 #include "core/node/memory_monitor.h"
 #include "core/node/workers.h"
@@ -34,6 +35,7 @@ class MemoryWatch {
   MemoryUse use() const;
   void look();
 
+  [[no_unique_address]] LoopThread loop_thread_;
   boost::asio::steady_timer timer_;
   Limits limits_;
   Connections& connections_;

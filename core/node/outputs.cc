@@ -69,6 +69,7 @@ Outputs::Outputs(boost::asio::io_context& io, std::string host, Edge edge)
 Outputs::~Outputs() = default;
 
 std::array<Fd, 2> Outputs::open(ClientId worker) {
+  loop_thread_.assert_current();
   std::array<std::array<int, 2>, 2> pipes;
   if (::pipe2(pipes[0].data(), O_CLOEXEC) != 0) return {};
   if (::pipe2(pipes[1].data(), O_CLOEXEC) != 0) {
@@ -90,6 +91,7 @@ std::array<Fd, 2> Outputs::open(ClientId worker) {
 }
 
 void Outputs::started(ClientId worker, pid_t process) {
+  loop_thread_.assert_current();
   for (const auto& stream : streams_) {
     if (stream->worker == worker) stream->process = process;
   }
@@ -119,6 +121,7 @@ std::string Outputs::last_error_line(ClientId worker) const {
 }
 
 void Outputs::worker_gone(ClientId worker) {
+  loop_thread_.assert_current();
   error_tails_.erase(worker);
   for (const auto& stream : streams_) {
     if (stream->worker != worker || stream->gone) continue;
@@ -135,6 +138,7 @@ void Outputs::watch(Stream& stream) {
 }
 
 void Outputs::read(Stream& stream) {
+  loop_thread_.assert_current();
   if (under_way_ >= kWindowBytes) {
     stream.paused = true;
     return;
@@ -175,6 +179,7 @@ void Outputs::close(Stream& stream) {
 }
 
 void Outputs::taken(std::uint64_t bytes) {
+  loop_thread_.assert_current();
   under_way_ -= std::min(under_way_, bytes);
   if (under_way_ >= kWindowBytes) return;
   for (const auto& stream : streams_) {
@@ -183,6 +188,7 @@ void Outputs::taken(std::uint64_t bytes) {
 }
 
 void Outputs::drain(std::function<void()> done) {
+  loop_thread_.assert_current();
   auto drain = std::make_shared<Drain>();
   drain->done = std::move(done);
   for (const auto& stream : streams_) {

@@ -26,6 +26,7 @@
 #include <manta/ids.h>
 
 #include "core/base/fd.h"
+#include "core/base/loop_thread.h"
 #include "core/net/messages.h"
 #include "core/node/output_splitter.h"
 
@@ -74,6 +75,7 @@ class Outputs {
   void close(Stream& stream);
   void settle_drains(Stream& stream, bool ended);
 
+  [[no_unique_address]] LoopThread loop_thread_;
   boost::asio::io_context& io_;
   std::string host_;
   Edge edge_;

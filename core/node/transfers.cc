@@ -14,6 +14,7 @@ Transfers::~Transfers() {
 }
 
 void Transfers::pull(ClientId client, std::uint64_t id, const owner::StoredLocation& location) {
+  loop_thread_.assert_current();
   const NodeId from = node_of(location.arena);
   if (const auto lost = lost_.find(from); lost != lost_.end()) {
     return edge_.pulled(client, id, "it was on " + lost->second, -1);
@@ -38,6 +39,7 @@ void Transfers::end(Map::iterator it, const std::string& why) {
 }
 
 void Transfers::client_left(ClientId client) {
+  loop_thread_.assert_current();
   for (auto it = incoming_.begin(); it != incoming_.end();) {
     const auto next = std::next(it);
     if (it->second.client == client) end(it, "the reader is gone");
@@ -46,6 +48,7 @@ void Transfers::client_left(ClientId client) {
 }
 
 void Transfers::node_left(NodeId node, const std::string& status) {
+  loop_thread_.assert_current();
   lost_[node] = status;
   std::erase_if(outgoing_, [&](const auto& out) { return out.first.first == node; });
   queues_.erase(node);
@@ -57,6 +60,7 @@ void Transfers::node_left(NodeId node, const std::string& status) {
 }
 
 void Transfers::chunk(NodeId from, std::uint64_t id, std::span<const std::byte> bytes) {
+  loop_thread_.assert_current();
   edge_.send(from, link::PullMore{id});  // also if no process waits for the block any more: its place is free
   const auto it = incoming_.find(id);
   if (it == incoming_.end() || it->second.from != from) return;
@@ -68,11 +72,13 @@ void Transfers::chunk(NodeId from, std::uint64_t id, std::span<const std::byte> 
 }
 
 void Transfers::failed(NodeId from, std::uint64_t id, const std::string& why) {
+  loop_thread_.assert_current();
   const auto it = incoming_.find(id);
   if (it != incoming_.end() && it->second.from == from) end(it, why.empty() ? "its node does not say why" : why);
 }
 
 void Transfers::serve(NodeId from, std::uint64_t id, const owner::StoredLocation& location) {
+  loop_thread_.assert_current();
   const int memory = edge_.arena(location.arena);
   if (memory < 0) {
     return edge_.send(from, link::PullFailed{id, "the process that held it is unknown to its node"});
@@ -100,6 +106,7 @@ void Transfers::start_next(NodeId to) {
 }
 
 void Transfers::more(NodeId from, std::uint64_t id) {
+  loop_thread_.assert_current();
   const auto it = outgoing_.find({from, id});
   if (it == outgoing_.end() || it->second.under_way == 0) return;
   --it->second.under_way;

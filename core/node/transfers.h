@@ -19,6 +19,7 @@
 #include <string>
 
 #include "core/base/fd.h"
+#include "core/base/loop_thread.h"
 #include "core/node/link_messages.h"
 #include "core/store/arena.h"
 
@@ -74,6 +75,7 @@ class Transfers {
   void send_chunk(NodeId to, std::uint64_t id);
   void start_next(NodeId to);
 
+  [[no_unique_address]] LoopThread loop_thread_;
   Edge edge_;
   std::uint64_t next_ = 1;
   Map incoming_;

@@ -132,6 +132,7 @@ void Workers::closed(Connection& worker) {
 }
 
 void Workers::reap() {
+  loop_thread_.assert_current();
   for (;;) {
     siginfo_t info = {};
     // Looks before it takes the status: while the zombie is there its process group cannot be another one's.
@@ -187,6 +188,7 @@ void Workers::gone_later(ClientId worker, const std::string& how) {
 }
 
 void Workers::gone(ClientId worker, const std::string& how) {
+  loop_thread_.assert_current();
   const auto for_memory = ended_for_memory_.extract(worker);
   std::string status = for_memory.empty() ? how : for_memory.mapped();
   Connection* connection = connections_.find(worker);

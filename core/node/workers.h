@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/loop_thread.h"
 #include "core/node/connections.h"
 #include "core/node/crash_stacks.h"
 #include "core/node/outputs.h"
@@ -56,6 +57,7 @@ class Workers {
   void gone_later(ClientId worker, const std::string& how);
   bool start_again(Connection& worker);
 
+  [[no_unique_address]] LoopThread loop_thread_;
   boost::asio::io_context& io_;
   std::unique_ptr<Spawner> spawner_;
   std::vector<std::string> gpu_names_;

@@ -82,25 +82,25 @@ void NcclBackend::abort() {
 }
 
 void NcclBackend::shutdown() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   over_ = true;
   if (communicator_) communicator_->leave();
 }
 
 std::shared_ptr<NcclCommunicator> NcclBackend::communicator() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (over_) throw Error(ErrorCode::cancelled, "process group: it was shut down");
   return communicator_;
 }
 
 std::shared_ptr<NcclCommunicator> NcclBackend::communicator_on(c10::Device device) {
-  const std::lock_guard connecting(connecting_);
+  const MutexLock connecting(connecting_);
   auto connected = communicator();
   if (!connected) {
     Rendezvous rendezvous = rendezvous_;
     rendezvous.timeout = Milliseconds(timeout_ms_.load());
     connected = std::make_shared<NcclCommunicator>(rendezvous, device);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     communicator_ = connected;
   }
   if (connected->device() == device) return connected;

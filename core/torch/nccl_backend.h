@@ -5,13 +5,14 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 
 #include <manta/collective.h>
+
+#include "core/base/mutex.h"
 
 namespace manta::collective {
 
@@ -84,10 +85,10 @@ class NcclBackend : public c10d::Backend {
   std::shared_ptr<NcclCommunicator> communicator() const;
 
   Rendezvous rendezvous_;
-  std::mutex connecting_;
-  mutable std::mutex mutex_;  // of what follows; never held during a wait for other ranks
-  std::shared_ptr<NcclCommunicator> communicator_;
-  bool over_ = false;
+  Mutex connecting_;     // held by the thread that makes the communicator, taken before mutex_
+  mutable Mutex mutex_;  // never held during a wait for other ranks
+  std::shared_ptr<NcclCommunicator> communicator_ MANTA_GUARDED_BY(mutex_);
+  bool over_ MANTA_GUARDED_BY(mutex_) = false;
   std::atomic<int64_t> timeout_ms_;
   std::atomic<uint64_t> sequence_{0};
 };

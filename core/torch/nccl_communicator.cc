@@ -97,7 +97,7 @@ void NcclCommunicator::connect(const Rendezvous& rendezvous) {
 
 NcclCommunicator::~NcclCommunicator() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -115,7 +115,7 @@ NcclCommunicator::~NcclCommunicator() {
 
 NcclCommunicator::EventPtr NcclCommunicator::launch(const char* title, bool collective, Milliseconds timeout,
                                                     const Body& body) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (failure_) std::rethrow_exception(failure_);
   const c10::DeviceGuard on_device(device_);
   c10::Event before(c10::DeviceType::CUDA);  // NCCL-1
@@ -141,7 +141,7 @@ NcclCommunicator::EventPtr NcclCommunicator::launch(const char* title, bool coll
 }
 
 std::exception_ptr NcclCommunicator::failure() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return failure_;
 }
 
@@ -163,13 +163,13 @@ void NcclCommunicator::wait_here(const c10::Event& done, const char* title, Mill
 }
 
 void NcclCommunicator::abort(std::string_view reason) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   fail(Error(ErrorCode::cancelled, "NCCL, rank " + std::to_string(rank_) + ": aborted: " + std::string(reason)));
 }
 
 void NcclCommunicator::leave() { peers_->leave(); }
 
-void NcclCommunicator::fail(const Error& error) {  // NCCL-2; mutex_ is held
+void NcclCommunicator::fail(const Error& error) {  // NCCL-2
   if (failure_) return;
   failure_ = std::make_exception_ptr(error);
   launched_.clear();
@@ -177,13 +177,14 @@ void NcclCommunicator::fail(const Error& error) {  // NCCL-2; mutex_ is held
 }
 
 void NcclCommunicator::watch() {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!stopping_) {
     if (launched_.empty()) {
-      changed_.wait(lock);
+      changed_.wait(mutex_);
       continue;
     }
-    changed_.wait_for(lock, kLook, [this] { return stopping_; });
+    const auto next_look = Clock::now() + kLook;
+    while (!stopping_ && changed_.wait_until(mutex_, next_look)) continue;
     if (stopping_) return;
     try {
       const c10::DeviceGuard on_device(device_);
@@ -195,7 +196,7 @@ void NcclCommunicator::watch() {
   }
 }
 
-void NcclCommunicator::look() {  // NCCL-3; mutex_ is held
+void NcclCommunicator::look() {  // NCCL-3
   while (!launched_.empty() && launched_.front().done->query()) launched_.pop_front();
   if (launched_.empty()) return;
   const Launched& first = launched_.front();

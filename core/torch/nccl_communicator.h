@@ -2,13 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +18,7 @@
 
 #include <manta/collective.h>
 
+#include "core/base/mutex.h"
 #include "core/torch/nccl_library.h"
 #include "core/torch/nccl_peers.h"
 
@@ -83,22 +82,22 @@ class NcclCommunicator {
 
   void connect(const Rendezvous& rendezvous);
   void watch();
-  void look();
-  void fail(const Error& error);
+  void look() MANTA_REQUIRES(mutex_);
+  void fail(const Error& error) MANTA_REQUIRES(mutex_);
 
   const c10::Device device_;
   const int rank_;
   const Milliseconds timeout_;
   const NcclLibrary* nccl_ = nullptr;
   std::optional<NcclPeers> peers_;
-  ncclComm_t communicator_ = nullptr;  // null after a failure
+  ncclComm_t communicator_ MANTA_GUARDED_BY(mutex_) = nullptr;  // null after a failure
   c10::Stream stream_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Launched> launched_;  // what is not known to be done
-  std::exception_ptr failure_;
-  bool stopping_ = false;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::deque<Launched> launched_ MANTA_GUARDED_BY(mutex_);  // what is not known to be done
+  std::exception_ptr failure_ MANTA_GUARDED_BY(mutex_);
+  bool stopping_ MANTA_GUARDED_BY(mutex_) = false;
   std::thread watcher_;
 };
 

@@ -5,19 +5,19 @@
 namespace manta::collective {
 
 std::uint64_t NcclPeers::begin() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++begun_;
   if (group_) group_->mailbox().member().set_begun(begun_);
   return begun_;
 }
 
 std::optional<Error> NcclPeers::lost_before(std::uint64_t number) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return group_ ? group_->mailbox().member().lost_before(number) : std::nullopt;
 }
 
 void NcclPeers::leave() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   group_.reset();
 }
 

@@ -3,10 +3,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include <manta/collective.h>
+
+#include "core/base/mutex.h"
 
 namespace manta::collective {
 
@@ -26,9 +27,9 @@ class NcclPeers {
   void leave();
 
  private:
-  std::mutex mutex_;              // of what follows
-  std::unique_ptr<Group> group_;  // null after leave()
-  std::uint64_t begun_ = 0;
+  Mutex mutex_;
+  std::unique_ptr<Group> group_ MANTA_GUARDED_BY(mutex_);  // null after leave()
+  std::uint64_t begun_ MANTA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace manta::collective

@@ -10,7 +10,7 @@
 namespace manta::collective {
 
 void OperationQueue::post(Pending operation, bool background) {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stopping_) throw Error(ErrorCode::cancelled, "the process group has been shut down");
   const bool message = operation->transfer.has_value();
   queue_.push_back(std::move(operation));
@@ -28,65 +28,64 @@ void OperationQueue::post(Pending operation, bool background) {
 
 void OperationQueue::wait(const Pending& operation) {
   if (operation->done.load(std::memory_order_acquire)) return;
-  Lock lock(mutex_);
-  run_or_await(lock, operation.get());
+  const MutexLock lock(mutex_);
+  run_or_await(operation.get());
 }
 
 void OperationQueue::finish() {
-  Lock lock(mutex_);
-  run_or_await(lock, nullptr);
+  const MutexLock lock(mutex_);
+  run_or_await(nullptr);
 }
 
-void OperationQueue::run_or_await(Lock& lock, const QueuedOperation* until) {
-  const auto finished = [&] {
+void OperationQueue::run_or_await(const QueuedOperation* until) {
+  const auto finished = [&]() MANTA_REQUIRES(mutex_) {
     return until != nullptr ? until->done.load(std::memory_order_acquire)
                             : queue_.empty() && runner_ == std::thread::id();
   };
   // A callback of an operation that waits for a later one: the group is not in use meanwhile.
-  if (runner_ == std::this_thread::get_id()) return run(lock, until, false);
+  if (runner_ == std::this_thread::get_id()) return run(until, false);
   waiters_.fetch_add(1, std::memory_order_seq_cst);
   while (!finished()) {
     if (runner_ == std::thread::id() && !queue_.empty()) {
-      run(lock, until, false);
+      run(until, false);
       continue;
     }
     if (transfers_wait_.load(std::memory_order_relaxed)) {  // the background thread gives way
       events_.exchange(true, std::memory_order_seq_cst);
       group_->mailbox().member().ring(group_->rank());
     }
-    changed_.wait(lock);
+    changed_.wait(mutex_);
   }
   waiters_.fetch_sub(1, std::memory_order_seq_cst);
   if (!queue_.empty() && sleeping_) posted_.notify_one();
 }
 
-void OperationQueue::run(Lock& lock, const QueuedOperation* until, bool in_background) {
+void OperationQueue::run(const QueuedOperation* until, bool in_background) {
   const std::thread::id outer = std::exchange(runner_, std::this_thread::get_id());
   group_->mailbox().member().set_patient(!in_background);
   while (!queue_.empty() && (until == nullptr || !until->done.load(std::memory_order_relaxed))) {
     if (in_background && waiters_.load(std::memory_order_relaxed) > 0) break;
     if (queue_.front()->transfer) {
-      run_transfers(lock, until, in_background);
+      run_transfers(until, in_background);
       continue;
     }
     const Pending operation = std::move(queue_.front());
     queue_.pop_front();
-    lock.unlock();
     std::exception_ptr error;
     try {
+      const MutexUnlock unlocked(mutex_);
       operation->body(*group_);
     } catch (...) {
       error = std::current_exception();
     }
-    lock.lock();
-    complete(lock, operation, error);
+    complete(operation, error);
   }
   runner_ = outer;
   if (waiters_.load(std::memory_order_relaxed) > 0) changed_.notify_all();
 }
 
 // All messages at the front of the queue, until the first of them is complete. They stay in the queue meanwhile.
-void OperationQueue::run_transfers(Lock& lock, const QueuedOperation* until, bool in_background) {
+void OperationQueue::run_transfers(const QueuedOperation* until, bool in_background) {
   Mailbox& mailbox = group_->mailbox();
   for (;;) {
     std::vector<std::pair<Pending, std::exception_ptr>> ended;
@@ -97,9 +96,9 @@ void OperationQueue::run_transfers(Lock& lock, const QueuedOperation* until, boo
     }
     events_.store(false, std::memory_order_seq_cst);
     transfers_wait_.store(true, std::memory_order_relaxed);
-    lock.unlock();
     std::exception_ptr failure;
     try {
+      const MutexUnlock unlocked(mutex_);
       for (const Pending& operation : starting) {
         try {
           mailbox.start(*operation->transfer);
@@ -114,7 +113,6 @@ void OperationQueue::run_transfers(Lock& lock, const QueuedOperation* until, boo
     } catch (...) {
       failure = std::current_exception();
     }
-    lock.lock();
     transfers_wait_.store(false, std::memory_order_relaxed);
     for (auto it = queue_.begin(); it != queue_.end() && (*it)->transfer;) {
       Transfer& transfer = *(*it)->transfer;
@@ -127,17 +125,18 @@ void OperationQueue::run_transfers(Lock& lock, const QueuedOperation* until, boo
       ended.emplace_back(std::move(*it), error);
       it = queue_.erase(it);
     }
-    for (auto& [operation, error] : ended) complete(lock, operation, error);
+    for (auto& [operation, error] : ended) complete(operation, error);
     if (queue_.empty() || !queue_.front()->transfer) return;
     if (until != nullptr && until->done.load(std::memory_order_relaxed)) return;
     if (in_background && waiters_.load(std::memory_order_relaxed) > 0) return;
   }
 }
 
-void OperationQueue::complete(Lock& lock, const Pending& operation, std::exception_ptr error) {
-  lock.unlock();
-  operation->completed(std::move(error));
-  lock.lock();
+void OperationQueue::complete(const Pending& operation, std::exception_ptr error) {
+  {
+    const MutexUnlock unlocked(mutex_);
+    operation->completed(std::move(error));
+  }
   operation->done.store(true, std::memory_order_release);
   if (waiters_.load(std::memory_order_relaxed) > 0) changed_.notify_all();
 }
@@ -146,21 +145,21 @@ void OperationQueue::background() {
   sigset_t all;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!stopping_) {
     if (!queue_.empty() && runner_ == std::thread::id() && waiters_.load(std::memory_order_relaxed) == 0) {
-      run(lock, nullptr, true);
+      run(nullptr, true);
       continue;
     }
     sleeping_ = true;
-    posted_.wait(lock);
+    posted_.wait(mutex_);
     sleeping_ = false;
   }
 }
 
 void OperationQueue::stop() {
   std::deque<Pending> left;
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   stopping_ = true;
   if (!queue_.empty() || runner_ != std::thread::id()) group_->abort("the process group was shut down");
   posted_.notify_all();
@@ -168,20 +167,19 @@ void OperationQueue::stop() {
   if (thread.joinable() && thread.get_id() == std::this_thread::get_id()) {
     thread.detach();  // the last reference to the process group was a callback's
   } else if (thread.joinable()) {
-    lock.unlock();
+    const MutexUnlock unlocked(mutex_);
     thread.join();
-    lock.lock();
   }
   left.swap(queue_);
   const auto error = std::make_exception_ptr(Error(ErrorCode::cancelled, "the process group was shut down"));
-  for (const Pending& operation : left) complete(lock, operation, error);
+  for (const Pending& operation : left) complete(operation, error);
   // Works may live longer, but the others shall hear now that this member left. No thread uses the group now, unless
   // this is a callback under this thread's own run().
   if (runner_ == std::thread::id()) group_.reset();
 }
 
 void OperationQueue::abort(const std::string& reason) {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (group_ != nullptr) group_->abort(reason);
 }
 

@@ -13,18 +13,17 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include <manta/collective.h>
 
+#include "core/base/mutex.h"
 #include "core/collective/mailbox.h"
 
 namespace manta::collective {
@@ -54,27 +53,25 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   void abort(const std::string& reason);
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
-
   // Until the operation is done, or, if there is none, until the queue is empty.
-  void run_or_await(Lock& lock, const QueuedOperation* until);
-  void run(Lock& lock, const QueuedOperation* until, bool in_background);
-  void run_transfers(Lock& lock, const QueuedOperation* until, bool in_background);
-  void complete(Lock& lock, const Pending& operation, std::exception_ptr error);
+  void run_or_await(const QueuedOperation* until) MANTA_REQUIRES(mutex_);
+  void run(const QueuedOperation* until, bool in_background) MANTA_REQUIRES(mutex_);
+  void run_transfers(const QueuedOperation* until, bool in_background) MANTA_REQUIRES(mutex_);
+  void complete(const Pending& operation, std::exception_ptr error) MANTA_REQUIRES(mutex_);
   void background();
 
-  std::unique_ptr<Group> group_;  // until stop()
-  std::mutex mutex_;
-  std::condition_variable changed_;  // an operation is done, or the runner has left
-  std::condition_variable posted_;   // for the background thread
-  std::deque<Pending> queue_;
-  std::thread::id runner_;
+  std::unique_ptr<Group> group_;  // until stop(); the runner uses it without the mutex
+  Mutex mutex_;
+  CondVar changed_;  // an operation is done, or the runner has left
+  CondVar posted_;   // for the background thread
+  std::deque<Pending> queue_ MANTA_GUARDED_BY(mutex_);
+  std::thread::id runner_ MANTA_GUARDED_BY(mutex_);
   std::atomic<bool> transfers_wait_{false};  // the runner waits for messages
   std::atomic<bool> events_{false};          // it should look at the queue
   std::atomic<int> waiters_{0};
-  bool sleeping_ = false;  // the background thread
-  bool stopping_ = false;
-  std::thread thread_;
+  bool sleeping_ MANTA_GUARDED_BY(mutex_) = false;  // the background thread
+  bool stopping_ MANTA_GUARDED_BY(mutex_) = false;
+  std::thread thread_ MANTA_GUARDED_BY(mutex_);
 };
 
 }  // namespace manta::collective

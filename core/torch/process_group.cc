@@ -35,7 +35,7 @@ class QueuedWork : public c10d::Work {
     queue_->wait(operation_);
     std::exception_ptr error;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       error = exception_;
     }
     if (error) std::rethrow_exception(error);

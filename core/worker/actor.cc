@@ -31,7 +31,10 @@ void Executor::host(const Hosted& actor) {
   actor_cpus_ = actor.cpus;
   concurrency_ = std::max(actor.concurrency, 1u);
   lending_.host_actor();
-  for (const auto& incoming : rings_) incoming->memory->concurrency.store(concurrency_, std::memory_order_relaxed);
+  {
+    const MutexLock lock(rings_mutex_, several_threads());
+    for (const auto& incoming : rings_) incoming->memory->concurrency.store(concurrency_, std::memory_order_relaxed);
+  }
   hosts_coroutines_ = actor.instance.coroutines;
   if (concurrency_ <= 1 || hosts_coroutines_) return;
   concurrent_ = true;

@@ -32,7 +32,7 @@ constexpr std::uint32_t kTurn = 64;
 
 void Executor::open_ring(const net::OpenRing& message, Fd ring) {
   {
-    const std::lock_guard guard(events_mutex_);
+    const MutexLock guard(events_mutex_);
     events_.push_back({Event::Kind::open, message, std::move(ring)});
     have_events_ = true;
   }
@@ -41,7 +41,7 @@ void Executor::open_ring(const net::OpenRing& message, Fd ring) {
 
 void Executor::close_ring(ClientId submitter) {
   {
-    const std::lock_guard guard(events_mutex_);
+    const MutexLock guard(events_mutex_);
     events_.push_back({Event::Kind::close, {submitter, 0}, Fd()});
     have_events_ = true;
   }
@@ -51,7 +51,7 @@ void Executor::close_ring(ClientId submitter) {
 void Executor::client_died(ClientId client) {
   streams_.reader_died(client);
   {
-    const std::lock_guard guard(events_mutex_);
+    const MutexLock guard(events_mutex_);
     events_.push_back({Event::Kind::died, {client, 0}, Fd()});
     have_events_ = true;
   }
@@ -63,15 +63,11 @@ client::RunningTask*& Executor::this_thread() {
   return running;
 }
 
-std::unique_lock<std::mutex> Executor::lock_rings() {
-  return concurrent_.load(std::memory_order_relaxed) ? std::unique_lock(rings_mutex_) : std::unique_lock<std::mutex>();
-}
-
 void Executor::apply_events() {
-  const auto lock = lock_rings();
+  const MutexLock lock(rings_mutex_, several_threads());
   std::vector<Event> events;
   {
-    const std::lock_guard guard(events_mutex_);
+    const MutexLock guard(events_mutex_);
     events.swap(events_);
     have_events_ = false;
   }
@@ -115,7 +111,7 @@ void Executor::close(ClientId submitter) {
 
 void Executor::erase(Incoming& incoming) {
   {
-    const std::lock_guard guard(client_->lock());
+    const MutexLock guard(client_->lock());
     for (const auto& [record, block] : incoming.blocks) client_->arena().free(block);
   }
   lending_.forget(incoming.ring);
@@ -166,7 +162,7 @@ void Executor::loop() {
 bool Executor::submitter_waits_for_this_cpu() {
   const std::uint32_t here = net::this_cpu();
   client_->slot().tasks.look_from(here);
-  const auto lock = lock_rings();
+  const MutexLock lock(rings_mutex_, several_threads());
   return turn_ < rings_.size() && rings_[turn_]->ring.submitter_cpu() == here;
 }
 
@@ -174,7 +170,7 @@ bool Executor::submitter_waits_for_this_cpu() {
 bool Executor::next(Work& work) {
   if (full()) return false;
   this_thread()->looking();
-  const auto lock = lock_rings();
+  const MutexLock lock(rings_mutex_, several_threads());
   const std::size_t first = turn_;
   for (std::size_t tried = 0; tried <= rings_.size() && !rings_.empty(); ++tried) {
     if (turn_ >= rings_.size()) turn_ = 0;
@@ -221,7 +217,7 @@ bool Executor::run_ready() {
 
 bool Executor::prepare_sleep() {
   if (actor_.object == nullptr) lending_.runs_nothing();
-  const auto lock = lock_rings();
+  const MutexLock lock(rings_mutex_, several_threads());
   bool quiet = true;
   for (const auto& incoming : rings_) {
     incoming->ring.flush();
@@ -234,7 +230,7 @@ bool Executor::prepare_sleep() {
 void Executor::free_taken_blocks(Incoming& incoming) {
   while (!incoming.blocks.empty() &&
          incoming.blocks.front().first->state.load(std::memory_order_acquire) != net::RecordState::done) {
-    const std::lock_guard guard(client_->lock());
+    const MutexLock guard(client_->lock());
     client_->arena().free(incoming.blocks.front().second);
     incoming.blocks.pop_front();
   }
@@ -319,7 +315,7 @@ void Executor::settle(Work& work, client::TaskContext& context, client::TaskInpu
       client::ReplyParts parts = start_reply();
       parts.value = client::reply_value(client_->make_value(ended.result, client::kStoredFromBytes));
       {
-        const std::lock_guard guard(client_->lock());
+        const MutexLock guard(client_->lock());
         parts.contained = client_->owner().borrowing().export_to(client::entries_of(ended.result.refs()),
                                                                  work.incoming->submitter);  // EXEC-2
       }
@@ -332,7 +328,7 @@ void Executor::settle(Work& work, client::TaskContext& context, client::TaskInpu
 }
 
 void Executor::finish(Work& work) {
-  const auto lock = lock_rings();
+  const MutexLock lock(rings_mutex_, several_threads());
   Incoming& incoming = *work.incoming;
   incoming.ring.finish(*work.record, true);
   if (work.block) incoming.blocks.emplace_back(work.record, *work.block);
@@ -383,7 +379,7 @@ void Executor::read_parts(std::span<const std::byte> bytes, client::TaskContext&
     }
     owner::Entry* entry = nullptr;
     {
-      const std::lock_guard guard(client_->lock());
+      const MutexLock guard(client_->lock());
       entry = client_->owner().borrowing().import(part.object, false);
     }
     if (!entry->owned) {
@@ -410,7 +406,7 @@ std::span<const std::byte> Executor::read_block(ClientId arena, std::uint64_t of
 std::vector<detail::WireRef> Executor::settle_imports(client::TaskContext& context) {
   std::vector<detail::WireRef> kept;
   {
-    const std::lock_guard guard(client_->lock());
+    const MutexLock guard(client_->lock());
     std::sort(context.imported.begin(), context.imported.end());
     std::vector<owner::Entry*> once = context.imported;
     once.erase(std::unique(once.begin(), once.end()), once.end());

@@ -14,8 +14,8 @@
 //           wait when the actor ends are destroyed before it
 //
 // Threading: run() is the main thread; hooks come from the client's reading thread, except those of waits. With several
-// threads (concurrent_), rings_mutex_ covers rings and rings. Ownership: owns its ends of the rings. The process
-// ends with the node (parent-death signal, end of the control socket).
+// threads (concurrent_), rings_mutex_ guards the rings and what Incoming says of them. Ownership: owns its ends of the
+// rings. The process ends with the node (parent-death signal, end of the control socket).
 #pragma once
 
 #include <atomic>
@@ -23,13 +23,13 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include <manta/function.h>
 #include <manta/serial/writer.h>
 
+#include "core/base/mutex.h"
 #include "core/client/client.h"
 #include "core/client/run_task.h"
 #include "core/net/task_ring.h"
@@ -108,18 +108,19 @@ class Executor final : public client::WorkerHooks, LendingEffects {
   void tell_node(bool lent) override { client_->send(net::Blocked{lent}); }
   void tell_remote(ClientId submitter, bool lent) override;
 
-  std::unique_lock<std::mutex> lock_rings();
+  // Whether rings_mutex_ is needed: the main thread is alone before.
+  bool several_threads() const { return concurrent_.load(std::memory_order_relaxed); }
   void loop();
   void apply_events();
-  void open(const Event& event);
-  void close(ClientId submitter);
-  void erase(Incoming& incoming);
+  void open(const Event& event) MANTA_REQUIRES(rings_mutex_);
+  void close(ClientId submitter) MANTA_REQUIRES(rings_mutex_);
+  void erase(Incoming& incoming) MANTA_REQUIRES(rings_mutex_);
   bool next(Work& work);
   bool submitter_waits_for_this_cpu();
-  void leave_others_to_look();
+  void leave_others_to_look() MANTA_REQUIRES(rings_mutex_);
   bool run_ready();
   bool prepare_sleep();
-  void free_taken_blocks(Incoming& incoming);
+  void free_taken_blocks(Incoming& incoming) MANTA_REQUIRES(rings_mutex_);
   void execute(Work& work);
   void settle(Work& work, client::TaskContext& context, client::TaskInput& input, Ended& ended);
   // coroutine_calls.cc
@@ -157,12 +158,13 @@ class Executor final : public client::WorkerHooks, LendingEffects {
   void set_threads(std::uint32_t cpus);
 
   client::Client* client_ = nullptr;
-  std::vector<std::unique_ptr<Incoming>> rings_;
+  std::vector<std::unique_ptr<Incoming>> rings_ MANTA_GUARDED_BY(rings_mutex_);
   RemoteTasks remote_;
   Lending lending_;
   OutgoingStreams streams_;
-  std::size_t turn_ = 0;  // the incoming that is served, and how many records of it in a row
-  std::uint32_t served_ = 0;
+  // The incoming that is served, and how many records of it in a row.
+  std::size_t turn_ MANTA_GUARDED_BY(rings_mutex_) = 0;
+  std::uint32_t served_ MANTA_GUARDED_BY(rings_mutex_) = 0;
   detail::ActorInstance actor_;  // none: object is null
   ClientId actor_owner_;
   std::uint32_t actor_cpus_ = 0;
@@ -173,9 +175,9 @@ class Executor final : public client::WorkerHooks, LendingEffects {
   std::list<Suspended> suspended_;
   std::size_t suspended_count_ = 0;
   std::atomic<bool> stops_{false};  // some of them were asked to stop
-  std::mutex rings_mutex_;
-  std::mutex events_mutex_;
-  std::vector<Event> events_;
+  Mutex rings_mutex_;
+  Mutex events_mutex_;
+  std::vector<Event> events_ MANTA_GUARDED_BY(events_mutex_);
   std::atomic<bool> have_events_{false};
 };
 

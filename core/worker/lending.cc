@@ -3,7 +3,7 @@
 namespace manta::worker {
 
 std::uint64_t Lending::wait_begins() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   net::RingWorker* const ring = ring_.load(std::memory_order_acquire);
   const ClientId submitter{submitter_.load(std::memory_order_acquire)};
   if (!hosts_actor_ && ring == nullptr && !submitter) return kNothing;
@@ -18,14 +18,14 @@ std::uint64_t Lending::wait_begins() {
 }
 
 void Lending::wait_ends(std::uint64_t wait) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (wait != task_ || waits_ == 0 || --waits_ > 0) return;
   lent_.store(false, std::memory_order_seq_cst);
   tell(false);
 }
 
 void Lending::end_all() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (hosts_actor_ || waits_ == 0) return;
   ++task_;
   waits_ = 0;
@@ -34,7 +34,7 @@ void Lending::end_all() {
 }
 
 void Lending::host_actor() {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   hosts_actor_ = true;
   // A thread that the constructor started waits: the CPUs stay released, but the actor's callers are served.
   if (released_ring_ != nullptr) released_ring_->set_blocked(false);
@@ -44,7 +44,7 @@ void Lending::host_actor() {
 }
 
 void Lending::forget(const net::RingWorker& ring) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   net::RingWorker* running = ring_.load(std::memory_order_acquire);
   if (running == &ring) ring_.store(nullptr, std::memory_order_release);
   if (released_ring_ == &ring) released_ring_ = nullptr;

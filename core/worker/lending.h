@@ -11,10 +11,10 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 
 #include <manta/ids.h>
 
+#include "core/base/mutex.h"
 #include "core/net/task_ring.h"
 
 namespace manta::worker {
@@ -55,18 +55,18 @@ class Lending {
   static constexpr std::uint64_t kNothing = 0;
 
   void end_all();
-  void tell(bool lent);  // locked
+  void tell(bool lent) MANTA_REQUIRES(mutex_);
 
   LendingEffects& effects_;
   std::atomic<net::RingWorker*> ring_{nullptr};
   std::atomic<std::uint64_t> submitter_{0};
   std::atomic<bool> lent_{false};
-  std::mutex mutex_;
-  bool hosts_actor_ = false;
-  std::uint64_t task_ = 1;  // counts up: waits of earlier tasks count for nothing
-  std::uint32_t waits_ = 0;
-  net::RingWorker* released_ring_ = nullptr;  // whose submitter knows
-  ClientId released_to_;                      // the same, on another node
+  Mutex mutex_;
+  bool hosts_actor_ MANTA_GUARDED_BY(mutex_) = false;
+  std::uint64_t task_ MANTA_GUARDED_BY(mutex_) = 1;  // counts up: waits of earlier tasks count for nothing
+  std::uint32_t waits_ MANTA_GUARDED_BY(mutex_) = 0;
+  net::RingWorker* released_ring_ MANTA_GUARDED_BY(mutex_) = nullptr;  // whose submitter was told
+  ClientId released_to_ MANTA_GUARDED_BY(mutex_);                      // the same, on another node
 };
 
 }  // namespace manta::worker

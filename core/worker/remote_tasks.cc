@@ -120,7 +120,7 @@ void Executor::settle_remote(ClientId submitter, std::uint64_t position, client:
   try {
     if (ended.ok) {
       reply.value = client::reply_value(client_->make_value(ended.result, client::kStoredFromBytes));
-      const std::lock_guard guard(client_->lock());
+      const MutexLock guard(client_->lock());
       reply.contained =
           client_->owner().borrowing().export_to(client::entries_of(ended.result.refs()), submitter);  // EXEC-2
     }

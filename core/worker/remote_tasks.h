@@ -7,12 +7,12 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include <manta/ids.h>
 
+#include "core/base/mutex.h"
 #include "core/net/messages.h"
 
 namespace manta::worker {
@@ -26,7 +26,7 @@ class RemoteTasks {
 
   // False: the running task waits, so that this one could wait behind it for ever.
   bool push(ClientId submitter, net::RunTask task) {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     if (blocked_) return false;
     tasks_.push_back({submitter, std::move(task)});
     waiting_.store(true, std::memory_order_seq_cst);
@@ -34,7 +34,7 @@ class RemoteTasks {
   }
   bool waiting() const { return waiting_.load(std::memory_order_seq_cst); }
   std::optional<Task> pop() {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     if (tasks_.empty()) return std::nullopt;
     Task task = std::move(tasks_.front());
     tasks_.pop_front();
@@ -43,7 +43,7 @@ class RemoteTasks {
   }
   // Takes those of the submitter out.
   std::vector<std::uint64_t> take(ClientId submitter) {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     std::vector<std::uint64_t> positions;
     std::erase_if(tasks_, [&](const Task& task) {
       if (task.submitter != submitter) return false;
@@ -55,7 +55,7 @@ class RemoteTasks {
   }
   // The same for one of them; none: it is not here.
   std::optional<std::uint64_t> take(ClientId submitter, const TaskId& id) {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     const auto it = std::find_if(tasks_.begin(), tasks_.end(),
                                  [&](const Task& task) { return task.submitter == submitter && task.run.task == id; });
     if (it == tasks_.end()) return std::nullopt;
@@ -65,14 +65,14 @@ class RemoteTasks {
     return position;
   }
   void set_blocked(bool blocked) {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     blocked_ = blocked;
   }
 
  private:
-  std::mutex mutex_;
-  std::deque<Task> tasks_;
-  bool blocked_ = false;
+  Mutex mutex_;
+  std::deque<Task> tasks_ MANTA_GUARDED_BY(mutex_);
+  bool blocked_ MANTA_GUARDED_BY(mutex_) = false;
   std::atomic<bool> waiting_{false};
 };
 

@@ -20,27 +20,30 @@ constexpr std::size_t kSmallItemBytes = 16 * 1024;  // larger ones are objects o
 
 }  // namespace
 
+OutgoingStreams::Stream::Stream(ClientId its_reader, const TaskId& its_task, std::uint16_t attempt,
+                                std::uint32_t buffer)
+    : reader(its_reader), task(its_task), limit(buffer == 0 ? kNoLimit : buffer) {
+  batch.stream = task;
+  batch.attempt = attempt;
+}
+
 // --- all that are being made here
 
 std::shared_ptr<OutgoingStreams::Stream> OutgoingStreams::open(ClientId reader, const TaskId& task,
                                                                std::uint16_t attempt, std::uint32_t buffer) {
-  auto stream = std::make_shared<Stream>();
-  stream->limit = buffer == 0 ? kNoLimit : buffer;
-  stream->reader = reader;
-  stream->batch.stream = task;
-  stream->batch.attempt = attempt;
-  const std::lock_guard guard(mutex_);
+  auto stream = std::make_shared<Stream>(reader, task, attempt, buffer);
+  const MutexLock guard(mutex_);
   streams_[{reader, task}] = stream;
   return stream;
 }
 
 void OutgoingStreams::close(Stream& stream) {
-  const std::lock_guard guard(mutex_);
-  streams_.erase({stream.reader, stream.batch.stream});
+  const MutexLock guard(mutex_);
+  streams_.erase({stream.reader, stream.task});
 }
 
 std::shared_ptr<OutgoingStreams::Stream> OutgoingStreams::find(ClientId reader, const TaskId& task) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   const auto it = streams_.find({reader, task});
   return it == streams_.end() ? nullptr : it->second;
 }
@@ -56,7 +59,7 @@ void OutgoingStreams::stop(ClientId reader, const owner::StreamStop& stop) {
 }
 
 void OutgoingStreams::reader_died(ClientId reader) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   for (const auto& [key, stream] : streams_) {
     if (key.first == reader) stream->stopped.store(true, std::memory_order_release);
   }
@@ -73,7 +76,7 @@ void OutgoingStreams::send(Client& client, Stream& stream) {
 
 void OutgoingStreams::send_soon(Client& client) {
   if (armed_.exchange(true)) return;
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   if (!started_) std::thread([this, &client] { send_late(client); }).detach();  // workers end by _exit
   started_ = true;
   wake_.notify_one();
@@ -81,9 +84,9 @@ void OutgoingStreams::send_soon(Client& client) {
 
 // The thread that sends what no later item has sent.
 void OutgoingStreams::send_late(Client& client) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [&] { return armed_.load(); });
+    while (!armed_) wake_.wait(mutex_);
     armed_ = false;  // what comes into a batch from now on arms it again
     lock.unlock();
     std::this_thread::sleep_for(kBatchAfter);
@@ -92,7 +95,7 @@ void OutgoingStreams::send_late(Client& client) {
     for (const auto& [key, stream] : streams_) streams.push_back(stream);
     lock.unlock();
     for (const auto& stream : streams) {
-      const std::lock_guard guard(stream->mutex);
+      const MutexLock guard(stream->mutex);
       send(client, *stream);
     }
     lock.lock();
@@ -113,7 +116,7 @@ bool OutgoingStream::put(const serial::Writer& item) {
   if (size > kSmallItemBytes || !item.refs().empty()) {
     put_object(item);
   } else {
-    const std::lock_guard guard(stream.mutex);
+    const MutexLock guard(stream.mutex);
     item.encode_into(owner::append_item(stream.batch.small, size, item.framed()).data());
     ++stream.made;
     if (stream.batch.small.size() >= OutgoingStreams::kBatchBytes ||
@@ -128,7 +131,7 @@ bool OutgoingStream::put(const serial::Writer& item) {
   };
   if (!may_go_on()) {
     {
-      const std::lock_guard guard(stream.mutex);
+      const MutexLock guard(stream.mutex);
       OutgoingStreams::send(client_, stream);
     }
     client_.wait_for(may_go_on, detail::Deadline::max());  // OUT-2
@@ -139,10 +142,10 @@ bool OutgoingStream::put(const serial::Writer& item) {
 void OutgoingStream::put_object(const serial::Writer& item) {
   owner::StreamItems::Object object{client_.make_value(item, client::kStoredFromBytes), {}};
   if (!item.refs().empty()) {
-    const std::lock_guard guard(client_.lock());
+    const MutexLock guard(client_.lock());
     object.contained = client_.owner().borrowing().export_to(client::entries_of(item.refs()), reader_);
   }
-  const std::lock_guard guard(stream_->mutex);
+  const MutexLock guard(stream_->mutex);
   stream_->batch.objects.push_back(std::move(object));
   ++stream_->made;
   OutgoingStreams::send(client_, *stream_);
@@ -150,7 +153,7 @@ void OutgoingStream::put_object(const serial::Writer& item) {
 
 void OutgoingStream::end() {
   all_.close(*stream_);
-  const std::lock_guard guard(stream_->mutex);
+  const MutexLock guard(stream_->mutex);
   OutgoingStreams::send(client_, *stream_);
 }
 

@@ -13,17 +13,16 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include <manta/detail/stream_api.h>
 #include <manta/ids.h>
 
+#include "core/base/mutex.h"
 #include "core/owner/messages.h"
 
 namespace manta::client {
@@ -40,13 +39,16 @@ class OutgoingStreams {
 
   // One that is being made.
   struct Stream {
-    std::atomic<std::uint64_t> limit{0};  // items at or beyond it may not be made; ~0: none
+    Stream(ClientId reader, const TaskId& task, std::uint16_t attempt, std::uint32_t buffer);
+
+    const ClientId reader;
+    const TaskId task;
+    std::atomic<std::uint64_t> limit;  // items at or beyond it may not be made; ~0: none
     std::atomic<bool> stopped{false};
-    std::mutex mutex;          // of what follows
-    owner::StreamItems batch;  // not sent
-    ClientId reader;
-    std::uint64_t made = 0;
-    Clock::time_point sent_at;
+    Mutex mutex;
+    owner::StreamItems batch MANTA_GUARDED_BY(mutex);  // not sent
+    std::uint64_t made = 0;  // written with the mutex held, by the thread that makes them: it reads without
+    Clock::time_point sent_at MANTA_GUARDED_BY(mutex);
   };
 
   std::shared_ptr<Stream> open(ClientId reader, const TaskId& task, std::uint16_t attempt, std::uint32_t buffer);
@@ -55,8 +57,8 @@ class OutgoingStreams {
   void stop(ClientId reader, const owner::StreamStop& stop);
   void reader_died(ClientId reader);
 
-  // Sends the batch; the stream's mutex is held.
-  static void send(client::Client& client, Stream& stream);
+  // Sends the batch.
+  static void send(client::Client& client, Stream& stream) MANTA_REQUIRES(stream.mutex);
   // Something is in a batch: it is sent soon.
   void send_soon(client::Client& client);
 
@@ -64,11 +66,11 @@ class OutgoingStreams {
   void send_late(client::Client& client);
   std::shared_ptr<Stream> find(ClientId reader, const TaskId& task);
 
-  std::mutex mutex_;
-  std::map<std::pair<ClientId, TaskId>, std::shared_ptr<Stream>> streams_;
+  Mutex mutex_;
+  std::map<std::pair<ClientId, TaskId>, std::shared_ptr<Stream>> streams_ MANTA_GUARDED_BY(mutex_);
   std::atomic<bool> armed_{false};
-  bool started_ = false;
-  std::condition_variable wake_;
+  bool started_ MANTA_GUARDED_BY(mutex_) = false;
+  CondVar wake_;
 };
 
 // One execution of a task: does nothing unless that is a generator.

@@ -1,24 +1,24 @@
 #include <manta/rl/detail/step_threads.h>
 
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
-#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include <manta/detail/mutex.h>
+
 namespace manta::rl::detail {
 
 struct StepThreads::Shared {
-  std::mutex mutex;
-  std::condition_variable begin, done;
-  std::uint64_t round = 0;  // of run(); threads wait for the next
-  bool stopping = false;
-  std::size_t busy = 0;  // of our own threads, in this round
-  std::size_t count = 0;
-  const Work* work = nullptr;
-  std::exception_ptr failed;
+  manta::detail::Mutex mutex;
+  manta::detail::CondVar begin, done;
+  std::uint64_t round MANTA_GUARDED_BY(mutex) = 0;  // of run(); threads wait for the next
+  bool stopping MANTA_GUARDED_BY(mutex) = false;
+  std::size_t busy MANTA_GUARDED_BY(mutex) = 0;  // of our own threads, in this round
+  std::size_t count MANTA_GUARDED_BY(mutex) = 0;
+  const Work* work MANTA_GUARDED_BY(mutex) = nullptr;
+  std::exception_ptr failed MANTA_GUARDED_BY(mutex);
   std::vector<std::thread> threads;
 
   std::size_t parts() const { return threads.size() + 1; }
@@ -27,15 +27,15 @@ struct StepThreads::Shared {
     try {
       function(part, elements * part / all, elements * (part + 1) / all);
     } catch (...) {
-      const std::lock_guard lock(mutex);
+      const manta::detail::MutexLock lock(mutex);
       if (failed == nullptr) failed = std::current_exception();
     }
   }
 
   void serve(std::size_t part, std::size_t all) {
-    std::unique_lock lock(mutex);
+    manta::detail::MutexLock lock(mutex);
     for (std::uint64_t seen = 0;;) {
-      begin.wait(lock, [&] { return stopping || round != seen; });
+      while (!stopping && round == seen) begin.wait(mutex);
       if (stopping) return;
       seen = round;
       const std::size_t elements = count;
@@ -60,7 +60,7 @@ StepThreads::StepThreads(int threads) {
 StepThreads::~StepThreads() {
   if (shared_ == nullptr) return;
   {
-    const std::lock_guard lock(shared_->mutex);
+    const manta::detail::MutexLock lock(shared_->mutex);
     shared_->stopping = true;
   }
   shared_->begin.notify_all();
@@ -72,7 +72,7 @@ std::size_t StepThreads::size() const { return shared_ == nullptr ? 1 : shared_-
 void StepThreads::run(std::size_t count, const Work& work) {
   if (shared_ == nullptr) return work(0, 0, count);
   {
-    const std::lock_guard lock(shared_->mutex);
+    const manta::detail::MutexLock lock(shared_->mutex);
     shared_->count = count;
     shared_->work = &work;
     shared_->busy = shared_->threads.size();
@@ -80,8 +80,8 @@ void StepThreads::run(std::size_t count, const Work& work) {
   }
   shared_->begin.notify_all();
   shared_->work_on(0, shared_->parts(), count, work);
-  std::unique_lock lock(shared_->mutex);
-  shared_->done.wait(lock, [&] { return shared_->busy == 0; });
+  const manta::detail::MutexLock lock(shared_->mutex);
+  while (shared_->busy > 0) shared_->done.wait(shared_->mutex);
   if (const auto failed = std::exchange(shared_->failed, nullptr)) std::rethrow_exception(failed);
 }
 

@@ -28,29 +28,41 @@ Heart::Heart(Lifeline line) : line_(std::move(line)) {
   sigset_t all, before;  // signals go to the program's own threads
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  thread_ = std::thread([this] { run(); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Heart::~Heart() {
-  thread_.request_stop();
+  {
+    const manta::detail::MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  stopped_.notify_all();
   thread_.join();
 }
 
-void Heart::run(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    try {
-      const std::int64_t since = checking_since_;
-      const auto now = std::chrono::steady_clock::now().time_since_epoch();
-      const auto checking = now - std::chrono::steady_clock::duration(since);
-      (void)line_.pulse.call<&Pulse::beat>(
-          line_.replica, since == 0 ? -1 : std::chrono::duration_cast<std::chrono::milliseconds>(checking).count());
-    } catch (const Error&) {
-      // The runtime is ending, or the pulse is restarting: the next heartbeat counts for this one.
+void Heart::run() {
+  const std::chrono::milliseconds period(std::max<std::int64_t>(line_.period_ms, 1));
+  const manta::detail::MutexLock lock(mutex_);
+  while (!stopping_) {
+    {
+      const manta::detail::MutexUnlock unlocked(mutex_);
+      beat();
     }
-    std::unique_lock lock(mutex_);
-    stopped_.wait_for(lock, stop, std::chrono::milliseconds(std::max<std::int64_t>(line_.period_ms, 1)),
-                      [] { return false; });
+    const auto next = std::chrono::steady_clock::now() + period;
+    while (!stopping_ && stopped_.wait_until(mutex_, next)) continue;
+  }
+}
+
+void Heart::beat() {
+  try {
+    const std::int64_t since = checking_since_;
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    const auto checking = now - std::chrono::steady_clock::duration(since);
+    (void)line_.pulse.call<&Pulse::beat>(
+        line_.replica, since == 0 ? -1 : std::chrono::duration_cast<std::chrono::milliseconds>(checking).count());
+  } catch (const Error&) {
+    // The runtime is ending, or the pulse is being started again: the next beat says as much.
   }
 }
 

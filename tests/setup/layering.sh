@@ -151,4 +151,17 @@ reject "LAYER-4: torch belongs to <manta/torch.h>" '# *include *<(torch|ATen|c10
 reject "LAYER-5: a library includes <manta/...>, not the core's private headers" '# *include *"core/' \
   {train,tune,data,serve,rl,examples}/**/*.{h,cc,cu}
 
+# LAYER-21: mutexes are those of <manta/detail/mutex.h>, whose use clang checks (thread_safety_test.sh). LibTorch's
+# generators have one of the standard library.
+locking=()
+for file in {core,train,tune,data,serve,rl}/**/*.{h,cc,cu}; do
+  case $file in
+    core/include/manta/detail/mutex.h | core/torch/threads.cc | train/checkpoint/state.cc | serve/server/*) ;;
+    *) locking+=("$file") ;;
+  esac
+done
+reject "LAYER-21: use Mutex, MutexLock and CondVar of core/base/mutex.h, and annotate what the mutex guards" \
+  '# *include *<(mutex|shared_mutex|condition_variable)>|std::([a-z_]*mutex|[a-z]+_lock|lock_guard|condition_variable)|pthread_(mutex|cond)' \
+  "${locking[@]}"
+
 ((breaches == 0)) || { echo "layering: $breaches breaches; the rules are in ${BASH_SOURCE[0]##*/}"; exit 1; }

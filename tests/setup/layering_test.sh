@@ -63,6 +63,11 @@ plant found rl/env/a.cc '#include "rl/vector_env/b.h"'
 plant clean tune/tuner/a.cc '#include "tune/space/b.h"'
 plant found tune/space/a.cc '#include "tune/tuner/b.h"'
 plant found tune/space/a.cc '#include "train/sampler/b.h"'
+plant found core/net/a.cc '#include <mutex>'
+plant found core/net/a.h 'std::mutex mutex_;'
+plant found tune/trial/a.cc 'const std::lock_guard lock(mutex_);'
+plant found core/node/a.h 'std::condition_variable_any changed_;'
+plant clean core/net/a.h '#include "core/base/mutex.h"\nMutex mutex_;  // not std::mutex'
 plant found core/net/long.cc "$(printf '\\n%.0s' {1..501})"
 
 "$check" "$root" || failed=1

@@ -110,8 +110,8 @@ void Session::report(const Metrics& metrics, const State* state) {
     }
   }
   if (setup_.rank == 0) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return reports_.size() < kMostReports; });
+    const manta::detail::MutexLock lock(mutex_);
+    while (reports_.size() >= kMostReports) changed_.wait(mutex_);
     reports_.push_back(std::move(report));
     changed_.notify_all();
   }
@@ -123,21 +123,21 @@ std::string Session::save(CheckpointDetails details, const State& state) {
 }
 
 void Session::await_arrival() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return ended_ || (reports_.empty() && !on_the_way_); });  // SESSION-3
+  const manta::detail::MutexLock lock(mutex_);
+  while (!ended_ && (!reports_.empty() || on_the_way_)) changed_.wait(mutex_);  // SESSION-3
 }
 
 void Session::end() {
-  const std::lock_guard lock(mutex_);
+  const manta::detail::MutexLock lock(mutex_);
   ended_ = true;
   changed_.notify_all();
 }
 
 std::vector<SentReport> Session::take() {
-  std::unique_lock lock(mutex_);
+  const manta::detail::MutexLock lock(mutex_);
   on_the_way_ = false;
   changed_.notify_all();
-  changed_.wait(lock, [&] { return ended_ || !reports_.empty(); });
+  while (!ended_ && reports_.empty()) changed_.wait(mutex_);
   on_the_way_ = true;
   changed_.notify_all();
   return std::exchange(reports_, {});

@@ -7,11 +7,10 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include <manta/detail/mutex.h>
 #include <manta/train/checkpoint_store.h>
 #include <manta/train/context.h>
 #include <manta/train/detail/launch.h>
@@ -51,11 +50,11 @@ class Session {
   c10::intrusive_ptr<c10d::ProcessGroup> process_group_;
   std::atomic<bool> stop_requested_ = false;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<SentReport> reports_;
-  bool on_the_way_ = false;  // the reports taken last may not have arrived
-  bool ended_ = false;
+  manta::detail::Mutex mutex_;
+  manta::detail::CondVar changed_;
+  std::vector<SentReport> reports_ MANTA_GUARDED_BY(mutex_);
+  bool on_the_way_ MANTA_GUARDED_BY(mutex_) = false;  // those taken last may not have arrived
+  bool ended_ MANTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace manta::train::detail

@@ -44,24 +44,24 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 BatchResult Session::run(const std::vector<Assignment>& batch, const Objective& objective) {
   {
-    const std::lock_guard lock(mutex_);
+    const manta::detail::MutexLock lock(mutex_);
     for (std::size_t i = 0; i < batch.size(); ++i) queue_.push_back(i);
   }
   const Clock::time_point start = Clock::now();
   for (;;) {
     std::size_t at = 0;
     {
-      const std::lock_guard lock(mutex_);
+      const manta::detail::MutexLock lock(mutex_);
       if (queue_.empty()) break;
       at = queue_.front();
       queue_.pop_front();
     }
     Ended ended = run_one(batch[at], [&](Trial& trial) { return objective(trial, at); });
-    const std::lock_guard lock(mutex_);
+    const manta::detail::MutexLock lock(mutex_);
     ended_.push_back(std::move(ended));
     if (Clock::now() - start > kLongBatch) break;  // SESSION-2
   }
-  const std::lock_guard lock(mutex_);
+  const manta::detail::MutexLock lock(mutex_);
   queue_.clear();
   return {std::exchange(reports_, {}), std::exchange(ended_, {})};  // SESSION-1
 }
@@ -113,22 +113,22 @@ void Session::report(const Metrics& metrics) {
   last_ = metrics;
   if (!files_) files_.emplace(setup_, *current_);
   files_->report(iteration_, metrics);
-  std::unique_lock lock(mutex_);
+  manta::detail::MutexLock lock(mutex_);
   const bool decided = setup_.decisions && metrics.contains(setup_.metric);
-  if (!decided) changed_.wait(lock, [&] { return reports_.size() < kMostReports || setup_.decisions || left_; });
+  while (!decided && reports_.size() >= kMostReports && !setup_.decisions && !left_) changed_.wait(mutex_);
   for (SentReport& earlier : files_->take_earlier()) reports_.push_back(std::move(earlier));
   reports_.push_back({current_->number, iteration_, metrics});
   if (!decided) return;
-  decision_ = wait_for_decision(lock);
+  decision_ = wait_for_decision();
   lock.unlock();
   if (decision_ != Decision::go_on) throw TrialStopped();
 }
 
-Decision Session::wait_for_decision(std::unique_lock<std::mutex>& lock) {
+Decision Session::wait_for_decision() {
   waiting_ = true;
   answer_.reset();
   changed_.notify_all();
-  changed_.wait(lock, [&] { return answer_.has_value() || left_; });
+  while (!answer_ && !left_) changed_.wait(mutex_);
   waiting_ = false;
   return answer_.value_or(Decision::stop);
 }
@@ -139,7 +139,7 @@ std::filesystem::path Session::folder() {
 }
 
 Update Session::ask(const Question& question) {
-  std::unique_lock lock(mutex_);
+  const manta::detail::MutexLock lock(mutex_);
   Update update;
   if (question.trial >= 0) {
     answer_ = question.decision;
@@ -150,7 +150,7 @@ Update Session::ask(const Question& question) {
     for (const std::size_t at : queue_) update.returned.push_back(static_cast<std::int64_t>(at));
     queue_.clear();
   }
-  if (question.wait) changed_.wait(lock, [&] { return waiting_ || left_; });
+  while (question.wait && !waiting_ && !left_) changed_.wait(mutex_);
   if (!question.wait) update.ended = std::exchange(ended_, {});  // SESSION-2
   if (setup_.decisions && !question.wait) return update;         // SESSION-1: the ask() that waits takes them
   update.reports = std::exchange(reports_, {});
@@ -159,7 +159,7 @@ Update Session::ask(const Question& question) {
 }
 
 void Session::leave() {
-  const std::lock_guard lock(mutex_);
+  const manta::detail::MutexLock lock(mutex_);
   left_ = true;
   changed_.notify_all();
 }

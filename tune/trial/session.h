@@ -6,14 +6,13 @@
 //            ends of trials before the batch ends.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <manta/detail/mutex.h>
 #include <manta/tune/detail/launch.h>
 
 #include "tune/trial/trial_files.h"
@@ -39,7 +38,7 @@ class Session {
  private:
   Ended run_one(const Assignment& assignment, const std::function<Metrics(Trial&)>& objective);
   void log(std::int64_t iteration, const Metrics& metrics);
-  Decision wait_for_decision(std::unique_lock<std::mutex>& lock);
+  Decision wait_for_decision() MANTA_REQUIRES(mutex_);
 
   WorkerSetup setup_;
 
@@ -50,14 +49,14 @@ class Session {
   Decision decision_ = Decision::go_on;  // that has been made; anything but go_on ends it
   std::optional<TrialFiles> files_;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::size_t> queue_;  // of the batch, not begun
-  std::vector<SentReport> reports_;
-  std::vector<Ended> ended_;
-  bool waiting_ = false;  // the last report waits for its decision
-  std::optional<Decision> answer_;
-  bool left_ = false;
+  manta::detail::Mutex mutex_;
+  manta::detail::CondVar changed_;
+  std::deque<std::size_t> queue_ MANTA_GUARDED_BY(mutex_);  // of the batch, not begun
+  std::vector<SentReport> reports_ MANTA_GUARDED_BY(mutex_);
+  std::vector<Ended> ended_ MANTA_GUARDED_BY(mutex_);
+  bool waiting_ MANTA_GUARDED_BY(mutex_) = false;  // the last report waits for its decision
+  std::optional<Decision> answer_ MANTA_GUARDED_BY(mutex_);
+  bool left_ MANTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace manta::tune::detail

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <thread>
 #include <utility>
@@ -14,6 +13,7 @@
 
 #include <manta/actor.h>
 #include <manta/detail/actor_status.h>
+#include <manta/detail/mutex.h>
 #include <manta/get.h>
 #include <manta/serialize.h>
 #include <manta/serve/detail/replica.h>
@@ -73,33 +73,35 @@ class Targets {
   explicit Targets(Actor<Directory<D>> directory) : directory_(std::move(directory)), follows_(true) {}
 
   void set(Replicas<D> replicas) {
-    const std::lock_guard guard(mutex_);
+    const manta::detail::MutexLock guard(mutex_);
     take({.version = version_ + 1, .replicas = std::move(replicas)});
     if (directory_) (void)tell();
   }
   /// Sends the roster again if the directory has restarted.
   void remind() {
-    const std::lock_guard guard(mutex_);
+    const manta::detail::MutexLock guard(mutex_);
     if (!directory_ || follows_) return;
     const std::uint32_t restarts = manta::detail::status_of(directory_, false).restarts;
     if (std::exchange(directory_restarts_, restarts) != restarts) (void)tell();
   }
   /// What represents a handle in other processes.
   Actor<Directory<D>> directory() {
-    const std::lock_guard first(making_);
+    const manta::detail::MutexLock first(making_);
+    Actor<Directory<D>> directory;
     Ref<void> told;
     {
-      const std::lock_guard guard(mutex_);
+      const manta::detail::MutexLock guard(mutex_);
       if (directory_) return directory_;
-      directory_ = manta::actor<Directory<D>>.options({.max_restarts = -1, .max_task_retries = -1})();
+      directory = manta::actor<Directory<D>>.options({.max_restarts = -1, .max_task_retries = -1})();
+      directory_ = directory;
       told = tell();
     }
-    get(told);  // so that it has the roster before any handle asks; not under mutex_, which the server's loop takes
-    return directory_;
+    get(told);  // it knows before the first handle asks; not under mutex_, which the server's loop takes
+    return directory;
   }
   template <class X>
   Ref<R> call(X&& argument) {
-    const std::lock_guard guard(mutex_);
+    const manta::detail::MutexLock guard(mutex_);
     if (follows_) look();
     if (all_.empty()) {
       throw Error(ErrorCode::unavailable, version_ > 0
@@ -118,18 +120,18 @@ class Targets {
     std::deque<Ref<R>> ongoing;  // calls from this process, oldest first
   };
 
-  Ref<void> tell() {
+  Ref<void> tell() MANTA_REQUIRES(mutex_) {
     Roster<D> roster{.version = version_, .replicas = {}};
     for (const Target& target : all_) roster.replicas.push_back(target.replica);
     return directory_.template call<&Directory<D>::set>(roster);
   }
-  void take(Roster<D> roster) {
+  void take(Roster<D> roster) MANTA_REQUIRES(mutex_) {
     version_ = roster.version;
     all_.clear();
     for (auto& replica : roster.replicas) all_.push_back({std::move(replica), {}});
   }
-  // Asks for the roster periodically; waits for the answer only if there is no replica or the roster is too old.
-  void look() {
+  // Asks for news now and then; waits for them only where there is nothing to call, or what is known is too old.
+  void look() MANTA_REQUIRES(mutex_) {
     const auto now = Clock::now();
     if (asked_ && asked_.ready()) (void)hear();
     if (!all_.empty() && now - fresh_at_ <= kRosterIsFresh) {
@@ -142,12 +144,12 @@ class Targets {
       std::this_thread::sleep_for(kLookAgain);
     }
   }
-  void ask(Clock::time_point now) {
+  void ask(Clock::time_point now) MANTA_REQUIRES(mutex_) {
     asked_ = directory_.template call<&Directory<D>::since>(version_);
     asked_at_ = now;
   }
   // False: the directory does not answer.
-  bool hear() {
+  bool hear() MANTA_REQUIRES(mutex_) {
     auto news = try_get(std::exchange(asked_, {}), kLookTimeout);
     if (!news) return false;
     if (news->version == 0 || news->version < version_) return true;  // it has restarted and has no roster yet
@@ -155,8 +157,8 @@ class Targets {
     if (news->version > version_) take(std::move(*news));
     return true;
   }
-  // Power of two choices: of two random replicas the one with fewer calls under way.
-  std::size_t choose() {
+  // Power of two choices: of two replicas taken by chance the one with fewer calls under way.
+  std::size_t choose() MANTA_REQUIRES(mutex_) {
     if (all_.size() == 1) return 0;
     const std::size_t one = random_() % all_.size();
     const std::size_t other = (one + 1 + random_() % (all_.size() - 1)) % all_.size();
@@ -168,17 +170,17 @@ class Targets {
     while (!calls.empty() && calls.front().ready()) calls.pop_front();
   }
 
-  std::mutex making_;  // held while a thread makes the directory
-  std::mutex mutex_;   // guards all members below
-  std::vector<Target> all_;
-  std::uint64_t version_ = 0;
-  std::minstd_rand random_{1};
-  Actor<Directory<D>> directory_;  // empty: no handle was sent to another process
-  std::uint32_t directory_restarts_ = 0;
-  const bool follows_ = false;  // whether the roster comes from the directory
-  Ref<Roster<D>> asked_;
-  Clock::time_point asked_at_{};
-  Clock::time_point fresh_at_{};  // when the directory was asked for the current roster
+  manta::detail::Mutex making_;  // held by the thread that makes the directory, taken before mutex_
+  manta::detail::Mutex mutex_;
+  std::vector<Target> all_ MANTA_GUARDED_BY(mutex_);
+  std::uint64_t version_ MANTA_GUARDED_BY(mutex_) = 0;
+  std::minstd_rand random_ MANTA_GUARDED_BY(mutex_){1};
+  Actor<Directory<D>> directory_ MANTA_GUARDED_BY(mutex_);  // none: no handle has been given away
+  std::uint32_t directory_restarts_ MANTA_GUARDED_BY(mutex_) = 0;
+  const bool follows_ = false;  // whether the directory knows better
+  Ref<Roster<D>> asked_ MANTA_GUARDED_BY(mutex_);
+  Clock::time_point asked_at_ MANTA_GUARDED_BY(mutex_){};
+  Clock::time_point fresh_at_ MANTA_GUARDED_BY(mutex_){};  // the directory was asked for what is known
 };
 
 }  // namespace detail

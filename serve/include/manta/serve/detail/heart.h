@@ -3,14 +3,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include <manta/actor.h>
+#include <manta/detail/mutex.h>
 
 namespace manta::serve::detail {
 
@@ -54,13 +53,15 @@ class Heart {
   void checked() { checking_since_ = 0; }
 
  private:
-  void run(const std::stop_token& stop);
+  void run();
+  void beat();
 
   Lifeline line_;
   std::atomic<std::int64_t> checking_since_{0};  // 0: it does not run
-  std::mutex mutex_;
-  std::condition_variable_any stopped_;
-  std::jthread thread_;
+  manta::detail::Mutex mutex_;
+  manta::detail::CondVar stopped_;
+  bool stopping_ MANTA_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
 };
 
 }  // namespace manta::serve::detail
