@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$1"
 shopt -s globstar nullglob
 
-rooms=" base files serial sched owner head net store gpu node client worker collective api torch report testing "
+rooms=" base settings files serial sched owner head net store gpu node client worker collective api torch report testing "
 breaches=0
 breach() { echo "$1"; breaches=$((breaches + 1)); }
 
@@ -119,5 +119,13 @@ reject "LAYER-4: torch belongs to <manta/torch.h>" '# *include *<(torch|ATen|c10
 # LAYER-5: the libraries include the core's public headers only.
 reject "LAYER-5: a library includes <manta/...>, not the core's private headers" '# *include *"core/' \
   {train,tune,data,serve,rl,examples}/**/*.{h,cc,cu}
+
+# LAYER-6: one file reads and changes the environment; all else goes through the accessors of core/settings/read.h.
+environment=()
+for file in {core,train,tune,data,serve,rl}/**/*.{h,cc,cu}; do
+  [[ $file == core/settings/environment.cc ]] || environment+=("$file")
+done
+reject "LAYER-6: the environment belongs to core/settings/environment.cc" \
+  '\<((secure_)?getenv|setenv|unsetenv|putenv|clearenv) *\(|\<environ\>' "${environment[@]}"
 
 ((breaches == 0)) || { echo "layering: $breaches breaches; the rules are in ${BASH_SOURCE[0]##*/}"; exit 1; }

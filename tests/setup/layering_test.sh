@@ -53,6 +53,11 @@ plant found rl/env/a.cc '#include "rl/vector_env/b.h"'
 plant clean tune/tuner/a.cc '#include "tune/space/b.h"'
 plant found tune/space/a.cc '#include "tune/tuner/b.h"'
 plant found tune/space/a.cc '#include "train/sampler/b.h"'
+plant found core/net/a.cc 'const char* text = std::getenv("MANTA_LOG");'
+plant found rl/env/a.cc '::setenv("X", "1", 1);'
+plant found core/node/a.cc 'extern char** environ;'
+plant clean core/settings/environment.cc 'const char* text = std::getenv("MANTA_LOG");'
+plant clean tests/e2e/a.cc 'const char* text = std::getenv("MANTA_ROLE");'
 plant found core/net/long.cc "$(printf '\\n%.0s' {1..501})"
 
 "$check" "$root" || failed=1
