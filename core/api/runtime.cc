@@ -25,7 +25,6 @@
 #include <manta/error.h>
 #include <manta/on_ready.h>
 
-#include "core/api/flags.h"
 #include "core/base/log.h"
 #include "core/client/client.h"
 #include "core/client/forked.h"
@@ -38,6 +37,11 @@
 #include "core/node/daemon.h"
 #include "core/node/spawner.h"
 #include "core/sched/resources.h"
+#include "core/settings/command_line.h"
+#include "core/settings/environment.h"
+#include "core/settings/help.h"
+#include "core/settings/log_level.h"
+#include "core/settings/read.h"
 #include "core/store/spill_file.h"
 #include "core/worker/executor.h"
 
@@ -46,43 +50,23 @@ namespace manta {
 namespace {
 
 using client::Client;
+using settings::CommandLine;
 
 constexpr std::uint64_t kBytesPerWorker = 16 << 20;  // a small program's; tasks request what they use
 
-std::optional<double> number_of(const char* text, const std::string& what) {
-  if (text == nullptr || *text == '\0') return std::nullopt;
-  char* end = nullptr;
-  const double value = std::strtod(text, &end);
-  if (*end != '\0' || !std::isfinite(value) || value < 0) {
-    throw Error(ErrorCode::invalid_argument, what + " is \"" + text + "\", but must be a number of at least 0");
-  }
-  return value;
-}
-
-// --manta-NAME on the command line, then MANTA_NAME in the environment.
-std::optional<double> setting(int argc, char** argv, const std::string& flag, const char* variable) {
-  const char* given = flag_value(argc, argv, flag.c_str());
-  return given != nullptr ? number_of(given, "--manta-" + flag) : number_of(std::getenv(variable), variable);
-}
-std::string text_setting(int argc, char** argv, const std::string& flag, const char* variable) {
-  const char* given = flag_value(argc, argv, flag.c_str());
-  if (given == nullptr) given = std::getenv(variable);
-  return given != nullptr ? given : "";
-}
-
 // Where others may join this node, or where it joins, and the secret for either.
-void configure_cluster(node::NodeConfig& config, int argc, char** argv, const InitOptions& options) {
-  config.join = text_setting(argc, argv, "join", "MANTA_JOIN");
+void configure_cluster(node::NodeConfig& config, const CommandLine& flags, const InitOptions& options) {
+  config.join = settings::text("MANTA_JOIN", flags);
   if (config.join.empty()) {
-    config.listen = options.listen.empty() ? text_setting(argc, argv, "listen", "MANTA_LISTEN") : options.listen;
+    config.listen = options.listen.empty() ? settings::text("MANTA_LISTEN", flags) : options.listen;
   }
   if (config.join.empty() && config.listen.empty()) return;
   for (const std::string& address : {config.join, config.listen}) {
     if (address.empty()) continue;
     if (auto parts = net::split_address(address); !parts) throw_error(parts.error());
   }
-  const char* file = std::getenv("MANTA_SECRET_FILE");
-  if (file == nullptr || *file == '\0') {
+  const std::string file = settings::text("MANTA_SECRET_FILE");
+  if (file.empty()) {
     throw Error(
         ErrorCode::invalid_argument,
         "nodes of a cluster need a secret, and MANTA_SECRET_FILE names none; make one with `openssl rand -hex 32 "
@@ -95,15 +79,8 @@ void configure_cluster(node::NodeConfig& config, int argc, char** argv, const In
 
 // When the node ends workers because memory runs short.
 void configure_memory(node::NodeConfig& config) {
-  config.memory_threshold = number_of(std::getenv("MANTA_MEMORY_THRESHOLD"), "MANTA_MEMORY_THRESHOLD").value_or(0.95);
-  if (config.memory_threshold < 0 || config.memory_threshold > 1) {
-    throw Error(ErrorCode::invalid_argument, "MANTA_MEMORY_THRESHOLD must be from 0 to 1; 0 switches the monitor off");
-  }
-  const double limit = number_of(std::getenv("MANTA_MEMORY_LIMIT"), "MANTA_MEMORY_LIMIT").value_or(0);
-  if (limit < 0 || limit > 9e15) {
-    throw Error(ErrorCode::invalid_argument, "MANTA_MEMORY_LIMIT must be a number of bytes; 0: the machine's memory");
-  }
-  config.memory_limit_bytes = static_cast<std::uint64_t>(limit);
+  config.memory_threshold = settings::number_or_default("MANTA_MEMORY_THRESHOLD");
+  config.memory_limit_bytes = static_cast<std::uint64_t>(settings::number("MANTA_MEMORY_LIMIT").value_or(0));
 }
 
 double usable_cpus() {
@@ -160,15 +137,14 @@ void check(const InitOptions& options) {
 // A folder in which a file can be made. One that the user names must be usable; "none": a full store refuses.
 std::string spill_directory_of(const InitOptions& options) {
   std::string named(options.spill_directory);
-  const char* variable = std::getenv("MANTA_SPILL_DIR");
-  if (named.empty() && variable != nullptr) named = variable;
+  if (named.empty()) named = settings::text("MANTA_SPILL_DIR");
   if (named == "none") return named;
   if (!named.empty()) {
     auto file = store::SpillFile::open(named);
     if (!file) throw Error(ErrorCode::invalid_argument, file.error().message());
     return named;
   }
-  const char* temporary = std::getenv("TMPDIR");
+  const char* temporary = settings::foreign("TMPDIR");
   for (const std::string directory : {temporary != nullptr ? temporary : "", "/var/tmp", "/tmp"}) {
     if (!directory.empty() && store::SpillFile::open(directory)) return directory;
   }
@@ -189,18 +165,25 @@ void check_file_size_limit(std::uint64_t store_capacity_bytes) {
                   "; raise it, or lower InitOptions::store_capacity_bytes");
 }
 
-node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
-  log::read_level();
-  check_flags(argc, argv);
+// Where settings are wrong or misspelt, says so first.
+void check_settings(const CommandLine& flags, const InitOptions& options) {
+  settings::read_log_level();
+  flags.check();
+  settings::check_environment();
   check(options);
+  for (const std::string& sentence : settings::misspelt_variables()) log::warn(sentence);
+}
+
+node::NodeConfig config_of(const CommandLine& flags, const InitOptions& options) {
+  check_settings(flags, options);
   node::NodeConfig config;
-  const double cpus = options.num_cpus >= 0 ? options.num_cpus
-                                            : setting(argc, argv, "num-cpus", "MANTA_NUM_CPUS").value_or(usable_cpus());
+  const double cpus =
+      options.num_cpus >= 0 ? options.num_cpus : settings::number("MANTA_NUM_CPUS", flags).value_or(usable_cpus());
   config.gpu_names = gpu::visible_devices();
   const double gpus =
       options.num_gpus >= 0
           ? options.num_gpus
-          : setting(argc, argv, "num-gpus", "MANTA_NUM_GPUS").value_or(static_cast<double>(config.gpu_names.size()));
+          : settings::number("MANTA_NUM_GPUS", flags).value_or(static_cast<double>(config.gpu_names.size()));
   if (gpus != std::floor(gpus))
     throw Error(ErrorCode::invalid_argument, "InitOptions::num_gpus must be a whole number");
   config.total.cpus = units_of(cpus, "InitOptions::num_cpus");
@@ -214,9 +197,8 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
   config.store_capacity_bytes = std::max<std::uint64_t>(config.store_capacity_bytes, 1 << 20) / 4096 * 4096;
   check_file_size_limit(config.store_capacity_bytes);
   config.spill_directory = spill_directory_of(options);
-  const double spin_us = options.spin.count() >= 0
-                             ? static_cast<double>(options.spin.count())
-                             : number_of(std::getenv("MANTA_SPIN_US"), "MANTA_SPIN_US").value_or(50);
+  const double spin_us = options.spin.count() >= 0 ? static_cast<double>(options.spin.count())
+                                                   : settings::number_or_default("MANTA_SPIN_US");
   config.spin_ns = static_cast<std::int64_t>(spin_us * 1000);
   if (options.max_workers < 1 && options.max_workers != -1) {
     throw Error(ErrorCode::invalid_argument, "InitOptions::max_workers must be at least 1, or -1");
@@ -227,28 +209,17 @@ node::NodeConfig config_of(int argc, char** argv, const InitOptions& options) {
           : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(machine_memory_bytes() / kBytesPerWorker, 64, 4096));
   config.warm_workers =
       std::min(config.max_workers, static_cast<std::uint32_t>(std::clamp(std::ceil(cpus), 1.0, 64.0)));
-  const char* zygote = std::getenv("MANTA_ZYGOTE");
-  if (zygote != nullptr && *zygote != '\0' && std::strcmp(zygote, "fork") != 0 && std::strcmp(zygote, "exec") != 0) {
-    throw Error(ErrorCode::invalid_argument,
-                std::string("MANTA_ZYGOTE is \"") + zygote + "\", but must be \"fork\" or \"exec\"");
-  }
-  config.exec_workers = zygote != nullptr && std::strcmp(zygote, "exec") == 0;
-  const char* log = std::getenv("MANTA_LOG_TO_DRIVER");
-  if (log != nullptr && *log != '\0' && std::strcmp(log, "0") != 0 && std::strcmp(log, "1") != 0) {
-    throw Error(ErrorCode::invalid_argument, std::string("MANTA_LOG_TO_DRIVER is \"") + log + "\", but must be 0 or 1");
-  }
-  config.log_to_driver = options.log_to_driver && (log == nullptr || std::strcmp(log, "0") != 0);
+  config.exec_workers = settings::choice("MANTA_ZYGOTE") == "exec";
+  config.log_to_driver = options.log_to_driver && settings::choice("MANTA_LOG_TO_DRIVER") != "0";
   configure_memory(config);
-  configure_cluster(config, argc, argv, options);
+  configure_cluster(config, flags, options);
   return config;
 }
 
 // In a program that was executed to be a node process or a worker: does that, and does not return.
 void take_role() {
-  const char* role = std::getenv(node::kRoleVariable);
-  if (role == nullptr) return;
-  const std::string text = role;
-  ::unsetenv(node::kRoleVariable);
+  const std::string text = settings::text("MANTA_ROLE");
+  settings::remove_variable(node::kRoleVariable);
   const std::size_t colon = text.find(':');
   const int number = colon == std::string::npos ? -1 : std::atoi(text.c_str() + colon + 1);
   if (number < 3) return;
@@ -258,6 +229,11 @@ void take_role() {
   std::vector<int> keep = node::open_descriptors();
   std::erase(keep, number);
   node::run_node_process(std::move(control), ::getppid(), &worker::worker_main, std::move(keep));
+}
+
+[[noreturn]] void print_help_and_exit() {
+  std::fputs(settings::help().c_str(), stdout);
+  std::exit(0);
 }
 
 // A node that joins has no driver: this process waits for the node's end, which is its own.
@@ -364,7 +340,9 @@ void start(int argc, char** argv, const InitOptions& options, Started& made) {
   if (Client::current() != nullptr) {
     throw Error(ErrorCode::invalid_argument, "manta::init was called, but a Runtime is alive in this process already");
   }
-  node::NodeConfig config = config_of(argc, argv, options);
+  const CommandLine flags(argc, argv);
+  if (flags.asks_for_help()) print_help_and_exit();
+  node::NodeConfig config = config_of(flags, options);
   if (config.join.empty()) client::Timeline::create_file();
   std::vector<int> keep = node::open_descriptors();
   auto pair = net::ControlSocket::pair();

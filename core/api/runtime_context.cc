@@ -2,11 +2,11 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <vector>
 
 #include "core/client/client.h"
 #include "core/client/function_table.h"
+#include "core/settings/read.h"
 
 namespace manta {
 
@@ -14,7 +14,7 @@ namespace {
 
 std::vector<std::string> gpus_of_worker() {
   std::vector<std::string> names;
-  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  const char* visible = settings::foreign("CUDA_VISIBLE_DEVICES");
   for (std::string_view rest = visible != nullptr ? visible : ""; !rest.empty();) {
     const std::size_t end = std::min(rest.find(','), rest.size());
     if (end > 0) names.emplace_back(rest.substr(0, end));

@@ -1,5 +1,5 @@
-// Manta's own messages about what its processes do: on the standard error, a line each, from the level on that
-// MANTA_LOG names (trace, debug, info, warn, error, off; warn where it names none). Written by spdlog.
+// Manta's own messages about what its processes do: on the standard error, a line each, from the level on that is set
+// (warn at first; settings/log_level.h sets what MANTA_LOG names). Written by spdlog.
 //
 //   log::info("worker ", id, " ", status);
 //   [manta 14:03:07.123 node 4711 info] worker 7 was killed by signal 9 (SIGKILL)
@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <concepts>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,11 +20,13 @@ namespace manta::log {
 
 enum class Level { trace, debug, info, warn, error, off };
 
-// First in a process that is no driver, before it has threads: names it in its messages, and reads MANTA_LOG, where
-// what names no level counts as warn. role: lives as long as the process ("node").
+// First in a process that is no driver, before it has threads: names it in its messages. role: lives as long as the
+// process ("node").
 void name_process(const char* role);
-// Reads MANTA_LOG. Throws Error(invalid_argument) where it names no level.
-void read_level();
+// "trace" and so on; empty: no level has this name.
+std::optional<Level> level_named(std::string_view name);
+// The least level that is written.
+void set_least(Level level);
 
 namespace detail {
 

@@ -1,10 +1,10 @@
 // The driver's part of what workers print.
-#include <cstdlib>
 #include <string_view>
 
 #include "core/client/client.h"
 #include "core/client/function_table.h"
 #include "core/client/output_printer.h"
+#include "core/settings/read.h"
 
 namespace manta::client {
 
@@ -27,8 +27,8 @@ std::string printed_name(std::uint64_t id) {
 void Client::start_output() {
   if (!welcome_.output_captured) return;
   if (hooks_ != nullptr) return output_source_.start(slot());
-  const char* fold = std::getenv("MANTA_FOLD_OUTPUT");
-  printer_ = std::make_unique<OutputPrinter>(node_of(self()), fold == nullptr || std::string_view(fold) != "0",
+  const bool fold = settings::choice("MANTA_FOLD_OUTPUT") != "0";
+  printer_ = std::make_unique<OutputPrinter>(node_of(self()), fold,
                                              OutputPrinter::Edge{[this](NodeId node, std::uint64_t bytes) {
                                                                    send(net::OutputTaken{node, bytes});
                                                                  },

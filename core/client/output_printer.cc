@@ -5,15 +5,16 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <utility>
+
+#include "core/settings/read.h"
 
 namespace manta::client {
 
 namespace {
 
 bool in_colour(int fd) {
-  const char* refused = std::getenv("NO_COLOR");
+  const char* refused = settings::foreign("NO_COLOR");
   return ::isatty(fd) == 1 && (refused == nullptr || *refused == '\0');
 }
 

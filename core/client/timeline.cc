@@ -7,22 +7,17 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include <manta/error.h>
 
 #include "core/base/log.h"
+#include "core/settings/read.h"
 
 namespace manta::client {
 
 namespace {
-
-const char* path_from_environment() {
-  const char* path = std::getenv("MANTA_TIMELINE");
-  return path == nullptr || *path == '\0' ? nullptr : path;
-}
 
 void say(const std::string& what) { log::error("MANTA_TIMELINE: ", what); }
 
@@ -71,22 +66,22 @@ std::atomic<Timeline*> Timeline::current_{nullptr};
 Timeline* Timeline::last_ = nullptr;
 
 void Timeline::create_file() {
-  const char* path = path_from_environment();
-  if (path == nullptr) return;
-  const int file = ::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const std::string path = settings::text("MANTA_TIMELINE");
+  if (path.empty()) return;
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   const bool made = file >= 0 && ::write(file, "[\n", 2) == 2;
   const int error = errno;
   if (file >= 0) ::close(file);
   if (made) return;
-  throw Error(ErrorCode::invalid_argument, std::string("MANTA_TIMELINE: cannot write ") + path + ": " +
-                                               std::strerror(error) + "; name a file in a folder that exists");
+  throw Error(ErrorCode::invalid_argument, "MANTA_TIMELINE: cannot write " + path + ": " + std::strerror(error) +
+                                               "; name a file in a folder that exists");
 }
 
 void Timeline::start(std::string_view process, std::atomic<bool>& unwritten) {
-  const char* path = path_from_environment();
-  if (path == nullptr) return;
+  const std::string path = settings::text("MANTA_TIMELINE");
+  if (path.empty()) return;
   auto* timeline = new Timeline(path, unwritten);
-  timeline->file_ = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  timeline->file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (timeline->file_ < 0) {
     say("cannot write " + timeline->path_ + ": " + std::strerror(errno));
     return delete timeline;

@@ -8,19 +8,17 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
 
 #include "core/net/futex.h"
 #include "core/net/spin.h"
+#include "core/settings/read.h"
 
 namespace manta::collective {
 
 namespace {
-
-constexpr std::chrono::microseconds kSpin{50};
 
 int cpus() {
   cpu_set_t set;
@@ -30,9 +28,8 @@ int cpus() {
 // A waiting thread may keep a CPU busy only if there is another one for each of those it waits for.
 std::chrono::nanoseconds spin_for(int size) {
   if (cpus() < size) return {};
-  const char* wanted = std::getenv("MANTA_SPIN_US");
-  if (wanted == nullptr || *wanted == '\0') return kSpin;
-  return std::chrono::microseconds(std::clamp(std::atol(wanted), 0L, 1'000'000L));
+  const double spin_us = settings::number_or_default("MANTA_SPIN_US");
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(spin_us * 1000));
 }
 
 Fd open_process([[maybe_unused]] int process) {

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 #include <sstream>
 #include <string_view>
+
+#include "core/settings/read.h"
 
 namespace manta::gpu {
 
@@ -21,7 +22,7 @@ bool is_device_node(std::string_view name) {
 
 std::vector<std::string> visible_devices() {
   std::vector<std::string> names;
-  if (const char* visible = std::getenv("CUDA_VISIBLE_DEVICES")) {
+  if (const char* visible = settings::foreign("CUDA_VISIBLE_DEVICES")) {
     std::istringstream list(visible);
     for (std::string name; std::getline(list, name, ',');) {
       std::erase(name, ' ');

@@ -16,7 +16,7 @@
 
 #include <boost/asio/buffer.hpp>
 
-extern char** environ;
+#include "core/settings/environment.h"
 
 namespace manta::node {
 
@@ -178,7 +178,8 @@ void CrashStacks::look_up(const std::string& module, const std::vector<std::uint
   ::posix_spawnattr_setsigdefault(&attributes, &all);
   ::posix_spawnattr_setpgroup(&attributes, 0);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  const int error = ::posix_spawnp(&lookup->child, "addr2line", &actions, &attributes, argv.data(), environ);
+  const int error =
+      ::posix_spawnp(&lookup->child, "addr2line", &actions, &attributes, argv.data(), settings::variables());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   ::close(pipe[1]);

@@ -16,6 +16,7 @@
 #include "core/net/packed.h"
 #include "core/node/container.h"
 #include "core/node/daemon.h"
+#include "core/settings/log_level.h"
 
 namespace manta::node {
 
@@ -90,6 +91,7 @@ void run_node_process(Fd driver, pid_t driver_process, WorkerMain worker_main, s
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, "manta-node");
   log::name_process("node");
+  settings::read_log_level_or_warn();
   rlimit files = {};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {  // two descriptors for each of up to thousands of processes
     files.rlim_cur = files.rlim_max;

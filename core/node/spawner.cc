@@ -19,8 +19,7 @@
 #include "core/base/log.h"
 #include "core/net/messages.h"
 #include "core/net/packed.h"
-
-extern char** environ;
+#include "core/settings/environment.h"
 
 namespace manta::node {
 
@@ -40,8 +39,6 @@ std::vector<std::string> command_line() {
   return words;
 }
 
-void set_cuda_devices(const std::string& devices) { ::setenv("CUDA_VISIBLE_DEVICES", devices.c_str(), 1); }
-
 template <class F>
 void for_each_variable(const std::string& env, const F& f) {  // f(name, value)
   for (std::size_t at = 0; at < env.size();) {
@@ -60,9 +57,8 @@ void for_each_variable(const std::string& env, const F& f) {  // f(name, value)
   if (::getppid() != start.node_process) ::_exit(0);
   ::setpgid(0, 0);
   ::prctl(PR_SET_NAME, "manta-worker");
-  set_cuda_devices(start.cuda_visible_devices);
-  for_each_variable(
-      start.env, [](const std::string& name, const std::string& value) { ::setenv(name.c_str(), value.c_str(), 1); });
+  settings::set_variable("CUDA_VISIBLE_DEVICES", start.cuda_visible_devices);
+  for_each_variable(start.env, &settings::set_variable);
   for (int i = 2; i >= 1 && descriptors.size() == 3; --i) ::dup2(descriptors[static_cast<std::size_t>(i)].get(), i);
   Fd control = std::move(descriptors[0]);
   descriptors.clear();
@@ -148,7 +144,7 @@ Result<pid_t> execute_again(const std::string& role, int descriptor, const std::
                             const WorkerStart* worker, const std::array<Fd, 2>& output) {
   std::vector<std::string> words = command_line();
   std::vector<std::string> variables;
-  for (char** e = environ; *e != nullptr; ++e) {
+  for (char** e = settings::variables(); *e != nullptr; ++e) {
     const std::string_view variable(*e);
     const bool replaced = worker != nullptr && variable.starts_with("CUDA_VISIBLE_DEVICES=");
     if (!replaced && !variable.starts_with(std::string(kRoleVariable) + "=")) {

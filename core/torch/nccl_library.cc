@@ -2,11 +2,12 @@
 
 #include <dlfcn.h>
 
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include <manta/error.h>
+
+#include "core/settings/read.h"
 
 namespace manta::collective {
 
@@ -22,7 +23,7 @@ constexpr int kOldest = 21304;  // 2.13.4: ncclGetLastError
 
 void* open_library() {
   std::vector<std::string> places;
-  if (const char* chosen = std::getenv("MANTA_NCCL_LIBRARY"); chosen != nullptr && *chosen != '\0') {
+  if (const std::string chosen = settings::text("MANTA_NCCL_LIBRARY"); !chosen.empty()) {
     places = {chosen};
   } else {
     places = {"libnccl.so.2", MANTA_NCCL_BUILT_WITH};

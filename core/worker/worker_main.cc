@@ -15,6 +15,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/client/function_table.h"
+#include "core/settings/log_level.h"
 #include "core/worker/crash_handler.h"
 #include "core/worker/executor.h"
 
@@ -61,6 +62,7 @@ void worker_main(Fd control) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "manta-worker");
   log::name_process("worker");
+  settings::read_log_level_or_warn();
   Fd spare(::fcntl(control.get(), F_DUPFD_CLOEXEC, 0));
   try {
     ::__fpurge(stdout);  // what the driver had not written when it forked is the driver's

@@ -2,10 +2,10 @@
 
 #include <dlfcn.h>
 
-#include <cstdlib>
 #include <string>
 #include <vector>
 
+#include <manta/detail/setting.h>
 #include <manta/error.h>
 
 namespace manta::rl {
@@ -21,7 +21,7 @@ namespace {
 void* open_library() {
   const std::string built_with = MANTA_MUJOCO_BUILT_WITH;
   std::vector<std::string> places{built_with, built_with.substr(built_with.rfind('/') + 1)};
-  if (const char* chosen = std::getenv("MANTA_MUJOCO_LIBRARY"); chosen != nullptr && *chosen != '\0') places = {chosen};
+  if (const std::string chosen = detail::text_setting("MANTA_MUJOCO_LIBRARY"); !chosen.empty()) places = {chosen};
   std::string tried;
   for (const std::string& place : places) {
     if (void* library = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;

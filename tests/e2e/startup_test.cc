@@ -28,6 +28,7 @@ using manta::ErrorCode;
 using manta::e2e::ProgramRun;
 using manta::e2e::run_program;
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -59,6 +60,11 @@ int takes(std::size_t mib) {
 int starts() {
   const auto runtime = start();
   return manta::get(manta::remote<square>(3)) == 9 ? 0 : 1;
+}
+int says_started() {
+  const auto runtime = start();
+  std::printf("it runs");
+  return 0;
 }
 int catches() {
   try {
@@ -159,6 +165,7 @@ int becomes_a_daemon() {
 
 const std::map<std::string, std::function<int()>> programs{
     {"starts", starts},
+    {"says_started", says_started},
     {"catches", catches},
     {"small_files", small_files},
     {"few_files", few_files},
@@ -186,6 +193,30 @@ TEST(Startup, AWrongSettingCanBeCaught) {
   EXPECT_EQ(run.status, 8);
   EXPECT_THAT(run.out, StartsWith("MANTA_NUM_CPUS is \"many\""));
   EXPECT_THAT(run.err, IsEmpty());
+}
+
+TEST(Startup, HelpIsPrintedBeforeAnythingIsStarted) {
+  // A wrong setting would end the start with status 2.
+  const ProgramRun run = run_program({"--program=says_started", "--manta-help"}, {"MANTA_NUM_CPUS=many"});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.out, AllOf(StartsWith("Settings of Manta."), HasSubstr("--manta-num-cpus=N, MANTA_NUM_CPUS=N"),
+                             HasSubstr("NO_COLOR=1"), Not(HasSubstr("it runs"))));
+  EXPECT_THAT(run.err, IsEmpty());
+  EXPECT_EQ(run_program({"--program=says_started", "--", "--manta-help"}).out, "it runs");
+}
+
+TEST(Startup, AMisspeltVariableIsNamedOnce) {
+  const ProgramRun run = run_program({"--program=starts"}, {"MANTA_SPLIL_DIR=/tmp", "MANTA_TEST_A=1"});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.err,
+              ContainsRegex("^\\[manta .* driver [0-9]+ warn\\] the environment has MANTA_SPLIL_DIR, which is "
+                            "not a setting; did you mean MANTA_SPILL_DIR\\? --manta-help lists all settings\n$"));
+}
+
+TEST(Startup, AWrongSettingOfTheOutputIsRefused) {
+  const ProgramRun run = run_program({"--program=starts"}, {"MANTA_FOLD_OUTPUT=no"});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_EQ(run.err, "manta::init: MANTA_FOLD_OUTPUT is \"no\", but must be 0 or 1\n");
 }
 
 // --- limits

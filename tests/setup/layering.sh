@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$1"
 shopt -s globstar nullglob
 
-rooms=" base files serial sched owner head net store gpu node client worker collective api torch report testing "
+rooms=" base settings files serial sched owner head net store gpu node client worker collective api torch report testing "
 breaches=0
 breach() { echo "$1"; breaches=$((breaches + 1)); }
 
@@ -163,5 +163,12 @@ done
 reject "LAYER-21: use Mutex, MutexLock and CondVar of core/base/mutex.h, and annotate what the mutex guards" \
   '# *include *<(mutex|shared_mutex|condition_variable)>|std::([a-z_]*mutex|[a-z]+_lock|lock_guard|condition_variable)|pthread_(mutex|cond)' \
   "${locking[@]}"
+# LAYER-6: one file reads and changes the environment; all else goes through the accessors of core/settings/read.h.
+environment=()
+for file in {core,train,tune,data,serve,rl}/**/*.{h,cc,cu}; do
+  [[ $file == core/settings/environment.cc ]] || environment+=("$file")
+done
+reject "LAYER-6: the environment belongs to core/settings/environment.cc" \
+  '\<((secure_)?getenv|setenv|unsetenv|putenv|clearenv) *\(|\<environ\>' "${environment[@]}"
 
 ((breaches == 0)) || { echo "layering: $breaches breaches; the rules are in ${BASH_SOURCE[0]##*/}"; exit 1; }

@@ -68,6 +68,11 @@ plant found core/net/a.h 'std::mutex mutex_;'
 plant found tune/trial/a.cc 'const std::lock_guard lock(mutex_);'
 plant found core/node/a.h 'std::condition_variable_any changed_;'
 plant clean core/net/a.h '#include "core/base/mutex.h"\nMutex mutex_;  // not std::mutex'
+plant found core/net/a.cc 'const char* text = std::getenv("MANTA_LOG");'
+plant found rl/env/a.cc '::setenv("X", "1", 1);'
+plant found core/node/a.cc 'extern char** environ;'
+plant clean core/settings/environment.cc 'const char* text = std::getenv("MANTA_LOG");'
+plant clean tests/e2e/a.cc 'const char* text = std::getenv("MANTA_ROLE");'
 plant found core/net/long.cc "$(printf '\\n%.0s' {1..501})"
 
 "$check" "$root" || failed=1

@@ -11,13 +11,10 @@
 #include <manta/train/detail/gradient_averaging.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <limits>
 #include <optional>
-#include <string_view>
 
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <torch/csrc/autograd/engine.h>
@@ -25,6 +22,7 @@
 #include <torch/csrc/distributed/c10d/logger.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
+#include <manta/detail/setting.h>
 #include <manta/error.h>
 
 #include "train/ddp/divergence.h"
@@ -63,14 +61,8 @@ void check(const DdpOptions& options) {
 }
 
 std::int64_t check_every(const DdpOptions& options) {
-  const char* text = std::getenv("MANTA_DDP_CHECK_EVERY");
-  if (options.check_every > 0 || text == nullptr || *text == '\0') return options.check_every;
-  const std::string_view given(text);
-  std::int64_t steps = -1;
-  const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), steps);
-  if (error == std::errc() && end == given.data() + given.size() && steps >= 0) return steps;
-  throw Error(ErrorCode::invalid_argument, "MANTA_DDP_CHECK_EVERY is \"" + std::string(given) +
-                                               "\". Next: give a number of steps, or 0 for no check.");
+  if (options.check_every > 0) return options.check_every;
+  return manta::detail::whole_setting("MANTA_DDP_CHECK_EVERY").value_or(0);
 }
 
 // Which parameters share a bucket: in reverse order of registration, which is about the order of the backward pass. If

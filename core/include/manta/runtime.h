@@ -60,9 +60,8 @@ std::vector<NodeInfo> cluster_nodes();
 /// are forked here and start from this state (with MANTA_ZYGOTE=exec, or where threads exist already, they are the
 /// program executed again, in which init does not return).
 ///
-/// Environment: MANTA_NUM_CPUS, MANTA_NUM_GPUS, MANTA_SPIN_US stand in for options that are not given;
-/// MANTA_ZYGOTE=fork or exec. Options of the command line named --manta-num-cpus=N, --manta-num-gpus=N come before
-/// both.
+/// An option that is not given comes from a flag (--manta-num-cpus=N), else from the environment (MANTA_NUM_CPUS).
+/// Given --manta-help, init prints all such settings and exits with status 0 before it starts anything.
 ///
 /// Where more than MANTA_MEMORY_THRESHOLD (0.95; 0: never) of the machine's or container's memory is in use, or of
 /// MANTA_MEMORY_LIMIT bytes by the workers and the store, one worker after the other is ended: idle ones first, then

@@ -130,7 +130,7 @@ class Targets {
     all_.clear();
     for (auto& replica : roster.replicas) all_.push_back({std::move(replica), {}});
   }
-  // Asks for news now and then; waits for them only where there is nothing to call, or what is known is too old.
+  // Asks for a newer roster now and then; waits for it only if there is no replica, or the roster is too old.
   void look() MANTA_REQUIRES(mutex_) {
     const auto now = Clock::now();
     if (asked_ && asked_.ready()) (void)hear();
@@ -150,11 +150,11 @@ class Targets {
   }
   // False: the directory does not answer.
   bool hear() MANTA_REQUIRES(mutex_) {
-    auto news = try_get(std::exchange(asked_, {}), kLookTimeout);
-    if (!news) return false;
-    if (news->version == 0 || news->version < version_) return true;  // it has restarted and has no roster yet
+    auto newer = try_get(std::exchange(asked_, {}), kLookTimeout);
+    if (!newer) return false;
+    if (newer->version == 0 || newer->version < version_) return true;  // it has restarted and has no roster yet
     fresh_at_ = asked_at_;
-    if (news->version > version_) take(std::move(*news));
+    if (newer->version > version_) take(std::move(*newer));
     return true;
   }
   // Power of two choices: of two replicas taken by chance the one with fewer calls under way.
