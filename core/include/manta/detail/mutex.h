@@ -5,9 +5,9 @@
 //   std::deque<Task> tasks_ MANTA_GUARDED_BY(mutex_);
 //   bool any() MANTA_REQUIRES(mutex_) { return !tasks_.empty(); }
 //
-// A lambda is a function of its own to the analysis, which does not see the locks of the function around it. So a wait
-// is a loop (`while (!any()) changed_.wait(mutex_);`), and a lambda that reads guarded data has MANTA_REQUIRES after its
-// parameters. Where a class is called with another's mutex held, through an interface, it says so with assert_held().
+// A lambda is a function of its own to the analysis, which does not see the locks of the function around it. So a
+// wait is a loop (`while (!any()) changed_.wait(mutex_);`), and a lambda that reads guarded data has MANTA_REQUIRES
+// after its parameters. Where a class is called with another's mutex held, through an interface, it says so with assert_held().
 //
 // Threading: any thread. All of it is inline: it costs what the standard library's costs.
 #pragma once
