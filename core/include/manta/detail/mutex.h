@@ -7,7 +7,8 @@
 //
 // A lambda is a function of its own to the analysis, which does not see the locks of the function around it. So a
 // wait is a loop (`while (!any()) changed_.wait(mutex_);`), and a lambda that reads guarded data has MANTA_REQUIRES
-// after its parameters. Where a class is called with another's mutex held, through an interface, it says so with assert_held().
+// after its parameters. Where a class is called with another's mutex held, through an interface, it says so with
+// assert_held().
 //
 // Threading: any thread. All of it is inline: it costs what the standard library's costs.
 #pragma once
