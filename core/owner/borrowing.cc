@@ -114,7 +114,7 @@ void Borrowing::announce_kept(const Entry& task, const std::vector<detail::WireR
     const bool notified_too_late = !entry->owned && is_standby(entry->owner) && !is_standby(ref.owner);
     if (!notified_too_late) {
       lend(*entry, by);
-    } else if (by != objects_.self()) {  // OWN-13: what it counts is no loan of the standby owner's
+    } else if (by != objects_.self()) {  // OWN-13: the standby owner does not count that one
       effects_.send(entry->owner, AddBorrower{entry->id, by});
       effects_.send(by, Passed{{entry->id, entry->owner}});
     }

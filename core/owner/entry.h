@@ -71,7 +71,7 @@ struct EntryExtra {
   std::unique_ptr<Cancellation> cancelled;  // null: not cancelled (OWN-14)
   std::chrono::nanoseconds limit{};         // of the run of an attempt (TaskOptions::timeout); zero: none
   bool over_limit = false;                  // which is why it is cancelled
-  // Other processes that hold the object: how often it was lent to each, less what they gave back. Counts may be
+  // Other processes that hold the object: how often each borrowed it, less what it gave back. Counts may be
   // negative for a moment: a give-back can overtake the message that announces the borrower.
   struct Borrower {
     ClientId client;
@@ -84,7 +84,7 @@ struct EntryExtra {
   // Of borrowed entries.
   std::int64_t counted_borrows = 0;  // how often the owner has us in its books, or will
   bool announced = false;            // a submitter that covered us says so to the owner before it lets go itself
-  bool passed_on = false;            // lent to another process before that
+  bool passed_on = false;            // to another process, before that
 };
 
 struct Entry : detail::EntryHead {

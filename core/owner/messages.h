@@ -26,7 +26,7 @@ constexpr ClientId primary_of(ClientId standby) { return {standby.value & ~kStan
 struct Fetch {
   ObjectId object;
 };
-// Owner to borrower. The references inside are lent to the receiver already.
+// Owner to borrower. The receiver is counted as a borrower of the references inside already.
 struct Fetched {
   ObjectId object;
   Value value;
@@ -37,7 +37,7 @@ struct AddBorrower {
   ObjectId object;
   ClientId client;
 };
-// Borrower to owner: I hold it no more; count: how often it had been lent to me.
+// Borrower to owner: I hold it no more; count: how often I had borrowed it.
 struct RemoveBorrower {
   ObjectId object;
   std::int64_t count = 0;
@@ -73,7 +73,7 @@ struct CancelTask {
 struct OwnerDied {
   ClientId owner;
 };
-// From a process that knows of the owner's death to one that may not: the standby owner has lent you this object.
+// From a process that knows of the owner's death to one that may not: the standby owner counts you as a borrower.
 struct Passed {
   detail::WireRef ref;
 };
@@ -83,7 +83,8 @@ struct NotReplicated {
 };
 
 // Producer to reader, in order: items of the stream of the task, from the first on. Those with references inside, and
-// those in the store, are objects, which come after the small ones; references are lent to the receiver already.
+// those in the store, are objects, which come after the small ones. The receiver is counted as a borrower of references
+// already.
 struct StreamItems {
   struct Object {
     Value value;

@@ -81,7 +81,7 @@ class Objects {
   // Makes the entry findable by its id. A task that runs again in this process gives its children the names of the
   // first run. If a child of that run is still known, the new one takes another name: no other process knows it yet.
   void make_findable(Entry& entry);
-  // Gives the entry its value or error, which its dependents and all who wait for it get to know.
+  // Gives the entry its value or error. Its dependents, and all processes and threads that wait for it, go on.
   void resolve(Entry& entry, Value value);
   void free_value(Value& value);
   // An entry's value begins (1) or ends (-1) to be the given one (OWN-8).

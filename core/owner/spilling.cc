@@ -9,7 +9,7 @@ namespace manta::owner {
 std::vector<Entry*> Spilling::spillable(std::uint64_t bytes,
                                         const std::function<bool(const StoredLocation&)>& is_read) const {
   // Tasks that may run now. What their arguments contain is covered by them too: a worker may have asked for its value,
-  // and reads it, without being in our books. Values further down were lent to it by name.
+  // and reads it, without being counted here. Values further down it has borrowed by name.
   std::set<const Entry*> in_use;  // looked up, never walked
   const auto add = [&](const std::vector<Entry*>& entries) { in_use.insert(entries.begin(), entries.end()); };
   std::vector<Entry*> found;

@@ -42,7 +42,7 @@ class StandbyOwners {
   void withdraw(ClientId owner, const std::vector<ObjectId>& objects);
   // A client of this node died, and all that it sent was delivered. Before its death is announced.
   void open(ClientId owner, const std::string& status);
-  // The news of the death are on their way to all others: those of open() too.
+  // The announcement of the death, also of that in open(), is on its way to all others.
   void announced(ClientId owner);
   // All processes have answered the question of this round, or are dead.
   void settled(ClientId standby, std::uint32_t round);

@@ -117,7 +117,7 @@ TEST(OwnerBorrowedActors, CallsThatHadStartedAreRepeatedAsItsOwnerAllows) {
   }
 }
 
-// The news of the restart may be there before that of the death.
+// The message about the restart may arrive before that about the death.
 // What the old process had not started is not lost, so its death must be heard of before anything goes to the new one.
 TEST(OwnerBorrowedActors, ANewPlaceCountsFromTheDeathOfTheOldOne) {
   RecordedOwner o;
@@ -257,7 +257,7 @@ TEST(OwnerBorrowedFromUs, ABorrowerKeepsItAlive) {
   EXPECT_EQ(o.live(), 0U);
 }
 
-// Bob gave his handle back, has got another one and calls with that; only then the first loan is announced, by Ann.
+// Bob gave his handle back, has got another one and calls with that; only then Ann announces the first borrow.
 TEST(OwnerBorrowedFromUs, ACallerThatBorrowsAgainStillLearnsWhereItIs) {
   RecordedOwner o;
   Entry* handle = o.create(1, {.max_restarts = 1});

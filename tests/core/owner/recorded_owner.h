@@ -61,7 +61,7 @@ class RecordedOwner final : OwnerEffects {
   Entry* submit(NewTask task);
   NewTask task(std::uint64_t n, std::int16_t max_retries = 3) const;
   Entry* put(std::uint64_t n, Value value = text("put"), const std::vector<Entry*>& contained = {});
-  // A reference of another process' object, lent to this one.
+  // A reference of another process' object, which this one borrows.
   Entry* borrow(std::uint64_t n, ClientId owner);
   void drop(Entry* entry);
   // An actor's handle, with one reference for the test.

@@ -264,7 +264,7 @@ class World {
     }
     void return_lease(LeaseId lease) override { world.end_of(lease); }
     void kill_worker(LeaseId lease) override { world.end_of(lease); }
-    // The node connects them, which takes a while. Of a worker that is gone nothing comes but the news of its death.
+    // The node connects them, which takes a while. Of a worker that is gone only its death is announced.
     WorkerLink* link_to(ClientId worker) override {
       inbox.emplace_back([this, worker] {
         Worker& w = world.worker(worker);

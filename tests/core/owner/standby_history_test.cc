@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::uint64_t kProcesses = 4;
 
-struct Mail {  // a reference, lent to the receiver already
+struct Mail {  // a reference, which the receiver borrows already
   detail::WireRef ref;
 };
 struct Peer {
