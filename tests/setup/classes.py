@@ -3,13 +3,13 @@
 
 One run of clang reads every header that needs no LibTorch, and the core's sources. The rules:
 
-CLASS-1  A class declares at most 40 member functions: public and private, static ones, templates and overloads, each
-         declaration once. Not counted: constructors, the destructor, operators and conversions, what the compiler adds.
-         A nested class counts for itself.
-CLASS-2  A class has at most six collaborators. A collaborator is a class of this project, other than the class itself and
-         the classes nested in it, that declares at least one member function and that a data member refers to: by
-         reference, pointer, unique_ptr, shared_ptr or weak_ptr. Two members of one type are one collaborator. Interfaces
-         count. Parts that a class holds by value, and what lies in containers and std::function, do not count.
+CLASS-1  A class declares at most 40 member functions: public and private, static ones, templates and overloads. Not
+         counted: constructors, the destructor, operators, conversions, functions that the compiler adds. A nested class
+         counts for itself.
+CLASS-2  A class has at most six collaborators. A collaborator is a class of this project, other than the class itself
+         and the classes nested in it, that declares at least one member function and that a data member refers to: by
+         reference, pointer, unique_ptr, shared_ptr or weak_ptr. Two members of one type are one collaborator.
+         Interfaces count. Parts that a class holds by value, and elements of containers, do not count.
 CLASS-3  No class names as its friend a class of another file, or a function that it does not define in its own body.
          Operators and a class nested in the same file are free; x.h and x.cc are one file.
 CLASS-4  No constructor contains a comma expression: a comma there joins two effects in one initialiser.
@@ -248,9 +248,10 @@ def check(found, file):
 
 def dump(given, root, reader):
     text = ''.join(f'#include "{path}"\n' for path in [*sources(root), LAST])
-    command = [given.clang, '-x', 'c++', '-std=c++20', '-fsyntax-only', '-w', '-ferror-limit=0', '-fno-color-diagnostics']
-    command += ['-I.'] + [f'-I{folder}/include' for folder in FOLDERS] + [f'-I{os.path.abspath(each)}' for each in given.I]
-    command += ['-Xclang', '-ast-dump', '-Xclang', '-ast-dump-filter=manta::', '-']
+    folders = ['.'] + [f'{folder}/include' for folder in FOLDERS] + [os.path.abspath(each) for each in given.I]
+    command = [given.clang, '-x', 'c++', '-std=c++20', '-fsyntax-only', '-w', '-ferror-limit=0']
+    command += [f'-I{folder}' for folder in folders]
+    command += ['-fno-color-diagnostics', '-Xclang', '-ast-dump', '-Xclang', '-ast-dump-filter=manta::', '-']
     with tempfile.TemporaryFile('w+') as source, tempfile.TemporaryFile('w+') as errors:
         source.write(text)
         source.seek(0)
