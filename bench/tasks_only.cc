@@ -40,6 +40,11 @@ constexpr int kWarmUps = 3;
   asm volatile("");
   return kValue;
 }
+// Its caller sleeps before it returns.
+[[gnu::noinline]] int pause_here() {
+  ::usleep(50'000);
+  return kValue;
+}
 int process() { return ::getpid(); }
 int zero() {
   CALLGRIND_ZERO_STATS;
@@ -55,6 +60,7 @@ struct Idle {
     asm volatile("");
     return kValue;
   }
+  int pause_here() { return ::pause_here(); }
   int process() { return ::getpid(); }
   int zero() { return ::zero(); }
   int dump() { return ::dump(); }
@@ -68,6 +74,7 @@ void check(int value) {
 
 struct Tasks {
   manta::Ref<int> submit() const { return manta::remote<nothing>(); }
+  manta::Ref<int> submit_pause() const { return manta::remote<pause_here>(); }
   int process() const { return manta::get(manta::remote<::process>()); }
   void zero() const { check(manta::get(manta::remote<::zero>())); }
   void dump() const { check(manta::get(manta::remote<::dump>())); }
@@ -76,6 +83,7 @@ struct Tasks {
 struct Calls {
   manta::Actor<Idle> actor = manta::actor<Idle>();
   manta::Ref<int> submit() const { return actor.call<&Idle::nothing>(); }
+  manta::Ref<int> submit_pause() const { return actor.call<&Idle::pause_here>(); }
   int process() const { return manta::get(actor.call<&Idle::process>()); }
   void zero() const { check(manta::get(actor.call<&Idle::zero>())); }
   void dump() const { check(manta::get(actor.call<&Idle::dump>())); }
@@ -111,9 +119,9 @@ void trace(const Work& work) {
   std::printf("%d %d\n", ::getpid(), work.process());
   std::fflush(stdout);
   (void)std::getchar();
-  for (int i = 0; i < kWarmUps; ++i) check(manta::get(work.submit()));
+  for (int i = 0; i < kWarmUps; ++i) check(manta::get(work.submit_pause()));
   path_begin();
-  const manta::Ref<int> ref = work.submit();
+  const manta::Ref<int> ref = work.submit_pause();
   path_submitted();
   const int value = manta::get(ref);
   path_end();
