@@ -17,9 +17,11 @@
 #include <string>
 #include <string_view>
 
-#include "serve/http/request.h"
+#include <manta/http/message.h>
 
-namespace manta::serve::http {
+#include "core/http/refusal.h"
+
+namespace manta::http {
 
 class RequestReader {
  public:
@@ -82,4 +84,4 @@ class RequestReader {
   int transfer_encodings_ = 0;
 };
 
-}  // namespace manta::serve::http
+}  // namespace manta::http

@@ -4,13 +4,14 @@
 #include <optional>
 #include <string>
 
-#include <manta/serve/http.h>
+#include <manta/http/message.h>
 
-namespace manta::serve::http {
+namespace manta::http {
 
 struct ResponseFraming {
   bool close = false;       // the connection ends after it
   bool keep_alive = false;  // an HTTP/1.0 client must be told that it stays
+  enum class Length { known, chunked, to_the_end } length = Length::known;  // of the body
 };
 
 // Whether a response of this status has content at all: not 1xx, 204, 304.
@@ -21,4 +22,4 @@ std::optional<std::string> wrong_with(const Response& response);
 // response: one that nothing is wrong with.
 std::string head_of(const Response& response, ResponseFraming framing);
 
-}  // namespace manta::serve::http
+}  // namespace manta::http

@@ -4,12 +4,14 @@
 #include <optional>
 #include <string>
 
-#include "serve/http/request.h"
+#include <manta/http/message.h>
 
-namespace manta::serve::http {
+#include "core/http/refusal.h"
+
+namespace manta::http {
 
 // Sets path and query from method and target; has_authority: the target names the host itself, so the field Host does
 // not count. A Refusal where the target is none. Threading: any.
 std::optional<Refusal> read_target(RequestHead& head, bool& has_authority);
 
-}  // namespace manta::serve::http
+}  // namespace manta::http

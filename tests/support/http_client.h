@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace manta::serve::testing {
+namespace manta::testing {
 
 struct Answer {
   int status = 0;  // 0: the connection ended without one
@@ -16,11 +16,11 @@ struct Answer {
 };
 
 // Threading: one thread. Ownership: of its socket.
-class Client {
+class HttpClient {
  public:
-  explicit Client(const std::string& address);
-  ~Client();
-  Client(const Client&) = delete;
+  explicit HttpClient(const std::string& address);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
 
   void send(std::string_view bytes);             // ignores that the other side may have closed
   Answer read();                                 // waits for 20 s at most
@@ -37,4 +37,4 @@ class Client {
   std::string buffer_;
 };
 
-}  // namespace manta::serve::testing
+}  // namespace manta::testing

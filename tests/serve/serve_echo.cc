@@ -1,4 +1,4 @@
-// A server for tests of its HTTP: /echo says what it was asked, /slow takes longer than any test, the model `same` gives
+// A front end for tests of its HTTP: /echo says what it was asked, /slow takes longer than any test, the model `same` gives
 // its input back. Prints its address.
 #include <chrono>
 #include <cstdio>

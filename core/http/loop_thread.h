@@ -1,0 +1,46 @@
+// The thread of a server's loop, as other threads see it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+namespace manta::http {
+
+// Runs functions in the loop's thread until the server ends. Threading: any. Ownership: shared by the server and its
+// responders, which may outlive it; the loop is the server's.
+class LoopThread {
+ public:
+  explicit LoopThread(boost::asio::io_context& io) : io_(&io) {}
+
+  // The calling thread runs the loop from now on.
+  void enter() { thread_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
+  bool is_here() const { return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+  // Runs f in the loop's thread: at once, where that calls. False: the server has ended, and f does not run.
+  bool run(std::function<void()> f) {
+    if (is_here()) {
+      f();
+      return true;
+    }
+    const std::lock_guard guard(mutex_);
+    if (io_ != nullptr) boost::asio::post(*io_, std::move(f));
+    return io_ != nullptr;
+  }
+  // Nothing runs any more, but what was posted before.
+  void end() {
+    const std::lock_guard guard(mutex_);
+    io_ = nullptr;
+  }
+
+ private:
+  std::atomic<std::thread::id> thread_{};
+  std::mutex mutex_;             // of io_
+  boost::asio::io_context* io_;  // null: it has ended
+};
+
+}  // namespace manta::http
