@@ -21,7 +21,7 @@ bool is_bearer_token(std::string_view text) {
   });
 }
 
-// Looks at each byte of `given` whatever the bytes before it are. `token` is not empty.
+// Reads each byte of `given`, also behind the first difference. `token` is not empty.
 bool equal_in_constant_time(std::string_view given, std::string_view token) {
   volatile unsigned difference = given.size() == token.size() ? 0 : 1;
   for (std::size_t i = 0; i < given.size(); ++i) {

@@ -17,7 +17,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::chrono::seconds kLinger{2};  // for a client that still sends to read why its request was refused
+constexpr std::chrono::seconds kLinger{2};  // a client that still sends can read the response meanwhile
 
 RequestReader::Limits limits_of(const ServerOptions& options) {
   return {options.max_header_bytes, options.max_body_bytes};
@@ -145,7 +145,7 @@ void Connection::take(std::string_view bytes) {
   wait();
 }
 
-// Behind a request whose body has not come as a whole nothing can be read: the connection ends after the response.
+// Bytes behind an incomplete request have no meaning: the connection closes after the response.
 void Connection::stop_reading(std::string_view rest) {
   rest_ = rest;
   state_ = State::answering;
@@ -162,7 +162,7 @@ std::optional<Response> Connection::denial() {
   return response;
 }
 
-// What is refused whatever its body need not be sent: RFC 9110, 10.1.1.
+// RFC 9110, 10.1.1: a final status instead of 100 where the body does not matter.
 std::optional<Response> Connection::refuse_or_continue(bool body_awaited) {
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   if (auto refusal = context_.handler.refusal_of(reader_.head())) return refusal;
@@ -171,13 +171,13 @@ std::optional<Response> Connection::refuse_or_continue(bool body_awaited) {
   return std::nullopt;
 }
 
-// The client sends no more.
+// The client has ended its side.
 void Connection::on_end() {
   if (state_ != State::reading || reader_.empty()) return close();
   refuse(400, "the connection ended in the middle of the request");
 }
 
-// What cannot be read as a request. The rest of the stream means nothing: the connection ends after the response.
+// The bytes are not a request, so those behind them have no meaning: the connection closes after the response.
 void Connection::refuse(int status, const std::string& why) {
   keep_alive_ = false;
   state_ = State::answering;
@@ -197,7 +197,7 @@ void Connection::report(int status, std::size_t body_bytes) {
                                .took = Clock::now() - since_});
 }
 
-// Writes head_ and body_; then(connection, whether it worked).
+// Writes head_ and body_, then calls then(connection, success).
 template <class Then>
 void Connection::send(Then then) {
   expect_by(Clock::now() + context_.options.idle_timeout);
@@ -217,7 +217,7 @@ void Connection::on_sent() {
 }
 
 void Connection::respond(Response response) {
-  if (state_ != State::answering) return;  // it has closed
+  if (state_ != State::answering) return;  // the connection has closed
   const RequestHead& request = reader_.head();
   if (const auto wrong = wrong_with(response)) {
     response = error_response(500, "the response cannot be sent: " + *wrong);
@@ -285,8 +285,8 @@ void Connection::end() {
   });
 }
 
-// RFC 9112, 9.6: the server ends its side, and reads on until the client ends its own, so that what it still sends does
-// not destroy the response.
+// RFC 9112, 9.6: the server ends its side and reads on until the client ends its own: a reset, which unread bytes would
+// cause, can destroy the response.
 void Connection::linger() {
   if (finishing_) return close();
   state_ = State::lingering;

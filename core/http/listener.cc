@@ -14,7 +14,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr int kBacklog = 4096;
-constexpr std::chrono::milliseconds kRetry{100};  // where the system has no descriptor or no memory
+constexpr std::chrono::milliseconds kRetry{100};  // after the system ran out of descriptors or memory
 
 // RFC 3986, 3.2.2: an IPv6 address stands in brackets.
 std::string with_port(const std::string& host, unsigned port) {

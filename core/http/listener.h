@@ -12,17 +12,17 @@
 
 namespace manta::http {
 
-// Threading: the loop's thread. Ownership: of its socket; of a connection's until that is accepted.
+// Threading: the loop's thread. Ownership: owns the listening socket.
 class Listener {
  public:
-  // Takes a connection and its client's IP address. False: there are enough, until resume().
+  // Takes a connection and its client's IP address. False: no more, until resume().
   using Accept = std::function<bool(boost::asio::ip::tcp::socket socket, std::string peer)>;
 
-  // Listens, and accepts once the loop runs. Throws Error.
+  // Listens. Connections are accepted when the loop runs. Throws Error.
   Listener(boost::asio::io_context& io, const ServerOptions& options, Accept accept);
 
   std::string address() const;
-  // A connection has ended.
+  // Accepts again, for example when a connection has closed.
   void resume();
   void close();
 
@@ -32,7 +32,7 @@ class Listener {
 
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer retry_timer_;
-  boost::asio::ip::tcp::endpoint peer_;  // of the next one
+  boost::asio::ip::tcp::endpoint peer_;  // of the connection being accepted
   Accept accept_;
   bool accepting_ = false;
 };

@@ -1,4 +1,4 @@
-// The thread of a server's loop, as other threads see it.
+// Posts functions to the thread of a server's loop.
 #pragma once
 
 #include <atomic>
@@ -31,7 +31,7 @@ class LoopThread {
     if (io_ != nullptr) boost::asio::post(*io_, std::move(f));
     return io_ != nullptr;
   }
-  // Nothing runs any more, but what was posted before.
+  // Later functions do not run; those posted before do.
   void end() {
     const std::lock_guard guard(mutex_);
     io_ = nullptr;

@@ -1,4 +1,4 @@
-// Why a request is refused.
+// The status and the reason of a refused request.
 #pragma once
 
 #include <string>

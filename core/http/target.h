@@ -1,4 +1,4 @@
-// The request's target (RFC 9112, 3.2) in its four forms: path, query, and the authority of the absolute form.
+// Parses a request's target in its four forms (RFC 9112, 3.2).
 #pragma once
 
 #include <optional>
@@ -10,8 +10,8 @@
 
 namespace manta::http {
 
-// Sets path and query from method and target; has_authority: the target names the host itself, so the field Host does
-// not count. A Refusal where the target is none. Threading: any.
+// Sets path and query from method and target. has_authority: the target names the host, which replaces the field Host.
+// Returns a Refusal for an invalid target. Threading: any.
 std::optional<Refusal> read_target(RequestHead& head, bool& has_authority);
 
 }  // namespace manta::http

@@ -1,4 +1,4 @@
-// A client of HTTP/1.1 on a plain socket: sends what it is told, byte for byte, and reads one response after the other.
+// An HTTP/1.1 client on a plain socket: sends bytes unchanged, and reads one response after the other.
 #pragma once
 
 #include <chrono>

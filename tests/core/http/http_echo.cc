@@ -1,4 +1,4 @@
-// A server for tests of its HTTP: /echo says what it was asked, as serve_echo's does. Prints its address.
+// An HTTP server for tests: /echo answers with its request as JSON, like serve_echo's. Prints its address.
 #include <algorithm>
 #include <array>
 #include <cstdio>

@@ -1,4 +1,4 @@
-// The server's parts, each alone: the listener, the loop's thread, authorisation.
+// The server's parts, each alone: the listener, the loop's thread, a connection, authorisation.
 #include <future>
 #include <string>
 #include <thread>
@@ -9,6 +9,7 @@
 
 #include <manta/error.h>
 
+#include "core/http/connection.h"
 #include "core/http/listener.h"
 #include "core/http/loop_thread.h"
 #include "tests/support/http_client.h"
@@ -63,6 +64,50 @@ TEST(LoopThread, RunsFunctionsInTheLoopUntilItsEnd) {
   EXPECT_FALSE(thread.run([] { ADD_FAILURE(); }));
   io.stop();
   loop.join();
+}
+
+class Answers final : public Handler {
+  std::optional<Response> refusal_of(const RequestHead&) override { return std::nullopt; }
+  void handle(RequestHead& head, std::string body, Responder responder) override {
+    ++answered;
+    std::move(responder).respond({.body = head.peer + head.path + body});
+  }
+
+ public:
+  int answered = 0;
+};
+
+TEST(Connection, AnswersUntilItIsFinished) {
+  boost::asio::io_context io(1);
+  boost::asio::ip::tcp::acceptor acceptor(io, {boost::asio::ip::address_v4::loopback(), 0});
+  manta::testing::HttpClient client("127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
+  const ServerOptions options;
+  Answers handler;
+  std::vector<char> scratch(4096);
+  int closed = 0;
+  const ConnectionContext context{.options = options,
+                                  .handler = handler,
+                                  .observer = nullptr,
+                                  .authorizer = nullptr,
+                                  .thread = std::make_shared<LoopThread>(io),
+                                  .scratch = scratch,
+                                  .closed = [&](Connection&) { ++closed; }};
+  context.thread->enter();
+  const auto connection = std::make_shared<Connection>(acceptor.accept(), "peer", context);
+  connection->read();
+  for (const char* body : {"one", "two"}) {
+    client.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n" + std::string(body));
+    const int before = handler.answered;
+    while (handler.answered == before) io.run_one();
+    io.poll();  // the response is written
+    EXPECT_EQ(client.read().body, "peer/a" + std::string(body));
+  }
+  connection->finish();
+  connection->close();
+  EXPECT_EQ(closed, 1);
+  EXPECT_EQ(connection->socket(), -1);
+  EXPECT_TRUE(client.closed(std::chrono::seconds(20)));
+  io.poll();
 }
 
 RequestHead head_with(std::vector<std::pair<std::string, std::string>> fields) {

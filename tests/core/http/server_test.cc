@@ -300,7 +300,7 @@ TEST(HttpStream, AnIncompleteBodyIsSeenByTheClient) {
   }
 }
 
-// --- what is asked before the body
+// --- before the body
 
 TEST(HttpServer, AnExpectationIsAnsweredBeforeTheBody) {
   RunningServer server(echo, {.max_body_bytes = 1000});
