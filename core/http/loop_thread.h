@@ -3,12 +3,13 @@
 
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+
+#include <manta/detail/mutex.h>
 
 namespace manta::http {
 
@@ -27,20 +28,20 @@ class LoopThread {
       f();
       return true;
     }
-    const std::lock_guard guard(mutex_);
+    const manta::detail::MutexLock lock(mutex_);
     if (io_ != nullptr) boost::asio::post(*io_, std::move(f));
     return io_ != nullptr;
   }
   // Later functions do not run; those posted before do.
   void end() {
-    const std::lock_guard guard(mutex_);
+    const manta::detail::MutexLock lock(mutex_);
     io_ = nullptr;
   }
 
  private:
   std::atomic<std::thread::id> thread_{};
-  std::mutex mutex_;             // of io_
-  boost::asio::io_context* io_;  // null: it has ended
+  manta::detail::Mutex mutex_;
+  boost::asio::io_context* io_ MANTA_GUARDED_BY(mutex_);  // null: the server has ended
 };
 
 }  // namespace manta::http

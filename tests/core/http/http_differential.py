@@ -66,7 +66,7 @@ def smuggled(r):
 
 
 families = {
-    # what everybody takes
+    # accepted by all three servers
     "get": lambda r: head(r, r.choice(["GET", "GET", "HEAD", "POST"])),
     "body": with_length,
     "body zero": lambda r: with_length(r, body=b""),
