@@ -1,10 +1,10 @@
 # `cmake --install`, and the package that find_package(manta) finds: components core and, where they were built, torch,
-# report, train, tune, serve, serve_torch, rl_env, rl and testing.
+# report, http, train, tune, serve, serve_torch, rl_env, rl and testing.
 include_guard(GLOBAL)
 include(CMakePackageConfigHelpers)
 
 set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/manta")
-foreach(component IN ITEMS core torch report train tune serve serve_torch rl_env rl testing)
+foreach(component IN ITEMS core torch report http train tune serve serve_torch rl_env rl testing)
   if(TARGET manta_${component})
     install(TARGETS manta_${component} EXPORT manta_${component} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(EXPORT manta_${component} NAMESPACE manta:: DESTINATION ${config_dir} FILE manta-${component}.cmake)

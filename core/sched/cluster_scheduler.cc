@@ -344,6 +344,11 @@ std::string ClusterScheduler::why_nowhere(const Demand& demand) const {
     return offer(it->first, it->second) + ", to which TaskOptions::node binds it, can never run a task that needs " +
            needs + "; ask for less, or set node_soft";
   }
+  if (nodes_.size() == 1) {  // as the node itself would say it
+    return "no worker of this node can ever be given " + needs + ": " +
+           Ledger(nodes_.begin()->second.total).why_infeasible(demand.request) +
+           "; ask for less, or add a node that has it";
+  }
   std::string text = "no live node can ever run a task that needs " + needs + "; asked: ";
   for (const auto& [id, node] : nodes_) {
     if (text.back() != ' ') text += ", ";

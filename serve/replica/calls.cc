@@ -6,31 +6,25 @@
 
 namespace manta::serve::detail {
 
-Response error_response(int status, const std::string& message) {
-  return {.status = status,
-          .content_type = "application/json",
-          .body = nlohmann::json{{"error", message}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
-}
-
 Response response_of_error(const Error& error) {
-  return error_response(error.code() == ErrorCode::invalid_argument                                      ? 400
-                        : error.code() == ErrorCode::not_found                                           ? 404
-                        : error.code() == ErrorCode::unavailable || error.code() == ErrorCode::exhausted ? 503
-                                                                                                         : 500,
-                        error.message());
+  return http::error_response(error.code() == ErrorCode::invalid_argument                                      ? 400
+                              : error.code() == ErrorCode::not_found                                           ? 404
+                              : error.code() == ErrorCode::unavailable || error.code() == ErrorCode::exhausted ? 503
+                                                                                                               : 500,
+                              error.message());
 }
 
 Response response_of_exception() {
   try {
     throw;
   } catch (const HttpError& error) {
-    return error_response(error.status(), error.what());
+    return http::error_response(error.status(), error.what());
   } catch (const Error& error) {
     // Of the program, not of the request: what it asked of others failed.
-    return error_response(error.code() == ErrorCode::unavailable || error.code() == ErrorCode::exhausted ? 503 : 500,
-                          error.message());
+    return http::error_response(
+        error.code() == ErrorCode::unavailable || error.code() == ErrorCode::exhausted ? 503 : 500, error.message());
   } catch (...) {
-    return error_response(500, manta::detail::thrown_text());
+    return http::error_response(500, manta::detail::thrown_text());
   }
 }
 

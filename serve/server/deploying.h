@@ -15,7 +15,7 @@ void check(const DeploymentOptions& options);
 void deploy(Engine& engine, detail::Deployable deployable);
 // False: there is nothing of that name.
 bool undeploy(Engine& engine, const std::string& name);
-// Ends all replicas when they have answered the calls through handles, or at the deadline. Call it after the loop's end.
+// Ends all replicas when they have answered the calls through handles, or at the deadline. Call it after the loop.
 // Blocks. Throws Error where the runtime has ended.
 void end_all(Engine& engine, std::chrono::steady_clock::time_point deadline);
 

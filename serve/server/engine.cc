@@ -1,23 +1,17 @@
 #include "serve/server/engine.h"
 
 #include <sched.h>
-#include <sys/resource.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include <manta/detail/check_option.h>
 #include <manta/version.h>
-
-#include "serve/http/grammar.h"
-#include "serve/server/session.h"
 
 namespace manta::serve {
 
-namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
-using asio::ip::tcp;
 
 namespace {
 
@@ -28,154 +22,60 @@ const std::string kVersion = std::to_string(MANTA_VERSION_MAJOR) + "." + std::to
 
 Response json_page(std::string body) { return {.content_type = "application/json", .body = std::move(body)}; }
 
-// RFC 3986, 3.2.2: an IPv6 address stands in brackets.
-std::string with_port(const std::string& host, unsigned port) {
-  return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
+http::ServerOptions server_options(const HttpOptions& options) {
+  return {.host = options.host,
+          .port = options.port,
+          .max_body_bytes = options.max_body_bytes,
+          .max_header_bytes = options.max_header_bytes,
+          .idle_timeout = options.idle_timeout,
+          .request_timeout = options.request_timeout,
+          .max_connections = options.max_connections};
 }
 
-// As many descriptors as the system allows: a connection needs one.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-void check(const HttpOptions& options) {
-  manta::detail::check_option("HttpOptions::max_header_bytes", static_cast<double>(options.max_header_bytes), 1);
-  manta::detail::check_option("HttpOptions::max_connections", static_cast<double>(options.max_connections), 1);
-  manta::detail::check_option("HttpOptions::idle_timeout", static_cast<double>(options.idle_timeout.count()), 1);
-  manta::detail::check_option("HttpOptions::request_timeout", static_cast<double>(options.request_timeout.count()), 1);
-}
+bool is_identity(std::string_view coding) { return ::strcasecmp(std::string(coding).c_str(), "identity") == 0; }
 
 }  // namespace
 
 Engine::Engine(HttpOptions options)
-    : options_(std::move(options)),
-      log_(options_.access_log),
-      work_([this] { asio::post(io_, [] {}); },
+    : log_(options.access_log),
+      server_(server_options(options), *this, this),
+      work_([this] { server_.post([] {}); },
             [this](App& app, ReplicaId id) { return keeper_.look(app, id, Clock::now()); }),
-      keeper_([this](const App& app, ReplicaId id) { work_.replica_lost(app, id); }) {
-  const auto fail = [&](const boost::system::error_code& error) {
-    throw Error(ErrorCode::unavailable,
-                "cannot listen at " + with_port(options_.host, options_.port) + ": " + error.message() +
-                    ". Next: choose another HttpOptions::port or host, or end who listens there");
-  };
-  check(options_);
-  boost::system::error_code error;
-  const auto host = asio::ip::make_address(options_.host == "localhost" ? "127.0.0.1" : options_.host, error);
-  if (error) {
-    throw Error(ErrorCode::invalid_argument, "HttpOptions::host is \"" + options_.host +
-                                                 "\", which is no IP address. Next: 127.0.0.1 for "
-                                                 "this machine alone, 0.0.0.0 for all networks");
-  }
-  const tcp::endpoint endpoint(host, options_.port);
-  acceptor_.open(endpoint.protocol(), error);
-  if (error) fail(error);
-  acceptor_.set_option(asio::socket_base::reuse_address(true), error);
-  acceptor_.bind(endpoint, error);
-  if (error) fail(error);
-  acceptor_.listen(4096, error);
-  if (error) fail(error);
-  raise_descriptor_limit();
-  accept();
-  watch();
-}
+      keeper_([this](const App& app, ReplicaId id) { work_.replica_lost(app, id); }),
+      watch_at_(Clock::now() + keeper_.next_look()) {}
 
-Engine::~Engine() {
-  stopping_ = true;
-  work_.clear();
-  for (Session* session : std::set<Session*>(sessions_)) session->close();
-  boost::system::error_code ignored;
-  acceptor_.close(ignored);
-  io_.poll();  // operations end, and with them their sessions
-}
-
-std::string Engine::address() const {
-  const tcp::endpoint endpoint = acceptor_.local_endpoint();
-  return with_port(endpoint.address().to_string(), endpoint.port());
-}
-
-void Engine::accept() {
-  if (sessions_.size() >= options_.max_connections) {
-    accepting_ = false;  // goes on when one is closed
-    return;
-  }
-  accepting_ = true;
-  acceptor_.async_accept([this](boost::system::error_code error, tcp::socket socket) {
-    if (stopping_) return;
-    if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space ||
-        error == asio::error::no_memory) {
-      accepting_ = false;
-      return;
-    }
-    if (!error) {
-      socket.set_option(tcp::no_delay(true), error);
-      std::make_shared<Session>(std::move(socket), *this)->read();
-    }
-    accept();
-  });
-}
-
-void Engine::opened(Session& session) { sessions_.insert(&session); }
-
-void Engine::closed(Session& session) {
-  sessions_.erase(&session);
-  if (accepting_ || stopping_) return;
-  accepting_ = true;
-  asio::post(io_, [this] {
-    if (!stopping_) accept();
-  });
-}
-
-void Engine::stop(Router::Time deadline) {
-  asio::post(io_, [this, deadline] {
-    stopping_ = true;
-    stop_by_ = deadline;
-    boost::system::error_code ignored;
-    acceptor_.close(ignored);
-    for (Session* session : std::set<Session*>(sessions_)) session->finish();
-  });
-}
+Engine::~Engine() { work_.clear(); }
 
 // --- the loop
 
 void Engine::run() {
   Clock::time_point last = Clock::now();
   for (;;) {
-    const std::size_t done = io_.poll() + work_.take_results() + dispatch();
-    if (stopping_ && (sessions_.empty() || Clock::now() >= stop_by_)) return;
+    std::optional<Router::Time> earliest;
+    const std::size_t done = server_.poll() + work_.take_results() + dispatch(earliest);
+    if (server_.ended()) return;
+    const auto now = Clock::now();
+    if (watch_at_ && now >= *watch_at_) watch(now);
     if (done != 0) {
-      last = Clock::now();
+      last = now;
       continue;
     }
-    if (work_.under_way() && Clock::now() - last < kPoll) {
+    if (work_.under_way() && now - last < kPoll) {
       ::sched_yield();  // a replica may be waiting for this very processor
       continue;
     }
     if (log_) log_.flush();
-    if (stopping_) wake_at(stop_by_);
-    if (work_.arm()) io_.run_one();
+    if (!earliest || (watch_at_ && *watch_at_ < *earliest)) earliest = watch_at_;
+    if (work_.arm()) server_.wait(earliest);
     last = Clock::now();
   }
 }
 
-void Engine::wake_at(Router::Time time) {
-  if (wake_at_ == time) return;  // setting it anew is an event, after which the loop would come here again
-  wake_at_ = time;
-  wake_timer_.expires_at(time);
-  wake_timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) wake_at_ = {};
-  });
-}
-
-std::size_t Engine::dispatch() {
+std::size_t Engine::dispatch(std::optional<Router::Time>& earliest) {
   std::size_t done = 0;
-  std::optional<Router::Time> earliest;
   Router::Time now{};
   for (const auto& [name, app] : apps_) done += work_.dispatch(app, now, earliest);
   for (const auto& app : retired_) done += work_.dispatch(app, now, earliest);
-  if (earliest && done == 0) wake_at(*earliest);
   return done;
 }
 
@@ -193,50 +93,43 @@ void Engine::forget(const std::shared_ptr<App>& app) {
   work_.refuse(app.get(), 503, "'" + app->options().name + "' was stopped");
 }
 
-void Engine::watch() {
-  watch_timer_.expires_after(keeper_.next_look());
-  watch_timer_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
-    const auto now = Clock::now();
-    if (!stopping_ && !accepting_ && sessions_.size() < options_.max_connections) accept();
-    Keeper::Apps all = retired_;
-    for (const auto& [name, app] : apps_) all.push_back(app);
-    keeper_.look(all, now);
-    replaced_.look(now);
-    work_.drop_departed(now);
-    if (keeper_.ended()) return end();
-    for (const auto& app : all) {
-      if (app->router.hopeless(now) && app->router.queued() > 0) work_.refuse_waiting(*app, app->unready());
-    }
-    watch();
-  });
+void Engine::watch(Router::Time now) {
+  watch_at_ = now + keeper_.next_look();
+  Keeper::Apps all = retired_;
+  for (const auto& [name, app] : apps_) all.push_back(app);
+  keeper_.look(all, now);
+  replaced_.look(now);
+  work_.drop_departed(now);
+  if (keeper_.ended()) return end();
+  for (const auto& app : all) {
+    if (app->router.hopeless(now) && app->router.queued() > 0) work_.refuse_waiting(*app, app->unready());
+  }
 }
 
 // Manta has ended under the server: nothing can be computed any more.
 void Engine::end() {
+  watch_at_.reset();
   work_.refuse(nullptr, 503, keeper_.ended()->message());
   if (on_end_) std::exchange(on_end_, {})();
 }
 
 void Engine::on_end(std::function<void()> f) {
-  asio::post(io_, [this, f = std::move(f)]() mutable {
+  server_.post([this, f = std::move(f)]() mutable {
     if (keeper_.ended() && f) return f();
     on_end_ = std::move(f);
   });
 }
 
-void Engine::answered(const tcp::socket& socket, const std::string& method, const std::string& target, int status,
-                      std::size_t body_bytes, std::chrono::nanoseconds took) {
-  ++counts_.responses[status];
-  if (!log_) return;
-  boost::system::error_code error;
-  const auto peer = socket.remote_endpoint(error);
-  log_.write(error ? "-" : peer.address().to_string(), method, target, status, body_bytes, took);
+void Engine::finished(const http::RequestFinished& request) {
+  ++counts_.responses[request.status];
+  if (log_) {
+    log_.write(request.peer, request.method, request.target, request.status, request.body_bytes, request.took);
+  }
 }
 
 // --- requests
 
-std::optional<Response> Engine::refusal_of(const http::RequestHead& head) const {
+std::optional<Response> Engine::refusal_of(const http::RequestHead& head) {
   Target ignored;
   return find(head, ignored);
 }
@@ -245,20 +138,19 @@ std::optional<Response> Engine::find(const http::RequestHead& head, Target& targ
   static constexpr std::array<std::string_view, 8> kMethods{"GET",    "HEAD",    "POST",  "PUT",
                                                             "DELETE", "OPTIONS", "TRACE", "PATCH"};
   if (std::find(kMethods.begin(), kMethods.end(), head.method) == kMethods.end()) {
-    return detail::error_response(501, "the method " + head.method + " is not implemented");
+    return http::error_response(501, "the method " + head.method + " is not implemented");
   }
   if (head.path == "*") return Response{.status = 204, .headers = {{"Allow", "GET, HEAD, POST, OPTIONS"}}};
   const Route& route = target.route = route_of(head.path);
   if (route.to == Route::To::nowhere) {
-    return detail::error_response(
+    return http::error_response(
         404, "there is nothing at " + head.path + "; /v2 and /metrics are, and /NAME of each deployment");
   }
   if (auto refusal = find_app(head, target)) return refusal;
   const bool taken = head.method == "GET" || head.method == "HEAD" ? route.get : head.method == "POST" && route.post;
   if (taken) return std::nullopt;
-  Response response = head.method == "OPTIONS"
-                          ? Response{.status = 204}
-                          : detail::error_response(405, head.path + " does not take " + head.method);
+  Response response = head.method == "OPTIONS" ? Response{.status = 204}
+                                               : http::error_response(405, head.path + " does not take " + head.method);
   response.headers.emplace_back("Allow",
                                 std::string(route.get ? "GET, HEAD, " : "") + (route.post ? "POST, " : "") + "OPTIONS");
   return response;
@@ -271,47 +163,46 @@ std::optional<Response> Engine::find_app(const http::RequestHead& head, Target& 
   if (it == apps_.end()) {
     std::string have;
     for (const auto& [name, known] : apps_) have += (have.empty() ? "" : ", ") + name;
-    return detail::error_response(404, "nothing called '" + std::string(route.name) +
-                                           "' is served here; there is: " + (have.empty() ? "nothing" : have));
+    return http::error_response(404, "nothing called '" + std::string(route.name) +
+                                         "' is served here; there is: " + (have.empty() ? "nothing" : have));
   }
   target.app = it->second;
   const std::string& name = target.app->options().name;
   const std::string& version = target.app->options().version;
   if (!route.version.empty() && route.version != version) {
-    return detail::error_response(
+    return http::error_response(
         404, "'" + name + "' has no version '" + std::string(route.version) + "'; it has: " + version);
   }
   const bool model = target.app->description.model;
   if (route.to == Route::To::callable && model) {
-    return detail::error_response(404, "'" + name + "' is a model: POST to /v2/models/" + name + "/infer");
+    return http::error_response(404, "'" + name + "' is a model: POST to /v2/models/" + name + "/infer");
   }
   if (route.to != Route::To::callable && !model) {
-    return detail::error_response(404, "'" + name + "' is no model of the inference protocol: POST to /" + name);
+    return http::error_response(404, "'" + name + "' is no model of the inference protocol: POST to /" + name);
   }
   const std::string_view coding = head.field("content-encoding");
   const bool computes = route.to == Route::To::callable || route.to == Route::To::infer;
-  if (computes && !coding.empty() && !http::iequals(coding, "identity")) {
-    return detail::error_response(
+  if (computes && !coding.empty() && !is_identity(coding)) {
+    return http::error_response(
         415, "a body with Content-Encoding " + std::string(coding) + " is not taken; send it as it is");
   }
   return std::nullopt;
 }
 
-void Engine::answer(std::shared_ptr<Session> session, http::RequestHead& head, std::string body) {
+void Engine::handle(http::RequestHead& head, std::string body, http::Responder responder) {
   Target target;
-  if (auto refusal = find(head, target)) return session->respond(std::move(*refusal));
+  if (auto refusal = find(head, target)) return std::move(responder).respond(std::move(*refusal));
   if (target.route.to == Route::To::callable || target.route.to == Route::To::infer) {
-    return enqueue(std::move(session), target, head, std::move(body));
+    return enqueue(std::move(responder), target, head, std::move(body));
   }
-  session->respond(page(target.route, target.app.get()));
+  std::move(responder).respond(page(target.route, target.app.get()));
 }
 
-void Engine::enqueue(std::shared_ptr<Session> session, const Target& target, http::RequestHead& head,
-                     std::string body) {
+void Engine::enqueue(http::Responder responder, const Target& target, http::RequestHead& head, std::string body) {
   const std::shared_ptr<App>& app = target.app;
   const auto refuse = [&](const std::string& why) {
     ++app->counts.rejected;
-    session->respond(unavailable_response(why));
+    std::move(responder).respond(unavailable_response(why));
   };
   if (keeper_.ended()) return refuse(keeper_.ended()->message());
   if (app->router.hopeless(Clock::now())) return refuse(app->unready());
@@ -329,7 +220,7 @@ void Engine::enqueue(std::shared_ptr<Session> session, const Target& target, htt
     request.query = std::move(head.query);
     request.headers = std::move(head.fields);
   }
-  if (!work_.admit(session, app, std::move(request))) {
+  if (!work_.admit(responder, app, std::move(request))) {
     refuse("'" + app->options().name + "' is overloaded: " + std::to_string(app->router.queued()) +
            " requests wait (DeploymentOptions::max_queued_requests)");
   }
@@ -345,7 +236,7 @@ Response Engine::page(const Route& route, const App* app) const {
   switch (route.to) {
     case Route::To::metrics: {
       ServerCounts counts = counts_;
-      counts.connections = sessions_.size();
+      counts.connections = server_.connections();
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_of(all, counts)};
     }
     case Route::To::server_metadata:
@@ -380,7 +271,7 @@ Response Engine::page(const Route& route, const App* app) const {
 // Of a model, or of all that is served.
 Response Engine::readiness(const App* app) const {
   if (keeper_.ended()) return unavailable_response(keeper_.ended()->message());
-  if (stopping_) return unavailable_response("the server is being shut down");
+  if (server_.stopping()) return unavailable_response("the server is being shut down");
   for (const auto& [name, each] : apps_) {
     if (app != nullptr && app != each.get()) continue;
     if (const std::string why = each->unready(); !why.empty()) return unavailable_response(why);

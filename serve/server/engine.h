@@ -1,32 +1,23 @@
-// The server's loop: sockets, the apps' queues, and the replicas' results, in one thread.
+// The server's loop: requests of HTTP, the apps' queues, and the replicas' results, in one thread.
 //
 //   ENGINE-1  each request that was read gets one response: see WORK-1
-//   ENGINE-2  the loop blocks only when no socket, result or batch is ready; it polls for a moment while requests are
+//   ENGINE-2  the loop blocks only when no request, result or batch is ready; it polls for a moment while requests are
 //   under way
 //
 // Threading: run() is the loop's thread; execute() and stop() from any other; everything else in the loop's.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <future>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
-#include <span>
 #include <string>
 #include <vector>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-
+#include <manta/http/server.h>
 #include <manta/serve/options.h>
 
-#include "serve/http/request.h"
 #include "serve/protocols/paths.h"
 #include "serve/server/access_log.h"
 #include "serve/server/app.h"
@@ -37,13 +28,11 @@
 
 namespace manta::serve {
 
-class Session;
-
-class Engine {
+class Engine final : private http::Handler, private http::Observer {
  public:
   // Listens. Throws Error.
   explicit Engine(HttpOptions options);
-  ~Engine();
+  ~Engine() override;
 
   void run();
   // Runs f in the loop's thread and returns what it returns. Not from that thread.
@@ -51,14 +40,13 @@ class Engine {
   auto execute(F f) -> decltype(f()) {
     std::packaged_task<decltype(f())()> task(std::move(f));
     auto result = task.get_future();
-    boost::asio::post(io_, [&task] { task(); });
+    server_.post([&task] { task(); });
     return result.get();
   }
   // Accepts nothing more and closes what is idle; run() returns when all is answered, or at the deadline.
-  void stop(Router::Time deadline);
+  void stop(Router::Time deadline) { server_.stop(deadline); }
 
-  std::string address() const;
-  const HttpOptions& options() const { return options_; }
+  const std::string& address() const { return server_.address(); }
   Keeper& keeper() { return keeper_; }
   // f is called in the loop's thread, once, when Manta has ended under the server. Any thread.
   void on_end(std::function<void()> f);
@@ -70,21 +58,12 @@ class Engine {
   // An app that is no longer at its name: what it has is still answered. Then it is forgotten.
   void retire(std::shared_ptr<App> app) { retired_.push_back(std::move(app)); }
   void forget(const std::shared_ptr<App>& app);
-  // Session::respond will be called: now or later, once.
-  void answer(std::shared_ptr<Session> session, http::RequestHead& head, std::string body);
-  // What is known to be refused, whatever its body.
-  std::optional<Response> refusal_of(const http::RequestHead& head) const;
-  // Space for what sockets have, until the next use.
-  std::span<char> scratch() { return scratch_; }
-  void answered(const boost::asio::ip::tcp::socket& socket, const std::string& method, const std::string& target,
-                int status, std::size_t body_bytes, std::chrono::nanoseconds took);
-  void opened(Session& session);
-  void closed(Session& session);
 
  private:
-  void accept();
-  // run_one() returns by then.
-  void wake_at(Router::Time time);
+  std::optional<http::Response> refusal_of(const http::RequestHead& head) override;
+  void handle(http::RequestHead& head, std::string body, http::Responder responder) override;
+  void finished(const http::RequestFinished& request) override;
+
   struct Target {
     Route route;
     std::shared_ptr<App> app;
@@ -94,31 +73,22 @@ class Engine {
   std::optional<Response> find_app(const http::RequestHead& head, Target& target) const;
   Response page(const Route& route, const App* app) const;
   Response readiness(const App* app) const;
-  void enqueue(std::shared_ptr<Session> session, const Target& target, http::RequestHead& head, std::string body);
-  std::size_t dispatch();
-  // Looks after replicas and clients, and again after a while.
-  void watch();
+  void enqueue(http::Responder responder, const Target& target, http::RequestHead& head, std::string body);
+  // earliest: when to come again at the latest.
+  std::size_t dispatch(std::optional<Router::Time>& earliest);
+  // Looks after replicas and clients.
+  void watch(Router::Time now);
   void end();
 
-  HttpOptions options_;
   AccessLog log_;
-  boost::asio::io_context io_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> open_{io_.get_executor()};
-  boost::asio::ip::tcp::acceptor acceptor_{io_};
-  boost::asio::steady_timer wake_timer_{io_};
-  Router::Time wake_at_{};
-  boost::asio::steady_timer watch_timer_{io_};
+  http::Server server_;
   Work work_;
   Keeper keeper_;
+  std::optional<Router::Time> watch_at_;  // nullopt: Manta has ended
   std::function<void()> on_end_;
   std::map<std::string, std::shared_ptr<App>> apps_;
   std::vector<std::shared_ptr<App>> retired_;
   ReplacedReplicas replaced_;
-  std::set<Session*> sessions_;
-  std::vector<char> scratch_ = std::vector<char>(std::size_t{256} << 10);
-  bool accepting_ = true;
-  bool stopping_ = false;
-  Router::Time stop_by_;
   ServerCounts counts_;
 };
 

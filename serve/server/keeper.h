@@ -3,10 +3,10 @@
 //   KEEP-1  a replica is in the routing only while its constructor has succeeded and its process lives
 //   KEEP-2  a replica hangs when its process does not beat, or when its check_health() takes longer than
 //           health_check_timeout; never because its requests take long or many wait
-//   KEEP-3  as long as there is the deployment, a replica that cannot be made is tried again, after 10 ms at first and 10 s
-//           at last
+//   KEEP-3  while its deployment exists, a replica that cannot be made is tried again, after 10 ms at first and 10 s at
+//           last
 //
-// Threading: the loop's thread, but for line(). Ownership: of the pulse.
+// Threading: the loop's thread, but for line(). Ownership: owns the pulse.
 #pragma once
 
 #include <atomic>

@@ -2,8 +2,8 @@
 //
 //   REPLACED-1  a replica ends by itself when no handle has it, in any process, and its calls are answered
 //   REPLACED-2  a replica that has not ended by its deadline is killed, whatever handles have it
-//   REPLACED-3  no replica is killed before handles in other processes have stopped calling it: 2 * kRosterIsFresh after
-//               the directory was told, see Targets
+//   REPLACED-3  no replica is killed before handles in other processes have stopped calling it: 2 * kRosterIsFresh
+//               after the directory has the new roster, see Targets
 //
 // Threading: the loop's thread. Ownership: none of the replicas.
 #pragma once

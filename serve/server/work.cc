@@ -8,8 +8,6 @@
 #include <manta/cancel.h>
 #include <manta/get.h>
 
-#include "serve/server/session.h"
-
 namespace manta::serve {
 
 using Clock = std::chrono::steady_clock;
@@ -38,16 +36,16 @@ std::string end_of(const App& app, ReplicaId replica, const std::string& else_th
 }  // namespace
 
 Response unavailable_response(const std::string& why) {
-  Response response = detail::error_response(503, why);
+  Response response = http::error_response(503, why);
   response.headers.emplace_back("Retry-After", "1");
   return response;
 }
 
-bool Work::admit(std::shared_ptr<Session> session, const AppPtr& app, Request request) {
+bool Work::admit(http::Responder& responder, const AppPtr& app, Request request) {
   const auto now = Clock::now();
   const RequestId id = next_id_++;
   if (!app->router.enqueue(id, now)) return false;
-  pending_.emplace(id, Pending{std::move(session), app, std::move(request), now, now});
+  pending_.emplace(id, Pending{std::move(responder), app, std::move(request), now, now});
   return true;
 }
 
@@ -152,7 +150,7 @@ void Work::deliver(DispatchId id, Sent& sent) {
   for (const RequestId each : sent.requests) {
     respond(
         each,
-        full ? unavailable_response(replies.error().message()) : detail::error_response(500, replies.error().message()),
+        full ? unavailable_response(replies.error().message()) : http::error_response(500, replies.error().message()),
         now);
   }
 }
@@ -168,7 +166,7 @@ void Work::answer(Sent& sent, detail::Replies& replies, Router::Time now) {
     Response& response = replies.responses[i];
     if (response.status < 200 || response.status > 599) {
       response =
-          detail::error_response(500, "the deployment answered with the status " + std::to_string(response.status));
+          http::error_response(500, "the deployment answered with the status " + std::to_string(response.status));
     }
     respond(sent.requests[i], std::move(response), now);
   }
@@ -185,11 +183,10 @@ void Work::lost(DispatchId id, Sent& sent, bool started, const std::string& why,
   }
   for (const RequestId each : given_up) {
     respond(each,
-            detail::error_response(500, "the process that computed this request ended, each of the " +
-                                            std::to_string(app.options().max_retries + 1) +
-                                            " times that it was tried: " + end_of(app, sent.replica, why) +
-                                            ". Next: see what the deployment '" + app.options().name +
-                                            "' printed, and try it with this request alone"),
+            http::error_response(500, "the process that computed this request ended, each of the " +
+                                          std::to_string(app.options().max_retries + 1) + " times that it was tried: " +
+                                          end_of(app, sent.replica, why) + ". Next: see what the deployment '" +
+                                          app.options().name + "' printed, and try it with this request alone"),
             now);
   }
   for (const RequestId each : sent.requests) {
@@ -198,7 +195,7 @@ void Work::lost(DispatchId id, Sent& sent, bool started, const std::string& why,
       it->second.at = 0;
       continue;
     }
-    app.router.drop(each);  // nobody waits for its answer
+    app.router.drop(each);  // no client waits for its answer
     if (it != pending_.end()) pending_.erase(it);
   }
 }
@@ -221,7 +218,7 @@ void Work::respond(RequestId id, Response response, Router::Time now) {
   ++(response.status < 400 ? counts.success : response.status < 500 ? counts.refused : counts.failed);
   counts.request_us += us(now - pending.arrived);
   counts.queue_us += us(pending.sent - pending.arrived);
-  pending.session->respond(std::move(response));
+  std::move(pending.responder).respond(std::move(response));
 }
 
 void Work::refuse(const App* app, int status, const std::string& why) {
@@ -232,7 +229,7 @@ void Work::refuse(const App* app, int status, const std::string& why) {
   const auto now = Clock::now();
   for (const RequestId id : left) {
     pending_.at(id).app->router.drop(id);
-    respond(id, status == 503 ? unavailable_response(why) : detail::error_response(status, why), now);
+    respond(id, status == 503 ? unavailable_response(why) : http::error_response(status, why), now);
   }
 }
 
@@ -246,7 +243,7 @@ void Work::drop_departed(Router::Time now) {
   std::vector<RequestId> ids;
   for (const auto& [id, pending] : pending_) {
     if (pending.departed || now - pending.arrived < kYoung) continue;
-    sockets.push_back({pending.session->socket(), POLLRDHUP, 0});
+    sockets.push_back({pending.responder.socket(), POLLRDHUP, 0});
     ids.push_back(id);
   }
   if (sockets.empty() || ::poll(sockets.data(), sockets.size(), 0) <= 0) return;
@@ -255,13 +252,12 @@ void Work::drop_departed(Router::Time now) {
     const auto it = pending_.find(ids[i]);
     Pending& pending = it->second;
     ++pending.app->counts.departed;
-    pending.session->close();
+    std::move(pending.responder).close();
     if (pending.app->router.drop(ids[i])) {
       pending_.erase(it);
       continue;
     }
     pending.departed = true;
-    pending.session.reset();
     const auto sent = sent_.find(pending.at);
     if (sent == sent_.end()) continue;
     const bool all = std::all_of(sent->second.requests.begin(), sent->second.requests.end(), [&](RequestId each) {

@@ -1,9 +1,9 @@
 // Requests under way: from a deployment's queue to a replica and back, in the loop's thread.
 //
-//   WORK-1  each request that was admitted gets one response, whatever happens to its replica; unless its client has left
+//   WORK-1  each admitted request gets one response, whatever happens to its replica; unless its client has left
 //   WORK-2  a request whose replica died goes to another one as soon as the loop knows, wherever the first is restarted
 //
-// Threading: the loop's thread. Ownership: of the requests, until they are answered.
+// Threading: the loop's thread. Ownership: owns the requests, until they are answered.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +14,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include <manta/http/responder.h>
 #include <manta/ready_queue.h>
 
 #include "serve/server/app.h"
 
 namespace manta::serve {
-
-class Session;
 
 class Work {
  public:
@@ -31,8 +30,8 @@ class Work {
   // wake: see ReadyQueue.
   Work(std::function<void()> wake, Look look) : results_(std::move(wake)), look_(std::move(look)) {}
 
-  // False: the queue is full.
-  bool admit(std::shared_ptr<Session> session, const AppPtr& app, Request request);
+  // Takes the responder, too. False: the queue is full, and the responder is the caller's.
+  bool admit(http::Responder& responder, const AppPtr& app, Request request);
   // Sends what can be sent. now: read where it is needed, if it is {}. earliest: when to come again at the latest.
   std::size_t dispatch(const AppPtr& app, Router::Time& now, std::optional<Router::Time>& earliest);
   // Answers what replicas have answered.
@@ -54,7 +53,7 @@ class Work {
 
  private:
   struct Pending {
-    std::shared_ptr<Session> session;
+    http::Responder responder;
     AppPtr app;
     Request request;
     Router::Time arrived;

@@ -12,7 +12,12 @@
 #include <manta/manta.h>
 #include <manta/serve.h>
 
+#include "tests/support/http_client.h"
+
 namespace manta::serve::testing {
+
+using manta::testing::Answer;
+using manta::testing::HttpClient;
 
 struct Point {
   double x = 0, y = 0;

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/serve/callables.h"
-#include "tests/serve/client.h"
 
 namespace manta::serve::testing {
 namespace {
@@ -19,7 +18,7 @@ const HttpOptions kAnyPort{.port = 0};
 
 TEST(Serve, AnswersJson) {
   Server server = run(deployment<Sum>({.name = "sum"}), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   const Answer answer = client.post("/sum", R"({"x": 1.5, "y": 2})");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, "3.5");
@@ -34,7 +33,7 @@ TEST(Serve, LabelsItsReplicasAsTheClass) {
 
 TEST(Serve, GivesTheWholeRequestToCallablesThatTakeIt) {
   Server server = run(deployment<Echo>({.name = "echo"}), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   EXPECT_EQ(client.get("/echo?a=1&b=2").body, "GET /echo a=1&b=2  ");
   EXPECT_EQ(client.post("/echo", "hello", "X-Test: yes\r\n").body, "POST /echo  yes hello");
   // Two at once: answered in order.
@@ -48,7 +47,7 @@ TEST(Serve, GivesTheWholeRequestToCallablesThatTakeIt) {
 
 TEST(Serve, AChunkedBodyAndExpectContinue) {
   Server server = run(deployment<Echo>({.name = "echo"}), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
   EXPECT_EQ(client.read().body, "POST /echo   abcde");
   client.send("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
@@ -59,7 +58,7 @@ TEST(Serve, AChunkedBodyAndExpectContinue) {
 
 TEST(Serve, ErrorsOfACallableSayWhatIsWrong) {
   Server server = run(deployment<Throws>({.name = "throws"}), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   EXPECT_EQ(client.post("/throws", "0").body, "0");
   const Answer chosen = client.post("/throws", "1");
   EXPECT_EQ(chosen.status, 418);
@@ -80,7 +79,7 @@ TEST(Serve, BatchesWithResultsAndErrorsForEach) {
   std::vector<std::future<Answer>> answers;
   for (int i = 0; i < 16; ++i) {
     answers.push_back(std::async(std::launch::async, [&server, i] {
-      Client client(server.address());
+      HttpClient client(server.address());
       return client.post("/sizes", std::to_string(i == 5 ? 13 : i == 6 ? 666 : 100 + i));
     }));
   }
@@ -109,19 +108,19 @@ TEST(Serve, ABatchMayWaitForOthers) {
       run(deployment<Sizes>({.name = "sizes", .max_batch_size = 3, .batch_wait = std::chrono::seconds(20)}), kAnyPort);
   std::vector<std::future<Answer>> answers;
   for (int i = 0; i < 3; ++i) {
-    answers.push_back(std::async(std::launch::async,
-                                 [&server, i] { return Client(server.address()).post("/sizes", std::to_string(i)); }));
+    answers.push_back(std::async(
+        std::launch::async, [&server, i] { return HttpClient(server.address()).post("/sizes", std::to_string(i)); }));
   }
   for (int i = 0; i < 3; ++i)
     EXPECT_EQ(answers[static_cast<std::size_t>(i)].get().body, "[" + std::to_string(i) + ",3]");
   // A request that stays alone leaves after batch_wait.
   server.run(deployment<Sizes>({.name = "short", .max_batch_size = 3, .batch_wait = std::chrono::milliseconds(20)}));
-  EXPECT_EQ(Client(server.address()).post("/short", "7").body, "[7,1]");
+  EXPECT_EQ(HttpClient(server.address()).post("/short", "7").body, "[7,1]");
 }
 
 TEST(Serve, AModelOfTheInferenceProtocol) {
   Server server = run(deployment<Twice>({.name = "twice", .version = "3"}), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   const std::string request =
       R"({"id":"a","inputs":[{"name":"x","datatype":"FP32","shape":[2,2],"data":[[1,2],[3,4.5]]}]})";
   const Answer answer = client.post("/v2/models/twice/infer", request);
@@ -163,21 +162,21 @@ TEST(Serve, HandlesCallWithoutHttp) {
   EXPECT_THROW((void)Handle<Sum>()(Point{}), manta::Error);
   server.stop("sum");
   EXPECT_THROW((void)sum(Point{}), manta::Error);
-  EXPECT_EQ(Client(server.address()).post("/sum", "{}").status, 404);
+  EXPECT_EQ(HttpClient(server.address()).post("/sum", "{}").status, 404);
 }
 
 TEST(Serve, OneDeploymentAsksAnother) {
   Server server(kAnyPort);
   const Handle<Sum> sum = server.run(deployment<Sum>({.name = "sum", .num_replicas = 2}));
   server.run(deployment<Composed>({.name = "composed"}, sum));
-  Client client(server.address());
+  HttpClient client(server.address());
   for (int i = 0; i < 20; ++i) EXPECT_EQ(client.post("/composed", R"({"x":1,"y":2})").body, "4.0");
 }
 
 TEST(Serve, ReplicasShareTheRequests) {
   Server server = run(deployment<Pid>({.name = "pid", .num_replicas = 3}), kAnyPort);
   std::set<std::string> seen;
-  for (int i = 0; i < 200 && seen.size() < 3; ++i) seen.insert(Client(server.address()).get("/pid").body);
+  for (int i = 0; i < 200 && seen.size() < 3; ++i) seen.insert(HttpClient(server.address()).get("/pid").body);
   EXPECT_EQ(seen.size(), 3u);
 }
 

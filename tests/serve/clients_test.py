@@ -1,4 +1,4 @@
-"""clients_test.py HTTP_ECHO PACKAGES: clients that people use, and signals. What is not installed is left out."""
+"""clients_test.py SERVE_ECHO PACKAGES: clients that people use, and signals. What is not installed is left out."""
 
 import atexit
 import http.client

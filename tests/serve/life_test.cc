@@ -11,7 +11,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/serve/callables.h"
-#include "tests/serve/client.h"
 
 namespace manta::serve::testing {
 namespace {
@@ -30,7 +29,7 @@ class Load {
   Load(const Server& server, int clients) {
     for (int i = 0; i < clients; ++i) {
       threads_.emplace_back([this, address = server.address()](const std::stop_token& stop) {
-        Client client(address);
+        HttpClient client(address);
         while (!stop.stop_requested()) {
           const Answer answer = client.get("/pid");
           ++asked_;
@@ -67,7 +66,7 @@ TEST(Life, WhatCannotBeServedIsSaidAtOnce) {
   } catch (const manta::Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("start_timeout"));
   }
-  EXPECT_EQ(Client(server.address()).get("/fails").status, 404);
+  EXPECT_EQ(HttpClient(server.address()).get("/fails").status, 404);
   try {
     Server second(
         {.port = static_cast<std::uint16_t>(std::stoi(server.address().substr(server.address().find(':') + 1)))});
@@ -82,7 +81,7 @@ TEST(Life, AFullQueueIsAnswered503) {
   Server server = run(deployment<Pid>({.name = "pid", .max_ongoing_requests = 1, .max_queued_requests = 2}), kAnyPort);
   std::vector<std::future<Answer>> answers;
   for (int i = 0; i < 8; ++i) {
-    answers.push_back(std::async(std::launch::async, [&] { return Client(server.address()).get("/pid?slow"); }));
+    answers.push_back(std::async(std::launch::async, [&] { return HttpClient(server.address()).get("/pid?slow"); }));
   }
   int good = 0, overloaded = 0;
   for (auto& each : answers) {
@@ -96,7 +95,7 @@ TEST(Life, AFullQueueIsAnswered503) {
   EXPECT_EQ(good + overloaded, 8);
   EXPECT_GE(good, 2);
   EXPECT_GE(overloaded, 1);
-  EXPECT_THAT(Client(server.address()).get("/metrics").body,
+  EXPECT_THAT(HttpClient(server.address()).get("/metrics").body,
               HasSubstr("reason=\"REJECTED\"} " + std::to_string(overloaded) + "\n"));
 }
 
@@ -105,7 +104,7 @@ TEST(Life, AKilledReplicaIsReplacedAndItsRequestsAreRepeated) {
   Load load(server, 4);
   std::set<int> killed;
   for (int i = 0; i < 10; ++i) {
-    const int pid = pid_of(Client(server.address()).get("/pid").body);
+    const int pid = pid_of(HttpClient(server.address()).get("/pid").body);
     ASSERT_FALSE(killed.contains(pid)) << "a killed process answers";
     killed.insert(pid);
     ASSERT_EQ(::kill(pid, SIGKILL), 0);
@@ -125,7 +124,7 @@ TEST(Life, ARollingUpdateUnderLoadLosesNothing) {
     for (int version = 1; version <= 5; ++version) {
       server.run(
           deployment<Pid>({.name = "pid", .num_replicas = 1 + version % 2, .num_cpus = cpus}, std::to_string(version)));
-      EXPECT_THAT(Client(server.address()).get("/pid").body, StartsWith(std::to_string(version) + ":"));
+      EXPECT_THAT(HttpClient(server.address()).get("/pid").body, StartsWith(std::to_string(version) + ":"));
       EXPECT_THAT(manta::get(handle(Request{})), StartsWith(std::to_string(version) + ":"));
       const int before = load.asked();
       while (load.asked() < before + 20) std::this_thread::sleep_for(1ms);
@@ -140,7 +139,7 @@ TEST(Life, AHandleInAnotherDeploymentFollowsUpdates) {
   Server server(kAnyPort);
   const Handle<Pid> pid = server.run(deployment<Pid>({.name = "pid", .num_replicas = 2}, "0"));
   server.run(deployment<Relay>({.name = "relay"}, pid));
-  Client client(server.address());
+  HttpClient client(server.address());
   std::string answer = client.get("/relay").body;
   ASSERT_THAT(answer, StartsWith("0:"));
   const auto within = [](const auto& done) {
@@ -171,16 +170,17 @@ TEST(Life, AHandleInAnotherDeploymentFollowsUpdates) {
 TEST(Life, AnUpdateThatCannotStartChangesNothing) {
   Server server = run(deployment<Pid>({.name = "pid"}, "old"), kAnyPort);
   EXPECT_THROW(server.run(deployment<FailsToStart>({.name = "pid"})), manta::TaskError);
-  EXPECT_THAT(Client(server.address()).get("/pid").body, StartsWith("old:"));
+  EXPECT_THAT(HttpClient(server.address()).get("/pid").body, StartsWith("old:"));
 }
 
 TEST(Life, ShutdownAnswersWhatIsUnderWay) {
   Server server = run(deployment<Pid>({.name = "pid"}), kAnyPort);
-  Client idle(server.address());
+  HttpClient idle(server.address());
   ASSERT_EQ(idle.get("/pid").status, 200);
-  auto slow = std::async(std::launch::async, [&] { return Client(server.address()).get("/pid?slow"); });
-  while (Client(server.address()).get("/metrics").body.find("pending_request_count{model=\"pid\",version=\"1\"} 1\n") ==
-         std::string::npos) {
+  auto slow = std::async(std::launch::async, [&] { return HttpClient(server.address()).get("/pid?slow"); });
+  while (HttpClient(server.address())
+             .get("/metrics")
+             .body.find("pending_request_count{model=\"pid\",version=\"1\"} 1\n") == std::string::npos) {
   }
   server.shutdown();
   EXPECT_EQ(slow.get().status, 200);
@@ -197,10 +197,11 @@ TEST(Life, AStopThatTakesTooLongAnswersWhatIsLeft) {
       server.run(deployment<Pid>({.name = "pid", .max_ongoing_requests = 1, .graceful_shutdown_timeout = 20ms}));
   std::vector<std::future<Answer>> answers;
   for (int i = 0; i < 3; ++i) {
-    answers.push_back(std::async(std::launch::async, [&] { return Client(server.address()).get("/pid?slow"); }));
+    answers.push_back(std::async(std::launch::async, [&] { return HttpClient(server.address()).get("/pid?slow"); }));
   }
-  while (Client(server.address()).get("/metrics").body.find("pending_request_count{model=\"pid\",version=\"1\"} 3\n") ==
-         std::string::npos) {
+  while (HttpClient(server.address())
+             .get("/metrics")
+             .body.find("pending_request_count{model=\"pid\",version=\"1\"} 3\n") == std::string::npos) {
   }
   server.stop("pid");
   for (auto& answer : answers) EXPECT_EQ(answer.get().status, 503);
@@ -210,7 +211,7 @@ TEST(Life, AStopThatTakesTooLongAnswersWhatIsLeft) {
 // A loop that waits for a batch, or for the end, sleeps.
 TEST(Life, WaitingCostsNoProcessor) {
   Server server = run(deployment<Sizes>({.name = "sizes", .max_batch_size = 3, .batch_wait = 400ms}), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   client.post("/sizes", "1");
   const auto used = [] {
     rusage usage{};
@@ -227,7 +228,7 @@ TEST(Life, WaitingCostsNoProcessor) {
 
 TEST(Life, AnIllReplicaIsStartedAgain) {
   Server server = run(deployment<Ill>({.name = "ill", .health_check_period = 20ms}), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   const std::string first = client.post("/ill", "0").body;
   client.post("/ill", "1");
   client.post("/ill", "1");  // from now on it reports that it is unhealthy
@@ -253,7 +254,7 @@ TEST(Life, ACheckOfHealthThatHangsIsNoticed) {
   };
   Server server =
       run(deployment<Hangs>({.name = "hangs", .health_check_period = 20ms, .health_check_timeout = 300ms}), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   const std::string first = client.post("/hangs", "0").body;
   client.post("/hangs", "1");
   std::string now = first;

@@ -12,7 +12,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/serve/callables.h"
-#include "tests/serve/client.h"
 #include "tests/support/process.h"
 
 namespace manta::serve::testing {
@@ -51,14 +50,14 @@ struct Holds {
 };
 
 void await_held_request(const Server& server) {
-  while (Client(server.address()).get("/metrics").body.find("request_count{model=\"holds\",version=\"1\"} 1\n") ==
+  while (HttpClient(server.address()).get("/metrics").body.find("request_count{model=\"holds\",version=\"1\"} 1\n") ==
          std::string::npos) {
   }
 }
 
 std::set<int> pids_of(Server& server, std::size_t count) {
   std::set<int> pids;
-  Client client(server.address());
+  HttpClient client(server.address());
   for (const auto end = Clock::now() + 20s; pids.size() < count && Clock::now() < end;) {
     const std::string body = client.get("/pid").body;
     pids.insert(std::stoi(body.substr(body.find(':') + 1)));
@@ -191,7 +190,7 @@ TEST_F(Replaced, NoCallFailsWhileVersionsFollowEachOther) {
 TEST_F(Replaced, ARequestThatTakesLongerIsRepeatedElsewhere) {
   const DeploymentOptions short_time{.name = "holds", .graceful_shutdown_timeout = 100ms};
   server.run(deployment<Holds>(short_time, "0"));
-  Client held(server.address());
+  HttpClient held(server.address());
   const std::string body = held.get("/holds").body;
   held.send("GET /holds?hold HTTP/1.1\r\nHost: x\r\n\r\n");
   await_held_request(server);
@@ -205,9 +204,9 @@ TEST_F(Replaced, ARequestThatTakesLongerIsRepeatedElsewhere) {
 
 TEST_F(Replaced, AShutDownDoesNotWaitForARequestWhoseClientHasLeft) {
   server.run(deployment<Holds>({.name = "holds"}, "0"));
-  const int pid = std::stoi(Client(server.address()).get("/holds").body.substr(2));
+  const int pid = std::stoi(HttpClient(server.address()).get("/holds").body.substr(2));
   {
-    Client leaving(server.address());
+    HttpClient leaving(server.address());
     leaving.send("GET /holds?hold HTTP/1.1\r\nHost: x\r\n\r\n");
     await_held_request(server);
   }

@@ -14,7 +14,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/serve/callables.h"
-#include "tests/serve/client.h"
 
 namespace manta::serve::testing {
 namespace {
@@ -56,7 +55,7 @@ bool within_20s(const F& done) {
 }
 
 bool metric_is(const Server& server, const std::string& line) {
-  return Client(server.address()).get("/metrics").body.find(line + "\n") != std::string::npos;
+  return HttpClient(server.address()).get("/metrics").body.find(line + "\n") != std::string::npos;
 }
 bool ready_replicas(const Server& server, int count) {
   return metric_is(server, "manta_serve_replicas{model=\"d\",version=\"1\"} " + std::to_string(count));
@@ -81,13 +80,13 @@ TEST(Replicas, LongRequestsAndQueuesEndNoHealthyProcess) {
   Server server =
       run(deployment<Worker>({.name = "d", .health_check_period = 20ms, .health_check_timeout = 200ms}, gate.path),
           kAnyPort);
-  const std::string pid = Client(server.address()).get("/d").body;
+  const std::string pid = HttpClient(server.address()).get("/d").body;
   std::vector<std::future<Answer>> answers;
   for (int i = 0; i < 4; ++i) {
-    answers.push_back(std::async(std::launch::async, [&] { return Client(server.address()).get("/d?hold"); }));
+    answers.push_back(std::async(std::launch::async, [&] { return HttpClient(server.address()).get("/d?hold"); }));
   }
   std::this_thread::sleep_for(1500ms);  // several times the limit for a process that hangs
-  EXPECT_EQ(Client(server.address()).get("/v2/health/ready").status, 200);
+  EXPECT_EQ(HttpClient(server.address()).get("/v2/health/ready").status, 200);
   gate.set(true);
   for (auto& each : answers) {
     const Answer answer = each.get();
@@ -101,22 +100,22 @@ TEST(Replicas, AProcessThatHangsIsFoundWhetherItIsBusyOrNot) {
   Server server =
       run(deployment<Worker>({.name = "d", .health_check_period = 20ms, .health_check_timeout = 300ms}), kAnyPort);
   for (const bool busy : {false, true}) {
-    const int pid = std::stoi(Client(server.address()).get("/d").body);
+    const int pid = std::stoi(HttpClient(server.address()).get("/d").body);
     ASSERT_EQ(::kill(pid, SIGSTOP), 0);
     if (busy) {
-      const Answer answer = Client(server.address()).get("/d");
+      const Answer answer = HttpClient(server.address()).get("/d");
       EXPECT_EQ(answer.status, 200) << answer.body;
       EXPECT_NE(answer.body, std::to_string(pid));
     }
     EXPECT_TRUE(within_20s([&] { return ::kill(pid, 0) != 0; }));
-    EXPECT_TRUE(within_20s([&] { return Client(server.address()).get("/v2/health/ready").status == 200; }));
+    EXPECT_TRUE(within_20s([&] { return HttpClient(server.address()).get("/v2/health/ready").status == 200; }));
   }
 }
 
 TEST(Replicas, OneThatCannotStartAgainGetsNoRequests) {
   const Flag model("model", true);
   Server server = run(deployment<Worker>({.name = "d", .num_replicas = 2}, "", model.path), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   model.set(false);
   ASSERT_EQ(::kill(std::stoi(client.get("/d").body), SIGKILL), 0);
   ASSERT_TRUE(within_20s([&] { return ready_replicas(server, 1); }));
@@ -132,10 +131,10 @@ TEST(Replicas, OneThatCannotStartAgainGetsNoRequests) {
 TEST(Replicas, RequestsWaitForAReplicaForAMomentAndThenFailWithTheReason) {
   const Flag model("model", true);
   Server server = run(deployment<Worker>({.name = "d", .num_replicas = 1}, "", model.path), kAnyPort);
-  Client client(server.address());
+  HttpClient client(server.address());
   model.set(false);
   ASSERT_EQ(::kill(std::stoi(client.get("/d").body), SIGKILL), 0);
-  auto waits = std::async(std::launch::async, [&] { return Client(server.address()).get("/d"); });
+  auto waits = std::async(std::launch::async, [&] { return HttpClient(server.address()).get("/d"); });
   ASSERT_TRUE(within_20s([&] { return client.get("/v2/health/ready").status == 503; }));
   EXPECT_TRUE(within_20s([&] { return client.get("/v2/health/ready").body.find("is away") != std::string::npos; }));
   EXPECT_EQ(client.get("/v2/health/live").status, 200) << "a new process would change nothing";
@@ -177,12 +176,12 @@ TEST(Replicas, ASlowRequestHoldsUpNoOtherWhileAReplicaIsFree) {
   const Flag gate("gate");
   Server server = run(deployment<Worker>({.name = "d", .num_replicas = 2}, gate.path), kAnyPort);
   for (int i = 0; i < 50; ++i)
-    ASSERT_EQ(Client(server.address()).get("/d").status, 200);  // so the router expects fast requests
-  auto slow = std::async(std::launch::async, [&] { return Client(server.address()).get("/d?hold"); });
+    ASSERT_EQ(HttpClient(server.address()).get("/d").status, 200);  // so the router expects fast requests
+  auto slow = std::async(std::launch::async, [&] { return HttpClient(server.address()).get("/d?hold"); });
   std::vector<std::future<Answer>> fast;
   for (int i = 0; i < 40; ++i)
-    fast.push_back(std::async(std::launch::async, [&] { return Client(server.address()).get("/d"); }));
-  for (auto& each : fast) EXPECT_EQ(each.get().status, 200);  // within 20 s, see Client::read
+    fast.push_back(std::async(std::launch::async, [&] { return HttpClient(server.address()).get("/d"); }));
+  for (auto& each : fast) EXPECT_EQ(each.get().status, 200);  // within 20 s, see HttpClient::read
   EXPECT_EQ(slow.wait_for(0s), std::future_status::timeout);
   gate.set(true);
   EXPECT_EQ(slow.get().status, 200);
@@ -201,8 +200,9 @@ TEST(Replicas, ARequestThatKillsItsProcessFailsAlone) {
   Server server = run(deployment<Batched>({.name = "d", .num_replicas = 2, .max_batch_size = 8}, gate.path), kAnyPort);
   std::vector<std::future<Answer>> answers;
   for (int i = 0; i < 24; ++i) {
-    answers.push_back(std::async(
-        std::launch::async, [&, i] { return Client(server.address()).post("/d", std::to_string(i == 10 ? 666 : i)); }));
+    answers.push_back(std::async(std::launch::async, [&, i] {
+      return HttpClient(server.address()).post("/d", std::to_string(i == 10 ? 666 : i));
+    }));
   }
   EXPECT_TRUE(within_20s(
       [&] { return metric_is(server, "nv_inference_pending_request_count{model=\"d\",version=\"1\"} 24"); }));
@@ -232,7 +232,7 @@ TEST(Replicas, WhatClientsThatHaveLeftAskedForIsNotComputed) {
   };
   const Flag gate("gate");
   Server server = run(deployment<Counts>({.name = "d"}, gate.path), kAnyPort);
-  auto held = std::async(std::launch::async, [&] { return Client(server.address()).get("/d?hold"); });
+  auto held = std::async(std::launch::async, [&] { return HttpClient(server.address()).get("/d?hold"); });
   const auto pending = [&](int count) {
     return within_20s([&] {
       return metric_is(server,
@@ -241,9 +241,9 @@ TEST(Replicas, WhatClientsThatHaveLeftAskedForIsNotComputed) {
   };
   ASSERT_TRUE(pending(1));
   {
-    std::vector<std::unique_ptr<Client>> leaving;
+    std::vector<std::unique_ptr<HttpClient>> leaving;
     for (int i = 0; i < 10; ++i) {
-      leaving.push_back(std::make_unique<Client>(server.address()));
+      leaving.push_back(std::make_unique<HttpClient>(server.address()));
       leaving.back()->send("GET /d HTTP/1.1\r\nHost: x\r\n\r\n");
     }
     ASSERT_TRUE(pending(11));
@@ -251,7 +251,7 @@ TEST(Replicas, WhatClientsThatHaveLeftAskedForIsNotComputed) {
   EXPECT_TRUE(pending(1));
   gate.set(true);
   EXPECT_EQ(held.get().body, "1");
-  EXPECT_EQ(Client(server.address()).get("/d").body, "2");
+  EXPECT_EQ(HttpClient(server.address()).get("/d").body, "2");
 }
 
 TEST(Replicas, ARunningRequestHearsThatItsClientHasLeft) {
@@ -267,12 +267,12 @@ TEST(Replicas, ARunningRequestHearsThatItsClientHasLeft) {
   };
   Server server = run(deployment<Stops>({.name = "d"}), kAnyPort);
   {
-    Client leaving(server.address());
+    HttpClient leaving(server.address());
     leaving.send("GET /d?wait HTTP/1.1\r\nHost: x\r\n\r\n");
     ASSERT_TRUE(within_20s(
         [&] { return metric_is(server, "nv_inference_pending_request_count{model=\"d\",version=\"1\"} 1"); }));
   }
-  EXPECT_EQ(Client(server.address()).get("/d").body, "1");
+  EXPECT_EQ(HttpClient(server.address()).get("/d").body, "1");
 }
 
 }  // namespace

@@ -18,10 +18,13 @@
 #include <manta/serve/torch.h>
 #include <manta/torch.h>
 
-#include "tests/serve/client.h"
+#include "tests/support/http_client.h"
 
 namespace manta::serve::testing {
 namespace {
+
+using manta::testing::Answer;
+using manta::testing::HttpClient;
 
 using ::testing::HasSubstr;
 
@@ -59,7 +62,7 @@ TEST(ServeTorch, AModuleOfTheCppApi) {
   } catch (const manta::Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("input 'x' has the shape [5,4], the model takes [-1,3]"));
   }
-  testing::Client client(server.address());
+  testing::HttpClient client(server.address());
   const Answer answer = client.post("/v2/models/net/infer",
                                     R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]})");
   ASSERT_EQ(answer.status, 200) << answer.body;
@@ -274,7 +277,7 @@ TEST(Script, ADictionaryOfInputsOverHttp) {
       return (named['a'] - named['b']) * scale
   )");
   Server server = run(deployment<TorchScriptModel>({.name = "m"}, model.file()), {.port = 0});
-  Client client(server.address());
+  HttpClient client(server.address());
   const auto ask = [&](const std::string& inputs) {
     return client.post("/v2/models/m/infer", "{\"inputs\":[" + inputs + "]}");
   };

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$1"
 shopt -s globstar nullglob
 
-rooms=" base settings files serial sched owner head net store gpu node client worker collective api torch report testing "
+rooms=" base settings files serial sched owner head net store gpu node client worker collective api torch report http testing "
 breaches=0
 breach() { echo "$1"; breaches=$((breaches + 1)); }
 
@@ -88,7 +88,7 @@ within() { # within LIBRARY ROOM ...: from left to right
 }
 within train checkpoint sampler group ddp session
 within tune space searchers schedulers trial storage tuner
-within serve replica protocols router http server torch cli
+within serve replica protocols router server torch cli
 within rl env vector_env buffer perceptron policy rollout log evaluation algorithms
 
 # LAYER-3: sched, owner and head do no I/O, read no clock, start no thread, and iterate in no hash or pointer order: a

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <manta/http/message.h>
+
 namespace manta::serve {
 
 struct Request {
@@ -24,15 +26,7 @@ struct Request {
   }
 };
 
-struct Response {
-  int status = 200;
-  std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
-  // Beyond Content-Type (one given here replaces content_type), Date (likewise), and those that only the server sets:
-  // Content-Length, Transfer-Encoding, Connection and the like. A response with one of those, or with a control
-  // character in a name or a value, becomes a 500 that says so. 204 and 304 are sent without the body.
-  std::vector<std::pair<std::string, std::string>> headers;
-};
+using Response = http::Response;
 
 // What a callable throws to choose the status: 4xx for a request that it refuses. Anything else it throws is a 500.
 class HttpError : public std::runtime_error {

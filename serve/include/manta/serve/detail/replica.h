@@ -41,8 +41,6 @@ struct Description {
 // The response for the current exception; call it inside a catch.
 Response response_of_exception();
 Response response_of_error(const Error& error);
-// {"error": message}
-Response error_response(int status, const std::string& message);
 // NaN, Infinity and -Infinity are numbers, there and back, as Triton and Python have it.
 nlohmann::json read_json(std::string_view text);  // throws HttpError(400), also where it is nested too deeply
 // handler: how to treat text that is not UTF-8; strict: throws nlohmann::json::type_error.

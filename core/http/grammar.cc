@@ -1,9 +1,9 @@
-#include "serve/http/grammar.h"
+#include "core/http/grammar.h"
 
 #include <algorithm>
 #include <array>
 
-namespace manta::serve::http {
+namespace manta::http {
 
 namespace {
 
@@ -96,4 +96,4 @@ int hex_digit(char c) {
   return -1;
 }
 
-}  // namespace manta::serve::http
+}  // namespace manta::http

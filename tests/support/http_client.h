@@ -1,11 +1,11 @@
-// A client of HTTP/1.1 on a plain socket: sends its input byte for byte and reads one response after the other.
+// An HTTP/1.1 client on a plain socket: sends bytes unchanged, and reads one response after the other.
 #pragma once
 
 #include <chrono>
 #include <string>
 #include <string_view>
 
-namespace manta::serve::testing {
+namespace manta::testing {
 
 struct Answer {
   int status = 0;  // 0: the connection ended without a response
@@ -16,11 +16,11 @@ struct Answer {
 };
 
 // Threading: one thread. Ownership: owns its socket.
-class Client {
+class HttpClient {
  public:
-  explicit Client(const std::string& address);
-  ~Client();
-  Client(const Client&) = delete;
+  explicit HttpClient(const std::string& address);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
 
   void send(std::string_view bytes);             // ignores that the server may have closed
   Answer read();                                 // waits for 20 s at most
@@ -37,4 +37,4 @@ class Client {
   std::string buffer_;
 };
 
-}  // namespace manta::serve::testing
+}  // namespace manta::testing

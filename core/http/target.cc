@@ -1,11 +1,11 @@
-#include "serve/http/target.h"
+#include "core/http/target.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "serve/http/grammar.h"
+#include "core/http/grammar.h"
 
-namespace manta::serve::http {
+namespace manta::http {
 
 namespace {
 
@@ -126,4 +126,4 @@ std::optional<Refusal> read_target(RequestHead& head, bool& has_authority) {
   return std::nullopt;
 }
 
-}  // namespace manta::serve::http
+}  // namespace manta::http

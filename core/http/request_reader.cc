@@ -1,14 +1,14 @@
-#include "serve/http/request_reader.h"
+#include "core/http/request_reader.h"
 
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <utility>
 
-#include "serve/http/grammar.h"
-#include "serve/http/target.h"
+#include "core/http/grammar.h"
+#include "core/http/target.h"
 
-namespace manta::serve::http {
+namespace manta::http {
 
 namespace {
 
@@ -125,7 +125,7 @@ std::size_t RequestReader::line_limit() const {
 }
 
 void RequestReader::refuse_length() {
-  const std::string limit = std::to_string(limits_.head_bytes) + " bytes (HttpOptions::max_header_bytes)";
+  const std::string limit = std::to_string(limits_.head_bytes) + " bytes (max_header_bytes)";
   switch (state_) {
     case State::request_line:
       return refuse(414, "the request line is longer than " + std::to_string(line_limit()) + " bytes");
@@ -317,8 +317,7 @@ void RequestReader::on_head() {
   head_.has_body = head_.chunked || head_.content_length > 0;
   left_ = head_.content_length;
   if (head_.content_length > limits_.body_bytes) {
-    return refuse(
-        413, "the body is larger than " + std::to_string(limits_.body_bytes) + " bytes (HttpOptions::max_body_bytes)");
+    return refuse(413, "the body is larger than " + std::to_string(limits_.body_bytes) + " bytes (max_body_bytes)");
   }
   state_ = head_.chunked ? State::chunk_size : left_ > 0 ? State::body : State::done;
 }
@@ -336,11 +335,10 @@ void RequestReader::on_chunk_size(std::string_view line) {
   if (!is_chunk_extension(line.substr(digits)))
     return refuse(400, "a chunk's size is followed by what is no chunk extension");
   if (size > limits_.body_bytes - body_.size()) {
-    return refuse(
-        413, "the body is larger than " + std::to_string(limits_.body_bytes) + " bytes (HttpOptions::max_body_bytes)");
+    return refuse(413, "the body is larger than " + std::to_string(limits_.body_bytes) + " bytes (max_body_bytes)");
   }
   left_ = size;
   state_ = size == 0 ? State::trailers : State::chunk_data;
 }
 
-}  // namespace manta::serve::http
+}  // namespace manta::http

@@ -1,12 +1,12 @@
-#include "serve/http/response_head.h"
+#include "core/http/response_head.h"
 
 #include <algorithm>
 #include <array>
 #include <ctime>
 
-#include "serve/http/grammar.h"
+#include "core/http/grammar.h"
 
-namespace manta::serve::http {
+namespace manta::http {
 
 namespace {
 
@@ -151,7 +151,9 @@ std::string head_of(const Response& response, ResponseFraming framing) {
   if (content && !response.content_type.empty() && !has(response, "content-type"))
     add(head, "Content-Type", response.content_type);
   for (const auto& [name, value] : response.headers) add(head, name, trimmed(value));
-  if (content) add(head, "Content-Length", std::to_string(response.status == 205 ? 0 : response.body.size()));
+  if (content && framing.length == ResponseFraming::Length::known)
+    add(head, "Content-Length", std::to_string(response.status == 205 ? 0 : response.body.size()));
+  if (framing.length == ResponseFraming::Length::chunked) add(head, "Transfer-Encoding", "chunked");
   if (framing.close) {
     add(head, "Connection", "close");
   } else if (framing.keep_alive) {
@@ -160,4 +162,4 @@ std::string head_of(const Response& response, ResponseFraming framing) {
   return head.append("\r\n");
 }
 
-}  // namespace manta::serve::http
+}  // namespace manta::http

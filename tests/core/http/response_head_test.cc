@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/http/response_head.h"
+#include "core/http/response_head.h"
 
-namespace manta::serve::http {
+namespace manta::http {
 namespace {
 
 using ::testing::HasSubstr;
@@ -59,4 +59,4 @@ TEST(ResponseHead, WhatCannotBeSentIsNamed) {
 }
 
 }  // namespace
-}  // namespace manta::serve::http
+}  // namespace manta::http

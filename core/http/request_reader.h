@@ -1,15 +1,14 @@
-// Reads one request of HTTP/1 from bytes as they come: RFC 9112, strictly.
+// Parses one HTTP/1 request incrementally and strictly (RFC 9112).
 //
-//   READ-1  where the RFC lets a server choose between mending a message and refusing it, the message is refused: bare
-//           LF, folded lines, spaces before a colon, lists and repetitions of Content-Length, Transfer-Encoding beside
-//           Content-Length
-//   READ-2  what is kept never exceeds head_bytes for the head, body_bytes for the body, and head_bytes for the rest
-//           of the framing (chunk extensions, trailers), which is read and dropped
-//   READ-3  whether a request is taken, and as what, does not depend on how its bytes are cut
+//   READ-1  where the RFC lets a server repair or refuse a message, the message is refused: bare LF, folded lines,
+//           spaces before a colon, lists and repetitions of Content-Length, Transfer-Encoding beside Content-Length
+//   READ-2  memory never exceeds head_bytes for the head, body_bytes for the body, and head_bytes for the rest of the
+//           framing (chunk extensions, trailers), which is read and dropped
+//   READ-3  the result does not depend on how the bytes are split
 //
-// Threading: one thread. Ownership: of what it has read. No I/O. A library's parser (Boost.Beast's was here) accepts
-// transfer codings that it does not know, merges trailers into the head, and mends what READ-1 refuses; a strict check
-// before it would be this class, and would leave it nothing to do.
+// Threading: one thread. Ownership: owns the head and the body. No I/O. Boost.Beast's parser accepts unknown transfer
+// codings, merges trailers into the head, and repairs what READ-1 refuses; a check strict enough to prevent that would
+// do all of its work.
 #pragma once
 
 #include <cstddef>
@@ -17,9 +16,11 @@
 #include <string>
 #include <string_view>
 
-#include "serve/http/request.h"
+#include <manta/http/message.h>
 
-namespace manta::serve::http {
+#include "core/http/refusal.h"
+
+namespace manta::http {
 
 class RequestReader {
  public:
@@ -31,12 +32,12 @@ class RequestReader {
 
   explicit RequestReader(Limits limits) : limits_(limits) {}
 
-  // Takes what belongs to this request, and tells how many bytes that was. Nothing once done() or refused().
+  // Consumes bytes of this request and returns how many. 0 once done() or refused().
   std::size_t take(std::string_view bytes);
 
   bool empty() const { return state_ == State::request_line && partial_.empty() && head_bytes_ == 0; }
   bool has_head() const { return state_ != State::request_line && state_ != State::fields && state_ != State::refused; }
-  // No byte of the body has come.
+  // The body is due, and no byte of it has been read.
   bool awaits_body() const {
     return body_.empty() && partial_.empty() && (state_ == State::body || state_ == State::chunk_size);
   }
@@ -45,7 +46,7 @@ class RequestReader {
   const Refusal& refusal() const { return refusal_; }
   RequestHead& head() { return head_; }  // whole if has_head(); method and target may be known before
   std::string& body() { return body_; }  // done()
-  // How many bytes are best read next: no more than the body needs, where that is known.
+  // How many bytes to read next: not beyond the body, where its length is known.
   std::size_t wanted() const;
 
  private:
@@ -82,4 +83,4 @@ class RequestReader {
   int transfer_encodings_ = 0;
 };
 
-}  // namespace manta::serve::http
+}  // namespace manta::http

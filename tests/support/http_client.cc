@@ -1,4 +1,4 @@
-#include "tests/serve/client.h"
+#include "tests/support/http_client.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace manta::serve::testing {
+namespace manta::testing {
 
 std::string Answer::header(std::string_view name) const {
   const std::string wanted = "\r\n" + std::string(name) + ": ";
@@ -20,7 +20,7 @@ std::string Answer::header(std::string_view name) const {
   return head.substr(from, head.find("\r\n", from) - from);
 }
 
-Client::Client(const std::string& address) {
+HttpClient::HttpClient(const std::string& address) {
   const std::size_t colon = address.rfind(':');
   const auto port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
   sockaddr_in to{};
@@ -43,9 +43,9 @@ Client::Client(const std::string& address) {
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-Client::~Client() { ::close(socket_); }
+HttpClient::~HttpClient() { ::close(socket_); }
 
-void Client::send(std::string_view bytes) {
+void HttpClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n <= 0) return;
@@ -53,7 +53,7 @@ void Client::send(std::string_view bytes) {
   }
 }
 
-bool Client::more() {
+bool HttpClient::more() {
   pollfd wait{socket_, POLLIN, 0};
   if (::poll(&wait, 1, 20'000) <= 0) throw std::runtime_error("no response within 20 s");
   char bytes[65536];
@@ -63,13 +63,13 @@ bool Client::more() {
   return true;
 }
 
-std::string Client::read_all() {
+std::string HttpClient::read_all() {
   while (more()) {
   }
   return std::exchange(buffer_, {});
 }
 
-std::string Client::read_head() {
+std::string HttpClient::read_head() {
   std::size_t end = 0;
   while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
     if (!more()) return {};
@@ -79,7 +79,7 @@ std::string Client::read_head() {
   return head;
 }
 
-Answer Client::read() {
+Answer HttpClient::read() {
   std::size_t end = 0;
   while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
     if (!more()) return {};
@@ -98,23 +98,23 @@ Answer Client::read() {
   return answer;
 }
 
-bool Client::closed(std::chrono::milliseconds limit) {
+bool HttpClient::closed(std::chrono::milliseconds limit) {
   pollfd wait{socket_, POLLIN, 0};
   if (::poll(&wait, 1, static_cast<int>(limit.count())) <= 0) return false;
   char byte = 0;
   return ::recv(socket_, &byte, 1, MSG_PEEK) <= 0;
 }
 
-Answer Client::get(const std::string& path) {
+Answer HttpClient::get(const std::string& path) {
   send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
   return read();
 }
 
-Answer Client::post(const std::string& path, std::string_view body, const std::string& headers) {
+Answer HttpClient::post(const std::string& path, std::string_view body, const std::string& headers) {
   send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "Content-Length: " + std::to_string(body.size()) +
        "\r\n\r\n");
   send(body);
   return read();
 }
 
-}  // namespace manta::serve::testing
+}  // namespace manta::testing

@@ -6,9 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "serve/http/request_reader.h"
+#include "core/http/request_reader.h"
 
-namespace manta::serve::http {
+namespace manta::http {
 namespace {
 
 using ::testing::HasSubstr;
@@ -316,4 +316,4 @@ TEST(RequestReader, MutatedMessages) {
 }
 
 }  // namespace
-}  // namespace manta::serve::http
+}  // namespace manta::http

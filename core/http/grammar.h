@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace manta::serve::http {
+namespace manta::http {
 
 // RFC 9110, 5.6.2: token = 1*tchar.
 bool is_token(std::string_view text);
@@ -22,4 +22,4 @@ std::vector<std::string_view> elements(std::string_view list);
 // -1: none.
 int hex_digit(char c);
 
-}  // namespace manta::serve::http
+}  // namespace manta::http

@@ -1,6 +1,7 @@
-"""http_differential.py HTTP_ECHO PACKAGES MESSAGES: the same messages to Manta's server, nginx, and uvicorn with h11 and with
+"""http_differential.py PACKAGES MESSAGES HTTP_ECHO [SERVE_ECHO]: the same messages to Manta's server, nginx, and uvicorn with h11 and with
 httptools. Each message is followed by a well-formed request on the same connection, which tells where a server believes that the
-message ended. A difference must be a row of http_differences.tsv, which names the paragraph of the RFC that allows ours.
+message ended. serve's front end, SERVE_ECHO, must not differ from the server at all. A difference from the others must be a row of
+http_differences.tsv, which names the paragraph of the RFC that allows ours.
 MANTA_SEED: of the messages. MANTA_UPDATE: a file for the rows that were seen. 77: there is neither peer."""
 
 import asyncio
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import collections
 
-program, packages, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+packages, count, program, others = sys.argv[1], int(sys.argv[2]), sys.argv[3], [each for each in sys.argv[4:] if each]
 seed = int(os.environ.get("MANTA_SEED", "1"))
 table_file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "http_differences.tsv")
 NEXT = b"GET /echo?next HTTP/1.1\r\nHost: next\r\nConnection: close\r\n\r\n"
@@ -251,8 +252,8 @@ def launch(*command):
     return process
 
 
-def start_manta():
-    return int(launch(program).stdout.readline().rsplit(":", 1)[1])
+def start_manta(which):
+    return int(launch(which).stdout.readline().rsplit(":", 1)[1])
 
 
 def start_uvicorn(parser):
@@ -379,7 +380,7 @@ async def run(peers, messages, at_once=24):
 
 
 def main():
-    peers = {"manta": start_manta()}
+    peers = {"manta": start_manta(program)}
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if nginx:
         peers["nginx"] = start_nginx(nginx)
@@ -389,6 +390,8 @@ def main():
         peers.update({parser: start_uvicorn(parser) for parser in ("h11", "httptools")})
     else:
         print("without uvicorn: cmake/deps.sh http installs it")
+    compared = len(peers) - 1
+    peers.update({"serve": start_manta(other) for other in others})
     if len(peers) == 1:
         print("skipped: there is no peer to compare with")
         return 77
@@ -412,7 +415,7 @@ def main():
             failed += 1
             message, ours, theirs = examples[0]
             print(f"NOT IN THE TABLE: {key}, {len(examples)} times\n  sent   {message[:300]!r}\n  manta  {ours[:200]!r}\n  theirs {theirs[:200]!r}")
-    if count >= 5000 and len(peers) == 4:
+    if count >= 5000 and compared == 3:
         for key in sorted(set(table) - set(seen)):
             failed += 1
             print(f"IN THE TABLE, BUT NOT SEEN: {key}")
