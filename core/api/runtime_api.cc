@@ -19,17 +19,6 @@ namespace {
 owner::Entry& entry_of(EntryHead* head) { return *static_cast<owner::Entry*>(head); }
 }  // namespace
 
-void last_reference_gone(EntryHead* entry) noexcept {
-  if (client::Forked::here()) return;
-  if (Retired::release_last(entry)) return;
-  if (Client* client = Client::current()) client->last_reference_gone(entry_of(entry));
-}
-
-WireRef export_ref(EntryHead* entry) {
-  Retired::check_present(entry);
-  return Client::require().export_ref(entry_of(entry));
-}
-EntryHead* import_ref(const WireRef& ref) { return Client::require().import_ref(ref); }
 EntryHead* submit(const TaskCall& call) {
   Client& client = Client::require();
   for (const EntryHead* reference : call.references) Retired::check_present(reference);
@@ -90,18 +79,6 @@ std::string why_unresolved(EntryHead* entry) {
 
 std::size_t wait_any(std::span<EntryHead* const> entries, std::size_t count, Deadline deadline) {
   return Client::require().wait_any(entries, count, deadline);
-}
-
-ValueView read_value(EntryHead* entry) {
-  owner::Entry& resolved = entry_of(entry);
-  using Kind = owner::Value::Kind;
-  const Kind kind = resolved.value.kind();
-  // These stay as they are; what is stored may move, or be lost and made again.
-  if (kind == Kind::inline_bytes || kind == Kind::heap) {
-    return {resolved.value.bytes(), resolved.value.framed(), nullptr};
-  }
-  Client* retired = Retired::client_of(entry);
-  return (retired != nullptr ? *retired : Client::require()).read_value(resolved);
 }
 
 std::shared_ptr<const void> find_shared(const ObjectId& object, const void* type) {

@@ -6,6 +6,8 @@
 
 #include <manta/error.h>
 
+#include "core/serial/references.h"
+
 namespace manta::serial {
 namespace {
 
@@ -117,7 +119,7 @@ manta::detail::EntryHead* Reader::get_ref() {
   get_raw(&wire.owner.value, sizeof wire.owner.value);
   if (!wire.object) return nullptr;
   ++refs_;
-  return manta::detail::import_ref(wire);
+  return references().import_ref(wire);
 }
 
 void Reader::fail(const std::string& what) const {

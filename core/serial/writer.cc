@@ -10,6 +10,8 @@
 
 #include <manta/error.h>
 
+#include "core/serial/references.h"
+
 namespace manta::serial {
 namespace {
 
@@ -104,7 +106,7 @@ void Writer::record(const void* data, std::size_t size) {
 void Writer::put_ref(manta::detail::EntryHead* entry) {
   manta::detail::WireRef wire;
   if (entry != nullptr) {
-    wire = manta::detail::export_ref(entry);
+    wire = references().export_ref(entry);
     refs_.push_back(entry);
     manta::detail::retain(entry);
   }
@@ -139,7 +141,7 @@ void Writer::grow(std::size_t size) {
 void Writer::drop() {
   buffers_.clear();  // before what they may lie in
   drop_kept();
-  for (manta::detail::EntryHead* entry : std::exchange(refs_, {})) manta::detail::release(entry);
+  for (manta::detail::EntryHead* entry : std::exchange(refs_, {})) references().release(entry);
   delete std::exchange(tables_, nullptr);
 }
 

@@ -10,6 +10,7 @@
 #include <manta/serialize.h>
 
 #include "core/client/function_table.h"
+#include "core/serial/references.h"
 
 namespace manta::testing {
 namespace {
@@ -148,13 +149,22 @@ void last_reference_gone(EntryHead* head) noexcept {
   delete entry;
 }
 
-WireRef export_ref(EntryHead* head) { return {static_cast<FakeEntry*>(head)->id, ClientId{7}}; }
+namespace {
 
-EntryHead* import_ref(const WireRef& ref) {
-  FakeEntry* entry = world().entries.at(ref.object);
-  retain(entry);
-  return entry;
-}
+struct FakeReferences final : serial::References {
+  WireRef export_ref(EntryHead* head) override { return {static_cast<FakeEntry*>(head)->id, ClientId{7}}; }
+  EntryHead* import_ref(const WireRef& ref) override {
+    FakeEntry* entry = world().entries.at(ref.object);
+    retain(entry);
+    return entry;
+  }
+  void release(EntryHead* entry) noexcept override { detail::release(entry); }
+};
+
+FakeReferences g_references;
+const serial::UseReferences g_used(g_references);
+
+}  // namespace
 
 EntryHead* submit(const TaskCall& call) {
   world().last = {call.function, std::string(call.options.name), call.options.num_cpus, call.options.max_retries,

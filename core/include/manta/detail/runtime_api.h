@@ -90,11 +90,6 @@ inline void release(EntryHead* entry) noexcept {
   if (entry->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) last_reference_gone(entry);
 }
 
-// Called while a value that contains a reference is encoded; its writer then holds the entry (Writer::refs()).
-WireRef export_ref(EntryHead* entry);
-// Called while such a value is decoded. The caller owns one reference of the result.
-EntryHead* import_ref(const WireRef& ref);
-
 // The results carry one reference that belongs to the caller. Both throw Error: no runtime (init was not called or its
 // Runtime is gone), store full, arguments that cannot be encoded.
 EntryHead* submit(const TaskCall& call);
