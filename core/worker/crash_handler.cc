@@ -20,7 +20,7 @@ constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 constexpr std::size_t kStackBytes = 64 * 1024;
 constexpr std::uint64_t kNearStack = 64 * 1024;  // what one frame may step over
 
-net::CrashRecord* record = nullptr;
+net::CrashRecord* crash_record = nullptr;
 pid_t process = 0;
 std::atomic<pid_t> crashed_thread{0};
 volatile sig_atomic_t crashed_with = 0;
@@ -71,23 +71,23 @@ Registers registers_of(const void* context) {
 // The module's place among those of the record; kNoModule: the record is full.
 std::uint8_t module_named(const char* name) {
   std::uint32_t end = 0;
-  for (std::uint32_t i = 0; i < record->module_count; ++i) {
-    const char* known = record->names + record->module_names[i];
+  for (std::uint32_t i = 0; i < crash_record->module_count; ++i) {
+    const char* known = crash_record->names + crash_record->module_names[i];
     if (std::strcmp(known, name) == 0) return static_cast<std::uint8_t>(i);
-    end = record->module_names[i] + static_cast<std::uint32_t>(std::strlen(known)) + 1;
+    end = crash_record->module_names[i] + static_cast<std::uint32_t>(std::strlen(known)) + 1;
   }
   const std::size_t length = std::strlen(name) + 1;
-  if (record->module_count == net::CrashRecord::kModules || end + length > net::CrashRecord::kNameBytes) {
+  if (crash_record->module_count == net::CrashRecord::kModules || end + length > net::CrashRecord::kNameBytes) {
     return net::CrashRecord::kNoModule;
   }
-  std::memcpy(record->names + end, name, length);
-  record->module_names[record->module_count] = end;
-  return static_cast<std::uint8_t>(record->module_count++);
+  std::memcpy(crash_record->names + end, name, length);
+  crash_record->module_names[crash_record->module_count] = end;
+  return static_cast<std::uint8_t>(crash_record->module_count++);
 }
 
 void add_frame(std::uint64_t address) {
-  std::uint64_t& offset = record->offsets[record->frame_count];
-  std::uint8_t& module = record->modules[record->frame_count++];
+  std::uint64_t& offset = crash_record->offsets[crash_record->frame_count];
+  std::uint8_t& module = crash_record->modules[crash_record->frame_count++];
   offset = address;
   module = net::CrashRecord::kNoModule;
 #ifdef DLFO_STRUCT_HAS_EH_DBASE  // the C library has it
@@ -110,27 +110,27 @@ _Unwind_Reason_Code on_frame(_Unwind_Context* context, void* argument) {
   walk.began = walk.began || address == walk.from;
   if (!walk.began) return _URC_NO_REASON;
   add_frame(exact != 0 || address == 0 ? address : address - 1);
-  return record->frame_count < net::CrashRecord::kFrames ? _URC_NO_REASON : _URC_END_OF_STACK;
+  return crash_record->frame_count < net::CrashRecord::kFrames ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
 void write_record(int signal, const siginfo_t& info, const void* context) {
-  record->complete.store(false, std::memory_order_relaxed);
-  record->signal = signal;
-  record->process = process;
-  record->frame_count = 0;
-  record->module_count = 0;
+  crash_record->complete.store(false, std::memory_order_relaxed);
+  crash_record->signal = signal;
+  crash_record->process = process;
+  crash_record->frame_count = 0;
+  crash_record->module_count = 0;
   const Registers registers = registers_of(context);
   const auto fault = reinterpret_cast<std::uint64_t>(info.si_addr);
-  record->stack_overflow =
+  crash_record->stack_overflow =
       signal == SIGSEGV && info.si_code > 0 && fault < registers.stack + 4096 && fault + kNearStack > registers.stack;
   Walk walk{registers.instruction};
   _Unwind_Backtrace(&on_frame, &walk);
-  if (record->frame_count == 1 && registers.instruction == 0 && registers.stack != 0) {  // a call of a null pointer
+  if (crash_record->frame_count == 1 && registers.instruction == 0 && registers.stack != 0) {  // a call of a null pointer
     std::uint64_t caller = 0;
     std::memcpy(&caller, reinterpret_cast<const void*>(registers.stack), sizeof caller);
     add_frame(caller - 1);
   }
-  record->complete.store(true, std::memory_order_release);
+  crash_record->complete.store(true, std::memory_order_release);
 }
 
 [[maybe_unused]] void on_crash(int signal, siginfo_t* info, void* context) {
@@ -153,7 +153,7 @@ void install_crash_handler(net::CrashRecord& to) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   (void)to;
 #else
-  record = &to;
+  crash_record = &to;
   process = ::getpid();
   struct sigaction action = {};
   action.sa_sigaction = &on_crash;
@@ -171,7 +171,7 @@ void use_alternate_stack() {
   stack_t present = {};
   if (::sigaltstack(nullptr, &present) != 0 || (present.ss_flags & SS_DISABLE) == 0) return;  // the program's
   void* memory = ::mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-  if (memory == MAP_FAILED) return;  // then a stack overflow leaves no record
+  if (memory == MAP_FAILED) return;  // then a stack overflow leaves no crash_record
   stack_t stack = {};
   stack.ss_sp = memory;
   stack.ss_size = kStackBytes;

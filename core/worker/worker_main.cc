@@ -21,11 +21,6 @@
 
 namespace manta::worker {
 
-void Executor::run(client::Client& client) {
-  client_ = &client;
-  run_thread();
-}
-
 MANTA_CATCHES_FORCED_UNWIND void Executor::run_thread() {
   use_alternate_stack();
   try {
