@@ -125,7 +125,8 @@ void write_record(int signal, const siginfo_t& info, const void* context) {
       signal == SIGSEGV && info.si_code > 0 && fault < registers.stack + 4096 && fault + kNearStack > registers.stack;
   Walk walk{registers.instruction};
   _Unwind_Backtrace(&on_frame, &walk);
-  if (crash_record->frame_count == 1 && registers.instruction == 0 && registers.stack != 0) {  // a call of a null pointer
+  // A call of a null pointer.
+  if (crash_record->frame_count == 1 && registers.instruction == 0 && registers.stack != 0) {
     std::uint64_t caller = 0;
     std::memcpy(&caller, reinterpret_cast<const void*>(registers.stack), sizeof caller);
     add_frame(caller - 1);

@@ -1,6 +1,7 @@
-// What a worker process does: takes tasks from its submitters, runs them, replies; or hosts one actor, and runs what all
-// its callers ask for. The parts: IncomingRings and RemoteTasks (what waits), IncomingTask (a task and the way of its
-// reply, by ring or by message), Arguments, ActorHost, SuspendedCalls, Lending (CPUs while tasks wait), OutgoingStreams.
+// What a worker process does: takes tasks from its submitters, runs them, replies; or hosts one actor, and runs what
+// all its callers ask for. The parts: IncomingRings and RemoteTasks (what waits), IncomingTask (a task and the way of
+// its reply, by ring or by message), Arguments, ActorHost, SuspendedCalls, Lending (CPUs while tasks wait),
+// OutgoingStreams.
 //
 //   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (see Client::run_here). An actor
 //           with max_concurrency above 1: so many threads, each claims in order; or, where its class has methods that

@@ -2,8 +2,8 @@
 //
 //   EXEC-3  a block that carries a result lives until the submitter has freed the record
 //
-// Threading: the main thread alone, until set_concurrent(); then all threads that run calls. Ownership: owns its ends of
-// the rings; the client must outlive it.
+// Threading: the main thread alone, until set_concurrent(); then all threads that run calls. Ownership: owns its ends
+// of the rings; the client must outlive it.
 #pragma once
 
 #include <atomic>

@@ -1,8 +1,8 @@
-// A task, call or constructor that a submitter has given to this worker, and the way of its reply. Back ends: a record of
-// a ring in shared memory (ring_task.h), a message from another node (message_task.h).
+// A task, call or constructor that a submitter has given to this worker, and the way of its reply. Back ends: a record
+// of a ring in shared memory (ring_task.h), a message from another node (message_task.h).
 //
-// Threading: the thread that runs the task; a call whose coroutine waits belongs to the main thread. Ownership: what the
-// task refers to (its ring, the worker's connection) must outlive it.
+// Threading: the thread that runs the task; a call whose coroutine waits belongs to the main thread. Ownership: what
+// the task refers to (its ring, the worker's connection) must outlive it.
 #pragma once
 
 #include <cstdint>
