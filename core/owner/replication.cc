@@ -6,7 +6,7 @@ namespace manta::owner {
 
 namespace {
 
-using State = EntryExtra::Replication;
+using Replicated = EntryExtra::Replication;
 constexpr std::size_t kWithdrawnTogether = 64;
 
 }  // namespace
@@ -16,10 +16,10 @@ void Replication::shared(Entry& first) {
   while (!todo.empty()) {
     Entry& entry = *todo.back();
     todo.pop_back();
-    if (entry.kind == Kind::actor || (entry.extra && entry.extra->replication == State::done)) continue;
+    if (entry.kind == Kind::actor || (entry.extra && entry.extra->replication == Replicated::done)) continue;
     EntryExtra& extra = entry.more();
     const bool sealed = entry.phase == Phase::resolved && entry.value.kind() != Value::Kind::spilled;
-    extra.replication = sealed ? State::done : State::due;
+    extra.replication = sealed ? Replicated::done : Replicated::due;
     if (!sealed) continue;
     Replica replica{entry.id, entry.value.clone(), {}};
     for (Entry* inside : extra.contained) {
@@ -32,8 +32,8 @@ void Replication::shared(Entry& first) {
 }
 
 void Replication::revoke(Entry& entry) {
-  if (!entry.owned || entry.extra->replication != State::done) return;
-  entry.extra->replication = State::due;
+  if (!entry.owned || entry.extra->replication != Replicated::done) return;
+  entry.extra->replication = Replicated::due;
   withdrawals_.push_back(entry.id);
   // Withdrawals are batched, because no other process holds the object. Not if its block lies in another process'
   // arena, which may reuse the block meanwhile, nor if the value contains references, which the standby owner would

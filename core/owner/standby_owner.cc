@@ -10,7 +10,7 @@ namespace manta::owner {
 
 namespace {
 
-using State = EntryExtra::Replication;
+using Replicated = EntryExtra::Replication;
 
 }  // namespace
 
@@ -52,15 +52,15 @@ void StandbyOwner::store(Replica replica) {
     std::swap(extra.contained, inside);
     objects_.resolve(entry, std::move(replica.value));
   }
-  const bool again = std::exchange(extra.replication, State::done) == State::done;
+  const bool again = std::exchange(extra.replication, Replicated::done) == Replicated::done;
   if (again) objects_.unhold(entry);  // its replica has a hold already
   objects_.drop_holds(inside);
 }
 
 void StandbyOwner::withdraw(const ObjectId& object) {
   Entry* entry = objects_.table().find(object);
-  if (open_ || entry == nullptr || !entry->extra || entry->extra->replication != State::done) return;
-  entry->extra->replication = State::none;
+  if (open_ || entry == nullptr || !entry->extra || entry->extra->replication != Replicated::done) return;
+  entry->extra->replication = Replicated::none;
   objects_.count_stored(entry->value, -1);
   entry->value = Value();  // the block is the owner's
   entry->resolved.store(false, std::memory_order_release);
@@ -82,9 +82,9 @@ void StandbyOwner::begin_failover(const std::string& status) {
 void StandbyOwner::settle_failover() {
   std::vector<Entry*> replicated;
   objects_.table().for_each([&](Entry& entry) {
-    if (entry.owned && entry.extra && entry.extra->replication == State::done) replicated.push_back(&entry);
+    if (entry.owned && entry.extra && entry.extra->replication == Replicated::done) replicated.push_back(&entry);
   });
-  for (Entry* entry : replicated) entry->extra->replication = State::none;
+  for (Entry* entry : replicated) entry->extra->replication = Replicated::none;
   objects_.drop_holds(replicated);
 }
 
