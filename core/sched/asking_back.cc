@@ -1,36 +1,28 @@
-// NodeScheduler: which clients should return leases, because others wait.
-//
-// By share, at once: leases beyond what a client wants, then those beyond its fair share of what is scarce, for a
-// client below its own. Donors never fall below the share and receivers never rise above it, so nothing goes
-// back and forth.
-// By priority, at once: leases of lower priorities.
-// By overdraft, on the tick: a waiting task's CPUs went to others, which still have them a turn after it has gone on.
-// By turn, on the tick: a demand without any lease takes over leases that others have held for a turn, oldest first,
-// whatever the shares are: more clients than CPUs, or one big request among many small leases.
+#include "core/sched/asking_back.h"
+
 #include <algorithm>
 #include <iterator>
 #include <limits>
-
-#include "core/sched/node_scheduler.h"
+#include <utility>
 
 namespace manta::sched {
 
-void NodeScheduler::ask_back_for_fronts(Time now) {
+void AskingBack::ask_for_fronts(Time now) {
   constexpr int kFew = 8;  // the others are looked at when they set their demand, and in their turn
   Asks asks;
   int seen = 0;
-  for (const auto& [rank, demand] : queue_.fronts()) {
+  for (const auto& [rank, demand] : demands_.queue().fronts()) {
     if (++seen > kFew) {
       break;
     }
-    ask_back_by_share(*demand, asks, now);
+    ask_by_share(*demand, asks, now);
   }
   send(asks);
 }
 
-std::vector<Shape::Use> NodeScheduler::scarce(const Demand& demand) const {
+std::vector<Shape::Use> AskingBack::scarce(const Demand& demand) const {
   DimensionBits lacking = ledger_.lacking(demand.shape->request);
-  if (lacking == 0 && pool_.size() >= config_.max_workers) {
+  if (lacking == 0 && pool_.size() >= limits_.max_workers) {
     lacking = bit_of(kWorkers);
   }
   std::vector<Shape::Use> uses;
@@ -43,7 +35,45 @@ std::vector<Shape::Use> NodeScheduler::scarce(const Demand& demand) const {
   return uses;
 }
 
-void NodeScheduler::ask_back_by_share(Demand& demand, Asks& asks, Time now) {
+void AskingBack::ask_for(Demand& demand, Time now) {
+  Asks asks;
+  ask_by_share(demand, asks, now);
+  send(asks);
+}
+
+void AskingBack::after_serving(Time now) {
+  ask_for_fronts(now);
+  if (ledger_.left(kCpus) >= 0) {
+    overdrawn_since_ = kNever;
+  } else if (overdrawn_since_ == kNever) {
+    overdrawn_since_ = now;
+  }
+}
+
+void AskingBack::schedule_turn(Time now) {
+  if (demands_.queue().empty()) {
+    next_turn_ = kNever;
+  } else if (next_turn_ == kNever) {
+    next_turn_ = now + limits_.turn;
+  }
+}
+
+void AskingBack::tick(Time now) {
+  if (now >= next_turn_) {
+    take_turns(now);
+    next_turn_ = now + limits_.turn;
+  }
+  if (overdrawn_since_ != kNever && now - overdrawn_since_ >= limits_.turn) {
+    ask_for_released_cpus(now);
+    overdrawn_since_ = kNever;  // the next event sees whether that was enough
+  }
+}
+
+Time AskingBack::next_tick() const {
+  return overdrawn_since_ == kNever ? next_turn_ : std::min(next_turn_, overdrawn_since_ + limits_.turn);
+}
+
+void AskingBack::ask_by_share(Demand& demand, Asks& asks, Time now) {
   const std::vector<Shape::Use> lacking = demand.waiting ? scarce(demand) : std::vector<Shape::Use>();
   if (lacking.empty()) {
     return;
@@ -57,22 +87,22 @@ void NodeScheduler::ask_back_by_share(Demand& demand, Asks& asks, Time now) {
   // What is free counts for the first in line alone. Free GPUs are in pieces, which need not fit together.
   const std::int64_t free = is_front && dimension != kGpus ? std::max<std::int64_t>(0, ledger_.left(dimension)) : 0;
   // No more than the node could ever give, however much it wants.
-  const std::int64_t capacity = dimension == kWorkers ? config_.max_workers : ledger_.capacity(dimension);
+  const std::int64_t capacity = dimension == kWorkers ? limits_.max_workers : ledger_.capacity(dimension);
   const std::int64_t missing = std::min<std::int64_t>(demand.wanted - demand.held(), capacity / units);
-  const auto& surplus = queue_.surplus(dimension);
+  const auto& surplus = demands_.queue().surplus(dimension);
   while (!surplus.empty() && demand.claim_units < missing * units - free) {
     Demand& holder = *surplus.begin()->second;
     demand.claim_units += holder.shape->units_of(dimension);
     ask(holder, asks, now);
   }
-  while (queue_.any_below(demand.priority()) && demand.claim_units < missing * units - free) {
+  while (demands_.queue().any_below(demand.priority()) && demand.claim_units < missing * units - free) {
     Demand* holder = least_urgent(dimension, demand.priority());
     if (holder == nullptr) break;
     demand.claim_units += holder->shape->units_of(dimension);
     ask(*holder, asks, now);
   }
-  const std::int64_t share = fair_.share(dimension);
-  const std::int64_t has = fair_.held(dimension, demand.client);
+  const std::int64_t share = demands_.fair().share(dimension);
+  const std::int64_t has = demands_.fair().held(dimension, demand.client);
   const std::int64_t entitled = std::max<std::int64_t>(has == 0 ? 1 : 0, (share - has) / units);
   while (demand.claim_units < std::min(missing, entitled) * units - free) {
     Demand* holder = donor(dimension, share, demand);
@@ -85,9 +115,9 @@ void NodeScheduler::ask_back_by_share(Demand& demand, Asks& asks, Time now) {
 }
 
 // Of those below the priority the one with the lowest, and of these the one with most leases.
-Demand* NodeScheduler::least_urgent(Dimension dimension, std::int64_t priority) {
+Demand* AskingBack::least_urgent(Dimension dimension, std::int64_t priority) {
   Demand* best = nullptr;
-  for (auto& [id, client] : clients_) {
+  for (auto& [id, client] : demands_.clients()) {
     for (auto& [index, demand] : client.demands) {
       const bool may = demand.priority() < priority && demand.active > demand.asked &&
                        demand.shape->units_of(dimension) != 0 && !demand.shape->request.own_worker;
@@ -101,20 +131,20 @@ Demand* NodeScheduler::least_urgent(Dimension dimension, std::int64_t priority) 
 
 // The client that keeps most, and of its shapes the one with most leases of which it can spare one. None of a higher
 // priority than the receiver's.
-Demand* NodeScheduler::donor(Dimension dimension, std::int64_t share, const Demand& receiver) {
+Demand* AskingBack::donor(Dimension dimension, std::int64_t share, const Demand& receiver) {
   constexpr int kMaxTried = 8;  // some hold much in one big lease, which they keep
   int tried = 0;
-  const FairShare::ByKept& by_kept = fair_.by_kept(dimension);
+  const FairShare::ByKept& by_kept = demands_.fair().by_kept(dimension);
   for (auto entry = by_kept.rbegin(); entry != by_kept.rend() && tried < kMaxTried; ++entry, ++tried) {
     const auto [kept, client] = *entry;
     if (kept <= share) {
       return nullptr;
     }
-    if (client == receiver.client || fair_.kept_leases(dimension, client) < 2) {
+    if (client == receiver.client || demands_.fair().kept_leases(dimension, client) < 2) {
       continue;
     }
     Demand* best = nullptr;
-    for (auto& [index, demand] : clients_.find(client)->second.demands) {
+    for (auto& [index, demand] : demands_.clients().find(client)->second.demands) {
       const std::int64_t units = demand.shape->units_of(dimension);
       if (units != 0 && demand.active > demand.asked && !demand.shape->request.own_worker && kept - units >= share &&
           demand.priority() <= receiver.priority() &&
@@ -129,33 +159,33 @@ Demand* NodeScheduler::donor(Dimension dimension, std::int64_t share, const Dema
   return nullptr;
 }
 
-void NodeScheduler::take_turns(Time now) {
-  const std::vector<Demand*> waiting = queue_.all_waiting();
+void AskingBack::take_turns(Time now) {
+  const std::vector<Demand*> waiting = demands_.queue().all_waiting();
   Asks asks;
   for (Demand* demand : waiting) {
     // What was asked for a turn ago may be held by a long task; ask for more.
     demand->claim_units = 0;
-    ask_back_by_share(*demand, asks, now);
+    ask_by_share(*demand, asks, now);
   }
-  ask_back_by_turn(waiting, asks, now);
+  ask_by_turn(waiting, asks, now);
   send(asks);
 }
 
-void NodeScheduler::ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& asks, Time now) {
+void AskingBack::ask_by_turn(const std::vector<Demand*>& waiting, Asks& asks, Time now) {
   std::vector<Demand*> holders;  // one entry for each lease that had its turn, oldest first
   for (const auto& [id, lease] : leases_.all()) {
-    if (!lease.closing() && !lease.blocked && now - lease.granted >= config_.turn &&
+    if (!lease.closing() && !lease.blocked && now - lease.granted >= limits_.turn &&
         !lease.demand->shape->request.own_worker) {
       holders.push_back(lease.demand);
     }
   }
-  std::vector<std::size_t> next(queue_.dimensions(), 0);  // by dimension: holders before it have been asked
-  std::vector<std::int64_t> free(queue_.dimensions());
+  std::vector<std::size_t> next(demands_.queue().dimensions(), 0);  // by dimension: holders before it have been asked
+  std::vector<std::int64_t> free(demands_.queue().dimensions());
   for (Dimension d = 0; d < free.size(); ++d) {
     free[d] = d == kGpus ? 0 : std::max<std::int64_t>(0, ledger_.left(d));
   }
   for (Demand* demand : waiting) {
-    if (demand->held() > 0 || now - demand->waiting_since < config_.turn) {
+    if (demand->held() > 0 || now - demand->waiting_since < limits_.turn) {
       continue;
     }
     std::vector<Shape::Use> missing = scarce(*demand);
@@ -178,9 +208,9 @@ void NodeScheduler::ask_back_by_turn(const std::vector<Demand*>& waiting, Asks& 
   }
 }
 
-void NodeScheduler::ask_back_released_cpus(Time now) {
+void AskingBack::ask_for_released_cpus(Time now) {
   std::int64_t owed = -ledger_.left(kCpus);
-  for (const auto& [id, client] : clients_) {
+  for (const auto& [id, client] : demands_.clients()) {
     for (const auto& [index, demand] : client.demands) owed -= demand.asked * demand.shape->units_of(kCpus);
   }
   Asks asks;
@@ -193,14 +223,12 @@ void NodeScheduler::ask_back_released_cpus(Time now) {
   send(asks);
 }
 
-void NodeScheduler::ask(Demand& holder, Asks& asks, Time now) {
-  ++holder.asked;
-  fair_.asked_back(holder);
-  queue_.refresh(holder, now);
+void AskingBack::ask(Demand& holder, Asks& asks, Time now) {
+  demands_.asked_back(holder, now);
   ++asks[{holder.client, holder.index}];
 }
 
-void NodeScheduler::send(const Asks& asks) {
+void AskingBack::send(const Asks& asks) {
   for (const auto& [holder, count] : asks) {
     effects_.ask_back(holder.first, holder.second, count);
   }

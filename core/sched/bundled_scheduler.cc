@@ -247,7 +247,7 @@ ClientId BundledScheduler::worker_of(ClientId submitter, LeaseId lease) const {
 
 Shortage BundledScheduler::shortage(ClientId submitter, ShapeIndex shape, const Bundle& bundle) const {
   const NodeScheduler* own = scheduler_of(bundle);
-  return (own != nullptr ? *own : free_).shortage(submitter, shape);
+  return (own != nullptr ? *own : free_).shortages().of(submitter, shape);
 }
 
 std::string BundledScheduler::check_invariants() const {

@@ -61,9 +61,9 @@ class BundledScheduler final : NodeSchedulerEffects {
   std::uint32_t held(ClientId client, ShapeIndex shape) const { return free_.held(client, shape); }
   bool starving() const;
   ClientId worker_of(ClientId submitter, LeaseId lease) const;
-  // As NodeScheduler's; of a bundle that is reserved here, or of free resources.
+  // As Shortages::of; of a bundle that is reserved here, or of free resources.
   Shortage shortage(ClientId submitter, ShapeIndex shape, const Bundle& bundle) const;
-  Shortage shortage_of(const ResourceSet& request) const { return free_.shortage_of(request); }
+  Shortage shortage_of(const ResourceSet& request) const { return free_.shortages().of(request); }
   std::vector<Occupant> occupants() const;
   // Of what is not reserved.
   const Ledger& ledger() const { return free_.ledger(); }

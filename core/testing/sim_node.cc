@@ -342,7 +342,7 @@ std::string SimNode::why_not_quiet() const {
   if (left != scheduler_->ledger().total())
     return "SCHED-1: " + who + ": not all resources came back, only " + left.to_string();
   for (const ClientId client : clients_) {
-    const std::string why = scheduler_->why_waiting(client);
+    const std::string why = scheduler_->shortages().why_waiting(client);
     if (!why.empty()) return "OWN-5: " + who + ": " + name_of_client(client.value) + " still waits: " + why;
   }
   return {};

@@ -318,7 +318,7 @@ std::string RandomHistory::serve_everybody() {
   }
   for (std::uint64_t id : expected) {
     if (!served_.contains(id) && broken_.empty()) {
-      broken("SCHED-6: client " + std::to_string(id) + " starves: " + scheduler_.why_waiting(ClientId{id}));
+      broken("SCHED-6: client " + std::to_string(id) + " starves: " + scheduler_.shortages().why_waiting(ClientId{id}));
     }
   }
   return broken_;

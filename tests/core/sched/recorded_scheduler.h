@@ -43,7 +43,7 @@ class RecordedScheduler final : NodeSchedulerEffects {
   std::vector<std::uint64_t> leases_of(std::uint64_t client) const;
   const NodeScheduler& scheduler() const { return scheduler_; }
   Time now() const { return now_; }
-  std::string why_waiting(std::uint64_t client) const { return scheduler_.why_waiting(ClientId{client}); }
+  std::string why_waiting(std::uint64_t client) const { return scheduler_.shortages().why_waiting(ClientId{client}); }
 
  private:
   void start_worker(ClientId worker, const std::vector<GpuShare>& gpus, const std::string& env) override;
