@@ -25,7 +25,7 @@ Liveness::Limits limits_of(const DeploymentOptions& options) {
 }  // namespace
 
 detail::Lifeline Keeper::line(const DeploymentOptions& options) {
-  const std::lock_guard guard(making_);
+  const manta::detail::MutexLock guard(making_);
   if (!pulse_) {
     pulse_ = manta::actor<detail::Pulse>.options({.max_restarts = -1, .max_task_retries = -1})();
     manta::detail::set_label(pulse_.entry(), "health actor of the server");
@@ -34,7 +34,7 @@ detail::Lifeline Keeper::line(const DeploymentOptions& options) {
 }
 
 Actor<detail::Pulse> Keeper::pulse() {
-  const std::lock_guard guard(making_);
+  const manta::detail::MutexLock guard(making_);
   return pulse_;
 }
 

@@ -14,12 +14,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <manta/detail/mutex.h>
 #include <manta/error.h>
 #include <manta/ref.h>
 #include <manta/serve/detail/heart.h>
@@ -58,9 +58,9 @@ class Keeper {
   static void kill(App& app, App::Replica& replica);
 
   Lost lost_;
-  std::mutex making_;  // of pulse_ and next_
-  Actor<detail::Pulse> pulse_;
-  std::uint64_t next_ = 1;
+  manta::detail::Mutex making_;
+  Actor<detail::Pulse> pulse_ MANTA_GUARDED_BY(making_);
+  std::uint64_t next_ MANTA_GUARDED_BY(making_) = 1;
   Ref<std::vector<detail::Beat>> beats_;  // under way; empty: none
   Router::Time asked_{};
   std::chrono::milliseconds next_look_{100};

@@ -4,9 +4,10 @@
 
 #include <atomic>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <thread>
+
+#include <manta/detail/mutex.h>
 
 #include "serve/server/deploying.h"
 #include "serve/server/engine.h"
@@ -26,8 +27,8 @@ struct Server::Impl {
 
   Engine engine;
   const std::string address;
-  std::mutex deploying;
-  std::map<std::string, std::any> handles;
+  manta::detail::Mutex deploying;
+  std::map<std::string, std::any> handles MANTA_GUARDED_BY(deploying);
   std::thread loop;
 };
 
@@ -50,13 +51,13 @@ Server::Impl& Server::open() const {
 
 const std::any* Server::handle_of(const std::string& name) const {
   (void)open();
-  const std::lock_guard guard(impl_->deploying);
+  const manta::detail::MutexLock guard(impl_->deploying);
   const auto it = impl_->handles.find(name);
   return it == impl_->handles.end() ? nullptr : &it->second;
 }
 
 void Server::deploy(detail::Deployable deployable, std::any targets) {
-  const std::lock_guard guard(impl_->deploying);
+  const manta::detail::MutexLock guard(impl_->deploying);
   const std::string name = deployable.options.name;
   serve::deploy(impl_->engine, std::move(deployable));
   impl_->handles[name] = std::move(targets);
@@ -64,7 +65,7 @@ void Server::deploy(detail::Deployable deployable, std::any targets) {
 
 void Server::stop(const std::string& name) {
   (void)open();
-  const std::lock_guard guard(impl_->deploying);
+  const manta::detail::MutexLock guard(impl_->deploying);
   if (!undeploy(impl_->engine, name)) throw Error(ErrorCode::not_found, "nothing called '" + name + "' is served");
   impl_->handles.erase(name);
 }

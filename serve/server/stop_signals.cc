@@ -9,10 +9,10 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include <manta/detail/mutex.h>
 #include <manta/error.h>
 
 namespace manta::serve {
@@ -25,9 +25,9 @@ std::atomic<bool> another_came{false};
 std::atomic<int> another_signal{0};
 std::atomic<int> event{-1};
 
-std::mutex mutex;  // guards the rest
-int users = 0;
-std::vector<std::pair<int, struct sigaction>> before;
+manta::detail::Mutex mutex;
+int users MANTA_GUARDED_BY(mutex) = 0;
+std::vector<std::pair<int, struct sigaction>> before MANTA_GUARDED_BY(mutex);
 
 void write_to(int which) {
   const std::uint64_t one = 1;
@@ -53,7 +53,7 @@ int make_event() {
   return made;
 }
 
-void take(int signal) {
+void take(int signal) MANTA_REQUIRES(mutex) {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
@@ -65,7 +65,7 @@ void take(int signal) {
 }  // namespace
 
 StopSignals::StopSignals(int another) : woken_(make_event()) {
-  const std::lock_guard guard(mutex);
+  const manta::detail::MutexLock guard(mutex);
   if (users == 0) {
     stopped_by = 0;
     another_came = false;
@@ -86,7 +86,7 @@ StopSignals::StopSignals(int another) : woken_(make_event()) {
 }
 
 StopSignals::~StopSignals() {
-  const std::lock_guard guard(mutex);
+  const manta::detail::MutexLock guard(mutex);
   ::close(woken_);
   if (--users > 0) return;
   for (const auto& [signal, old] : before) ::sigaction(signal, &old, nullptr);
