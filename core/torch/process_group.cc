@@ -35,7 +35,7 @@ class QueuedWork : public c10d::Work {
     queue_->wait(operation_);
     std::exception_ptr error;
     {
-      const MutexLock lock(mutex_);
+      const std::lock_guard lock(mutex_);  // c10d::Work's
       error = exception_;
     }
     if (error) std::rethrow_exception(error);
