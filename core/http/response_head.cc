@@ -123,7 +123,9 @@ bool has_content(int status) { return status >= 200 && status != 204 && status !
 
 std::optional<std::string> wrong_with(const Response& response) {
   int types = 0;
-  for (const auto& [name, value] : response.headers) {
+  for (const auto& header : response.headers) {
+    const auto& name = header.first;
+    const auto& value = header.second;
     if (!is_token(name)) return "a header's name is no token: only letters, digits and !#$%&'*+-.^_`|~ are allowed";
     if (!is_field_value(value)) return "the header " + name + " has a control character in its value, such as CR or LF";
     if (std::any_of(kOfTheServer.begin(), kOfTheServer.end(),
