@@ -25,13 +25,11 @@ template <Type type>
 class Key {
  public:
   template <std::size_t size>
-  consteval Key(const char (&variable)[size]) : setting_(find({variable, size - 1})) {
-    if (setting_ == nullptr || setting_->type != type) throw "the table has no such setting of this type";
-  }
-  const Setting& operator*() const { return *setting_; }
+  consteval Key(const char (&variable)[size]) : place_(place_of({variable, size - 1}, type)) {}
+  const Setting& operator*() const { return kTable[place_]; }
 
  private:
-  const Setting* setting_;
+  std::size_t place_;
 };
 
 std::optional<double> number(Key<Type::number> key, const CommandLine& flags = {});
