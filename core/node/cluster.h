@@ -2,7 +2,8 @@
 // and what two others say to each other passes through it. (Direct links can come later: send() is the seam.)
 //
 //   CLUSTER-1  messages between two nodes arrive in order, and so do announcements relative to them
-//   CLUSTER-2  a node hears of a process only after it has heard of that process' node; nothing after its own death
+//   CLUSTER-2  a process is announced to a node after the process' own node; after the announcement of a node's death,
+//              none about it or its processes follows
 //   CLUSTER-3  a node speaks for itself alone: the head's node drops frames that say otherwise
 //
 // Threading: the daemon's loop. Ownership: owns its links; events must outlive it. Whose fault an end is: a link's own

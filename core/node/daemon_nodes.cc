@@ -127,7 +127,7 @@ void Daemon::Nodes::group_message(NodeId from, const link::Message& message) {
              message);
 }
 
-// A process of another node speaks to this one, or to the head.
+// From a process of another node to this node, or to the head.
 void Daemon::Nodes::from_client(NodeId from, const link::FromClient& m) {
   auto message = net::decode_client_message(m.message);
   if (!message || node_of(m.client) != from) return;
@@ -154,8 +154,8 @@ void Daemon::Nodes::from_client(NodeId from, const link::FromClient& m) {
       *message);
 }
 
-// Another node, or the head, speaks to a process of this one. If that has died, the other node hears of it too, and
-// takes its leases back.
+// From another node, or the head, to a process of this one. If that has died, the other node gets the announcement of
+// its death and takes its leases back.
 void Daemon::Nodes::for_client(NodeId from, const link::ForClient& m) {
   auto message = net::decode_node_message(m.message);
   Connection* connection = d.connections_.find(m.client);

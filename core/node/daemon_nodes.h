@@ -1,4 +1,4 @@
-// What a node hears from the others. Private to core/node.
+// Messages and membership events from other nodes. Private to core/node.
 #pragma once
 
 #include <string>

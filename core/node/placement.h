@@ -67,7 +67,10 @@ class Placement final : sched::BundleEffects, sched::ClusterSchedulerEffects {
 
   // --- nodes and groups
   void node_joined(const net::NodeOfCluster& node);
-  void node_left(NodeId node) { placing_.node_left(node), others_.erase(node); }
+  void node_left(NodeId node) {
+    placing_.node_left(node);
+    others_.erase(node);
+  }
   void view_changed(const link::View& view);
   void reserve(const link::ReserveBundle& m);
   void release(const link::ReleaseBundle& m) { scheduler_.release(m.bundle, m.why, context_.now()); }

@@ -1,4 +1,4 @@
-// The owner's side of where an actor is: processes that have asked are told of each place until they die.
+// The owner's side of where an actor is: processes that have asked are notified of each place until they die.
 //
 // Threading: none of its own (the owner's lock). Ownership: the subscribers are part of the actor.
 #pragma once
@@ -17,8 +17,8 @@ class ActorPlaceEffects {
 class ActorPlaces {
  public:
   explicit ActorPlaces(ActorPlaceEffects& effects) : effects_(effects) {}
-  // The process is told now, and whenever the actor moves or ends, whether it is a borrower or not: it may have given
-  // back one borrow and call through another, before either is announced.
+  // Notifies the process now, and whenever the actor moves or ends, whether it is a borrower or not: it may have
+  // released one borrow and call through another, before either is announced.
   void subscribe(Actor& actor, ClientId subscriber);
   void tell_all(const Actor& actor) const;
 

@@ -381,7 +381,7 @@ void Actors::gone(ClientId from, const ActorGone& gone) {
 void Actors::place(Entry& handle, const ActorAt& at) {
   Actor& actor = *handle.actor;
   if (actor.state == State::dead || deaths_.contains(at.worker))
-    return;  // its owner hears of that death too, and says more
+    return;  // its owner is notified of that death, too, and reports the next place
   if (actor.worker == at.worker) return;
   if (actor.worker) {
     actor.next_place = at;

@@ -61,7 +61,7 @@ class Borrowing {
   void lend(Entry& entry, ClientId to);
   // Before a value is sent to another process: tells the owners of the references inside.
   void export_contained(const std::vector<Entry*>& contained, ClientId to);
-  // The same, and their names for the receiver, which must hear of the borrow before of anything that happens later.
+  // The same, and their names for the receiver, which must learn of the borrow before it learns of later events.
   std::vector<detail::WireRef> export_to(const std::vector<Entry*>& entries, ClientId to);
   // Of these entries, imported from a task's arguments, those still held: the reply must name them.
   std::vector<detail::WireRef> kept_after_task(const std::vector<Entry*>& imported);

@@ -1,7 +1,7 @@
 // Tasks and calls that end before their time: cancelled by the program, or over their time limit.
 //
-// What has not started is taken back, wherever it waits. What has started is told by its worker, and its outcome, or
-// the worker's death, ends it. A worker on another node may not have started what it was given: it sends that back.
+// A task that has not started is taken back, wherever it waits. A worker that runs the task sets its stop token; the
+// task's outcome, or the worker's death, ends it. A worker on another node that has not started the task returns it.
 //
 //   OWN-14  a task that is cancelled before it starts never starts; one that has started does not start again, and ends
 //           as cancelled unless it returned a value

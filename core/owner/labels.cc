@@ -40,7 +40,7 @@ Error lost_with_owner(const Entry& entry, const std::string& status) {
   }
   return Error(ErrorCode::object_lost,
                about_end("object " + entry.id.to_string() + " is lost: the process that owned it ", status,
-                         "; what its node adopts was in memory by then, and known to others"));
+                         "; only objects in memory that other processes had borrowed outlive their owner"));
 }
 
 }  // namespace manta::owner

@@ -41,18 +41,10 @@ class OwnerEffects : public BlockEffects,
                      public SpillEffects,
                      public FailureEffects {
  public:
+  // Of several parts; named once here, so that calls through this class are not ambiguous.
+  void send(ClientId to, PeerMessage message) override = 0;
   // A watched entry was resolved.
   void resolved(Entry& entry) override = 0;
-
-  void send(ClientId to, PeerMessage message) override = 0;
-  void set_demand(DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) override = 0;
-  void return_lease(LeaseId lease) override = 0;
-  void kill_worker(LeaseId lease) override = 0;
-  void tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) override = 0;
-  void free_stored(const StoredLocation& location) override = 0;
-  void free_spilled(const SpilledExtent& extent) override = 0;
-  bool restore(Entry& entry) override = 0;
-  std::chrono::nanoseconds now() const override = 0;
 };
 
 struct OwnerConfig {

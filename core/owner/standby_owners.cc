@@ -116,7 +116,7 @@ void StandbyOwners::receive(ClientId from, ClientId to, PeerMessage message) {
 void StandbyOwners::handle(const Letter& letter) {
   Standby* standby = find(standby_of(letter.to));
   const auto* lent = std::get_if<AddBorrower>(&letter.message);
-  if (is_dead(lent != nullptr ? lent->client : letter.from)) return;  // they hold nothing, and hear nothing
+  if (is_dead(lent != nullptr ? lent->client : letter.from)) return;  // a dead process holds nothing
   if (standby != nullptr && is_standby(letter.to)) {
     touched_.insert(standby->owner.id());
     return standby->owner.receive(letter.from, letter.message);

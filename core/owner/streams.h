@@ -1,4 +1,4 @@
-// Streams that this process reads: items arrive, are taken, and the producer is told how far it may go (see stream.h).
+// Streams that this process reads: items arrive and are taken, and the producer gets credit (see stream.h).
 //
 // Threading: none of its own (the owner's lock). Ownership: all references must outlive it; a stream is part of its
 // task's entry.

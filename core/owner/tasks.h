@@ -72,7 +72,10 @@ class Tasks {
   // Enters the task, which is in no queue, with each of its references that is not there. True: there is one.
   bool await_references(Entry& task);
   // `rest` has the place of `call`, whose result is decided.
-  void replaced(const Entry& call, const Entry& rest) { count_open(call, -1), count_open(rest, 1); }
+  void replaced(const Entry& call, const Entry& rest) {
+    count_open(call, -1);
+    count_open(rest, 1);
+  }
   // An entry goes: what was kept to make it again is freed.
   void drop_lineage(Entry& entry) { lineage_.drop(entry); }
 

@@ -16,7 +16,7 @@
 //   SCHED-6  no demand starves among those of its priority: they are served in order of arrival, those with fewer
 //            leases of the shape first. Higher priorities go before, and leases of lower ones are asked back for them
 //   SCHED-7  started + idle + leased + dying workers <= max_workers
-//   SCHED-8  a living submitter hears of the end of every lease that it has not returned itself
+//   SCHED-8  a living submitter is notified of the end of every lease that it has not returned itself
 //   SCHED-9  an actor's demand (own_worker) ends when its lease ends. So no worker is started for an actor that has
 //            ended, in whatever order the submitter's messages and the worker's death are noticed
 //

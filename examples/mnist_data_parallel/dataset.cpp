@@ -15,9 +15,10 @@ constexpr std::uint32_t kImagesMagic = 0x0803;  // unsigned bytes in three dimen
 constexpr std::uint32_t kLabelsMagic = 0x0801;  // in one
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& what) {
-  throw std::runtime_error(path.string() + ": " + what +
-                           ". Next: run cmake/deps.sh mnist, which puts the files into .deps/mnist, and give that folder "
-                           "as --data; remove it first if the files in it are damaged.");
+  throw std::runtime_error(
+      path.string() + ": " + what +
+      ". Next: run cmake/deps.sh mnist, which puts the files into .deps/mnist, and give that folder "
+      "as --data; remove it first if the files in it are damaged.");
 }
 
 // Reads one file of the idx format: a big-endian magic number, the sizes, the bytes.
@@ -37,7 +38,8 @@ torch::Tensor read_idx(const fs::path& path, std::uint32_t magic, std::int64_t l
   std::vector<std::int64_t> sizes;
   for (std::uint32_t i = 0; i < (magic & 0xff); ++i) sizes.push_back(number());
   if (sizes.size() == 3 && (sizes[1] != 28 || sizes[2] != 28)) {
-    refuse(path, "has images of " + std::to_string(sizes[1]) + " x " + std::to_string(sizes[2]) + " instead of 28 x 28");
+    refuse(path,
+           "has images of " + std::to_string(sizes[1]) + " x " + std::to_string(sizes[2]) + " instead of 28 x 28");
   }
   const std::int64_t each = sizes.size() == 3 ? 28 * 28 : 1;
   const auto there = static_cast<std::int64_t>(fs::file_size(path)) - 4 - 4 * static_cast<std::int64_t>(sizes.size());

@@ -46,7 +46,8 @@ class Display {
     } else {
       line_.leave_out(now - last_);  // the time of the test
       char text[80];
-      std::snprintf(text, sizeof text, "epoch %.0f  test accuracy %.2f %%", shown.at("epoch"), 100 * shown.at("accuracy"));
+      std::snprintf(text, sizeof text, "epoch %.0f  test accuracy %.2f %%", shown.at("epoch"),
+                    100 * shown.at("accuracy"));
       line_.print(text);
     }
     last_ = now;
@@ -90,13 +91,16 @@ int main(int argc, char** argv) {
   Settings& settings = options.settings;
   CLI::App app("A convolutional network learns MNIST, data-parallel on worker processes.");
   app.option_defaults()->always_capture_default();
-  app.add_option("--data", options.data, "Folder with the four idx files of MNIST (cmake/deps.sh mnist makes .deps/mnist)");
-  app.add_option("--out", options.out, "Folder for runs, each a folder with checkpoint, TensorBoard log, result.json and progress.csv");
+  app.add_option("--data", options.data,
+                 "Folder with the four idx files of MNIST (cmake/deps.sh mnist makes .deps/mnist)");
+  app.add_option("--out", options.out,
+                 "Folder for runs, each a folder with checkpoint, TensorBoard log, result.json and progress.csv");
   app.add_option("--name", options.name, "Of this run's folder; else the date and the time");
   app.add_flag("--resume", options.resume, "Go on from the latest checkpoint of the run --name, if it has one");
   app.add_option("--workers", options.workers, "Worker processes, each with one thread")->check(CLI::Range(1, 256));
   app.add_option("--epochs", settings.epochs, "Passes over the training images")->check(CLI::Range(1, 10'000));
-  app.add_option("--batch-size", settings.batch_size, "Images in a step, over all workers")->check(CLI::Range(1, 60'000));
+  app.add_option("--batch-size", settings.batch_size, "Images in a step, over all workers")
+      ->check(CLI::Range(1, 60'000));
   app.add_option("--lr", settings.learning_rate, "Learning rate of the first step; it falls to 0 in a straight line")
       ->check(CLI::PositiveNumber);
   app.add_option("--limit", options.limit, "Use only the first so many images of each kind; 0: all")

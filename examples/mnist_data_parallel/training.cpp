@@ -16,12 +16,15 @@ torch::Tensor NetworkImpl::forward(torch::Tensor x) {
 
 namespace {
 
-std::int64_t share_of(const Settings& settings, int workers) { return std::max<std::int64_t>(settings.batch_size / workers, 1); }
+std::int64_t share_of(const Settings& settings, int workers) {
+  return std::max<std::int64_t>(settings.batch_size / workers, 1);
+}
 
 }  // namespace
 
 std::int64_t steps_in_all(const Settings& settings, std::int64_t images, int workers) {
-  return settings.epochs * manta::train::DistributedSampler(images, {.num_replicas = workers}).steps(share_of(settings, workers));
+  return settings.epochs *
+         manta::train::DistributedSampler(images, {.num_replicas = workers}).steps(share_of(settings, workers));
 }
 
 double accuracy(manta::train::Context& context, Network& network, const Digits& digits) {
@@ -61,7 +64,8 @@ void train_network(manta::train::Context& context, const Settings& settings, con
       const double left = 1 - static_cast<double>(step) / static_cast<double>(steps);
       optimizer.param_groups()[0].options().set_lr(settings.learning_rate * left);
       const torch::Tensor scores = model(normalised(train.images.index_select(0, *indices)));
-      const torch::Tensor loss = torch::cross_entropy_loss(scores, train.labels.index_select(0, *indices).to(torch::kLong));
+      const torch::Tensor loss =
+          torch::cross_entropy_loss(scores, train.labels.index_select(0, *indices).to(torch::kLong));
       optimizer.zero_grad();
       loss.backward();
       optimizer.step();

@@ -94,7 +94,8 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("A sharded parameter server trains a network on MNIST.");
   app.option_defaults()->always_capture_default();
-  app.add_option("--data", options.data, "Folder with the four idx files of MNIST (cmake/deps.sh mnist makes .deps/mnist)");
+  app.add_option("--data", options.data,
+                 "Folder with the four idx files of MNIST (cmake/deps.sh mnist makes .deps/mnist)");
   app.add_flag("--async", options.async, "Each gradient is an update of its own; workers do not wait for each other");
   app.add_option("--servers", options.servers, "Processes that hold the parameters")->check(CLI::Range(1, 64));
   app.add_option("--workers", options.workers, "Processes that compute gradients")->check(CLI::Range(1, 64));

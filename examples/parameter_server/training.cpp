@@ -80,7 +80,8 @@ double Trainer::step() {
   loss.backward();
 
   // Split as the parameters are.
-  const std::vector<torch::Tensor> gradients = flat_gradients(*network_).tensor_split(static_cast<std::int64_t>(shards_.size()));
+  const std::vector<torch::Tensor> gradients =
+      flat_gradients(*network_).tensor_split(static_cast<std::int64_t>(shards_.size()));
   std::vector<manta::Ref<void>> pushed;
   for (std::size_t i = 0; i < shards_.size(); ++i) pushed.push_back(shards_[i].call<&Shard::push>(gradients[i]));
   manta::get(pushed);

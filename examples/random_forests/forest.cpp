@@ -21,7 +21,8 @@ class Features {
     chosen.resize(Houses::kFeatures);
     for (feature i = 0; i < Houses::kFeatures; ++i) chosen[i] = i;
     for (std::size_t i = 0; i < count; ++i) {
-      std::swap(chosen[i], chosen[static_cast<std::size_t>(random.get_integer_in_range(static_cast<int>(i), Houses::kFeatures))]);
+      std::swap(chosen[i],
+                chosen[static_cast<std::size_t>(random.get_integer_in_range(static_cast<int>(i), Houses::kFeatures))]);
     }
     chosen.resize(count);
   }

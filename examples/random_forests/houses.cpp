@@ -10,7 +10,8 @@
 
 Houses read_houses(const std::filesystem::path& csv) {
   const auto refuse = [&](const std::string& what) {
-    throw std::runtime_error(csv.string() + ": " + what + ". Next: run cmake/deps.sh housing, which makes .deps/housing/housing.csv");
+    throw std::runtime_error(csv.string() + ": " + what +
+                             ". Next: run cmake/deps.sh housing, which makes .deps/housing/housing.csv");
   };
   std::ifstream file(csv);
   std::string line;

@@ -25,7 +25,8 @@ Moments of_one(int number) { return {1, static_cast<double>(number), 0}; }
 
 Moments combine(const Moments& a, const Moments& b) {
   const double count = a.count + b.count, distance = b.mean - a.mean;
-  return {count, a.mean + distance * b.count / count, a.squares + b.squares + distance * distance * a.count * b.count / count};
+  return {count, a.mean + distance * b.count / count,
+          a.squares + b.squares + distance * distance * a.count * b.count / count};
 }
 
 // 1,024 leaves and 1,023 tasks above them, each of which waits for its two arguments; nothing is fetched in between.
@@ -50,7 +51,8 @@ Moments grown(int from, int to) {
 }
 
 void print(const char* how, const Moments& all) {
-  std::printf("%-23s %.0f numbers, mean %.1f, deviation %.1f\n", how, all.count, all.mean, std::sqrt(all.squares / all.count));
+  std::printf("%-23s %.0f numbers, mean %.1f, deviation %.1f\n", how, all.count, all.mean,
+              std::sqrt(all.squares / all.count));
 }
 
 int main(int argc, char** argv) {

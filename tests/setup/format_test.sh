@@ -8,8 +8,8 @@ if [[ ! -x $clang_format ]]; then
 fi
 # A file list of git's, or of what is there where the sources came without it.
 files() {
-  git ls-files -z -- '*.h' '*.cc' '*.cu' 2>/dev/null ||
-    find core train tune data serve rl bench examples tests -name '*.h' -print0 -o -name '*.cc' -print0 -o -name '*.cu' -print0
+  git ls-files -z -- '*.h' '*.cc' '*.cpp' '*.cu' 2>/dev/null ||
+    find core train tune data serve rl bench examples tests -name '*.h' -print0 -o -name '*.cc' -print0 -o -name '*.cpp' -print0 -o -name '*.cu' -print0
 }
 if ! files | xargs -0 "$clang_format" --dry-run -Werror; then
   echo "Next: $clang_format -i FILE for each file above."

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/owner/owner.h"
+#include "tests/core/owner/quiet_effects.h"
 
 namespace manta::owner {
 
@@ -52,7 +53,7 @@ class FakeRing final : public WorkerLink {
   std::deque<Entry*> started_;
 };
 
-class RecordedOwner final : OwnerEffects {
+class RecordedOwner final : QuietEffects {
  public:
   explicit RecordedOwner(OwnerConfig config = {});
 
@@ -129,12 +130,6 @@ class RecordedOwner final : OwnerEffects {
   void unread_failure(const std::string& what, const Error&) override { unread.push_back(what); }
   bool restore(Entry& entry) override;
   void free_spilled(const SpilledExtent& extent) override;
-  std::string not_spilled() const override { return {}; }
-  void stored_unused(const StoredLocation&) override {}
-  void arena_unused(ClientId) override {}
-  void tried_again(const std::string&, std::uint32_t, const std::string&) override {}
-  void replicate(std::vector<Replica>) override {}
-  void withdraw(std::vector<ObjectId>) override {}
   void check();
 
   std::vector<std::string> log_;

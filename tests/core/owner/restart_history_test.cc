@@ -16,6 +16,7 @@
 #include <rapidcheck.h>
 
 #include "core/owner/owner.h"
+#include "tests/core/owner/quiet_effects.h"
 #include "tests/core/owner/recorded_owner.h"
 
 namespace manta::owner {
@@ -256,7 +257,7 @@ class World {
   }
 
  private:
-  struct Process final : OwnerEffects {
+  struct Process final : QuietEffects {
     Process(World& its_world, ClientId self) : id(self), owner(self, OwnerConfig{}, *this), world(its_world) {}
     void set_demand(DemandIndex index, const sched::ResourceSet&, std::uint32_t wanted) override {
       world.demand_index_ = index;
@@ -272,7 +273,6 @@ class World {
       });
       return nullptr;
     }
-    void drop_name(const std::string&, const ObjectId&) override {}
     void send(ClientId to, PeerMessage message) override {
       Process& other = world.process(to == kBorrower);
       const auto sent = std::make_shared<PeerMessage>(std::move(message));  // a std::function's captures are copied
@@ -280,18 +280,6 @@ class World {
     }
     void free_stored(const StoredLocation&) override {}
     std::chrono::nanoseconds now() const override { return world.now_; }
-    void resolved(Entry&) override {}
-    void free_spilled(const SpilledExtent&) override {}
-    bool restore(Entry&) override { return false; }
-    std::string not_spilled() const override { return {}; }
-    void stored_unused(const StoredLocation&) override {}
-    void arena_unused(ClientId) override {}
-    void tried_again(const std::string&, std::uint32_t, const std::string&) override {}
-    void restarts(const Restart&) override {}
-    void unread_failure(const std::string&, const Error&) override {}
-    void stop_task(ClientId, const TaskId&, const Cancellation&) override {}
-    void replicate(std::vector<Replica>) override {}
-    void withdraw(std::vector<ObjectId>) override {}
 
     ClientId id;
     Owner owner;

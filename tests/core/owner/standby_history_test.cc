@@ -16,6 +16,7 @@
 #include "core/owner/owner.h"
 #include "core/owner/round_call.h"
 #include "core/owner/standby_owners.h"
+#include "tests/core/owner/quiet_effects.h"
 #include "tests/core/owner/recorded_owner.h"
 
 namespace manta::owner {
@@ -52,7 +53,7 @@ using Message = std::variant<Peer, Letter, Exited, Died, Question, Replication, 
 
 class Node;
 
-class Process final : public OwnerEffects {
+class Process final : public QuietEffects {
  public:
   Process(Node& node, ClientId self)
       : id(self), owner(std::make_unique<Owner>(self, OwnerConfig{}, *this)), node_(node) {}
@@ -61,22 +62,11 @@ class Process final : public OwnerEffects {
   void return_lease(LeaseId) override {}
   void kill_worker(LeaseId) override {}
   WorkerLink* link_to(ClientId) override { return nullptr; }
-  void drop_name(const std::string&, const ObjectId&) override {}
   std::chrono::nanoseconds now() const override { return {}; }
-  void resolved(Entry&) override {}
   void send(ClientId to, PeerMessage message) override { to_node.push_back(Peer{id, to, std::move(message)}); }
   void replicate(std::vector<Replica> replicas) override { to_node.push_back(Replication{std::move(replicas)}); }
   void withdraw(std::vector<ObjectId> objects) override { to_node.push_back(Withdrawal{std::move(objects)}); }
   void free_stored(const StoredLocation& location) override;
-  void free_spilled(const SpilledExtent&) override {}
-  bool restore(Entry&) override { return false; }
-  std::string not_spilled() const override { return {}; }
-  void stored_unused(const StoredLocation&) override {}
-  void arena_unused(ClientId) override {}
-  void tried_again(const std::string&, std::uint32_t, const std::string&) override {}
-  void restarts(const Restart&) override {}
-  void unread_failure(const std::string&, const Error&) override {}
-  void stop_task(ClientId, const TaskId&, const Cancellation&) override {}
 
   void drop(std::size_t index) {
     Entry* entry = held[index];

@@ -239,7 +239,7 @@ TEST(NodeScheduler, SCHED5_ADeadSubmitterReturnsWhatItHeldOnceChannelsAreClosed)
   node.ring_closed(100, 1);
   EXPECT_THAT(node.log(), IsEmpty());
   node.left(101);
-  EXPECT_THAT(node.log(), ElementsAre("start 102", "grant 2: lease 4 on 102")) << "no client hears of lease 2";
+  EXPECT_THAT(node.log(), ElementsAre("start 102", "grant 2: lease 4 on 102")) << "lease 2 is announced to no client";
 }
 
 TEST(NodeScheduler, SCHED5_AWorkerThatDoesNotCloseIsKilled) {

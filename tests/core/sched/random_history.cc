@@ -196,36 +196,36 @@ void RandomHistory::give_back(std::uint64_t lease) {
 
 // Messages that are repeated, too late, or from the wrong process.
 void RandomHistory::late_message() {
-  const ClientId somebody{any_process()};
+  const ClientId process_id{any_process()};
   switch (random(6)) {
     case 0:
       if (!past_leases_.empty()) {
         const std::uint64_t lease =
             past_leases_[static_cast<std::size_t>(random(static_cast<int>(past_leases_.size())))];
-        scheduler_.return_lease(somebody, LeaseId{lease}, now_);
+        scheduler_.return_lease(process_id, LeaseId{lease}, now_);
       }
       break;
     case 1:
-      if (!held_.empty() && held_.begin()->second.submitter != somebody.value) {
-        scheduler_.return_lease(somebody, LeaseId{held_.begin()->first}, now_);
+      if (!held_.empty() && held_.begin()->second.submitter != process_id.value) {
+        scheduler_.return_lease(process_id, LeaseId{held_.begin()->first}, now_);
       }
       break;
     case 2: {
-      const auto process = processes_.find(somebody.value);
+      const auto process = processes_.find(process_id.value);
       if (process == processes_.end() || process->second.closing_for == 0) {
-        scheduler_.ring_closed(somebody, ClientId{any_process()}, now_);
+        scheduler_.ring_closed(process_id, ClientId{any_process()}, now_);
       }
       break;
     }
     case 3:
-      if (!processes_.contains(somebody.value)) {
-        scheduler_.client_left(somebody, "again", now_);
-        scheduler_.worker_failed(somebody, "again", now_);
-        scheduler_.worker_started(somebody, now_);
+      if (!processes_.contains(process_id.value)) {
+        scheduler_.client_left(process_id, "again", now_);
+        scheduler_.worker_failed(process_id, "again", now_);
+        scheduler_.worker_started(process_id, now_);
       }
       break;
     case 4:
-      scheduler_.keep_alive(somebody, random(2) == 0, now_);
+      scheduler_.keep_alive(process_id, random(2) == 0, now_);
       break;
     default:
       scheduler_.tick(now_);

@@ -25,10 +25,10 @@ class Authorizer {
   virtual std::optional<Denial> deny(const RequestHead& head) const = 0;
 };
 
-/// Allows requests with `Authorization: Bearer TOKEN` (RFC 6750, 2.1 and 3). The time of a comparison depends on the
-/// length of what the client sends, not on how much of it is right.
+/// Allows requests with `Authorization: Bearer TOKEN` (RFC 6750, 2.1 and 3). A comparison of two tokens of the same
+/// length takes the same time wherever they differ.
 ///
-/// **Threading:** any. **Ownership:** of the token.
+/// **Threading:** any. **Ownership:** owns a copy of the token.
 class BearerToken final : public Authorizer {
  public:
   /// Throws Error(invalid_argument) for a token that no client can send: RFC 6750 allows letters, digits and -._~+/
