@@ -247,7 +247,7 @@ MANTA_CATCHES_FORCED_UNWIND void Executor::execute(IncomingTask& task) {
   } catch (abi::__forced_unwind&) {
     ended.error = thread_ended(input);
     settle(task, context, input, ended);
-    ::_exit(1);
+    leave(1);
   }
   if (context.coroutine.call != nullptr) return suspended_.keep(task, context, input);
   if (head.kind == net::TaskKind::construct) ended.ok ? host(task, made) : task.not_constructed();
@@ -287,9 +287,14 @@ MANTA_CATCHES_FORCED_UNWIND void Executor::end_with_actor(bool destroy) {
       log::error("the destructor of an actor threw: ", detail::thrown_text());
     }
   }
+  leave(0);
+}
+
+void Executor::leave(int status) {
   std::fflush(stdout);
+  if (client::Timeline* timeline = client::Timeline::current()) timeline->flush();  // TIME-1
   client_->outbox().flush(Client::Clock::now() + std::chrono::seconds(10));
-  ::_exit(0);
+  ::_exit(status);
 }
 
 }  // namespace manta::worker

@@ -76,6 +76,8 @@ class Executor final : public client::WorkerHooks, LendingEffects {
   void settle(IncomingTask& task, client::TaskContext& context, client::TaskInput& input, Ended& ended);
   void host(IncomingTask& task, const detail::ActorInstance& made);
   [[noreturn]] void end_with_actor(bool destroy);
+  // What this process has printed, recorded and sent goes out before it ends.
+  [[noreturn]] void leave(int status);
   // A call ends before the next one begins.
   bool full() const { return actor_.has_coroutines() && suspended_.count() >= actor_.concurrency(); }
   void sleep(net::Doorbell& bell, std::uint32_t seen);

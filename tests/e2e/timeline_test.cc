@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -72,6 +73,27 @@ void program(const std::string& path) {
   auto counter = manta::actor<Counter>(1);
   for (int i = 0; i < 100; ++i) (void)counter.call<&Counter::add>(i);
   (void)manta::get(counter.call<&Counter::later>(20));
+}
+
+void use_one_processor() {
+  cpu_set_t first;
+  ::sched_getaffinity(0, sizeof first, &first);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &first)) ++cpu;
+  CPU_ZERO(&first);
+  CPU_SET(cpu, &first);
+  ::sched_setaffinity(0, sizeof first, &first);
+}
+// Each ends right after its only call: on one processor, before its worker runs again.
+void short_lives() {
+  for (int i = 0; i < 100; ++i) {
+    manta::Ref<int> sum;
+    {
+      auto counter = manta::actor<Counter>(i);
+      sum = counter.call<&Counter::add>(1);
+    }
+    (void)manta::get(sum);
+  }
 }
 
 std::string name_of(const json& event) {
@@ -149,6 +171,15 @@ TEST_F(Timeline, ShowsWhatRanWhereAndWhen) {
   for (const std::string& id : submitted) EXPECT_TRUE(started.contains(id)) << id;
 }
 
+TEST_F(Timeline, AnActorThatEndsHasWrittenItsLastCall) {
+  const std::string path = folder / "actors.json";
+  ASSERT_EQ(this->run("actors", path).status, 0);
+  const json events = json::parse(text_of(path));
+  EXPECT_EQ(std::count_if(events.begin(), events.end(),
+                          [](const json& event) { return event.at("ph") == "X" && name_of(event) == "Counter::add"; }),
+            100);
+}
+
 TEST_F(Timeline, OfAProgramThatIsKilledOnlyTheBracketIsMissing) {
   const std::string path = folder / "killed.json";
   const ProgramRun run = this->run("killed", path);
@@ -178,8 +209,13 @@ TEST_F(Timeline, AFullDiskIsSaidAndTheRunGoesOn) {
 int main(int argc, char** argv) {
   if (argc == 3 && std::strncmp(argv[1], "--program=", 10) == 0) {
     try {
+      const bool actors = std::strcmp(argv[1], "--program=actors") == 0;
+      if (actors) use_one_processor();
       auto runtime = manta::init(argc, argv, {.num_cpus = 2, .num_gpus = 0});
-      program(argv[2]);
+      if (actors)
+        short_lives();
+      else
+        program(argv[2]);
       if (std::strcmp(argv[1], "--program=killed") == 0) {
         std::this_thread::sleep_for(50ms);
         ::kill(::getpid(), SIGKILL);
