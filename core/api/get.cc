@@ -57,7 +57,7 @@ Deadline deadline_after(std::chrono::nanoseconds timeout) {
 void throw_deadline(EntryHead& first_missing, std::size_t ready, std::size_t total) {
   std::string what = "the time given to get() was over before the value was there";
   if (total > 1) what += " (" + std::to_string(ready) + " of " + std::to_string(total) + " were)";
-  const std::string why = client::Client::waited_long() ? why_unresolved(&first_missing) : std::string();
+  const std::string why = client::Waiting::waited_long() ? why_unresolved(&first_missing) : std::string();
   if (!why.empty()) what += ": " + why;
   throw Error(ErrorCode::deadline, what + "; the work goes on, and get() may be called again");
 }

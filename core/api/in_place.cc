@@ -21,13 +21,13 @@ struct InPlace {
       throw Error(ErrorCode::invalid_argument, "create_buffer of " + std::to_string(size_bytes) +
                                                    " bytes: give at most 2^62; was a negative number converted?");
     }
-    const auto block = client.allocate(kFrame + size_bytes);
+    const auto block = client.store().allocate(kFrame + size_bytes);
     if (!block) throw_error(block.error());
     UniqueBuffer buffer;
     buffer.bytes_ = {block->data + kFrame, size_bytes};
     buffer.block_ = block->offset;
     buffer.runtime_ = client.instance();
-    client.prepare(*block);
+    client.store().prepare(*block);
     return buffer;
   }
 
@@ -43,14 +43,13 @@ struct InPlace {
     writer.encode_into(buffer.bytes_.data() - kFrame);
     const owner::StoredLocation at{client.self(), buffer.block_, writer.encoded_size()};
     buffer.runtime_ = 0;
-    return Ref<Buffer>::adopt(client.put(owner::Value::at(at, writer.framed()), {}));
+    return Ref<Buffer>::adopt(client.submitting().put(owner::Value::at(at, writer.framed()), {}));
   }
 
   static void free(const UniqueBuffer& buffer) {
     Client* client = Client::current();
     if (client == nullptr || buffer.runtime_ != client->instance()) return;
-    const MutexLock guard(client->lock());
-    client->arena().free(buffer.block_);
+    client->store().free(buffer.block_);
   }
 };
 

@@ -20,7 +20,7 @@ PlacementGroup::PlacementGroup(std::span<const BundleOptions> bundles, GroupStra
     if (!request) throw_error(request.error());
     requests.push_back(net::wire_of(*request));
   }
-  group_ = client::Client::require().create_group(std::move(requests), static_cast<std::uint8_t>(strategy));
+  group_ = client::Client::require().groups().create(std::move(requests), static_cast<std::uint8_t>(strategy));
 }
 
 PlacementGroup::PlacementGroup(PlacementGroup&& other) noexcept
@@ -37,7 +37,7 @@ PlacementGroup::~PlacementGroup() { remove(); }
 void PlacementGroup::remove() {
   const std::uint64_t group = std::exchange(group_, 0);
   client::Client* client = client::Client::current();
-  if (group != 0 && client != nullptr) client->remove_group(group);
+  if (group != 0 && client != nullptr) client->groups().remove(group);
 }
 
 Bundle PlacementGroup::bundle(std::size_t index) const {

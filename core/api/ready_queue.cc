@@ -19,18 +19,18 @@ struct ReadyQueue::Impl {
 ReadyQueue::ReadyQueue(std::function<void()> wake) : impl_(std::make_unique<Impl>(std::move(wake))) {}
 
 ReadyQueue::~ReadyQueue() {
-  if (!client::Forked::here()) impl_->client.unwatch(impl_->list);
+  if (!client::Forked::here()) impl_->client.watchers().unwatch(impl_->list);
 }
 
 void ReadyQueue::add_entry(detail::EntryHead& entry, std::uint64_t token) {
   client::Forked::check();
-  impl_->client.watch(impl_->list, static_cast<owner::Entry&>(entry), token);
+  impl_->client.watchers().watch(impl_->list, static_cast<owner::Entry&>(entry), token);
 }
 
 const std::vector<std::uint64_t>& ReadyQueue::take() {
   client::Forked::check();
   impl_->tokens.clear();
-  impl_->client.take_ready(impl_->list, impl_->tokens, impl_->entries);
+  impl_->client.watchers().take_ready(impl_->list, impl_->tokens, impl_->entries);
   for (owner::Entry* entry : impl_->entries) detail::release(entry);
   impl_->entries.clear();
   return impl_->tokens;
@@ -38,7 +38,7 @@ const std::vector<std::uint64_t>& ReadyQueue::take() {
 
 bool ReadyQueue::arm() {
   client::Forked::check();
-  return impl_->client.arm(impl_->list);
+  return impl_->client.watchers().arm(impl_->list);
 }
 
 }  // namespace manta

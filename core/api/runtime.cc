@@ -27,6 +27,7 @@
 
 #include "core/base/log.h"
 #include "core/client/client.h"
+#include "core/client/driver.h"
 #include "core/client/forked.h"
 #include "core/client/retired.h"
 #include "core/client/timeline.h"
@@ -259,6 +260,7 @@ pid_t fork_node(net::ControlSocket& ours, net::ControlSocket& theirs, std::vecto
 
 // What a Runtime owns.
 struct Started {
+  std::unique_ptr<client::Driver> driver = std::make_unique<client::Driver>();
   std::unique_ptr<Client> client;
   pid_t node = 0;
   double num_cpus = 0;
@@ -269,11 +271,12 @@ struct Runtime::Impl : Started {
   ~Impl() {
     if (client::Forked::here()) {  // all of it is the parent's
       (void)client.release();
+      (void)driver.release();
       return;
     }
     if (client) {
       detail::end_callbacks();
-      client->stop(true);
+      driver->shut_down();
       client::Retired::add(std::move(client));
     }
     if (node > 0) ::waitpid(node, nullptr, 0);
@@ -361,7 +364,7 @@ void start(int argc, char** argv, const InitOptions& options, Started& made) {
   auto sent = pair->first.send(net::pack(config));
   if (!sent) throw Error(ErrorCode::unavailable, "the node process ended at once; look above for its message");
   if (!config.join.empty()) be_a_node(std::exchange(made.node, 0));
-  made.client = Client::connect(std::move(pair->first), nullptr);
+  made.client = Client::connect(std::move(pair->first), *made.driver);
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ RuntimeContext runtime_context() {
   if (!context.driver) {
     static const std::vector<std::string> gpus = gpus_of_worker();  // as the node set them
     context.gpus = gpus;
-    context.actor = client.hosted_actor().id;
-    context.actor_restarted = client.hosted_actor().restarted;
+    context.actor = client.runner().hosted().id;
+    context.actor_restarted = client.runner().hosted().restarted;
   }
   const client::TaskContext* task = client::current_task();
   if (task == nullptr) return context;

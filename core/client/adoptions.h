@@ -1,6 +1,6 @@
 // Actors that this process has found by their names, while their owners are asked for handles.
 //
-// Threading: with the client's lock. Ownership: none.
+// Threading: with the owner's mutex. Ownership: none.
 #pragma once
 
 #include <functional>

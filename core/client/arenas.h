@@ -1,6 +1,6 @@
 // The node's arenas as this process sees them: its own, to write; all, to read.
 //
-// Threading: any thread; own blocks under the client's lock (see Client). Ownership: owns the mappings.
+// Threading: any thread; own blocks with the owner's mutex (OwnStore). Ownership: owns the mappings.
 #pragma once
 
 #include <cstdint>

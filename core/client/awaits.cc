@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "core/client/client.h"
-
 namespace manta::client {
 
 using detail::Await;
@@ -58,45 +56,6 @@ bool Awaits::resolved(const detail::EntryHead& entry) {
 Await* Awaits::take() {
   ready_.store(false, std::memory_order_relaxed);
   return std::exchange(resolved_, {}).front;
-}
-
-// --- of the client
-
-bool Client::await(Await& await) {
-  auto& entry = static_cast<owner::Entry&>(*await.entry);
-  const MutexLock guard(mutex_);
-  drain();
-  const bool there = entry.resolved.load(std::memory_order_acquire);
-  if (there) {
-    if (waiters_.load(std::memory_order_relaxed) > 0) slot().replies.wake();  // CLIENT-2
-    return false;
-  }
-  entry.watched = true;
-  awaits_.add(await);
-  owner_->tasks().want(entry);  // may resolve it: then it is ready
-  return true;
-}
-
-void Client::forget_await(Await& await) {
-  const MutexLock guard(mutex_);
-  awaits_.remove(await);
-}
-
-Await* Client::take_awaited() {
-  const MutexLock guard(mutex_);
-  return awaits_.take();
-}
-
-bool Client::drain_awaited() {
-  const MutexLock guard(mutex_);
-  drain();
-  return awaits_.ready();
-}
-
-bool Client::prepare_to_sleep_awaiting() {
-  const MutexLock guard(mutex_);
-  drain();
-  return prepare_sleep() && !awaits_.ready();
 }
 
 }  // namespace manta::client

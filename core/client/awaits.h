@@ -3,7 +3,7 @@
 //   AWAIT-1  an await is in the table from add() until its entry is resolved, and then ready until it is taken;
 //            remove() ends either. Those of one entry become ready in the order in which they were added
 //
-// Threading: under the client's lock, but for ready() and any(). Ownership: the awaits are their coroutines'.
+// Threading: with the owner's mutex, but for ready() and any(). Ownership: the awaits are their coroutines'.
 #pragma once
 
 #include <atomic>

@@ -168,6 +168,11 @@ const FunctionEntry* find_function(FunctionId id) noexcept {
   return slot->chunks[place.chunk].load(std::memory_order_acquire)[place.offset].load(std::memory_order_relaxed);
 }
 
+std::string name_of_function(FunctionId id) {
+  const FunctionEntry* function = find_function(id);
+  return function != nullptr ? std::string(function->name()) : "unknown";
+}
+
 Error unknown_function(FunctionId id) {
   char text[24];
   std::snprintf(text, sizeof text, "%08x:%u", static_cast<unsigned>(id.value >> 32), static_cast<unsigned>(id.value));

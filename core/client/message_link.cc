@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/client/client.h"
 #include "core/client/task_codec.h"
 
 namespace manta::client {
@@ -17,7 +16,7 @@ constexpr std::size_t kInMessageUpTo = 64 * 1024;
 }  // namespace
 
 bool MessageLink::push(owner::Entry& entry) {
-  client_.lock().assert_held();
+  assert_owner_locked();
   // Calls that are under way together may wait for each other: all of them go.
   const std::size_t at_a_time = entry.kind == owner::Kind::call ? entry.actor->limits.max_concurrency : 1;
   if (lost_ || outstanding_.size() >= std::max(kWindow, at_a_time)) return false;
@@ -48,14 +47,14 @@ bool MessageLink::push(owner::Entry& entry) {
     std::byte* to = encode(values, task.payload.data());
     for (owner::Entry* reference : references_of(entry)) {
       RequestPart part = part_of(reference->value);
-      if (part.stored) part.object = client_.wire_ref(*reference);
+      if (part.stored) part.object = context_.wire_ref(*reference);
       to = encode(part, to);
     }
     if (!label.bytes.empty()) encode(label, to);
   } else if (entry.value.kind() == owner::Value::Kind::stored) {
     const owner::StoredLocation& at = entry.value.stored();
-    if (at.arena == client_.self() && at.size_bytes <= kInMessageUpTo && outstanding_.size() < kWindow) {
-      const std::byte* data = client_.arena().at(at.offset);
+    if (at.arena == submitter_ && at.size_bytes <= kInMessageUpTo && outstanding_.size() < kWindow) {
+      const std::byte* data = context_.bytes_at(at.offset);
       task.payload.assign(data, data + at.size_bytes);
     } else {
       task.stored = true;
@@ -68,11 +67,12 @@ bool MessageLink::push(owner::Entry& entry) {
   task.timed = owner::has_limit(entry);
   entry.position = static_cast<std::uint32_t>(next_);
   outstanding_[next_++] = &entry;
-  client_.send_to_peer(worker_, std::move(task));
+  context_.send_to_peer(worker_, std::move(task));
   return true;
 }
 
 owner::Entry* MessageLink::take_back_last() {
+  assert_owner_locked();
   if (lost_) {
     if (outstanding_.size() <= at_a_time_) return nullptr;  // REMOTE-1
     const auto last = std::prev(outstanding_.end());
@@ -82,7 +82,7 @@ owner::Entry* MessageLink::take_back_last() {
   }
   if (!asked_ && outstanding_.size() > 1) {
     asked_ = true;
-    client_.send_to_peer(worker_, net::TakeBackTasks{});
+    context_.send_to_peer(worker_, net::TakeBackTasks{});
   }
   return nullptr;
 }
@@ -95,10 +95,11 @@ owner::Entry* MessageLink::next_lost() {
 }
 
 bool MessageLink::push_end() {
+  assert_owner_locked();
   net::RunTask task;
   task.position = next_++;
   task.kind = net::TaskKind::end;
-  client_.send_to_peer(worker_, std::move(task));
+  context_.send_to_peer(worker_, std::move(task));
   return true;
 }
 

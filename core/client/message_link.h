@@ -7,7 +7,7 @@
 //             as it may run at a time
 //   REMOTE-2  an answer for a task that is not outstanding here any more is dropped
 //
-// Threading: under the client's lock. Ownership: the client's; entries belong to the owner.
+// Threading: with the owner's mutex. Ownership: entries belong to the owner.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +17,18 @@
 
 #include <manta/ids.h>
 
+#include "core/client/link_context.h"
 #include "core/net/messages.h"
 #include "core/owner/owner.h"
 
 namespace manta::client {
 
-class Client;
-
 class MessageLink final : public owner::WorkerLink {
  public:
   static constexpr std::size_t kWindow = 16;
 
-  MessageLink(Client& client, ClientId worker) : client_(client), worker_(worker) {}
+  MessageLink(ClientId submitter, ClientId worker, LinkContext& context)
+      : submitter_(submitter), worker_(worker), context_(context) {}
 
   bool push(owner::Entry& entry) override;
   // At once only from a worker that is lost; else asks, and the answer comes as messages.
@@ -52,13 +52,13 @@ class MessageLink final : public owner::WorkerLink {
   // The worker is gone, and all its answers were delivered.
   void lose() { lost_ = true; }
 
-  ClientId worker() const { return worker_; }
   LeaseId lease;                // in force; none: kept for the next one
   std::uint32_t task_cpus = 0;  // ten-thousandths, of the lease
 
  private:
-  Client& client_;
-  ClientId worker_;
+  const ClientId submitter_;
+  const ClientId worker_;
+  LinkContext& context_;
   std::uint64_t next_ = 0;
   std::map<std::uint64_t, owner::Entry*> outstanding_;  // by position
   std::set<std::uint64_t> began_;                       // of those with a time limit

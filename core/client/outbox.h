@@ -1,5 +1,5 @@
 // What a process sends to its node: at once where the socket takes it, else by a thread of its own, in the same order.
-// So no thread that holds the client's lock waits for the node, and the thread that reads messages never stops.
+// So no thread that holds the owner's mutex waits for the node, and the thread that reads messages never stops.
 //
 //   OUTBOX-1  send() never blocks; what makes more than it is asked for (results, items of a stream) calls
 //             wait_for_space() first, without locks

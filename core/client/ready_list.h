@@ -9,7 +9,7 @@
 
 namespace manta::client {
 
-// Threading: under the client's lock. Ownership: one reference of each entry.
+// Threading: with the owner's mutex. Ownership: one reference of each entry.
 class ReadyList {
  public:
   explicit ReadyList(std::function<void()> wake) : wake_(std::move(wake)) {}

@@ -1,55 +1,73 @@
-// References of this process: those in values (serial::References), and the end of an entry's last one.
-#include "core/serial/references.h"
+#include "core/client/references.h"
 
-#include "core/client/client.h"
-#include "core/client/forked.h"
-#include "core/client/retired.h"
+#include <algorithm>
+#include <utility>
 
-namespace manta {
+#include "core/client/task_context.h"
 
-namespace client {
+namespace manta::client {
 
-namespace {
-
-owner::Entry& owned_entry(detail::EntryHead* head) { return *static_cast<owner::Entry*>(head); }
-
-class ClientReferences final : public serial::References {
- public:
-  detail::WireRef export_ref(detail::EntryHead* entry) override {
-    Retired::check_present(entry);
-    return Client::require().export_ref(owned_entry(entry));
-  }
-  detail::EntryHead* import_ref(const detail::WireRef& ref) override { return Client::require().import_ref(ref); }
-  void release(detail::EntryHead* entry) noexcept override { detail::release(entry); }
-};
-
-ClientReferences g_references;
-const serial::UseReferences g_used(g_references);
-
-}  // namespace
-
-}  // namespace client
-
-namespace detail {
-
-void last_reference_gone(EntryHead* entry) noexcept {
-  if (client::Forked::here()) return;
-  if (client::Retired::release_last(entry)) return;
-  if (client::Client* client = client::Client::current()) client->last_reference_gone(client::owned_entry(entry));
+detail::WireRef References::export_ref(owner::Entry& entry) {
+  const OwnerLock guard(state_);
+  return state_.owner->borrowing().export_ref(entry);
 }
 
-ValueView read_value(EntryHead* entry) {
-  owner::Entry& resolved = client::owned_entry(entry);
-  using Kind = owner::Value::Kind;
-  const Kind kind = resolved.value.kind();
-  // These stay as they are; what is stored may move, or be lost and made again.
-  if (kind == Kind::inline_bytes || kind == Kind::heap) {
-    return {resolved.value.bytes(), resolved.value.framed(), nullptr};
+owner::Entry* References::import_ref(const detail::WireRef& ref) {
+  const OwnerLock guard(state_);
+  owner::Entry* entry = state_.owner->borrowing().import(ref, false);
+  TaskContext* task = current_task();
+  if (task != nullptr && !entry->owned && (!entry->extra || entry->extra->counted_borrows == 0)) {
+    detail::retain(entry);
+    task->imported.push_back(entry);
   }
-  client::Client* retired = client::Retired::client_of(entry);
-  return (retired != nullptr ? *retired : client::Client::require()).read_value(resolved);
+  return entry;
 }
 
-}  // namespace detail
+void References::last_reference_gone(owner::Entry& entry) {
+  const OwnerLock guard(state_);
+  state_.owner->objects().release_last(entry);
+}
 
-}  // namespace manta
+void References::set_label(owner::Entry& entry, std::string label) {
+  const OwnerLock guard(state_);
+  entry.more().label = std::move(label);
+}
+
+owner::Entry* References::import_argument(const detail::WireRef& ref) {
+  const OwnerLock guard(state_);
+  return state_.owner->borrowing().import(ref, false);
+}
+
+std::vector<detail::WireRef> References::kept_after_task(std::vector<owner::Entry*>& imported) {
+  const OwnerLock guard(state_);
+  std::sort(imported.begin(), imported.end());
+  std::vector<owner::Entry*> once = imported;
+  once.erase(std::unique(once.begin(), once.end()), once.end());
+  // One reference of each stays, so that the count shows whether it is kept.
+  for (std::size_t i = 1; i < imported.size(); ++i) {
+    if (imported[i] == imported[i - 1]) imported[i]->refs.fetch_sub(1);
+  }
+  imported = std::move(once);
+  return state_.owner->borrowing().kept_after_task(imported);
+}
+
+std::vector<detail::WireRef> References::export_to(std::span<detail::EntryHead* const> inside, ClientId to) {
+  std::vector<owner::Entry*> entries;
+  for (detail::EntryHead* head : inside) entries.push_back(static_cast<owner::Entry*>(head));
+  const OwnerLock guard(state_);
+  return state_.owner->borrowing().export_to(entries, to);
+}
+
+std::vector<const detail::EntryHead*> References::live() {
+  const OwnerLock guard(state_);
+  std::vector<const detail::EntryHead*> entries;
+  state_.owner->objects().table().for_each([&](const owner::Entry& entry) { entries.push_back(&entry); });
+  return entries;
+}
+
+bool References::any_live() {
+  const OwnerLock guard(state_);
+  return state_.owner->objects().table().live() > 0;
+}
+
+}  // namespace manta::client

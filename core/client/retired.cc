@@ -11,7 +11,7 @@ namespace manta::client {
 namespace {
 
 struct Registry {
-  Mutex mutex;                                                                  // taken before a client's lock
+  Mutex mutex;                                                                  // taken before an owner's
   std::map<const detail::EntryHead*, Client*> entries MANTA_GUARDED_BY(mutex);  // a retired client makes no new ones
   std::map<Client*, std::unique_ptr<Client>> clients MANTA_GUARDED_BY(mutex);
 };
@@ -29,9 +29,9 @@ std::atomic<bool> Retired::any_{false};
 void Retired::add(std::unique_ptr<Client> client) {
   Registry& r = registry();
   const MutexLock guard(r.mutex);
-  for (const detail::EntryHead* entry : client->live_entries()) r.entries.emplace(entry, client.get());
-  if (!client->any_live()) return;
-  client->keep_own_objects();
+  for (const detail::EntryHead* entry : client->references().live()) r.entries.emplace(entry, client.get());
+  if (!client->references().any_live()) return;
+  client->store().keep();
   Client* key = client.get();
   r.clients.emplace(key, std::move(client));
   any_.store(true, std::memory_order_release);
@@ -51,8 +51,8 @@ bool Retired::release(detail::EntryHead* entry) noexcept {
   const auto it = r.entries.find(entry);
   if (it == r.entries.end()) return false;
   Client* client = it->second;
-  client->last_reference_gone(*static_cast<owner::Entry*>(entry));
-  if (client->any_live()) return true;
+  client->references().last_reference_gone(*static_cast<owner::Entry*>(entry));
+  if (client->references().any_live()) return true;
   std::erase_if(r.entries, [&](const auto& item) { return item.second == client; });
   const auto mine = r.clients.find(client);
   unused = std::move(mine->second);

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "core/client/client.h"
 #include "core/client/task_codec.h"
 
 namespace manta::client {
@@ -12,19 +11,18 @@ namespace manta::client {
 using net::PayloadKind;
 using net::Record;
 
-RingLink::RingLink(Client& client, ClientId worker, net::RingMemory& memory, net::ClientSlot& worker_slot)
-    : client_(client),
-      worker_(worker),
+RingLink::RingLink(const Ends& ends, net::RingMemory& memory, net::ClientSlot& worker_slot, Polled& polled,
+                   LinkContext& context)
+    : ends_(ends),
       memory_(&memory),
-      ring_(memory, worker_slot.tasks, net::group_of(client.self())) {}
+      polled_(polled),
+      context_(context),
+      ring_(memory, worker_slot.tasks, net::group_of(ends.submitter)) {}
 
 RingLink::~RingLink() {
-  for (const Straggler& straggler : stragglers_) {
-    if (straggler.block != kNoBlock) client_.arena().free(straggler.block);
-  }
-  for (const std::uint64_t block : blocks_) {
-    if (block != kNoBlock) client_.arena().free(block);
-  }
+  assert_owner_locked();
+  for (const Straggler& straggler : stragglers_) free_block(straggler.block);
+  for (const std::uint64_t block : blocks_) free_block(block);
   net::RingMemory::unmap(memory_);
 }
 
@@ -38,6 +36,7 @@ std::uint64_t RingLink::position_of(const owner::Entry& entry) const {
 }
 
 bool RingLink::push(owner::Entry& entry) {
+  assert_owner_locked();
   Record* record = ring_.reserve();
   if (record == nullptr) return false;
   const std::uint64_t position = ring_.next_position();
@@ -52,8 +51,7 @@ bool RingLink::push(owner::Entry& entry) {
   }
   ring_.publish(*record);
   back_ = position + 1;
-  client_.lock().assert_held();
-  client_.activate(*this);
+  poll(polled_);
   return true;
 }
 
@@ -74,10 +72,9 @@ bool RingLink::fill(Record& record, const owner::Entry& entry, std::uint64_t& bl
   const RequestPart label = label_part(entry);
   if (entry.ref_mask != 0 || !label.bytes.empty()) {
     record.flags |= Record::kHasRefs;
-    const auto part_for = [&](owner::Entry& reference) {
-      client_.lock().assert_held();
+    const auto part_for = [&](owner::Entry& reference) MANTA_REQUIRES(owner_mutex) {
       RequestPart part = part_of(reference.value);
-      if (part.stored) part.object = client_.wire_ref(reference);
+      if (part.stored) part.object = context_.wire_ref(reference);
       return part;
     };
     const std::span<owner::Entry* const> references = references_of(entry);
@@ -88,7 +85,7 @@ bool RingLink::fill(Record& record, const owner::Entry& entry, std::uint64_t& bl
     std::size_t size = encoded_size(values);
     for (owner::Entry* reference : references) size += encoded_size(part_of(reference->value));
     if (!label.bytes.empty()) size += encoded_size(label);
-    return place(record, size, block, [&](std::byte* to) {
+    return place(record, size, block, [&](std::byte* to) MANTA_REQUIRES(owner_mutex) {
       to = encode(values, to);
       for (owner::Entry* reference : references) to = encode(part_for(*reference), to);
       if (!label.bytes.empty()) encode(label, to);
@@ -114,12 +111,11 @@ bool RingLink::place(Record& record, std::size_t size, std::uint64_t& block, Fil
     fill(record.payload);
     return true;
   }
-  client_.lock().assert_held();
-  auto room = client_.allocate_to_push(size);
-  if (!room) return false;
-  fill(room->data);
-  block = room->offset;
-  refer(record, {client_.self(), room->offset, size});
+  auto space = context_.allocate_to_push(size);
+  if (!space) return false;
+  fill(space->data);
+  block = space->offset;
+  refer(record, {ends_.submitter, space->offset, size});
   return true;
 }
 
@@ -130,16 +126,13 @@ void RingLink::refer(Record& record, const net::BlockRef& block) {
 }
 
 void RingLink::forget(std::uint64_t position) {
-  client_.lock().assert_held();
   const std::size_t index = position % net::kRingRecords;
   entries_[index] = nullptr;
-  if (!blocks_.empty() && blocks_[index] != kNoBlock) {
-    client_.arena().free(blocks_[index]);
-    blocks_[index] = kNoBlock;
-  }
+  if (!blocks_.empty()) free_block(std::exchange(blocks_[index], kNoBlock));
 }
 
 owner::Entry* RingLink::take_back_last() {
+  assert_owner_locked();
   while (back_ > ring_.front_position()) {
     const std::uint64_t position = back_ - 1;
     owner::Entry* entry = entries_[position % net::kRingRecords];
@@ -155,6 +148,7 @@ owner::Entry* RingLink::take_back_last() {
 }
 
 bool RingLink::take_back(owner::Entry& entry) {
+  assert_owner_locked();
   const std::uint64_t position = position_of(entry);
   if (entries_[position % net::kRingRecords] != &entry) return false;
   if (ring_.take_back(position) != net::TakeBack::taken) return false;
@@ -163,11 +157,11 @@ bool RingLink::take_back(owner::Entry& entry) {
 }
 
 owner::Entry* RingLink::next_lost() {
-  client_.lock().assert_held();
+  assert_owner_locked();
   while (!stragglers_.empty()) {
     const Straggler straggler = stragglers_.front();
     stragglers_.erase(stragglers_.begin());
-    if (straggler.block != kNoBlock) client_.arena().free(straggler.block);
+    free_block(straggler.block);
     if (straggler.entry != nullptr) return straggler.entry;
   }
   for (std::uint64_t position = ring_.front_position(); position < ring_.next_position(); ++position) {
@@ -221,14 +215,13 @@ void RingLink::pass_running() {
 }
 
 owner::Entry* RingLink::pop_straggler(owner::Outcome& outcome) {
-  client_.lock().assert_held();
   const auto done = std::find_if(stragglers_.begin(), stragglers_.end(),
                                  [&](const Straggler& each) { return ring_.straggler_done(each.index); });
   if (done == stragglers_.end()) return nullptr;
   const Straggler straggler = *done;
   stragglers_.erase(done);
   outcome = decode(ring_.straggler(straggler.index));
-  if (straggler.block != kNoBlock) client_.arena().free(straggler.block);
+  free_block(straggler.block);
   ring_.free_straggler(straggler.index);
   return straggler.entry;
 }
@@ -282,7 +275,7 @@ owner::Outcome RingLink::decode(const Record& record) {
         outcome.value = owner::Value::at({block->arena, block->offset, block->size_bytes}, framed);
         return outcome;
       }
-      const auto view = client_.arenas().known(worker_);
+      const auto view = context_.arena_of(ends_.worker);
       if (!view) throw Error(ErrorCode::internal, "no view of the worker's memory");
       auto data = view->at(block->offset, block->size_bytes);
       if (!data) throw_error(data.error());

@@ -45,10 +45,10 @@ class RunningTask {
   bool has_source() const { return has_source_; }
 
   // --- any thread
-  // Returns when what it was about to claim has begun. Not under the client's lock.
+  // Returns when what it was about to claim has begun. Not with the owner's mutex.
   void await_claim() const;
 
-  // --- with the client's lock
+  // --- with the owner's mutex
   // The number of the run, if it runs that task now; else 0.
   std::uint64_t run_of(const TaskId& id, ClientId submitter) const;
   bool still(std::uint64_t run) const { return run_.load(std::memory_order_acquire) == run; }
@@ -81,7 +81,7 @@ class RunningTask {
   owner::Cancellation how_;
 };
 
-// With the client's lock.
+// With the owner's mutex.
 class RunningTasks {
  public:
   RunningTask& add_thread() {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/client/function_table.h"
 
 namespace manta::client {
 
@@ -18,18 +19,19 @@ std::string seconds(std::int64_t milliseconds) {
 
 }  // namespace
 
-bool Stalls::look(const owner::Owner& owner, Clock::time_point now, const std::string& not_spilled) {
+bool Stalls::look(Clock::time_point now) {
+  const owner::Owner& owner = *state_.owner;
   if (now < next_look_) return true;
   next_look_ = now + kBetweenLooks;
   for (const auto& line : unmet_.look(owner.unmet(), now.time_since_epoch())) {
     const std::string label = owner.label_of(line.index);
-    edge_.ask({.request = note(label, line.waiting, true),
-               .shape = line.index,
-               .where = owner.where_of(line.index),
-               .label = label,
-               .line = true,
-               .space_bytes = line.space_bytes,
-               .not_spilled = line.space_bytes > 0 ? not_spilled : std::string()});
+    node_.send(net::WhyWaits{.request = note(label, line.waiting, true),
+                             .shape = line.index,
+                             .where = owner.where_of(line.index),
+                             .label = label,
+                             .line = true,
+                             .space_bytes = line.space_bytes,
+                             .not_spilled = line.space_bytes > 0 ? context_.not_spilled() : std::string()});
   }
   return unmet_.any();
 }
@@ -41,13 +43,13 @@ std::uint64_t Stalls::note(const std::string& label, std::uint64_t waiting, bool
 }
 
 void Stalls::say_space(const std::string& label, std::uint64_t bytes, const std::string& not_spilled) {
-  edge_.ask({.request = note(label, 1, true),
-             .shape = 0,
-             .where = {},
-             .label = label,
-             .line = true,
-             .space_bytes = bytes,
-             .not_spilled = not_spilled});
+  node_.send(net::WhyWaits{.request = note(label, 1, true),
+                           .shape = 0,
+                           .where = {},
+                           .label = label,
+                           .line = true,
+                           .space_bytes = bytes,
+                           .not_spilled = not_spilled});
 }
 
 void Stalls::answered(const net::Waits& answer) {
@@ -71,7 +73,7 @@ void Stalls::answered(const net::Waits& answer) {
 net::Waits Stalls::answer_to(net::WhyWaits question) {
   question.request = note(question.label, 1, false);
   question.line = false;
-  edge_.ask(question);
+  node_.send(question);
   const Clock::time_point deadline = Clock::now() + kAnswered;
   const MutexLock lock(mutex_);
   const std::optional<net::Waits>& answered = questions_[question.request].answer;
@@ -81,9 +83,26 @@ net::Waits Stalls::answer_to(net::WhyWaits question) {
   return answer;
 }
 
-std::string Stalls::why(const net::WhyWaits& question) {
-  const net::Waits answer = answer_to(question);
-  return answer.what.empty() ? std::string() : text_of({question.label, 1, false, std::nullopt}, answer);
+std::string Stalls::why(const owner::Entry& entry) {
+  owner::Obstacle obstacle;
+  net::WhyWaits question;
+  {
+    const OwnerLock guard(state_);
+    results_.drain();
+    obstacle = state_.owner->obstacle(entry);
+    if (obstacle.demand) question.where = state_.owner->where_of(*obstacle.demand);
+    if (obstacle.space_bytes > 0) question.not_spilled = context_.not_spilled();
+  }
+  if (obstacle.demand) {
+    question.shape = *obstacle.demand;
+    question.label = obstacle.label;
+    question.space_bytes = obstacle.space_bytes;
+    const net::Waits answer = answer_to(question);
+    if (!answer.what.empty()) return text_of({question.label, 1, false, std::nullopt}, answer);
+    return obstacle.label + " waits for a worker";
+  }
+  if (obstacle.what.empty()) return {};
+  return obstacle.label.empty() ? obstacle.what : obstacle.label + ": " + obstacle.what;
 }
 
 std::string Stalls::holders_of_store() {
@@ -125,7 +144,7 @@ std::string Stalls::holders_of(const net::Waits& answer) const {
       continue;
     }
     text += holder.actor ? "actor " : "task ";
-    text += holder.function != 0 ? edge_.function_name(holder.function) : "";
+    text += holder.function != 0 ? detail::name_of_function({holder.function}) : "";
     text += text.ends_with(' ') ? "in process " : " in process ";
     text += std::to_string(holder.process) + " for " + seconds(holder.milliseconds);
   }

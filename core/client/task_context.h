@@ -31,7 +31,7 @@ struct TaskContext {
   RunningTask* running = nullptr;          // how other threads reach it; null: they cannot
   // Whether it was asked to stop: its waits end.
   bool stopped() const { return running != nullptr && running->stopped(); }
-  // The name of the next task that it submits. Under the client's lock.
+  // The name of the next task that it submits. With the owner's mutex.
   TaskId next_child() {
     const TaskId child = id.child(children++);
     if (running != nullptr) running->has_children(children);

@@ -67,8 +67,8 @@ std::string dynamic_symbol(const net::CrashStack::Frame& frame) {
 bool calls_the_task(std::string_view function) {
   for (const std::string_view manta :
        {"manta::detail::Thunk<", "manta::detail::FunctionCallee<", "manta::detail::encode_result<",
-        "manta::detail::take_parameter<", "manta::client::run_task(",
-        "manta::worker::Executor::", "std::thread::_State_impl<", "manta::detail::pass_parameter<"}) {
+        "manta::detail::take_parameter<", "manta::client::TaskRunner::", "manta::worker::Executor::",
+        "std::thread::_State_impl<", "manta::detail::pass_parameter<"}) {
     if (function.find(manta) != std::string_view::npos) return true;
   }
   return false;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include <manta/error.h>
 
@@ -24,7 +25,7 @@ class ActorHost {
 
   // For a constructor, where its object goes; for a method, the object. False: there is none; `error` says so.
   bool attach(net::TaskKind kind, client::TaskContext& context, detail::ActorInstance& made, detail::Resumer& resumer,
-              Error& error) {
+              std::optional<Error>& error) {
     if (kind == net::TaskKind::construct) context.actor = &made;
     if (kind != net::TaskKind::method) return true;
     context.actor = &actor_;

@@ -1,6 +1,5 @@
 #include "core/worker/arguments.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -12,7 +11,7 @@ std::span<const std::byte> Arguments::read_block(const owner::StoredLocation& lo
                                                  client::TaskInput& input) const {
   using Keepalive = std::shared_ptr<const void>;
   Keepalive memory;
-  auto data = client_->stored_bytes(location, memory);
+  auto data = client_->values().bytes_at(location, memory);
   if (!data) throw_error(data.error());
   // The arguments may lie in one block, and name another that holds the values.
   input.keepalive =
@@ -37,34 +36,18 @@ void Arguments::read_parts(std::span<const std::byte> bytes, client::TaskContext
         input.references.push_back({part.bytes, part.framed, nullptr});
       continue;
     }
-    owner::Entry* entry = nullptr;
-    {
-      const MutexLock guard(client_->lock());
-      entry = client_->owner().borrowing().import(part.object, false);
-    }
+    owner::Entry* const entry = client_->references().import_argument(part.object);
     if (!entry->owned) {
       detail::retain(entry);
       context.imported.push_back(entry);
     }
-    input.references.push_back(client_->view_stored(part.location, part.framed, entry));
+    input.references.push_back(client_->values().view(part.location, part.framed, entry));
   }
 }
 
 std::vector<detail::WireRef> Arguments::release(client::TaskContext& context) const {
-  std::vector<detail::WireRef> kept;
-  if (context.imported.empty()) return kept;
-  {
-    const MutexLock guard(client_->lock());
-    std::sort(context.imported.begin(), context.imported.end());
-    std::vector<owner::Entry*> once = context.imported;
-    once.erase(std::unique(once.begin(), once.end()), once.end());
-    // Each entry is held as often as it was imported. One hold of it stays, so that the count shows whether it is kept.
-    for (std::size_t i = 1; i < context.imported.size(); ++i) {
-      if (context.imported[i] == context.imported[i - 1]) context.imported[i]->refs.fetch_sub(1);
-    }
-    context.imported = once;
-    kept = client_->owner().borrowing().kept_after_task(once);
-  }
+  if (context.imported.empty()) return {};
+  std::vector<detail::WireRef> kept = client_->references().kept_after_task(context.imported);
   for (owner::Entry* entry : context.imported) detail::release(entry);
   return kept;
 }

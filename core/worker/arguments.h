@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "core/client/client.h"
-#include "core/client/run_task.h"
 
 namespace manta::worker {
 

@@ -23,7 +23,7 @@ class Coroutines final : public detail::Resumer {
   void forget(detail::Await& await) noexcept override;
 
   // Whether something may be ready. Cheap: times are looked at by collect().
-  bool ready() const { return !ready_.empty() || client().awaits().ready(); }
+  bool ready() const { return !ready_.empty() || client().watchers().awaits().ready(); }
   // Takes what is ready by now; its number. That many calls of pop() follow.
   std::size_t collect();
   // Null: it was forgotten meanwhile.

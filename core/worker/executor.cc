@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <string>
 #include <thread>
 #include <utility>
 
 #include <manta/detail/thrown.h>
 
 #include "core/base/log.h"
+#include "core/client/timeline.h"
 #include "core/net/spin.h"
 #include "core/worker/message_task.h"
 #include "core/worker/ring_task.h"
@@ -27,7 +29,45 @@ Executor::Executor()
         settle(task, context, input, ended);
       }) {}
 
-// --- hooks
+// --- what the node and submitters send
+
+std::string Executor::name(const net::Welcome& welcome) const {
+  return "worker " + std::to_string(::getpid()) + " on " + welcome.host;
+}
+
+void Executor::begin(Client& client) {
+  client_ = &client;
+  arguments_.attach(client);
+  rings_.attach(client);
+  suspended_.attach(client);
+  client.waiting().release_cpus_by(*this);
+  if (client.welcome().output_captured) client.runner().mark_output();
+}
+
+void Executor::receive(net::NodeMessage& message, std::vector<Fd>& descriptors) {
+  if (const auto* open = std::get_if<net::OpenRing>(&message)) open_ring(*open, descriptors);
+  if (const auto* close = std::get_if<net::CloseRing>(&message))
+    add_event({Event::Kind::close, {close->submitter, 0}, Fd()});
+}
+
+bool Executor::receive(ClientId from, net::PeerPacket& packet) {
+  if (auto* task = std::get_if<net::RunTask>(&packet)) {
+    push_remote(from, std::move(*task));
+  } else if (std::holds_alternative<net::TakeBackTasks>(packet)) {
+    client_->node().send_to_peer(from, net::TasksReturned{remote_.take(from)});
+  } else if (const auto* stop = std::get_if<net::StopTask>(&packet)) {
+    client_->stopping().stop(from, *stop, *this);
+  } else if (const auto* credit = std::get_if<owner::StreamCredit>(&packet)) {
+    streams_.credit(from, *credit);
+  } else if (const auto* end = std::get_if<owner::StreamStop>(&packet)) {
+    streams_.stop(from, *end);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Executor::connection_ended() { ::_exit(0); }  // a worker without its node has nothing to live for
 
 void Executor::add_event(Event event) {
   {
@@ -35,36 +75,32 @@ void Executor::add_event(Event event) {
     events_.push_back(std::move(event));
     have_events_ = true;
   }
-  Client::current()->slot().tasks.wake();
+  client_->slot().tasks.wake();
 }
 
-void Executor::open_ring(const net::OpenRing& message, Fd ring) {
-  add_event({Event::Kind::open, message, std::move(ring)});
+void Executor::open_ring(const net::OpenRing& message, std::vector<Fd>& descriptors) {
+  if (descriptors.size() != 2) return;
+  client_->values().arena_arrived(message.submitter, std::move(descriptors[1]));
+  add_event({Event::Kind::open, message, std::move(descriptors[0])});
 }
-
-void Executor::close_ring(ClientId submitter) { add_event({Event::Kind::close, {submitter, 0}, Fd()}); }
 
 void Executor::client_died(ClientId client) {
   streams_.reader_died(client);
   add_event({Event::Kind::died, {client, 0}, Fd()});
 }
 
-void Executor::run_task(ClientId submitter, net::RunTask task) {
+void Executor::push_remote(ClientId submitter, net::RunTask task) {
   const std::uint64_t position = task.position;
   if (remote_.push(submitter, std::move(task))) {
-    Client::current()->slot().tasks.wake();
+    client_->slot().tasks.wake();
   } else {
-    Client::current()->send_to_peer(submitter, net::TasksReturned{{position}});
+    client_->node().send_to_peer(submitter, net::TasksReturned{{position}});
   }
-}
-
-void Executor::take_back_tasks(ClientId submitter) {
-  Client::current()->send_to_peer(submitter, net::TasksReturned{remote_.take(submitter)});
 }
 
 bool Executor::take_back_task(ClientId submitter, const TaskId& task) {
   const auto position = remote_.take(submitter, task);
-  if (position) Client::current()->send_to_peer(submitter, net::TasksReturned{{*position}});
+  if (position) client_->node().send_to_peer(submitter, net::TasksReturned{{*position}});
   return position.has_value();
 }
 
@@ -76,8 +112,8 @@ void Executor::suspended_stopped() {
 void Executor::tell_remote(ClientId submitter, bool lent) {
   remote_.set_blocked(lent);
   // First that it waits, so that what comes back goes elsewhere.
-  client_->send_to_peer(submitter, net::WorkerBlocked{lent});
-  if (lent) take_back_tasks(submitter);
+  client_->node().send_to_peer(submitter, net::WorkerBlocked{lent});
+  if (lent) client_->node().send_to_peer(submitter, net::TasksReturned{remote_.take(submitter)});
 }
 
 client::RunningTask*& Executor::this_thread() {
@@ -104,21 +140,15 @@ void Executor::submitter_gone(const Event& event) {
   }
   rings_.close(submitter);
   (void)remote_.take(submitter);
-  if (event.kind == Event::Kind::close) client_->send(net::RingClosed{submitter});
+  if (event.kind == Event::Kind::close) client_->node().send(net::RingClosed{submitter});
 }
 
 // --- the loop
 
-void Executor::run(client::Client& client) {
-  client_ = &client;
-  arguments_.attach(client);
-  rings_.attach(client);
-  suspended_.attach(client);
-  run_thread();
-}
+void Executor::run() { run_thread(); }
 
 void Executor::loop() {
-  this_thread() = &client_->add_thread();
+  this_thread() = &client_->stopping().add_thread();
   net::Doorbell& bell = client_->slot().tasks;
   const auto spin_for = std::chrono::nanoseconds(client_->welcome().spin_ns);
   net::Spin spin{false};
@@ -130,7 +160,7 @@ void Executor::loop() {
     spin.begin(start, spin_for);
     bool found = false;
     for (std::uint32_t n = 0; spin_for.count() > 0 && !found; ++n) {
-      if (actor_.has_coroutines() && client_->awaits().any()) client_->drain_awaited();
+      if (actor_.has_coroutines() && client_->watchers().awaits().any()) client_->watchers().drain_awaited();
       found = run_ready();
       if (n > 1 && !found && rings_.submitter_waits_for_this_cpu()) spin.give_way();
       if ((n & 15) == 15) {
@@ -157,8 +187,8 @@ void Executor::sleep(net::Doorbell& bell, std::uint32_t seen) {
     bell.sleep(seen, Client::Clock::time_point::max());
     return;
   }
-  const bool awaiting = client_->awaits().any();
-  if (awaiting && !client_->prepare_to_sleep_awaiting()) return;
+  const bool awaiting = client_->watchers().awaits().any();
+  if (awaiting && !client_->watchers().prepare_to_sleep_awaiting()) return;
   if (suspended_.ready()) return;
   // CLIENT-4: what the calls wait for may need the actor's CPUs.
   const bool lends = awaiting && actor_.cpus() != 0;
@@ -240,7 +270,7 @@ MANTA_CATCHES_FORCED_UNWIND void Executor::execute(IncomingTask& task) {
   try {
     if (actor_.attach(head.kind, context, made, suspended_.coroutines(), ended.error)) {
       task.read(context, input);
-      ended.ok = client::run_task(*client_, context, input, ended.result, ended.error, ended.user_exception);
+      client_->runner().run(context, input, ended);
     }
   } catch (const Error& failed) {
     ended.error = failed.with_context("arguments of a task");
@@ -293,7 +323,7 @@ MANTA_CATCHES_FORCED_UNWIND void Executor::end_with_actor(bool destroy) {
 void Executor::leave(int status) {
   std::fflush(stdout);
   if (client::Timeline* timeline = client::Timeline::current()) timeline->flush();  // TIME-1
-  client_->outbox().flush(Client::Clock::now() + std::chrono::seconds(10));
+  client_->flush(Client::Clock::now() + std::chrono::seconds(10));
   ::_exit(status);
 }
 

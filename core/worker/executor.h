@@ -3,15 +3,15 @@
 // its reply, by ring or by message), Arguments, ActorHost, SuspendedCalls, Lending (CPUs while tasks wait),
 // OutgoingStreams.
 //
-//   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (see Client::run_here). An actor
+//   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (client::InlineTasks). An actor
 //           with max_concurrency above 1: so many threads, each claims in order; or, where its class has methods that
 //           are coroutines, so many calls under way in the main thread (EXEC-5)
 //   EXEC-2  a result is complete, and references in it are borrowed, before its submitter sees it
 //   EXEC-4  a worker that hosted an actor hosts nothing else after it: its process ends with the actor, whose last
 //           handle is gone (the destructor runs) or whose owner has died (it runs if no method does)
 //
-// Threading: run() is the main thread; hooks come from the client's reading thread, except those of waits. The process
-// ends with the node (parent-death signal, end of the control socket).
+// Threading: run() is the main thread; ProcessRole and StopEffects are the client's reading thread, BlockedThreads any.
+// The process ends with the node (parent-death signal, end of the control socket).
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@
 #include "core/base/fd.h"
 #include "core/base/mutex.h"
 #include "core/client/client.h"
-#include "core/client/run_task.h"
+#include "core/client/process_role.h"
 #include "core/worker/actor_host.h"
 #include "core/worker/arguments.h"
 #include "core/worker/incoming_rings.h"
@@ -32,24 +32,20 @@
 
 namespace manta::worker {
 
-class Executor final : public client::WorkerHooks, LendingEffects {
+class Executor final : public client::ProcessRole, client::StopEffects, client::BlockedThreads, LendingEffects {
  public:
   Executor();
   // Runs what its submitters ask for, until the process ends.
-  [[noreturn]] void run(client::Client& client);
+  [[noreturn]] void run();
 
-  // --- client::WorkerHooks
-  void open_ring(const net::OpenRing& message, Fd ring) override;
-  void close_ring(ClientId submitter) override;
+  // --- client::ProcessRole
+  std::string name(const net::Welcome& welcome) const override;
+  void begin(client::Client& client) override;
+  void receive(net::NodeMessage& message, std::vector<Fd>& descriptors) override;
+  bool receive(ClientId from, net::PeerPacket& packet) override;
   void client_died(ClientId client) override;
-  std::uint64_t wait_begins() override { return lending_.wait_begins(); }
-  void wait_ends(std::uint64_t wait) override { lending_.wait_ends(wait); }
-  void run_task(ClientId submitter, net::RunTask task) override;
-  void take_back_tasks(ClientId submitter) override;
-  bool take_back_task(ClientId submitter, const TaskId& task) override;
-  void suspended_stopped() override;
-  void stream_credit(ClientId reader, const owner::StreamCredit& credit) override { streams_.credit(reader, credit); }
-  void stream_stop(ClientId reader, const owner::StreamStop& stop) override { streams_.stop(reader, stop); }
+  void node_died(NodeId) override {}  // its clients are announced
+  [[noreturn]] void connection_ended() override;
 
  private:
   struct Event {
@@ -58,15 +54,25 @@ class Executor final : public client::WorkerHooks, LendingEffects {
     Fd ring;
   };
 
+  // --- client::StopEffects
+  bool take_back_task(ClientId submitter, const TaskId& task) override;
+  void suspended_stopped() override;
+
+  // --- client::BlockedThreads
+  std::uint64_t wait_begins() override { return lending_.wait_begins(); }
+  void wait_ends(std::uint64_t wait) override { lending_.wait_ends(wait); }
+
   // --- LendingEffects
-  void tell_node(bool lent) override { client_->send(net::Blocked{lent}); }
+  void tell_node(bool lent) override { client_->node().send(net::Blocked{lent}); }
   void tell_remote(ClientId submitter, bool lent) override;
 
   static client::RunningTask*& this_thread();  // where what it runs is found
   static Error thread_ended(const client::TaskInput& input);
   [[noreturn]] void run_thread();
   void loop();
+  void open_ring(const net::OpenRing& message, std::vector<Fd>& descriptors);
   void add_event(Event event);
+  void push_remote(ClientId submitter, net::RunTask task);
   void apply_events();
   void submitter_gone(const Event& event);
   bool run_ready();

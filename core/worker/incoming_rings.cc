@@ -47,10 +47,7 @@ bool IncomingRings::anything_runs() {
 }
 
 void IncomingRings::erase(IncomingRing& ring) {
-  {
-    const MutexLock guard(client_->lock());
-    for (const auto& [record, block] : ring.blocks) client_->arena().free(block);
-  }
+  for (const auto& [record, block] : ring.blocks) client_->store().free(block);
   forget_(ring.ring);
   net::RingMemory::unmap(ring.memory);
   std::erase_if(rings_, [&](const auto& r) { return r.get() == &ring; });
@@ -105,8 +102,7 @@ bool IncomingRings::prepare_sleep(bool more) {
 void IncomingRings::free_taken_blocks(IncomingRing& ring) {
   while (!ring.blocks.empty() &&
          ring.blocks.front().first->state.load(std::memory_order_acquire) != net::RecordState::done) {
-    const MutexLock guard(client_->lock());
-    client_->arena().free(ring.blocks.front().second);
+    client_->store().free(ring.blocks.front().second);
     ring.blocks.pop_front();
   }
 }

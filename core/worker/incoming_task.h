@@ -13,18 +13,14 @@
 #include <manta/error.h>
 #include <manta/serial/writer.h>
 
-#include "core/client/run_task.h"
 #include "core/client/task_context.h"
+#include "core/client/task_runner.h"
 #include "core/net/messages.h"
 
 namespace manta::worker {
 
-// How the function of a task ended: a result, or an error.
-struct Ended {
-  serial::Writer result;
-  Error error{ErrorCode::internal, ""};
-  bool user_exception = false;
-  bool ok = false;
+// How the function of a task ended, with what makes up the reply.
+struct Ended : client::Ended {
   std::optional<std::uint64_t> items;  // of a generator that had begun: how many it made
 };
 

@@ -22,7 +22,7 @@ MessageTask::MessageTask(client::Client& client, const Arguments& arguments, Cli
       task_(std::move(task)) {}
 
 void MessageTask::begin() {
-  if (task_.timed) client_.send_to_peer(head().submitter, net::TaskBegan{task_.position});
+  if (task_.timed) client_.node().send_to_peer(head().submitter, net::TaskBegan{task_.position});
 }
 
 void MessageTask::read(client::TaskContext& context, client::TaskInput& input) {
@@ -46,10 +46,8 @@ void MessageTask::reply(Ended& ended, std::vector<detail::WireRef> kept) {
   reply.items = ended.items.value_or(0);
   try {
     if (ended.ok) {
-      reply.value = client::reply_value(client_.make_value(ended.result, client::kStoredFromBytes));
-      const MutexLock guard(client_.lock());
-      reply.contained =
-          client_.owner().borrowing().export_to(client::entries_of(ended.result.refs()), head().submitter);  // EXEC-2
+      reply.value = client::reply_value(client_.store().make_value(ended.result, client::kStoredFromBytes));
+      reply.contained = client_.references().export_to(ended.result.refs(), head().submitter);  // EXEC-2
     }
   } catch (const Error& failed) {
     ended.ok = false;
@@ -57,7 +55,7 @@ void MessageTask::reply(Ended& ended, std::vector<detail::WireRef> kept) {
   }
   if (!ended.ok) {
     reply.failed = true;
-    reply.error = net::to_wire(ended.error);
+    reply.error = net::to_wire(*ended.error);
   }
   std::vector<std::byte> bytes = client::encode(reply);
   if (bytes.size() > kLongestReplyBytes) {
@@ -70,8 +68,8 @@ void MessageTask::reply(Ended& ended, std::vector<detail::WireRef> kept) {
                                                std::to_string(kLongestReplyBytes) + " go to another node"));
     bytes = client::encode(less);
   }
-  client_.outbox().wait_for_space();
-  client_.send_to_peer(head().submitter, net::TaskDone{task_.position, std::move(bytes)});
+  client_.node().wait_for_space();
+  client_.node().send_to_peer(head().submitter, net::TaskDone{task_.position, std::move(bytes)});
 }
 
 }  // namespace manta::worker

@@ -74,17 +74,13 @@ void RingTask::reply(Ended& ended, std::vector<detail::WireRef> kept) {
     if (!ended.ok) {
       client::ReplyParts parts = start_reply();
       parts.user_exception = ended.user_exception;
-      write_error(ended.error, std::move(parts));
+      write_error(*ended.error, std::move(parts));
     } else if (ended.result.refs().empty() && kept.empty() && !ended.items) {
       write_value(ended.result);
     } else {
       client::ReplyParts parts = start_reply();
-      parts.value = client::reply_value(client_.make_value(ended.result, client::kStoredFromBytes));
-      {
-        const MutexLock guard(client_.lock());
-        parts.contained =
-            client_.owner().borrowing().export_to(client::entries_of(ended.result.refs()), head().submitter);  // EXEC-2
-      }
+      parts.value = client::reply_value(client_.store().make_value(ended.result, client::kStoredFromBytes));
+      parts.contained = client_.references().export_to(ended.result.refs(), head().submitter);  // EXEC-2
       write_parts(std::move(parts));
     }
   } catch (const Error& failed) {
@@ -107,7 +103,7 @@ void RingTask::write_value(const serial::Writer& result) {
                   "no space in the node's store for a result of " + std::to_string(size) + " bytes");
     }
   } else {
-    const owner::Value value = client_.make_value(result, 0);
+    const owner::Value value = client_.store().make_value(result, 0);
     const net::BlockRef ref{value.stored().arena, value.stored().offset, value.stored().size_bytes};
     record.kind = PayloadKind::stored;
     record.size_bytes = sizeof ref;
@@ -116,7 +112,7 @@ void RingTask::write_value(const serial::Writer& result) {
 }
 
 bool RingTask::write_block(std::size_t size, const std::function<void(std::byte*)>& fill) {
-  const auto made = client_.allocate(size);
+  const auto made = client_.store().allocate(size);
   if (!made) return false;
   const store::Block& block = *made;
   fill(block.data);

@@ -6,7 +6,7 @@
 #include <manta/serial/writer.h>
 
 #include "core/client/client.h"
-#include "core/client/run_task.h"
+#include "core/client/task_runner.h"
 #include "core/owner/stream_items.h"
 
 namespace manta::worker {
@@ -70,7 +70,7 @@ void OutgoingStreams::send(Client& client, Stream& stream) {
   if (batch.small.empty() && batch.objects.empty()) return;
   owner::StreamItems next{batch.stream, batch.attempt, stream.made, {}, {}};
   next.small.reserve(std::min(batch.small.size(), kBatchBytes));
-  client.send_to_peer(stream.reader, std::exchange(batch, std::move(next)));
+  client.node().send_to_peer(stream.reader, std::exchange(batch, std::move(next)));
   stream.sent_at = Clock::now();
 }
 
@@ -111,7 +111,7 @@ bool OutgoingStream::put(const serial::Writer& item) {
   if (stream.stopped.load(std::memory_order_acquire)) return false;
   const client::TaskContext* task = client::current_task();
   if (task != nullptr && task->stopped()) throw Error(ErrorCode::cancelled, "the generator has been cancelled");
-  client_.outbox().wait_for_space();
+  client_.node().wait_for_space();
   const std::size_t size = item.encoded_size();
   if (size > kSmallItemBytes || !item.refs().empty()) {
     put_object(item);
@@ -134,16 +134,15 @@ bool OutgoingStream::put(const serial::Writer& item) {
       const MutexLock guard(stream.mutex);
       OutgoingStreams::send(client_, stream);
     }
-    client_.wait_for(may_go_on, detail::Deadline::max());  // OUT-2
+    client_.waiting().wait_for(may_go_on, detail::Deadline::max());  // OUT-2
   }
   return !stream.stopped.load(std::memory_order_acquire);
 }
 
 void OutgoingStream::put_object(const serial::Writer& item) {
-  owner::StreamItems::Object object{client_.make_value(item, client::kStoredFromBytes), {}};
+  owner::StreamItems::Object object{client_.store().make_value(item, client::kStoredFromBytes), {}};
   if (!item.refs().empty()) {
-    const MutexLock guard(client_.lock());
-    object.contained = client_.owner().borrowing().export_to(client::entries_of(item.refs()), reader_);
+    object.contained = client_.references().export_to(item.refs(), reader_);
   }
   const MutexLock guard(stream_->mutex);
   stream_->batch.objects.push_back(std::move(object));

@@ -5,7 +5,7 @@
 //
 //   OUT-1  items of one execution leave in order, and before its record says done
 //   OUT-2  a generator is not resumed while it is `buffer` items ahead of what its reader has taken; meanwhile its CPUs
-//          are released (Client::wait_for)
+//          are released (client::Waiting)
 //   OUT-3  where the reader is gone or wants no more, a waiting generator is woken, and put() says so
 //
 // Threading: OutgoingStreams any thread; an OutgoingStream the generator's thread. Ownership: the executor's.

@@ -18,7 +18,7 @@ void SuspendedCalls::keep(IncomingTask& task, client::TaskContext& context, clie
   call.input = std::move(input);
   call.context = std::move(context);
   call.context.items = nullptr;
-  client_->keep_running(call.running, *call.context.running);
+  client_->stopping().keep(call.running, *call.context.running);
   call.context.running = &call.running;
   if (call.running.stopped()) stops_ = true;
   call.context.coroutine.call->user = &call;
@@ -35,7 +35,7 @@ void SuspendedCalls::end_stopped() {
     client::current_task() = nullptr;
     Ended ended;
     ended.error = Error(ErrorCode::cancelled, "a call that waited in a coroutine has been cancelled");
-    client_->stopped_task_ended(call.context, true);
+    client_->stopping().stopped_ended(call.context, true);
     end(call, ended);
   }
 }
@@ -55,7 +55,7 @@ bool SuspendedCalls::run() {
     client::current_task() = nullptr;
     if (coroutine.done()) {
       Ended ended;
-      ended.ok = client::run_task(*client_, call.context, call.input, ended.result, ended.error, ended.user_exception);
+      client_->runner().run(call.context, call.input, ended);
       end(call, ended);
     }
     if (::__fpending(stdout) != 0) std::fflush(stdout);
@@ -64,7 +64,7 @@ bool SuspendedCalls::run() {
 }
 
 void SuspendedCalls::end(Call& call, Ended& ended) {
-  client_->ended_running(call.running);
+  client_->stopping().ended(call.running);
   settle_(*call.task, call.context, call.input, ended);
   --count_;
   calls_.erase(call.self);

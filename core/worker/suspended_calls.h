@@ -13,7 +13,6 @@
 #include <memory>
 
 #include "core/client/client.h"
-#include "core/client/run_task.h"
 #include "core/worker/coroutines.h"
 #include "core/worker/incoming_task.h"
 

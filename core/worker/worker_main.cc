@@ -65,11 +65,11 @@ void worker_main(Fd control) {
     static Executor& executor = *new Executor;
     detail::set_library_threads(1);
     static client::Client& client =
-        *client::Client::connect(net::ControlSocket(std::move(control)), &executor).release();
+        *client::Client::connect(net::ControlSocket(std::move(control)), executor).release();
     spare.reset();
     detail::set_up_worker(client.self().value);
     install_crash_handler(client.page().crashes[client.welcome().slot]);
-    executor.run(client);
+    executor.run();
   } catch (const std::exception& error) {
     const auto* system = dynamic_cast<const std::system_error*>(&error);
     const std::string why = error.what() + (system != nullptr ? limit_advice(system->code().value()) : "");

@@ -49,5 +49,5 @@ found() {
   fi
 }
 found core/client/outbox.cc 'MutexLock guard(mutex_)'        # a member of the same class
-found core/client/streams.cc 'MutexLock guard(mutex_)'       # what a pointer points to, and a function that needs it
-found core/worker/streaming.cc 'MutexLock guard(client_.lock())' # another object's mutex
+found core/client/stream_reader.cc 'OwnerLock guard(state_)'   # what a pointer points to, and an interface that needs it
+found core/worker/streaming.cc 'MutexLock guard(stream.mutex)' # another object's mutex

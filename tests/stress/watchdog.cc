@@ -53,60 +53,18 @@ void print_processes(pid_t pid, int depth) {
   for (const pid_t child : children) print_processes(child, depth + 1);
 }
 
-const char* name_of(owner::Phase phase) {
-  switch (phase) {
-    case owner::Phase::waiting:
-      return "waiting for arguments";
-    case owner::Phase::queued:
-      return "queued";
-    case owner::Phase::pushed:
-      return "in a worker's ring";
-    case owner::Phase::here:
-      return "running here";
-    case owner::Phase::borrowed:
-      return "borrowed";
-    default:
-      return nullptr;
-  }
-}
-
-void print_entries(client::Client* client) {
-  const MutexLock guard(client->lock());
-  owner::Owner& owner = client->owner();
-  std::fprintf(stderr, "owner: %zu entries, %llu unfinished, invariants: \"%s\"\n", owner.objects().table().live(),
-               static_cast<unsigned long long>(owner.tasks().unfinished()), owner.check_invariants().c_str());
-  int printed = 0;
-  owner.objects().table().for_each([&](const owner::Entry& entry) {
-    const char* phase = name_of(entry.phase);
-    if (phase == nullptr || ++printed > 40) return;
-    std::fprintf(stderr, "  %s: %s, attempt %u, shape %u", entry.id.to_string().c_str(), phase, entry.attempt,
-                 entry.shape);
-    if (entry.extra) std::fprintf(stderr, ", %u arguments missing", entry.extra->unresolved);
-    if (const owner::Lease* lease = entry.lease) {
-      std::fprintf(stderr, ", lease %llu on worker %llu: %u in flight%s%s%s",
-                   static_cast<unsigned long long>(lease->id.value),
-                   static_cast<unsigned long long>(lease->worker.value), lease->in_flight,
-                   lease->blocked ? ", blocked" : "", lease->yielding ? ", yielding" : "", lease->full ? ", full" : "");
-    }
-    std::fprintf(stderr, "\n");
-  });
-  const net::Doorbell& bell = client->slot().replies;
-  std::fprintf(stderr, "doorbell: %u rings, ready %llx, %u sleepers\n", bell.rings.load(),
-               static_cast<unsigned long long>(bell.ready.load()), bell.sleepers.load());
-}
-
-// The process hangs: perhaps a thread of it keeps the lock.
+// The process hangs: perhaps a thread of it keeps the owner's mutex.
 void print_open_tasks() {
   client::Client* client = client::Client::current();
   if (client == nullptr) return;
   auto printed = std::make_shared<std::promise<void>>();
   std::future<void> done = printed->get_future();
   std::thread([client, printed] {
-    print_entries(client);
+    std::fputs(client->describe().c_str(), stderr);
     printed->set_value();
   }).detach();
   if (done.wait_for(std::chrono::seconds(2)) == std::future_status::ready) return;
-  std::fprintf(stderr, "the client's lock is held\n");
+  std::fprintf(stderr, "the owner's mutex is held\n");
 }
 
 }  // namespace
