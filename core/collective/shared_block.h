@@ -16,7 +16,7 @@ namespace manta::collective {
 
 inline constexpr int kMaxRanks = 128;
 inline constexpr int kSlots = 4;                       // see STEP-2 in member.h
-inline constexpr std::size_t kSlotBytes = 256 * 1024;  // measured: 64 KiB to 512 KiB are alike, see core/DESIGN.md
+inline constexpr std::size_t kSlotBytes = 256 * 1024;  // measured, see README.md here
 inline constexpr int kFragments = 4;
 inline constexpr std::size_t kFragmentBytes = 32 * 1024;
 inline constexpr std::size_t kReasonBytes = 240;

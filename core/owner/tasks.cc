@@ -124,7 +124,7 @@ void Tasks::finished(Entry& entry, Outcome outcome) {
     ++entry.attempt;
     effects_.tried_again(labels_.label_of(entry), entry.attempt + 1u, "it threw");
     context_.again(entry);
-  } else if (lost_argument(entry, outcome)) {
+  } else if (outcome.value.failed() && lost_argument(entry, outcome)) {
     objects_.free_value(outcome.value);
     objects_.drop_holds(inside);
     (void)await_references(entry);
@@ -153,8 +153,8 @@ void Tasks::take_value(Entry& entry, Outcome& outcome, std::vector<Entry*> insid
 
 // The task could not read an argument, which is to be made again: it has not started.
 bool Tasks::lost_argument(const Entry& task, const Outcome& outcome) {
-  return task.kind == Kind::task && outcome.value.failed() && !outcome.user_exception &&
-         outcome.value.error().code() == ErrorCode::object_lost && task.extra &&
+  return task.kind == Kind::task && !outcome.user_exception && outcome.value.error().code() == ErrorCode::object_lost &&
+         task.extra &&
          std::any_of(task.extra->references.begin(), task.extra->references.end(),
                      [](const Entry* reference) { return reference->phase != Phase::resolved; });
 }

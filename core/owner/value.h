@@ -39,7 +39,7 @@ class Value {
   static constexpr std::size_t kInlineBytes = 32;
 
   Value() noexcept : kind_(Kind::none) {}
-  // Room for size bytes, to be filled through mutable_bytes().
+  // Space for size bytes, to be filled through mutable_bytes().
   static Value with_space(std::size_t size, bool framed) {
     Value v;
     v.size_ = static_cast<std::uint32_t>(size);
@@ -122,10 +122,14 @@ class Value {
     std::memcpy(static_cast<void*>(this), static_cast<const void*>(&other), sizeof(Value));
     other.kind_ = Kind::none;
   }
+  // Most values have no memory of their own: that is found out without a call.
   void drop() noexcept {
+    if (kind_ == Kind::heap || kind_ == Kind::error) free_memory();
+    kind_ = Kind::none;
+  }
+  [[gnu::noinline]] void free_memory() noexcept {
     if (kind_ == Kind::heap) delete[] heap_;
     if (kind_ == Kind::error) delete error_;
-    kind_ = Kind::none;
   }
 
   Kind kind_;
