@@ -30,7 +30,7 @@
 #include "core/client/driver.h"
 #include "core/client/forked.h"
 #include "core/client/retired.h"
-#include "core/client/timeline.h"
+#include "core/observe/timeline.h"
 #include "core/gpu/devices.h"
 #include "core/net/packed.h"
 #include "core/net/tls_link.h"
@@ -280,7 +280,7 @@ struct Runtime::Impl : Started {
       client::Retired::add(std::move(client));
     }
     if (node > 0) ::waitpid(node, nullptr, 0);
-    client::Timeline::finish();
+    observe::Timeline::finish();
   }
 };
 
@@ -346,7 +346,7 @@ void start(int argc, char** argv, const InitOptions& options, Started& made) {
   const CommandLine flags(argc, argv);
   if (flags.asks_for_help()) print_help_and_exit();
   node::NodeConfig config = config_of(flags, options);
-  if (config.join.empty()) client::Timeline::create_file();
+  if (config.join.empty()) observe::Timeline::create_file();
   std::vector<int> keep = node::open_descriptors();
   auto pair = net::ControlSocket::pair();
   if (!pair) throw_error(pair.error());

@@ -7,8 +7,8 @@
 
 #include "core/client/forked.h"
 #include "core/client/function_table.h"
-#include "core/client/timeline.h"
 #include "core/client/wiring.h"
+#include "core/observe/timeline.h"
 
 namespace manta::client {
 
@@ -67,8 +67,9 @@ std::unique_ptr<Client> Client::connect(net::ControlSocket node, ProcessRole& ro
 }
 
 void Client::start() {
+  state_.events.subscribe(log_lines_);
+  observe::Timeline::start(role_.name(state_.welcome), slot().untimed, state_.events);
   role_.begin(*this);
-  Timeline::start(role_.name(state_.welcome), slot().untimed);
   connection_.send(net::Hello{::getpid()});
   Forked::watch();
   current_.store(this, std::memory_order_release);
@@ -98,7 +99,7 @@ void Client::report_unread_failures() {
   const OwnerLock guard(state_);
   if (!state_.node_gone) links_.drain();
   state_.owner->failures().report_unread(state_.owner->objects().table());
-  unread_.finish();
+  state_.events.publish(observe::Finishing{});
 }
 
 std::vector<net::NodeOfCluster> Client::nodes() {

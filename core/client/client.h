@@ -41,10 +41,10 @@
 #include "core/client/stream_reader.h"
 #include "core/client/submitting.h"
 #include "core/client/task_runner.h"
-#include "core/client/unread_failures.h"
 #include "core/client/values.h"
 #include "core/client/waiting.h"
 #include "core/client/watchers.h"
+#include "core/observe/log_lines.h"
 
 namespace manta::client {
 
@@ -76,6 +76,8 @@ class Client {
   // Those that are alive.
   std::vector<net::NodeOfCluster> nodes();
   ToNode& node() { return connection_; }
+  // Subscribed to in ProcessRole::begin, if at all.
+  observe::Events& events() { return state_.events; }
   // Blocks until what was sent is sent, the node is gone, or the time is over.
   void flush(Clock::time_point deadline) { connection_.flush(deadline); }
 
@@ -105,11 +107,11 @@ class Client {
   static std::atomic<std::uint64_t> instances_;
 
   const std::uint64_t instance_ = ++instances_;
+  observe::LogLines log_lines_;
   NodeConnection connection_;  // destroyed last: all parts use the page
   NodeConnection::Opened opened_;
   ProcessState state_;
   ProcessRole& role_;
-  UnreadFailures unread_ MANTA_GUARDED_BY(owner_mutex);
   std::unique_ptr<Wiring> wiring_;
   std::unique_ptr<Edge> edge_;
   std::unique_ptr<Receiver> receiver_;

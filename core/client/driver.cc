@@ -9,7 +9,7 @@
 
 #include "core/client/client.h"
 #include "core/client/function_table.h"
-#include "core/client/timeline.h"
+#include "core/observe/timeline.h"
 #include "core/settings/read.h"
 
 namespace manta::client {
@@ -42,7 +42,8 @@ void Driver::begin(Client& client) {
   if (!client.welcome().output_captured) return;
   const bool fold = settings::choice("MANTA_FOLD_OUTPUT") != "0";
   const auto taken = [this](NodeId node, std::uint64_t bytes) { client_->node().send(net::OutputTaken{node, bytes}); };
-  printer_ = std::make_unique<OutputPrinter>(node_of(client.self()), fold, OutputPrinter::Edge{taken, &printed_name});
+  printer_ = std::make_unique<observe::OutputPrinter>(node_of(client.self()), fold,
+                                                      observe::OutputPrinter::Edge{taken, &printed_name});
 }
 
 void Driver::receive(net::NodeMessage& message, std::vector<Fd>&) {
@@ -63,7 +64,7 @@ void Driver::shut_down() {
   client_->report_unread_failures();
   client_->waiting().wait_for_ending_actors();
   if (printer_) end_output();
-  if (Timeline::current() != nullptr) await_timelines();
+  if (observe::Timeline::current() != nullptr) await_timelines();
   client_->stop(true);
 }
 
@@ -79,7 +80,7 @@ void Driver::end_output() {
 
 // TIME-1: of this node's processes, which are about to be ended.
 void Driver::await_timelines() {
-  Timeline::current()->forget_flag();
+  observe::Timeline::current()->forget_flag();
   const auto deadline = Clock::now() + kTimelineLimit;
   for (const net::ClientSlot& slot : client_->page().slots) {
     while (slot.untimed && Clock::now() < deadline) std::this_thread::sleep_for(std::chrono::microseconds(100));

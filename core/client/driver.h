@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "core/client/output_printer.h"
 #include "core/client/process_role.h"
+#include "core/observe/output_printer.h"
 
 namespace manta::client {
 
@@ -36,7 +36,7 @@ class Driver final : public ProcessRole {
   void await_timelines();
 
   Client* client_ = nullptr;
-  std::unique_ptr<OutputPrinter> printer_;  // if workers' output comes here
+  std::unique_ptr<observe::OutputPrinter> printer_;  // if workers' output comes here
 };
 
 }  // namespace manta::client

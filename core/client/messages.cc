@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/base/end_of_process.h"
 #include "core/base/overloaded.h"
-#include "core/client/timeline.h"
 #include "core/client/wiring.h"
 
 namespace manta::client {
@@ -25,8 +23,7 @@ void Client::Receiver::receive(net::NodeMessage message, std::vector<Fd>& descri
                    if (m.shape >= owner::kFirstActor) c.background_.wake();
                  },
                  [&](const net::LeaseEnded& m) {
-                   if (Timeline* timeline = Timeline::current())
-                     timeline->happened(about_end("a worker ", first_line(m.status)));
+                   c.state_.events.publish(observe::WorkerEnded{m.status});
                    const OwnerLock guard(c.state_);
                    c.links_.drain();
                    c.links_.lease_ended(m.lease, m.status);

@@ -1,8 +1,6 @@
-// What a process' owner has done outside: messages to the node and other processes, lines on the log, memory.
+// What a process' owner has done outside: messages to the node and other processes, memory, events.
 #include <utility>
 
-#include "core/base/end_of_process.h"
-#include "core/base/log.h"
 #include "core/client/wiring.h"
 #include "core/net/wire_resources.h"
 
@@ -106,27 +104,17 @@ void Client::Edge::resolved(owner::Entry& entry) {
 
 void Client::Edge::unread_failure(const std::string& what, const Error& error) {
   assert_owner_locked();
-  if (!c.state_.end) c.unread_.add(what, error, Clock::now());
+  if (!c.state_.end) c.state_.events.publish(observe::FailedUnread{what, error});
 }
 
 void Client::Edge::tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) {
-  log::info(what, " is tried again (attempt ", attempt, "): ", why);
+  c.state_.events.publish(observe::TriedAgain{what, attempt, why});
 }
 
-// The stack of a crash comes with the error; here is one line.
 void Client::Edge::restarts(const owner::Restart& restart) {
-  const bool limited = restart.max_restarts >= 0;
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(restart.delay).count();
-  std::string text = restart.actor + ": its process " + std::string(first_line(restart.why));
-  if (restart.in_constructor) text += " while its constructor ran";
-  text += "; restart " + std::to_string(restart.number);
-  if (limited) text += " of " + std::to_string(restart.max_restarts);
-  text += " begins ";
-  text += milliseconds == 0 ? "now" : "in " + std::to_string(milliseconds) + " ms";
-  if (!limited && restart.in_constructor && milliseconds > 0) {
-    text += "; it is started again without end, as ActorOptions::max_restarts is -1";
-  }
-  milliseconds == 0 || restart.asked_for ? log::info(text) : log::warn(text);
+  const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(restart.delay);
+  c.state_.events.publish(observe::ActorRestarts{restart.actor, restart.why, restart.in_constructor, restart.asked_for,
+                                                 restart.number, restart.max_restarts, delay});
 }
 
 }  // namespace manta::client

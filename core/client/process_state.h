@@ -18,6 +18,7 @@
 #include "core/base/mutex.h"
 #include "core/net/messages.h"
 #include "core/net/node_page.h"
+#include "core/observe/events.h"
 #include "core/owner/owner.h"
 
 namespace manta::client {
@@ -46,6 +47,7 @@ struct ProcessState {
   bool node_gone MANTA_GUARDED_BY(owner_mutex) = false;
   std::optional<Error> end MANTA_GUARDED_BY(owner_mutex);  // why nothing can be submitted any more
 
+  observe::Events events;
   std::atomic<std::uint32_t> waiters{0};  // threads that wait for results, polling or asleep
 };
 

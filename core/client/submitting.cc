@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/client/task_codec.h"
-#include "core/client/timeline.h"
 #include "core/net/task_ring.h"
 #include "core/sched/resources.h"
 
@@ -15,17 +14,18 @@ namespace {
 
 constexpr std::size_t kArgumentsInHeapUpTo = net::Record::kPayloadBytes;
 
+// Without a look for the first that does: for each task it costs less.
 bool names_nothing(const TaskOptions& options) {
-  return std::all_of(options.resources.begin(), options.resources.end(),
-                     [](const CustomResource& each) { return each.name.empty() && each.amount == 0; }) &&
-         std::all_of(options.env.begin(), options.env.end(),
-                     [](const EnvVariable& each) { return each.name.empty() && each.value.empty(); });
+  bool any = false;
+  for (const CustomResource& each : options.resources) any |= (each.name.size() != 0) | (each.amount != 0);
+  for (const EnvVariable& each : options.env) any |= (each.name.size() | each.value.size()) != 0;
+  return !any;
 }
 
 bool same_shape(const TaskOptions& a, const TaskOptions& b) {
   return a.priority == b.priority && a.placement == b.placement && a.node == b.node && a.node_soft == b.node_soft &&
          a.bundle == b.bundle && a.num_cpus == b.num_cpus && a.num_gpus == b.num_gpus &&
-         a.memory_bytes == b.memory_bytes && names_nothing(a) && names_nothing(b);
+         a.memory_bytes == b.memory_bytes;
 }
 
 TaskId random_id() {
@@ -65,13 +65,16 @@ TaskContext& Submitting::task() {
 }
 
 owner::ShapeIndex Submitting::shape_of(const TaskOptions& options) {
-  if (have_last_shape_ && same_shape(options, last_options_)) return last_shape_;
+  const bool plain = names_nothing(options);
+  if (plain && have_last_shape_ && same_shape(options, last_options_)) return last_shape_;
   auto request = sched::request_of(options);
   if (!request) throw_error(request.error());
-  last_shape_ = state_.owner->leases().shape_of(*request, sched::where_of(options));
+  const owner::ShapeIndex shape = state_.owner->leases().shape_of(*request, sched::where_of(options));
+  if (!plain) return shape;
+  last_shape_ = shape;
   last_options_ = options;
   have_last_shape_ = true;
-  return last_shape_;
+  return shape;
 }
 
 owner::NewTask Submitting::new_task(detail::FunctionId function, const serial::Writer& values, std::uint32_t ref_mask,
@@ -89,8 +92,7 @@ owner::NewTask Submitting::new_task(detail::FunctionId function, const serial::W
 }
 
 owner::Entry* Submitting::submit(const detail::TaskCall& call) {
-  Timeline* const timeline = Timeline::current();
-  const auto start = timeline != nullptr ? Timeline::Clock::now() : Timeline::Clock::time_point();
+  const auto start = state_.events.now_if_timed();
   owner::NewTask made = new_task(call.function, call.values, call.ref_mask, call.references);
   if (call.options.max_retries < -1) [[unlikely]]
     sched::refuse_count(call.options.max_retries, "TaskOptions::max_retries");
@@ -108,14 +110,13 @@ owner::Entry* Submitting::submit(const detail::TaskCall& call) {
     made.shape = shape_of(call.options);
     entry = state_.owner->tasks().submit(std::move(made));
   }
-  if (timeline != nullptr) timeline->submitted(entry->id, start);
+  state_.events.publish_task(observe::TaskSubmitted{entry->id, start});
   context_.wake_background();
   return entry;
 }
 
 owner::Entry* Submitting::call(const detail::MethodCall& call) {
-  Timeline* const timeline = Timeline::current();
-  const auto start = timeline != nullptr ? Timeline::Clock::now() : Timeline::Clock::time_point();
+  const auto start = state_.events.now_if_timed();
   owner::NewTask made = new_task(call.method, call.values, call.ref_mask, call.references);
   if (call.streams) made.stream_buffer = call.options.stream_buffer;
   made.limit = owner::limit_of("CallOptions::timeout", call.options.timeout);
@@ -127,7 +128,7 @@ owner::Entry* Submitting::call(const detail::MethodCall& call) {
     made.id = caller.next_child();
     entry = state_.owner->actors().call(static_cast<owner::Entry&>(*call.actor), std::move(made));
   }
-  if (timeline != nullptr) timeline->submitted(entry->id, start);
+  state_.events.publish_task(observe::TaskSubmitted{entry->id, start});
   context_.wake_background();
   return entry;
 }

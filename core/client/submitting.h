@@ -51,8 +51,8 @@ class Submitting {
 
   ProcessState& state_;
   SubmitContext& context_;
-  TaskContext root_ MANTA_GUARDED_BY(owner_mutex);  // of threads that run no task
-  TaskOptions last_options_ MANTA_GUARDED_BY(owner_mutex);
+  TaskContext root_ MANTA_GUARDED_BY(owner_mutex);          // of threads that run no task
+  TaskOptions last_options_ MANTA_GUARDED_BY(owner_mutex);  // of the last task that named nothing
   owner::ShapeIndex last_shape_ MANTA_GUARDED_BY(owner_mutex) = 0;
   bool have_last_shape_ MANTA_GUARDED_BY(owner_mutex) = false;
 };

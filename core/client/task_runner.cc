@@ -11,7 +11,6 @@
 #include "core/base/log.h"
 #include "core/client/forked.h"
 #include "core/client/function_table.h"
-#include "core/client/timeline.h"
 
 namespace manta::client {
 
@@ -104,17 +103,17 @@ void TaskRunner::run(TaskContext& context, const TaskInput& input, Ended& ended)
     ended.error = detail::unknown_function(input.function);
     return;
   }
-  const auto label = [&] { return label_of(*function, input); };
+  using Outcome = observe::TaskEnds::Outcome;
   const bool constructs = context.actor != nullptr && context.actor->object == nullptr;
-  const detail::FunctionId printed_before{output_.function()};
-  if (context.actor == nullptr || constructs) output_.runs(input.function, input.label);
-  if (constructs) {
-    output_.stay(true);
-    hosted_ = {context.id, input.attempt > 0};
-  }
-  Timeline* const timeline = Timeline::current();
-  const auto began = timeline != nullptr ? Timeline::Clock::now() : Timeline::Time();
+  const observe::TaskFunction named{*function, input.function, input.label};
+  const observe::TaskKind kind = context.actor == nullptr ? observe::TaskKind::task
+                                 : constructs             ? observe::TaskKind::constructor
+                                                          : observe::TaskKind::method;
+  const bool inside = current_task() != nullptr;
   const bool resumed = context.coroutine.call != nullptr;
+  if (constructs) hosted_ = {context.id, input.attempt > 0};
+  state_.events.publish_task(observe::TaskBegins{named, kind, inside});
+  const auto began = state_.events.now_if_timed();
   context.function = input.function.value;
   context.attempt = input.attempt;
   invoke(*function, context, input, ended);
@@ -127,20 +126,14 @@ void TaskRunner::run(TaskContext& context, const TaskInput& input, Ended& ended)
   if (context.running != nullptr && context.running->has_source() && !suspended)
     effects_.drop_stop_source(*context.running);
   if (context.stopped() && !suspended) effects_.stopped_ended(context, !ended.ok);
-  if (constructs && context.actor->object == nullptr) {  // it threw
-    output_.stay(false);
-    hosted_ = {};
-  }
-  if (context.outer != nullptr) output_.runs(printed_before);
-  if (timeline != nullptr) {
-    const std::string_view outcome = ended.ok ? "done" : context.stopped() ? "cancelled" : "threw";
-    if (suspended)
-      timeline->suspended(label(), context.id, began);
-    else if (resumed)
-      timeline->resumed_to_its_end(label(), context.id, outcome);
-    else
-      timeline->ran(label(), context.id, input.attempt, began, outcome);
-  }
+  const bool constructed = constructs && context.actor->object != nullptr;
+  if (constructs && !constructed) hosted_ = {};  // it threw
+  const Outcome outcome = suspended           ? Outcome::suspended
+                          : ended.ok          ? Outcome::done
+                          : context.stopped() ? Outcome::cancelled
+                                              : Outcome::threw;
+  state_.events.publish_task(
+      observe::TaskEnds{named, kind, inside, context.id, input.attempt, began, outcome, resumed, constructed});
   if (!ended.ok) ended.result.clear();
 }
 

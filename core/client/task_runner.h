@@ -14,7 +14,6 @@
 #include <manta/function.h>
 #include <manta/serial/writer.h>
 
-#include "core/client/output_source.h"
 #include "core/client/process_state.h"
 #include "core/client/task_codec.h"
 #include "core/client/task_context.h"
@@ -59,8 +58,6 @@ class TaskRunner {
  public:
   TaskRunner(const ProcessState& state, TaskRunEffects& effects) : state_(state), effects_(effects) {}
 
-  // What tasks print is the node's to show, with their names.
-  void mark_output() { output_.start(state_.slot); }
   // Whatever the function throws is caught here, once. A coroutine may be left in context.coroutine.call, ok and
   // without a result; called again once that is done, the result is written.
   void run(TaskContext& context, const TaskInput& input, Ended& ended);
@@ -73,7 +70,6 @@ class TaskRunner {
 
   const ProcessState& state_;
   TaskRunEffects& effects_;
-  OutputSource output_;
   HostedActor hosted_;
 };
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/client/task_context.h"
-#include "core/client/timeline.h"
 #include "core/net/spin.h"
 
 namespace manta::client {
@@ -16,8 +15,6 @@ constexpr std::chrono::milliseconds kExplained{10};  // a deadline after a short
 thread_local bool last_wait_was_long = false;
 constexpr std::chrono::seconds kEndingGrace{2};  // for actors' destructors, when the program ends
 thread_local net::Spin spin{true};               // the submitter of a pair moves: a worker may have been put on its CPU
-
-constexpr std::chrono::microseconds kShownInTimeline{20};  // shorter waits are not in it
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -88,9 +85,7 @@ bool Waiting::wait_until(Predicate done, detail::Deadline deadline) {
   // sleep and have armed the links before this thread disarmed them.
   if (state_.waiters.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
   if (told) blocked_->wait_ends(wait);
-  if (Timeline* timeline = Timeline::current(); timeline != nullptr && Clock::now() - start >= kShownInTimeline) {
-    timeline->did("wait", start);
-  }
+  state_.events.publish_task(observe::Waited{start});
   if (result && !done()) throw Error(ErrorCode::cancelled, "the task that waits here has been cancelled");
   return result;
 }

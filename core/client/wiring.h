@@ -63,7 +63,7 @@ struct Client::Wiring final : LinkContext,
   void remove(Completions& completions) override { c.watchers_.remove(completions); }
   void wake_background() override { c.background_.wake(); }
   bool look(Time now) override MANTA_REQUIRES(owner_mutex) {
-    c.unread_.tick(now);
+    c.state_.events.publish(observe::Tick{now});
     return c.stalls_.look(now);
   }
   Time expire(Time now) override { return c.values_.expire_shared(now); }

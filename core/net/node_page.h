@@ -29,7 +29,7 @@ struct ClientSlot {
   alignas(64) StoreCounters store;  // of its own arena
   // Of a worker: the function whose output it is that it writes from now on (net/output_mark.h).
   std::atomic<std::uint64_t> function{0};
-  std::atomic<bool> untimed{false};  // it has events of the timeline (client/timeline.h) that are not in the file yet
+  std::atomic<bool> untimed{false};  // it has events of the timeline (observe/timeline.h) that are not in the file yet
   std::atomic<bool> printed{false};  // the node has read output of it; the worker takes note and resets it
 };
 

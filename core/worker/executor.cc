@@ -12,7 +12,6 @@
 #include <manta/detail/thrown.h>
 
 #include "core/base/log.h"
-#include "core/client/timeline.h"
 #include "core/net/spin.h"
 #include "core/worker/message_task.h"
 #include "core/worker/ring_task.h"
@@ -41,7 +40,7 @@ void Executor::begin(Client& client) {
   rings_.attach(client);
   suspended_.attach(client);
   client.waiting().release_cpus_by(*this);
-  if (client.welcome().output_captured) client.runner().mark_output();
+  if (client.welcome().output_captured) client.events().subscribe_to_tasks(output_.emplace(client.slot()), false);
 }
 
 void Executor::receive(net::NodeMessage& message, std::vector<Fd>& descriptors) {
@@ -155,7 +154,7 @@ void Executor::loop() {
   for (;;) {
     if (have_events_.load(std::memory_order_acquire)) apply_events();
     if (run_ready()) continue;
-    if (client::Timeline* timeline = client::Timeline::current()) timeline->flush();
+    client_->events().publish_task(observe::Idle{});
     const auto start = Client::Clock::now();
     spin.begin(start, spin_for);
     bool found = false;
@@ -322,7 +321,7 @@ MANTA_CATCHES_FORCED_UNWIND void Executor::end_with_actor(bool destroy) {
 
 void Executor::leave(int status) {
   std::fflush(stdout);
-  if (client::Timeline* timeline = client::Timeline::current()) timeline->flush();  // TIME-1
+  client_->events().publish_task(observe::Idle{});
   client_->flush(Client::Clock::now() + std::chrono::seconds(10));
   ::_exit(status);
 }

@@ -15,12 +15,15 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/base/fd.h"
 #include "core/base/mutex.h"
 #include "core/client/client.h"
 #include "core/client/process_role.h"
+#include "core/observe/output_source.h"
 #include "core/worker/actor_host.h"
 #include "core/worker/arguments.h"
 #include "core/worker/incoming_rings.h"
@@ -95,6 +98,7 @@ class Executor final : public client::ProcessRole, client::StopEffects, client::
   Lending lending_;
   OutgoingStreams streams_;
   ActorHost actor_;
+  std::optional<observe::OutputSource> output_;  // where the node reads what tasks print
   SuspendedCalls suspended_;
   Mutex events_mutex_;
   std::vector<Event> events_ MANTA_GUARDED_BY(events_mutex_);

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$1"
 shopt -s globstar nullglob
 
-rooms=" base settings files serial sched owner head net store gpu node client worker collective api torch report http testing "
+rooms=" base settings files serial sched owner head net store gpu observe node client worker collective api torch report http testing "
 breaches=0
 breach() { echo "$1"; breaches=$((breaches + 1)); }
 

@@ -22,7 +22,7 @@
 
 #include <manta/ids.h>
 
-namespace manta::client {
+namespace manta::observe {
 
 class OutputFolder {
  public:
@@ -65,4 +65,4 @@ class OutputFolder {
   std::unordered_map<std::string_view, std::list<Text>::iterator> by_key_;
 };
 
-}  // namespace manta::client
+}  // namespace manta::observe

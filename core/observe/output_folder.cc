@@ -1,8 +1,8 @@
-#include "core/client/output_folder.h"
+#include "core/observe/output_folder.h"
 
 #include <utility>
 
-namespace manta::client {
+namespace manta::observe {
 
 void OutputFolder::add(Line line, Time now, std::vector<Line>& shown) {
   if (line.update) return shown.push_back(std::move(line));  // FOLD-4
@@ -57,4 +57,4 @@ void OutputFolder::end_first(Time now, bool again, std::vector<Line>& shown) {
   }
 }
 
-}  // namespace manta::client
+}  // namespace manta::observe

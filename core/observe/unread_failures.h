@@ -11,7 +11,7 @@
 
 #include <manta/error.h>
 
-namespace manta::client {
+namespace manta::observe {
 
 class UnreadFailures {
  public:
@@ -36,4 +36,4 @@ class UnreadFailures {
   std::uint64_t counted_ = 0;  // of all kinds, since their last lines
 };
 
-}  // namespace manta::client
+}  // namespace manta::observe

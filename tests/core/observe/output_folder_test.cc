@@ -1,10 +1,10 @@
 // OutputFolder: lines and time in, lines out.
-#include "core/client/output_folder.h"
+#include "core/observe/output_folder.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace manta::client {
+namespace manta::observe {
 namespace {
 
 using std::chrono::milliseconds;
@@ -110,4 +110,4 @@ TEST(NoFolding, ShowsEverything) {
 }
 
 }  // namespace
-}  // namespace manta::client
+}  // namespace manta::observe

@@ -21,10 +21,10 @@
 #include <manta/ids.h>
 
 #include "core/base/mutex.h"
-#include "core/client/output_folder.h"
 #include "core/net/messages.h"
+#include "core/observe/output_folder.h"
 
-namespace manta::client {
+namespace manta::observe {
 
 class OutputPrinter {
  public:
@@ -70,4 +70,4 @@ class OutputPrinter {
   std::thread thread_;
 };
 
-}  // namespace manta::client
+}  // namespace manta::observe

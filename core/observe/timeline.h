@@ -9,7 +9,8 @@
 //           which both viewers allow
 //   TIME-3  what cannot be written (a full disk) is said once and switches the timeline off; the run goes on
 //
-// Threading: any thread, after start(). Ownership: one per process, never destroyed. Off: current() is null.
+// Threading: any thread, after start(). Ownership: one for each client of a process, never destroyed. Off: current() is
+// null.
 #pragma once
 
 #include <atomic>
@@ -22,13 +23,12 @@
 #include <manta/ids.h>
 
 #include "core/base/mutex.h"
+#include "core/observe/events.h"
 
-namespace manta::client {
+namespace manta::observe {
 
-class Timeline {
+class Timeline final : public TaskSubscriber, public Subscriber {
  public:
-  using Clock = std::chrono::steady_clock;
-  using Time = Clock::time_point;
   static constexpr std::chrono::milliseconds kFlushAfter{20};
   static constexpr std::size_t kFlushBytes = 32 * 1024;
 
@@ -36,27 +36,33 @@ class Timeline {
   // Of a driver, first: makes the file anew. Throws Error(invalid_argument) where that cannot be.
   static void create_file();
   // This process takes part from now on, if MANTA_TIMELINE is set. unwritten: true while something is in memory only.
-  static void start(std::string_view process, std::atomic<bool>& unwritten);
+  static void start(std::string_view process, std::atomic<bool>& unwritten, Events& events);
   // Of a driver, last: the file is complete.
   static void finish();
   // The flag that start() was given goes away. All is written.
   void forget_flag();
 
-  // A task, a call or a constructor ran in this thread until now.
-  void ran(std::string_view function, const TaskId& task, unsigned attempt, Time begin, std::string_view outcome);
-  // One whose coroutine waited in between: under way from, and until.
-  void suspended(std::string_view function, const TaskId& task, Time begin);
-  void resumed_to_its_end(std::string_view function, const TaskId& task, std::string_view outcome);
-  // This thread submitted it then: an arrow leads to where it runs.
-  void submitted(const TaskId& task, Time at);
-  // Something else that this thread did until now.
-  void did(std::string_view what, Time begin);
-  // Now, in the whole process.
-  void happened(std::string_view what);
-  void flush();
+  void on(const TaskSubmitted& event) override;
+  void on(const TaskBegins&) override {}
+  void on(const TaskEnds& event) override;
+  void on(const Waited& event) override;
+  void on(const Idle& event) override;
+  void observe(const RareEvent& event) override;
 
  private:
+  static constexpr std::chrono::microseconds kShown{20};  // shorter waits are not in it
+
   Timeline(std::string path, std::atomic<bool>& unwritten) : path_(std::move(path)), unwritten_(&unwritten) {}
+  // A task, a call or a constructor ran in this thread until now.
+  void ran(std::string_view function, const TaskId& task, unsigned attempt, Clock::time_point begin,
+           std::string_view outcome);
+  // One whose coroutine waited in between: under way from, and until.
+  void suspended(std::string_view function, const TaskId& task, Clock::time_point begin);
+  void resumed_to_its_end(std::string_view function, const TaskId& task, std::string_view outcome);
+  // Something else that this thread did until now.
+  void did(std::string_view what, Clock::time_point begin);
+  // Now, in the whole process.
+  void happened(std::string_view what);
   void add(std::string event);
   void write() MANTA_REQUIRES(mutex_);
 
@@ -69,10 +75,10 @@ class Timeline {
   Mutex mutex_;
   std::atomic<bool>* unwritten_ MANTA_GUARDED_BY(mutex_);
   std::string lines_ MANTA_GUARDED_BY(mutex_);
-  Time flushed_at_ MANTA_GUARDED_BY(mutex_);
+  Clock::time_point flushed_at_ MANTA_GUARDED_BY(mutex_);
 };
 
 // The text of a name inside a JSON string.
 std::string json_escaped(std::string_view text);
 
-}  // namespace manta::client
+}  // namespace manta::observe

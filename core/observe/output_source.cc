@@ -1,4 +1,4 @@
-#include "core/client/output_source.h"
+#include "core/observe/output_source.h"
 
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 
 #include "core/net/output_mark.h"
 
-namespace manta::client {
+namespace manta::observe {
 
 namespace {
 
@@ -32,9 +32,22 @@ ino_t pipe_at(int fd) {
 
 }  // namespace
 
-void OutputSource::start(net::ClientSlot& slot) {
-  slot_ = own_slot_ = &slot;
-  pipes_ = {pipe_at(1), pipe_at(2)};
+OutputSource::OutputSource(net::ClientSlot& slot) : slot_(&slot), own_slot_(&slot), pipes_{pipe_at(1), pipe_at(2)} {}
+
+// In an actor's process, from its constructor on, several threads may run tasks; none changes anything (stay).
+void OutputSource::on(const TaskBegins& task) {
+  if (slot_ == nullptr) return;
+  if (task.inside) below_.push_back(function_);
+  if (task.kind == TaskKind::method) return;
+  runs(task.function.id, task.function.given);
+  if (task.kind == TaskKind::constructor) stay(true);
+}
+
+void OutputSource::on(const TaskEnds& task) {
+  if (task.kind == TaskKind::constructor && !task.constructed) stay(false);
+  if (slot_ == nullptr || !task.inside) return;
+  runs(detail::FunctionId{below_.back()});
+  below_.pop_back();
 }
 
 // MARK-1, as often as that header says.
@@ -79,4 +92,4 @@ void OutputSource::mark(std::uint64_t next) {
   }
 }
 
-}  // namespace manta::client
+}  // namespace manta::observe

@@ -1,10 +1,10 @@
-#include "core/client/unread_failures.h"
+#include "core/observe/unread_failures.h"
 
 #include <utility>
 
 #include "core/base/log.h"
 
-namespace manta::client {
+namespace manta::observe {
 
 namespace {
 
@@ -58,4 +58,4 @@ void UnreadFailures::write(const std::string& what, Kind& kind) {
             " more times, and nothing has read the results; the last: ", kind.last);
 }
 
-}  // namespace manta::client
+}  // namespace manta::observe

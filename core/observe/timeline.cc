@@ -1,4 +1,4 @@
-#include "core/client/timeline.h"
+#include "core/observe/timeline.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -12,10 +12,11 @@
 
 #include <manta/error.h>
 
+#include "core/base/end_of_process.h"
 #include "core/base/log.h"
 #include "core/settings/read.h"
 
-namespace manta::client {
+namespace manta::observe {
 
 namespace {
 
@@ -28,12 +29,12 @@ std::string microseconds(std::int64_t nanoseconds) {
   return text;
 }
 
-std::int64_t nanoseconds(Timeline::Time time) {
+std::int64_t nanoseconds(Clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
 }
 
 // What all events have. The phase is one of the format's letters.
-std::string event(char phase, std::string_view name, Timeline::Time at) {
+std::string event(char phase, std::string_view name, Clock::time_point at) {
   return std::string("{\"ph\":\"") + phase + "\",\"name\":\"" + json_escaped(name) +
          "\",\"pid\":" + std::to_string(::getpid()) + ",\"tid\":" + std::to_string(::gettid()) +
          ",\"ts\":" + microseconds(nanoseconds(at));
@@ -77,7 +78,7 @@ void Timeline::create_file() {
                                                "; name a file in a folder that exists");
 }
 
-void Timeline::start(std::string_view process, std::atomic<bool>& unwritten) {
+void Timeline::start(std::string_view process, std::atomic<bool>& unwritten, Events& events) {
   const std::string path = settings::text("MANTA_TIMELINE");
   if (path.empty()) return;
   auto* timeline = new Timeline(path, unwritten);
@@ -93,7 +94,10 @@ void Timeline::start(std::string_view process, std::atomic<bool>& unwritten) {
   ::flock(timeline->file_, LOCK_UN);
   timeline->before_ = std::exchange(last_, timeline);
   current_.store(timeline, std::memory_order_release);
-  timeline->add(event('M', "process_name", Time()) + ",\"args\":{\"name\":\"" + json_escaped(process) + "\"}}");
+  events.subscribe_to_tasks(*timeline, true);
+  events.subscribe(*timeline);
+  timeline->add(event('M', "process_name", Clock::time_point()) + ",\"args\":{\"name\":\"" + json_escaped(process) +
+                "\"}}");
 }
 
 void Timeline::finish() {
@@ -108,7 +112,39 @@ void Timeline::finish() {
   timeline->file_ = -1;  // the object stays: another thread may be about to add
 }
 
-void Timeline::ran(std::string_view function, const TaskId& task, unsigned attempt, Time begin,
+void Timeline::observe(const RareEvent& event) {
+  const auto* ended = std::get_if<WorkerEnded>(&event);
+  if (ended != nullptr && current() == this) happened(about_end("a worker ", first_line(ended->status)));
+}
+
+// An arrow leads to where it runs.
+void Timeline::on(const TaskSubmitted& e) {
+  if (current() != this) return;  // it has ended
+  add(event('s', "submitted", e.at) + ",\"cat\":\"task\"" + member("id", e.task.to_string()) + "}");
+}
+
+void Timeline::on(const Waited& e) {
+  if (current() == this && Clock::now() - e.since >= kShown) did("wait", e.since);
+}
+
+void Timeline::on(const Idle&) {
+  const MutexLock guard(mutex_);
+  if (!lines_.empty()) write();
+}
+
+void Timeline::on(const TaskEnds& task) {
+  if (current() != this) return;
+  using Outcome = TaskEnds::Outcome;
+  const std::string_view label = task.function.label();
+  if (task.outcome == Outcome::suspended) return suspended(label, task.task, task.began);
+  const std::string_view outcome = task.outcome == Outcome::done    ? "done"
+                                   : task.outcome == Outcome::threw ? "threw"
+                                                                    : "cancelled";
+  if (task.resumed) return resumed_to_its_end(label, task.task, outcome);
+  ran(label, task.task, task.attempt, task.began, outcome);
+}
+
+void Timeline::ran(std::string_view function, const TaskId& task, unsigned attempt, Clock::time_point begin,
                    std::string_view outcome) {
   const std::string id = task.to_string();
   std::string arrow = event('f', "submitted", begin) + ",\"cat\":\"task\",\"bp\":\"e\"" + member("id", id) + "},\n";
@@ -118,7 +154,7 @@ void Timeline::ran(std::string_view function, const TaskId& task, unsigned attem
       member("outcome", outcome) + "}}");
 }
 
-void Timeline::suspended(std::string_view function, const TaskId& task, Time begin) {
+void Timeline::suspended(std::string_view function, const TaskId& task, Clock::time_point begin) {
   const std::string id = task.to_string();
   std::string arrow = event('f', "submitted", begin) + ",\"cat\":\"task\",\"bp\":\"e\"" + member("id", id) + "},\n";
   add(std::move(arrow) + event('b', function, begin) + ",\"cat\":\"coroutine\"" + member("id", id) + "}");
@@ -130,22 +166,13 @@ void Timeline::resumed_to_its_end(std::string_view function, const TaskId& task,
       json_escaped(outcome) + "\"}}");
 }
 
-void Timeline::submitted(const TaskId& task, Time at) {
-  add(event('s', "submitted", at) + ",\"cat\":\"task\"" + member("id", task.to_string()) + "}");
-}
-
-void Timeline::did(std::string_view what, Time begin) {
+void Timeline::did(std::string_view what, Clock::time_point begin) {
   add(event('X', what, begin) + ",\"dur\":" + microseconds(nanoseconds(Clock::now()) - nanoseconds(begin)) +
       ",\"cat\":\"manta\"}");
 }
 
 void Timeline::happened(std::string_view what) {
   add(event('i', what, Clock::now()) + ",\"cat\":\"manta\",\"s\":\"p\"}");
-}
-
-void Timeline::flush() {
-  const MutexLock guard(mutex_);
-  if (!lines_.empty()) write();
 }
 
 void Timeline::forget_flag() {
@@ -178,4 +205,4 @@ void Timeline::write() {
   *unwritten_ = false;
 }
 
-}  // namespace manta::client
+}  // namespace manta::observe

@@ -1,4 +1,4 @@
-#include "core/client/output_printer.h"
+#include "core/observe/output_printer.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 #include "core/settings/read.h"
 
-namespace manta::client {
+namespace manta::observe {
 
 namespace {
 
@@ -124,4 +124,4 @@ void OutputPrinter::write(const std::vector<OutputFolder::Line>& lines) {
   }
 }
 
-}  // namespace manta::client
+}  // namespace manta::observe
