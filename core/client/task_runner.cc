@@ -105,7 +105,7 @@ void TaskRunner::run(TaskContext& context, const TaskInput& input, Ended& ended)
   }
   using Outcome = observe::TaskEnds::Outcome;
   const bool constructs = context.actor != nullptr && context.actor->object == nullptr;
-  const observe::TaskFunction named{*function, input.function, input.label};
+  const observe::TaskFunction named{input.function, function->name, input.label};
   const observe::TaskKind kind = context.actor == nullptr ? observe::TaskKind::task
                                  : constructs             ? observe::TaskKind::constructor
                                                           : observe::TaskKind::method;

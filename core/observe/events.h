@@ -12,8 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include <manta/detail/runtime_api.h>
 #include <manta/error.h>
-#include <manta/function.h>
 #include <manta/ids.h>
 
 namespace manta::observe {
@@ -28,10 +28,10 @@ struct TaskSubmitted {
 
 // A function of a task, a call or a constructor, and its label by the task's options; empty: the function's own.
 struct TaskFunction {
-  const detail::FunctionEntry& entry;
   detail::FunctionId id;
+  std::string_view (*name)();
   const std::string& given;
-  std::string_view label() const { return given.empty() ? entry.name() : std::string_view(given); }
+  std::string_view label() const { return given.empty() ? name() : std::string_view(given); }
 };
 enum class TaskKind : std::uint8_t { task, constructor, method };
 
