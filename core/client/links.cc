@@ -92,7 +92,8 @@ void Links::granted(const net::Granted& granted, std::vector<Fd>& descriptors) {
     if (!actor) link.task_cpus = cpus();
     return give(granted, link);
   }
-  if (granted.new_ring) (void)open_ring(granted.worker, granted.worker_slot, descriptors);
+  if (granted.new_ring && !rings_.contains(granted.worker))
+    (void)open_ring(granted.worker, granted.worker_slot, descriptors);
   const auto it = rings_.find(granted.worker);
   if (it == rings_.end()) {
     state_.owner->infeasible(granted.shape,

@@ -91,24 +91,36 @@ owner::NewTask Submitting::new_task(detail::FunctionId function, const serial::W
   return task;
 }
 
+// What a task has been given that is refused after all.
+void Submitting::give_back(owner::NewTask& task) {
+  {
+    const OwnerLock guard(state_);
+    state_.owner->objects().free_value(task.arguments);
+  }
+  for (owner::Entry* entry : task.contained) detail::release(entry);
+}
+
 owner::Entry* Submitting::submit(const detail::TaskCall& call) {
   const auto start = state_.events.now_if_timed();
-  owner::NewTask made = new_task(call.function, call.values, call.ref_mask, call.references);
   if (call.options.max_retries < -1) [[unlikely]]
     sched::refuse_count(call.options.max_retries, "TaskOptions::max_retries");
+  const auto limit = owner::limit_of("TaskOptions::timeout", call.options.timeout);
+  owner::NewTask made = new_task(call.function, call.values, call.ref_mask, call.references);
   made.max_retries = static_cast<std::int16_t>(std::min(call.options.max_retries, 32'000));
   made.retry_exceptions = call.options.retry_exceptions;
   if (!call.options.name.empty()) made.name = call.options.name;
   if (call.streams) made.stream_buffer = call.options.stream_buffer;
-  made.limit = owner::limit_of("TaskOptions::timeout", call.options.timeout);
+  made.limit = limit;
   owner::Entry* entry = nullptr;
-  {
+  try {
     const OwnerLock guard(state_);
     if (state_.end) throw_error(*state_.end);
-    TaskContext& submitter = task();
-    made.id = submitter.next_child();
     made.shape = shape_of(call.options);
+    made.id = task().next_child();
     entry = state_.owner->tasks().submit(std::move(made));
+  } catch (...) {
+    give_back(made);
+    throw;
   }
   state_.events.publish_task(observe::TaskSubmitted{entry->id, start});
   context_.wake_background();
@@ -117,16 +129,19 @@ owner::Entry* Submitting::submit(const detail::TaskCall& call) {
 
 owner::Entry* Submitting::call(const detail::MethodCall& call) {
   const auto start = state_.events.now_if_timed();
+  const auto limit = owner::limit_of("CallOptions::timeout", call.options.timeout);
   owner::NewTask made = new_task(call.method, call.values, call.ref_mask, call.references);
   if (call.streams) made.stream_buffer = call.options.stream_buffer;
-  made.limit = owner::limit_of("CallOptions::timeout", call.options.timeout);
+  made.limit = limit;
   owner::Entry* entry = nullptr;
-  {
+  try {
     const OwnerLock guard(state_);
     if (state_.end) throw_error(*state_.end);
-    TaskContext& caller = task();
-    made.id = caller.next_child();
+    made.id = task().next_child();
     entry = state_.owner->actors().call(static_cast<owner::Entry&>(*call.actor), std::move(made));
+  } catch (...) {
+    give_back(made);
+    throw;
   }
   state_.events.publish_task(observe::TaskSubmitted{entry->id, start});
   context_.wake_background();
@@ -151,12 +166,15 @@ owner::Entry* Submitting::create_actor(const detail::ActorCall& call) {
   actor.held_back = !name.empty();
   actor.constructor = new_task(call.constructor, call.values, call.ref_mask, call.references);
   owner::Entry* entry = nullptr;
-  {
+  try {
     const OwnerLock guard(state_);
     if (state_.end) throw_error(*state_.end);
     actor.constructor.id = task().next_child();
     entry = state_.owner->actors().create(std::move(actor));
     (void)state_.owner->borrowing().export_ref(*entry);  // from now on its id finds it
+  } catch (...) {
+    give_back(actor.constructor);
+    throw;
   }
   context_.wake_background();  // it says so if the actor has to wait
   return name.empty() ? entry : context_.name_actor(*entry, name, type, call.options.get_if_exists);

@@ -46,6 +46,7 @@ class Submitting {
  private:
   owner::NewTask new_task(detail::FunctionId function, const serial::Writer& values, std::uint32_t ref_mask,
                           std::span<detail::EntryHead* const> references);
+  void give_back(owner::NewTask& task);
   owner::ShapeIndex shape_of(const TaskOptions& options) MANTA_REQUIRES(owner_mutex);
   TaskContext& task() MANTA_REQUIRES(owner_mutex);
 

@@ -22,6 +22,34 @@ inline void pause() {
 #endif
 }
 
+// A thread that waits, until it goes on, by whatever way.
+class Waiter {
+ public:
+  Waiter(ProcessState& state, BlockedThreads* blocked) : state_(state), blocked_(blocked) {
+    state_.waiters.fetch_add(1, std::memory_order_relaxed);
+  }
+  // CLIENT-2: other threads must now watch what this one polled. `sleepers` does not tell: a thread may be about to
+  // sleep and have armed the links before this thread disarmed them.
+  ~Waiter() {
+    if (state_.waiters.fetch_sub(1, std::memory_order_relaxed) > 1) state_.slot.replies.wake();
+    if (blocks_) blocked_->wait_ends(wait_);
+  }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  bool may_block() const { return blocked_ != nullptr && !blocks_; }
+  void block() {  // CLIENT-4
+    blocks_ = true;
+    wait_ = blocked_->wait_begins();
+  }
+
+ private:
+  ProcessState& state_;
+  BlockedThreads* const blocked_;
+  bool blocks_ = false;
+  std::uint64_t wait_ = 0;
+};
+
 }  // namespace
 
 // Polls for as long as results keep coming, spin_ns after the last. Done: true.
@@ -55,36 +83,28 @@ template <class Predicate>
 bool Waiting::wait_until(Predicate done, detail::Deadline deadline) {
   const Clock::time_point start = Clock::now();
   net::Doorbell& bell = state_.slot.replies;
-  state_.waiters.fetch_add(1, std::memory_order_relaxed);
   const TaskContext* task = current_task();
   const auto over = [&] { return done() || (task != nullptr && task->stopped()); };
-  bool told = false;
-  std::uint64_t wait = 0;
   bool result = false;
-  for (;;) {
-    result = poll(over, deadline);
-    const auto now = Clock::now();
-    if (result || now >= deadline) break;
-    const bool may_tell = blocked_ != nullptr && !told;
-    if (may_tell && now - start >= kBlockedAfter) {
-      told = true;
-      wait = blocked_->wait_begins();  // CLIENT-4
+  {
+    Waiter waiter(state_, blocked_);
+    for (;;) {
+      result = poll(over, deadline);
+      const auto now = Clock::now();
+      if (result || now >= deadline) break;
+      if (waiter.may_block() && now - start >= kBlockedAfter) waiter.block();
+      std::uint32_t seen = 0;
+      {
+        const OwnerLock guard(state_);
+        results_.drain();
+        if (over()) continue;
+        seen = bell.rings.load(std::memory_order_seq_cst);
+        if (!results_.prepare_sleep()) continue;
+      }
+      bell.sleep(seen, waiter.may_block() ? std::min<Clock::time_point>(deadline, start + kBlockedAfter) : deadline);
     }
-    std::uint32_t seen = 0;
-    {
-      const OwnerLock guard(state_);
-      results_.drain();
-      if (over()) continue;
-      seen = bell.rings.load(std::memory_order_seq_cst);
-      if (!results_.prepare_sleep()) continue;
-    }
-    bell.sleep(seen, may_tell && !told ? std::min<Clock::time_point>(deadline, start + kBlockedAfter) : deadline);
+    last_wait_was_long = !result && Clock::now() - start >= kExplained;
   }
-  last_wait_was_long = !result && Clock::now() - start >= kExplained;
-  // CLIENT-2: other threads must now watch what this one polled. `sleepers` does not tell: a thread may be about to
-  // sleep and have armed the links before this thread disarmed them.
-  if (state_.waiters.fetch_sub(1, std::memory_order_relaxed) > 1) bell.wake();
-  if (told) blocked_->wait_ends(wait);
   state_.events.publish_task(observe::Waited{start});
   if (result && !done()) throw Error(ErrorCode::cancelled, "the task that waits here has been cancelled");
   return result;
@@ -118,7 +138,7 @@ std::size_t Waiting::wait_any(std::span<detail::EntryHead* const> entries, std::
   context_.add(completions, entries);
   try {
     wait_until([&] { return completions.count.load(std::memory_order_acquire) >= count; }, deadline);
-  } catch (const Error&) {
+  } catch (...) {
     context_.remove(completions);
     throw;
   }

@@ -22,6 +22,7 @@ class SubmitTest : public FakeProcess, protected SubmitContext {
   // --- SubmitContext
   owner::Value make_value(const serial::Writer& value, std::size_t inline_limit) override {
     inline_limit_ = inline_limit;
+    if (stores_) return owner::Value::at({kSelf, 64, value.encoded_size()}, value.framed());
     owner::Value made = owner::Value::with_space(value.encoded_size(), value.framed());
     value.encode_into(made.mutable_bytes());
     return made;
@@ -51,6 +52,7 @@ class SubmitTest : public FakeProcess, protected SubmitContext {
 
   serial::Writer arguments_;
   std::size_t inline_limit_ = 0;
+  bool stores_ = false;
   int wakes_ = 0;
   owner::Entry* exists_ = nullptr;
   std::vector<std::string> looked_for_, named_;
@@ -123,6 +125,24 @@ TEST_F(SubmitTest, EqualOptionsAreOneShape) {
   important.priority = 5;
   EXPECT_NE(submit(important)->shape, one);
   EXPECT_EQ(submit()->shape, one);
+}
+
+TEST_F(SubmitTest, ATaskThatIsRefusedKeepsNoBlockAndNoName) {
+  stores_ = true;
+  TaskOptions negative;
+  negative.num_cpus = -1;
+  EXPECT_EQ(code_of(negative), ErrorCode::invalid_argument);
+  EXPECT_EQ(effects.freed.size(), 1U);
+  locked([&] { state.end = Error(ErrorCode::unavailable, "over"); });
+  EXPECT_EQ(code_of({}), ErrorCode::unavailable);
+  EXPECT_EQ(error_of([&] { create({.max_concurrency = 1}); }).message(), "over");
+  EXPECT_EQ(effects.freed.size(), 3U);
+  locked([&] { state.end.reset(); });
+  stores_ = false;
+  const owner::Entry* first = submit();
+  const owner::Entry* second = submit();
+  EXPECT_NE(first->id, second->id);
+  EXPECT_EQ(unfinished(), 2U);
 }
 
 TEST_F(SubmitTest, OptionsThatCannotBeAreRefused) {

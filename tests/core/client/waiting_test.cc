@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <stdexcept>
 #include <thread>
 
 #include "core/client/watchers.h"
@@ -163,6 +164,18 @@ TEST_F(WaitTest, TheWaitOfACancelledTaskEnds) {
   EXPECT_EQ(error_of([&] { wait_any({entry}, 1, kNever); }).code(), ErrorCode::cancelled);
   EXPECT_EQ(entry->refs, 2U) << "the caller's and the task's own";
   EXPECT_EQ(state.waiters, 0U);
+}
+
+TEST_F(WaitTest, AWaitThatThrowsLeavesNoTrace) {
+  CountedBlocking blocking;
+  waiting_.release_cpus_by(blocking);
+  const auto throws_at_last = [&]() -> bool {
+    if (blocking.begun == 0) return false;
+    throw std::logic_error("no more");
+  };
+  EXPECT_THROW(waiting_.wait_for(throws_at_last, kNever), std::logic_error);
+  EXPECT_EQ(state.waiters, 0U);
+  EXPECT_EQ(blocking.ended, std::vector<std::uint64_t>{77});
 }
 
 TEST_F(WaitTest, WaitAnyCountsWhatIsThere) {
