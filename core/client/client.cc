@@ -32,24 +32,23 @@ Client& Client::require() {
   return *client;
 }
 
-Client::Client(net::ControlSocket node, ProcessRole& role)
-    : connection_(std::move(node)),
-      opened_(connection_.open()),
-      state_(opened_.welcome, *opened_.page),
+Client::Client(std::unique_ptr<NodeConnection> connection, NodeConnection::Opened opened, ProcessRole& role)
+    : connection_(std::move(connection)),
+      state_(std::move(opened.welcome), *opened.page),
       role_(role),
       wiring_(std::make_unique<Wiring>(*this)),
       edge_(std::make_unique<Edge>(*this)),
       receiver_(std::make_unique<Receiver>(*this)),
-      links_(state_, connection_, *wiring_),
+      links_(state_, *connection_, *wiring_),
       watchers_(state_, links_),
       waiting_(state_, links_, *wiring_),
       streams_(state_, links_, waiting_),
       references_(state_),
-      stalls_(state_, connection_, links_, *wiring_),
-      values_(state_, connection_, waiting_, *wiring_),
-      store_(state_, connection_, *wiring_, std::move(opened_.arena)),
-      actors_(state_, connection_, links_),
-      groups_(state_, connection_),
+      stalls_(state_, *connection_, links_, *wiring_),
+      values_(state_, *connection_, waiting_, *wiring_),
+      store_(state_, *connection_, *wiring_, std::move(opened.arena)),
+      actors_(state_, *connection_, links_),
+      groups_(state_, *connection_),
       submitting_(state_, *wiring_),
       stopping_(state_, links_, *wiring_),
       runner_(state_, *wiring_),
@@ -61,7 +60,9 @@ Client::Client(net::ControlSocket node, ProcessRole& role)
 }
 
 std::unique_ptr<Client> Client::connect(net::ControlSocket node, ProcessRole& role) {
-  std::unique_ptr<Client> client(new Client(std::move(node), role));
+  auto connection = std::make_unique<NodeConnection>(std::move(node));
+  NodeConnection::Opened opened = connection->open();
+  std::unique_ptr<Client> client(new Client(std::move(connection), std::move(opened), role));
   client->start();
   return client;
 }
@@ -70,10 +71,10 @@ void Client::start() {
   state_.events.subscribe(log_lines_);
   observe::Timeline::start(role_.name(state_.welcome), slot().untimed, state_.events);
   role_.begin(*this);
-  connection_.send(net::Hello{::getpid()});
+  connection_->send(net::Hello{::getpid()});
   Forked::watch();
   current_.store(this, std::memory_order_release);
-  connection_.read(*receiver_);
+  connection_->read(*receiver_);
 }
 
 Client::~Client() {
@@ -89,9 +90,9 @@ Client::~Client() {
 void Client::stop(bool shut_down_node) {
   Client* self = this;
   current_.compare_exchange_strong(self, nullptr);
-  if (shut_down_node) connection_.send(net::Shutdown{});
-  connection_.flush(Clock::now() + kLastMessagesFor);
-  if (connection_.stop_reading()) waiting_.let_go();  // everything has failed now: threads that still wait leave
+  if (shut_down_node) connection_->send(net::Shutdown{});
+  connection_->flush(Clock::now() + kLastMessagesFor);
+  if (connection_->stop_reading()) waiting_.let_go();  // everything has failed now: threads that still wait leave
   background_.stop();
 }
 

@@ -75,11 +75,11 @@ class Client {
   net::ClientSlot& slot() { return state_.slot; }
   // Those that are alive.
   std::vector<net::NodeOfCluster> nodes();
-  ToNode& node() { return connection_; }
+  ToNode& node() { return *connection_; }
   // Subscribed to in ProcessRole::begin, if at all.
   observe::Events& events() { return state_.events; }
   // Blocks until what was sent is sent, the node is gone, or the time is over.
-  void flush(Clock::time_point deadline) { connection_.flush(deadline); }
+  void flush(Clock::time_point deadline) { connection_->flush(deadline); }
 
   Submitting& submitting() { return submitting_; }
   ActorAccess& actors() { return actors_; }
@@ -87,7 +87,6 @@ class Client {
   References& references() { return references_; }
   Waiting& waiting() { return waiting_; }
   Watchers& watchers() { return watchers_; }
-  const Watchers& watchers() const { return watchers_; }
   StreamReader& streams() { return streams_; }
   Stalls& stalls() { return stalls_; }
   Values& values() { return values_; }
@@ -100,7 +99,7 @@ class Client {
   struct Edge;
   struct Receiver;
 
-  Client(net::ControlSocket node, ProcessRole& role);
+  Client(std::unique_ptr<NodeConnection> connection, NodeConnection::Opened opened, ProcessRole& role);
   void start();
 
   static std::atomic<Client*> current_;
@@ -108,8 +107,7 @@ class Client {
 
   const std::uint64_t instance_ = ++instances_;
   observe::LogLines log_lines_;
-  NodeConnection connection_;  // destroyed last: all parts use the page
-  NodeConnection::Opened opened_;
+  const std::unique_ptr<NodeConnection> connection_;  // destroyed last: all parts use the page
   ProcessState state_;
   ProcessRole& role_;
   std::unique_ptr<Wiring> wiring_;

@@ -41,7 +41,7 @@ class Links final : public Results {
   void granted(const net::Granted& granted, std::vector<Fd>& descriptors) MANTA_REQUIRES(owner_mutex);
   void ring_arrived(const net::RingTo& message, std::vector<Fd>& descriptors) MANTA_REQUIRES(owner_mutex);
   void lease_ended(LeaseId lease, const std::string& status) MANTA_REQUIRES(owner_mutex);
-  // The process is dead: a worker on another node loses its lease. Before the owner hears of the death, and forget().
+  // The process is dead: a worker on another node loses its lease. Comes before Owner::client_died and forget().
   void worker_died(ClientId worker, const std::string& status) MANTA_REQUIRES(owner_mutex);
   void forget(ClientId worker) MANTA_REQUIRES(owner_mutex);
   // The node is gone.

@@ -49,13 +49,13 @@ void Client::Receiver::receive(net::NodeMessage message, std::vector<Fd>& descri
                  [&](const net::Waits& m) { c.stalls_.answered(m); },
                  [&](const net::SpaceMade& m) { c.store_.requests().answered(m); },
                  [&](const net::MakeSpace& m) {
-                   c.connection_.send(net::MadeSpace{m.id, c.store_.make_space(m.bytes)});
+                   c.connection_->send(net::MadeSpace{m.id, c.store_.make_space(m.bytes)});
                  },
                  [&](const net::Settle& m) {
                    const OwnerLock guard(c.state_);
                    c.links_.drain();  // CLIENT-3
                    c.state_.owner->borrowing().fail_over(owner::primary_of(m.standby));
-                   c.connection_.send(net::Settled{m.standby, m.round});
+                   c.connection_->send(net::Settled{m.standby, m.round});
                  },
                  [&](const net::ClientsDied& m) {
                    for (const net::ClientDied& died : m.clients) client_died(died);
@@ -124,7 +124,7 @@ void Client::Receiver::from_peer_locked(ClientId from, net::PeerPacket& packet) 
 }
 
 void Client::Receiver::connection_ended() {
-  c.connection_.close();
+  c.connection_->close();
   c.values_.close();
   c.store_.requests().close();
   c.stalls_.close();

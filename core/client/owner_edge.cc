@@ -16,16 +16,16 @@ constexpr std::size_t kReplicasTogetherBytes = 128 * 1024;
 
 void Client::Edge::set_demand(owner::DemandIndex index, const sched::ResourceSet& request, std::uint32_t wanted) {
   assert_owner_locked();
-  c.connection_.send(net::SetDemand{index, net::wire_of(request), wanted, c.state_.owner->where_of(index)});
+  c.connection_->send(net::SetDemand{index, net::wire_of(request), wanted, c.state_.owner->where_of(index)});
 }
 
 void Client::Edge::return_lease(LeaseId lease) {
   assert_owner_locked();
   c.links_.lease_returned(lease);
-  c.connection_.send(net::ReturnLease{lease});
+  c.connection_->send(net::ReturnLease{lease});
 }
 
-void Client::Edge::kill_worker(LeaseId lease) { c.connection_.send(net::KillWorker{lease}); }
+void Client::Edge::kill_worker(LeaseId lease) { c.connection_->send(net::KillWorker{lease}); }
 
 owner::WorkerLink* Client::Edge::link_to(ClientId worker) {
   assert_owner_locked();
@@ -34,17 +34,17 @@ owner::WorkerLink* Client::Edge::link_to(ClientId worker) {
 
 // By way of the node also where it is for this very process: it is acted on without the mutex.
 void Client::Edge::stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) {
-  c.connection_.send_to_peer(worker, net::StopTask{task, how});
+  c.connection_->send_to_peer(worker, net::StopTask{task, how});
 }
 
 // --- other processes
 
 void Client::Edge::send(ClientId to, owner::PeerMessage message) {
-  c.connection_.send_to_peer(to, std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message));
+  c.connection_->send_to_peer(to, std::visit([](auto& m) { return net::PeerPacket(std::move(m)); }, message));
 }
 
 void Client::Edge::drop_name(const std::string& name, const ObjectId& actor) {
-  c.connection_.send(net::DropName{name, actor});
+  c.connection_->send(net::DropName{name, actor});
 }
 
 // In messages that are not too long.
@@ -54,28 +54,28 @@ void Client::Edge::replicate(std::vector<owner::Replica> replicas) {
   for (owner::Replica& replica : replicas) {
     const std::size_t more = 128 + replica.value.bytes().size() + replica.contained.size() * sizeof(detail::WireRef);
     if (bytes + more > kReplicasTogetherBytes && bytes > 0) {
-      c.connection_.send(std::exchange(message, {}));
+      c.connection_->send(std::exchange(message, {}));
       bytes = 0;
     }
     bytes += more;
     message.replicas.push_back(std::move(replica));
   }
-  c.connection_.send(std::move(message));
+  c.connection_->send(std::move(message));
 }
 
-void Client::Edge::withdraw(std::vector<ObjectId> objects) { c.connection_.send(net::Withdraw{std::move(objects)}); }
+void Client::Edge::withdraw(std::vector<ObjectId> objects) { c.connection_->send(net::Withdraw{std::move(objects)}); }
 
 // --- memory
 
 void Client::Edge::free_stored(const owner::StoredLocation& location) {
   assert_owner_locked();
   if (location.arena == c.self()) return c.store_.free_block(location.offset);
-  c.connection_.send_to_peer(location.arena, net::FreeBlock{location.offset});
+  c.connection_->send_to_peer(location.arena, net::FreeBlock{location.offset});
 }
 
 void Client::Edge::arena_unused(ClientId arena) {
   c.values_.arena_unused(arena);
-  c.connection_.send(net::ArenaUnused{arena});
+  c.connection_->send(net::ArenaUnused{arena});
 }
 
 void Client::Edge::stored_unused(const owner::StoredLocation& location) { c.values_.unused(location); }
@@ -95,7 +95,7 @@ std::string Client::Edge::not_spilled() const {
   return c.store_.not_spilled();
 }
 
-// --- what people and waiting threads hear of
+// --- events, and threads that wait
 
 void Client::Edge::resolved(owner::Entry& entry) {
   assert_owner_locked();

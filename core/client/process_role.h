@@ -24,7 +24,7 @@ class ProcessRole {
   virtual void receive(net::NodeMessage& message, std::vector<Fd>& descriptors) = 0;
   // False: it is not for the role.
   virtual bool receive(ClientId from, net::PeerPacket& packet) = 0;
-  // Before the owner hears of it.
+  // Before Owner::client_died and Owner::node_died.
   virtual void client_died(ClientId client) = 0;
   virtual void node_died(NodeId node) = 0;
   // After all has failed.

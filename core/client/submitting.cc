@@ -91,13 +91,24 @@ owner::NewTask Submitting::new_task(detail::FunctionId function, const serial::W
   return task;
 }
 
-// What a task has been given that is refused after all.
-void Submitting::give_back(owner::NewTask& task) {
-  {
+// Where the task is refused, what it has been given goes back. The background thread says so if the task has to wait.
+template <class HandOver>
+owner::Entry* Submitting::hand_over(owner::NewTask& task, HandOver&& to_owner) {
+  owner::Entry* entry = nullptr;
+  try {
     const OwnerLock guard(state_);
-    state_.owner->objects().free_value(task.arguments);
+    if (state_.end) throw_error(*state_.end);
+    entry = to_owner();
+  } catch (...) {
+    {
+      const OwnerLock guard(state_);
+      state_.owner->objects().free_value(task.arguments);
+    }
+    for (owner::Entry* each : task.contained) detail::release(each);
+    throw;
   }
-  for (owner::Entry* entry : task.contained) detail::release(entry);
+  context_.wake_background();
+  return entry;
 }
 
 owner::Entry* Submitting::submit(const detail::TaskCall& call) {
@@ -111,19 +122,12 @@ owner::Entry* Submitting::submit(const detail::TaskCall& call) {
   if (!call.options.name.empty()) made.name = call.options.name;
   if (call.streams) made.stream_buffer = call.options.stream_buffer;
   made.limit = limit;
-  owner::Entry* entry = nullptr;
-  try {
-    const OwnerLock guard(state_);
-    if (state_.end) throw_error(*state_.end);
+  owner::Entry* const entry = hand_over(made, [&]() MANTA_REQUIRES(owner_mutex) {
     made.shape = shape_of(call.options);
     made.id = task().next_child();
-    entry = state_.owner->tasks().submit(std::move(made));
-  } catch (...) {
-    give_back(made);
-    throw;
-  }
+    return state_.owner->tasks().submit(std::move(made));
+  });
   state_.events.publish_task(observe::TaskSubmitted{entry->id, start});
-  context_.wake_background();
   return entry;
 }
 
@@ -133,18 +137,11 @@ owner::Entry* Submitting::call(const detail::MethodCall& call) {
   owner::NewTask made = new_task(call.method, call.values, call.ref_mask, call.references);
   if (call.streams) made.stream_buffer = call.options.stream_buffer;
   made.limit = limit;
-  owner::Entry* entry = nullptr;
-  try {
-    const OwnerLock guard(state_);
-    if (state_.end) throw_error(*state_.end);
+  owner::Entry* const entry = hand_over(made, [&]() MANTA_REQUIRES(owner_mutex) {
     made.id = task().next_child();
-    entry = state_.owner->actors().call(static_cast<owner::Entry&>(*call.actor), std::move(made));
-  } catch (...) {
-    give_back(made);
-    throw;
-  }
+    return state_.owner->actors().call(static_cast<owner::Entry&>(*call.actor), std::move(made));
+  });
   state_.events.publish_task(observe::TaskSubmitted{entry->id, start});
-  context_.wake_background();
   return entry;
 }
 
@@ -165,18 +162,12 @@ owner::Entry* Submitting::create_actor(const detail::ActorCall& call) {
   actor.where = sched::where_of(call.options);
   actor.held_back = !name.empty();
   actor.constructor = new_task(call.constructor, call.values, call.ref_mask, call.references);
-  owner::Entry* entry = nullptr;
-  try {
-    const OwnerLock guard(state_);
-    if (state_.end) throw_error(*state_.end);
+  owner::Entry* const entry = hand_over(actor.constructor, [&]() MANTA_REQUIRES(owner_mutex) {
     actor.constructor.id = task().next_child();
-    entry = state_.owner->actors().create(std::move(actor));
-    (void)state_.owner->borrowing().export_ref(*entry);  // from now on its id finds it
-  } catch (...) {
-    give_back(actor.constructor);
-    throw;
-  }
-  context_.wake_background();  // it says so if the actor has to wait
+    owner::Entry* const made = state_.owner->actors().create(std::move(actor));
+    (void)state_.owner->borrowing().export_ref(*made);  // from now on its id finds it
+    return made;
+  });
   return name.empty() ? entry : context_.name_actor(*entry, name, type, call.options.get_if_exists);
 }
 

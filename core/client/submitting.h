@@ -46,7 +46,9 @@ class Submitting {
  private:
   owner::NewTask new_task(detail::FunctionId function, const serial::Writer& values, std::uint32_t ref_mask,
                           std::span<detail::EntryHead* const> references);
-  void give_back(owner::NewTask& task);
+  // to_owner: called with the owner's mutex.
+  template <class HandOver>
+  owner::Entry* hand_over(owner::NewTask& task, HandOver&& to_owner);
   owner::ShapeIndex shape_of(const TaskOptions& options) MANTA_REQUIRES(owner_mutex);
   TaskContext& task() MANTA_REQUIRES(owner_mutex);
 

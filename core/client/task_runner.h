@@ -39,12 +39,6 @@ struct Ended {
   bool user_exception = false;
 };
 
-inline std::vector<owner::Entry*> entries_of(std::span<detail::EntryHead* const> heads) {
-  std::vector<owner::Entry*> entries;
-  for (detail::EntryHead* head : heads) entries.push_back(static_cast<owner::Entry*>(head));
-  return entries;
-}
-
 class TaskRunEffects {
  public:
   virtual ~TaskRunEffects() = default;

@@ -11,7 +11,8 @@ namespace manta::client {
 class ToNode {
  public:
   virtual ~ToNode() = default;
-  // In the order of the calls, without blocking. To a node that is gone: dropped, as the reading thread hears of that.
+  // In the order of the calls, without blocking. A message to a node that is gone is dropped: the reading thread sees
+  // the end of the connection.
   virtual void send(const net::ClientMessage& message) = 0;
   virtual void send_to_peer(ClientId to, const net::PeerPacket& packet) = 0;
   // For what the program has named: invalid_argument if the message is too long.

@@ -163,7 +163,7 @@ detail::ValueView Values::view_elsewhere(const owner::StoredLocation& location, 
   return {{data, location.size_bytes}, framed, std::make_shared<Pin>(Pin{std::move(*copy), std::move(hold)})};
 }
 
-// A block could not be had. True: because its node is dead, of which this process has heard by now, and the entry no
+// A block could not be had. True: because its node is dead, which has been announced here by now, and the entry no
 // longer says that the value lies there.
 bool Values::moved_on(const owner::Entry& entry, const owner::StoredLocation& from) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);

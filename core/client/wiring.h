@@ -87,7 +87,7 @@ struct Client::Wiring final : LinkContext,
     return c.actors_.give_name(actor, name, type, get_if_exists);
   }
   void send_to_peer(ClientId to, const net::PeerPacket& packet) override MANTA_REQUIRES(owner_mutex) {
-    c.connection_.send_to_peer(to, packet);
+    c.connection_->send_to_peer(to, packet);
   }
 
   Client& c;

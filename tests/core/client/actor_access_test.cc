@@ -121,7 +121,7 @@ TEST_F(ActorTest, SoDoesOneWhoseNodeDies) {
     std::erase_if(state.nodes, [](const auto& each) { return each.node == kThere; });
     actors_.node_died(kThere);
   });
-  say_it_is_far(node.await<net::FindName>(2).request);  // the head has yet to hear of that
+  say_it_is_far(node.await<net::FindName>(2).request);  // the head has not announced its death yet
   const auto third = node.await<net::FindName>(3);
   EXPECT_EQ(node.sent_to<owner::AdoptActor>(kFarOwner).size(), 1U) << "what is on a dead node is not asked";
   actors_.answered(net::Named{third.request, false, {}, {}, {}});

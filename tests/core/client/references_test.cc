@@ -79,7 +79,7 @@ TEST_F(ReferenceTest, AProcessThatGetsAResultBorrowsWhatIsInside) {
   ASSERT_THAT(own->extra->borrowers, SizeIs(1));
   EXPECT_EQ(own->extra->borrowers[0].client, kWorker);
   EXPECT_EQ(own->refs, 2U) << "all borrowers together hold it";
-  ASSERT_THAT(effects.sent, SizeIs(1)) << "its owner hears of the third process";
+  ASSERT_THAT(effects.sent, SizeIs(1)) << "its owner registers the third process";
   EXPECT_EQ(effects.sent[0].first, kFarOwner);
   EXPECT_EQ(std::get<owner::AddBorrower>(effects.sent[0].second).client, kWorker);
 }
