@@ -35,6 +35,7 @@
 #include "core/net/tls_link.h"
 #include "core/node/container.h"
 #include "core/node/daemon.h"
+#include "core/node/local_node.h"
 #include "core/node/spawner.h"
 #include "core/observe/timeline.h"
 #include "core/sched/resources.h"
@@ -45,6 +46,7 @@
 #include "core/settings/read.h"
 #include "core/store/spill_file.h"
 #include "core/worker/executor.h"
+#include "core/worker/local_program.h"
 
 namespace manta {
 
@@ -260,7 +262,10 @@ pid_t fork_node(net::ControlSocket& ours, net::ControlSocket& theirs, std::vecto
 
 // What a Runtime owns.
 struct Started {
-  std::unique_ptr<client::Driver> driver = std::make_unique<client::Driver>();
+  // A driver, with a node process; or all in one (MANTA_LOCAL).
+  std::unique_ptr<client::Driver> driver;
+  std::unique_ptr<node::LocalNode> local_node;
+  std::unique_ptr<worker::LocalProgram> local;
   std::unique_ptr<Client> client;
   pid_t node = 0;
   double num_cpus = 0;
@@ -272,11 +277,17 @@ struct Runtime::Impl : Started {
     if (client::Forked::here()) {  // all of it is the parent's
       (void)client.release();
       (void)driver.release();
+      (void)local_node.release();
+      (void)local.release();
       return;
     }
     if (client) {
       detail::end_callbacks();
-      driver->shut_down();
+      if (driver) driver->shut_down();
+      if (local && !local->shut_down()) {
+        (void)local.release();
+        (void)client.release();
+      }
       client::Retired::add(std::move(client));
     }
     if (node > 0) ::waitpid(node, nullptr, 0);
@@ -338,6 +349,20 @@ std::terminate_handler terminate_otherwise = nullptr;
   std::abort();
 }
 
+// Everything in this process.
+void start_locally(node::NodeConfig config, Started& made) {
+  if (!config.join.empty() || !config.listen.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "MANTA_LOCAL=1 runs everything in this process: it neither joins other nodes nor listens for them; "
+                "unset it, or MANTA_JOIN, MANTA_LISTEN and InitOptions::listen");
+  }
+  auto pair = net::ControlSocket::pair();
+  if (!pair) throw_error(pair.error());
+  made.local_node = std::make_unique<node::LocalNode>(std::move(config), std::move(pair->second));
+  made.local = std::make_unique<worker::LocalProgram>();
+  made.client = Client::connect(std::move(pair->first), *made.local);
+}
+
 void start(int argc, char** argv, const InitOptions& options, Started& made) {
   client::Forked::check();
   if (Client::current() != nullptr) {
@@ -347,11 +372,12 @@ void start(int argc, char** argv, const InitOptions& options, Started& made) {
   if (flags.asks_for_help()) print_help_and_exit();
   node::NodeConfig config = config_of(flags, options);
   if (config.join.empty()) observe::Timeline::create_file();
+  made.num_cpus = static_cast<double>(config.total.cpus) / 10'000;
+  made.num_gpus = static_cast<double>(config.total.gpus) / 10'000;
+  if (settings::choice("MANTA_LOCAL") == "1") return start_locally(std::move(config), made);
   std::vector<int> keep = node::open_descriptors();
   auto pair = net::ControlSocket::pair();
   if (!pair) throw_error(pair.error());
-  made.num_cpus = static_cast<double>(config.total.cpus) / 10'000;
-  made.num_gpus = static_cast<double>(config.total.gpus) / 10'000;
   if (single_threaded()) {
     made.node = fork_node(pair->first, pair->second, std::move(keep));
   } else {
@@ -364,6 +390,7 @@ void start(int argc, char** argv, const InitOptions& options, Started& made) {
   auto sent = pair->first.send(net::pack(config));
   if (!sent) throw Error(ErrorCode::unavailable, "the node process ended at once; look above for its message");
   if (!config.join.empty()) be_a_node(std::exchange(made.node, 0));
+  made.driver = std::make_unique<client::Driver>();
   made.client = Client::connect(std::move(pair->first), *made.driver);
 }
 

@@ -36,10 +36,12 @@ RuntimeContext runtime_context() {
   if (!context.driver) {
     static const std::vector<std::string> gpus = gpus_of_worker();  // as the node set them
     context.gpus = gpus;
-    context.actor = client.runner().hosted().id;
-    context.actor_restarted = client.runner().hosted().restarted;
   }
   const client::TaskContext* task = client::current_task();
+  const client::HostedActor actor =
+      task != nullptr && task->hosted != nullptr ? *task->hosted : client.runner().hosted();
+  context.actor = actor.id;
+  context.actor_restarted = actor.restarted;
   if (task == nullptr) return context;
   context.task = task->id;
   context.attempt = task->attempt + 1u;

@@ -48,6 +48,8 @@
 
 namespace manta::client {
 
+class LocalRunner;
+
 class Client {
  public:
   using Clock = std::chrono::steady_clock;
@@ -93,6 +95,9 @@ class Client {
   OwnStore& store() { return store_; }
   Stopping& stopping() { return stopping_; }
   TaskRunner& runner() { return runner_; }
+  // In ProcessRole::begin, if at all: this process runs what it submits itself (local_runner.h).
+  void run_locally(LocalRunner& runner) { state_.local = &runner; }
+  ProcessState& state() { return state_; }
 
  private:
   struct Wiring;

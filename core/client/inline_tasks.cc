@@ -80,7 +80,7 @@ owner::Outcome InlineTasks::execute(owner::Entry& entry, RunningTask& running) {
     input.function = entry.function;
     input.ref_mask = entry.ref_mask;
     input.attempt = entry.attempt;
-    input.values = context_.read_value(entry);
+    input.values = context_.read_arguments(entry);
     for (owner::Entry* reference : references_of(entry)) input.references.push_back(context_.read_value(*reference));
     if (entry.extra) input.label = entry.extra->name;
     Ended ended;

@@ -20,6 +20,7 @@ class InlineContext {
  public:
   virtual ~InlineContext() = default;
   virtual detail::ValueView read_value(owner::Entry& entry) = 0;
+  virtual detail::ValueView read_arguments(owner::Entry& task) = 0;
   virtual owner::Value make_value(const serial::Writer& value, std::size_t inline_limit) = 0;
   virtual void run(TaskContext& context, const TaskInput& input, Ended& ended) = 0;
   // Other threads find what runs, to stop it. With the owner's mutex.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/client/local_runner.h"
 #include "core/net/spin.h"
 
 namespace manta::client {
@@ -55,6 +56,7 @@ bool Links::waits_for_this_cpu() {
 // --- links
 
 owner::WorkerLink* Links::to(ClientId worker) {
+  if (state_.local != nullptr) return state_.local->link_to(worker);
   if (on_other_node(state_, worker)) return &message_link(worker);
   const auto it = rings_.find(worker);
   if (it != rings_.end()) return it->second.get();
@@ -81,6 +83,7 @@ RingLink* Links::open_ring(ClientId worker, std::uint32_t worker_slot, std::vect
 }
 
 void Links::granted(const net::Granted& granted, std::vector<Fd>& descriptors) {
+  if (state_.local != nullptr) return give(granted, state_.local->granted(granted));
   const bool actor = granted.shape >= owner::kFirstActor;
   const auto cpus = [&]() MANTA_REQUIRES(owner_mutex) {
     const auto shape = static_cast<owner::ShapeIndex>(granted.shape);
@@ -148,6 +151,7 @@ void Links::worker_died(ClientId worker, const std::string& status) {
 }
 
 void Links::forget(ClientId worker) {
+  if (state_.local != nullptr) return state_.local->forget(worker);
   messages_.erase(worker);
   const auto it = rings_.find(worker);
   if (it == rings_.end()) return;

@@ -23,6 +23,8 @@
 
 namespace manta::client {
 
+class LocalRunner;
+
 // In annotations, the mutex of the process' owner, by whatever name a part reaches it: clang does not know that all of
 // them are one. (A program that starts a second runtime has two, of two clients that share nothing.)
 class MANTA_THREAD_ANNOTATION(capability("mutex")) OwnerMutex {};
@@ -45,6 +47,8 @@ struct ProcessState {
   std::unique_ptr<owner::Owner> owner MANTA_PT_GUARDED_BY(owner_mutex);
   std::vector<net::NodeOfCluster> nodes MANTA_GUARDED_BY(owner_mutex);  // alive
   bool node_gone MANTA_GUARDED_BY(owner_mutex) = false;
+  LocalRunner* local =
+      nullptr;  // what runs this process' tasks in it; null: others run them. Set before any thread starts
   std::optional<Error> end MANTA_GUARDED_BY(owner_mutex);  // why nothing can be submitted any more
 
   observe::Events events;

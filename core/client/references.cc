@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/client/local_runner.h"
 #include "core/client/task_context.h"
 
 namespace manta::client {
@@ -24,8 +25,12 @@ owner::Entry* References::import_ref(const detail::WireRef& ref) {
 }
 
 void References::last_reference_gone(owner::Entry& entry) {
-  const OwnerLock guard(state_);
-  state_.owner->objects().release_last(entry);
+  {
+    const OwnerLock guard(state_);
+    state_.owner->objects().release_last(entry);
+  }
+  if (state_.local != nullptr) [[unlikely]]
+    state_.local->run_ready();  // perhaps the destructor of an actor
 }
 
 void References::set_label(owner::Entry& entry, std::string label) {

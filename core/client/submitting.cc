@@ -107,7 +107,7 @@ owner::Entry* Submitting::hand_over(owner::NewTask& task, HandOver&& to_owner) {
     for (owner::Entry* each : task.contained) detail::release(each);
     throw;
   }
-  context_.wake_background();
+  context_.submitted(*entry);
   return entry;
 }
 

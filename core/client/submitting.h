@@ -22,8 +22,8 @@ class SubmitContext {
   virtual ~SubmitContext() = default;
   // Encodes a value for the store or the heap; may wait for space.
   virtual owner::Value make_value(const serial::Writer& value, std::size_t inline_limit) = 0;
-  // The owner has something to do.
-  virtual void wake_background() = 0;
+  // The owner has the task. Without its mutex.
+  virtual void submitted(owner::Entry& entry) = 0;
   // Null: none has the name.
   virtual owner::Entry* find_actor(const std::string& name, const std::string& type) = 0;
   // The name becomes the actor's, which is held back until then; or the actor of that name, where get_if_exists.

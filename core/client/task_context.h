@@ -17,6 +17,12 @@ class ItemSink;
 
 namespace manta::client {
 
+// An actor, from the start of its constructor on; none: no id.
+struct HostedActor {
+  ObjectId id;
+  bool restarted = false;
+};
+
 struct TaskContext {
   TaskId id;
   std::uint64_t children = 0;  // tasks submitted so far
@@ -25,6 +31,7 @@ struct TaskContext {
   std::uint64_t function = 0;              // its id
   std::uint16_t attempt = 0;               // those before it that had started and failed
   detail::ActorInstance* actor = nullptr;  // of which a method, or the constructor, runs
+  HostedActor* hosted = nullptr;           // the same actor, as others know it
   detail::ItemSink* items = nullptr;       // where a generator's items go
   TaskContext* outer = nullptr;            // the task on whose stack it runs, having been waited for there
   detail::CoroutineSlot coroutine;         // where it is left if it waits
@@ -39,12 +46,6 @@ struct TaskContext {
   }
   // Entries imported from its arguments, each held once more: the reply must tell which are kept.
   std::vector<owner::Entry*> imported;
-};
-
-// The actor that a worker process hosts, from the start of its constructor on; none: no id.
-struct HostedActor {
-  ObjectId id;
-  bool restarted = false;
 };
 
 // Null outside of tasks. Set by the code that runs a task in this thread.

@@ -111,7 +111,7 @@ void TaskRunner::run(TaskContext& context, const TaskInput& input, Ended& ended)
                                                           : observe::TaskKind::method;
   const bool inside = current_task() != nullptr;
   const bool resumed = context.coroutine.call != nullptr;
-  if (constructs) hosted_ = {context.id, input.attempt > 0};
+  if (constructs) *context.hosted = {context.id, input.attempt > 0};
   state_.events.publish_task(observe::TaskBegins{named, kind, inside});
   const auto began = state_.events.now_if_timed();
   context.function = input.function.value;
@@ -127,7 +127,7 @@ void TaskRunner::run(TaskContext& context, const TaskInput& input, Ended& ended)
     effects_.drop_stop_source(*context.running);
   if (context.stopped() && !suspended) effects_.stopped_ended(context, !ended.ok);
   const bool constructed = constructs && context.actor->object != nullptr;
-  if (constructs && !constructed) hosted_ = {};  // it threw
+  if (constructs && !constructed) *context.hosted = {};  // it threw
   const Outcome outcome = suspended           ? Outcome::suspended
                           : ended.ok          ? Outcome::done
                           : context.stopped() ? Outcome::cancelled

@@ -1,7 +1,7 @@
 // Runs one task's function in the calling thread.
 //
-// Threading: any thread; hosted() is written while no other thread runs user code. Ownership: what it is made with must
-// outlive it.
+// Threading: any thread; what hosted() returns is written while no other thread runs user code. Ownership: what it is
+// made with must outlive it.
 #pragma once
 
 #include <memory>
@@ -55,8 +55,10 @@ class TaskRunner {
   // Whatever the function throws is caught here, once. A coroutine may be left in context.coroutine.call, ok and
   // without a result; called again once that is done, the result is written.
   void run(TaskContext& context, const TaskInput& input, Ended& ended);
-  // The actor of this process.
-  const HostedActor& hosted() const { return hosted_; }
+  // Before the first task: the actor that the whole process is of, if it has one.
+  void hosts(const HostedActor& actor) { process_actor_ = &actor; }
+  // For a thread that runs no method.
+  HostedActor hosted() const { return process_actor_ != nullptr ? *process_actor_ : HostedActor(); }
 
  private:
   TaskFailure failure(std::string_view label, const TaskInput& input) const;
@@ -64,7 +66,7 @@ class TaskRunner {
 
   const ProcessState& state_;
   TaskRunEffects& effects_;
-  HostedActor hosted_;
+  const HostedActor* process_actor_ = nullptr;
 };
 
 }  // namespace manta::client

@@ -23,13 +23,15 @@ Values::Values(ProcessState& state, ToNode& node, Waits& waits, ValuesContext& c
         node_.send(net::PullBlock{id, at});
       }) {}
 
-detail::ValueView Values::read(owner::Entry& entry) {
+detail::ValueView Values::read(owner::Entry& entry) { return read(entry, false); }
+detail::ValueView Values::read_arguments(owner::Entry& task) { return read(task, true); }
+
+detail::ValueView Values::read(owner::Entry& entry, bool arguments) {
   using Kind = owner::Value::Kind;
   std::shared_ptr<const store::ArenaView> arena;
   for (ClientId viewed;;) {
     OwnerLock lock(state_);  // it may go to the spill file and back, until it is pinned
     const owner::Value& value = entry.value;
-    const bool arguments = entry.phase == owner::Phase::here;             // of a task that is about to run here
     if (!arguments && !entry.resolved.load(std::memory_order_relaxed)) {  // lost since, with its node: made again
       lock.unlock();
       waits_.wait_resolved(entry, detail::Deadline::max());

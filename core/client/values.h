@@ -35,8 +35,10 @@ class Values {
  public:
   Values(ProcessState& state, ToNode& node, Waits& waits, ValuesContext& context);
 
-  // Of an entry that is resolved, or of a task that is about to run here. Throws the entry's error, too.
+  // Of an entry that is resolved. Throws the entry's error, too.
   detail::ValueView read(owner::Entry& entry);
+  // Of a task that is about to run in this process.
+  detail::ValueView read_arguments(owner::Entry& task);
   // A view of a stored value that holds `entry` (one reference of it passes over) while it is used.
   detail::ValueView view(const owner::StoredLocation& location, bool framed, owner::Entry* entry);
   // Bytes of a stored value; keepalive: of the memory. Errors: object_lost.
@@ -69,6 +71,7 @@ class Values {
   void close();
 
  private:
+  detail::ValueView read(owner::Entry& entry, bool arguments);
   const owner::StoredLocation* location_elsewhere(const owner::Entry& entry) const;  // null: it lies on no other node
   detail::ValueView view_elsewhere(const owner::StoredLocation& location, bool framed,
                                    std::shared_ptr<owner::Entry> hold);

@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/client/local_runner.h"
 #include "core/client/task_context.h"
 #include "core/net/spin.h"
 
@@ -89,6 +90,9 @@ bool Waiting::wait_until(Predicate done, detail::Deadline deadline) {
   {
     Waiter waiter(state_, blocked_);
     for (;;) {
+      if (state_.local != nullptr) [[unlikely]] {
+        while (!over() && state_.local->run_next()) continue;
+      }
       result = poll(over, deadline);
       const auto now = Clock::now();
       if (result || now >= deadline) break;
@@ -101,7 +105,10 @@ bool Waiting::wait_until(Predicate done, detail::Deadline deadline) {
         seen = bell.rings.load(std::memory_order_seq_cst);
         if (!results_.prepare_sleep()) continue;
       }
-      bell.sleep(seen, waiter.may_block() ? std::min<Clock::time_point>(deadline, start + kBlockedAfter) : deadline);
+      Clock::time_point until = deadline;
+      if (waiter.may_block()) until = std::min(until, start + kBlockedAfter);
+      if (state_.local != nullptr) until = std::min(until, state_.local->look_again());
+      bell.sleep(seen, until);
     }
     last_wait_was_long = !result && Clock::now() - start >= kExplained;
   }
@@ -162,6 +169,7 @@ void Waiting::wait_for_ending_actors() {
   const auto deadline = Clock::now() + kEndingGrace;
   net::Doorbell& bell = state_.slot.replies;
   while (!no_actor_ends()) {
+    if (state_.local != nullptr && state_.local->run_next()) continue;
     const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
     if (no_actor_ends()) return;
     if (!bell.sleep(seen, std::min(deadline, Clock::now() + std::chrono::milliseconds(20))) && Clock::now() >= deadline)

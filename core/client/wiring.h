@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/client/client.h"
+#include "core/client/local_runner.h"
 
 namespace manta::client {
 
@@ -51,6 +52,7 @@ struct Client::Wiring final : LinkContext,
     return c.store_.make_value(value, inline_limit);
   }
   detail::ValueView read_value(owner::Entry& entry) override { return c.values_.read(entry); }
+  detail::ValueView read_arguments(owner::Entry& task) override { return c.values_.read_arguments(task); }
   detail::WireRef wire_ref(owner::Entry& entry) override MANTA_REQUIRES(owner_mutex) {
     return c.state_.owner->borrowing().export_ref(entry);
   }
@@ -62,6 +64,11 @@ struct Client::Wiring final : LinkContext,
   }
   void remove(Completions& completions) override { c.watchers_.remove(completions); }
   void wake_background() override { c.background_.wake(); }
+  void submitted(owner::Entry& entry) override {
+    c.background_.wake();
+    if (c.state_.local != nullptr) [[unlikely]]
+      c.state_.local->submitted(entry);
+  }
   bool look(Time now) override MANTA_REQUIRES(owner_mutex) {
     c.state_.events.publish(observe::Tick{now});
     return c.stalls_.look(now);

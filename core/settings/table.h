@@ -138,6 +138,14 @@ constexpr auto make_table() {
               .allowed = "\"fork\" or \"exec\"",
               .meaning = "`fork`: workers are forked from the state at `init`; `exec`: the program is executed again",
               .unless_given = "`fork` where `init` finds one thread, else `exec`"},
+      Setting{.variable = "MANTA_LOCAL",
+              .value = "1",
+              .type = Type::choice,
+              .choices = {"0", "1"},
+              .allowed = "0 or 1",
+              .meaning = "1: the program runs its tasks and actors itself, in the thread that submits them, one at a "
+                         "time and in order, so that a debugger's breakpoint in a task is hit",
+              .unless_given = "0"},
 
       Setting{.variable = "MANTA_NCCL_LIBRARY",
               .value = "FILE",

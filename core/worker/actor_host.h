@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include <manta/error.h>
 
@@ -40,8 +41,12 @@ class ActorHost {
     cpus_ = cpus;
     concurrency_ = std::max(concurrency, 1u);
   }
-  // Runs the destructor.
-  void destroy() { actor_.destroy(actor_.object); }
+  const detail::ActorInstance& instance() const { return actor_; }
+  // Runs the destructor. From now on it hosts none.
+  void destroy() {
+    void* const object = std::exchange(actor_.object, nullptr);
+    actor_.destroy(object);
+  }
 
  private:
   detail::ActorInstance actor_;  // none: object is null

@@ -45,6 +45,7 @@ std::size_t Coroutines::collect() {
 }
 
 Await* Coroutines::pop() {
+  if (ready_.empty()) return nullptr;
   Await* first = ready_.front();
   ready_.pop_front();
   return first;

@@ -26,7 +26,7 @@ class Coroutines final : public detail::Resumer {
   bool ready() const { return !ready_.empty() || client().watchers().awaits().ready(); }
   // Takes what is ready by now; its number. That many calls of pop() follow.
   std::size_t collect();
-  // Null: it was forgotten meanwhile.
+  // Null: it was forgotten meanwhile, or a coroutine that blocks has resumed it.
   detail::Await* pop();
   // Of the next one that waits for a time; max: none does.
   detail::Deadline next_time() const { return times_.empty() ? detail::Deadline::max() : times_.begin()->first; }

@@ -1,6 +1,5 @@
 #include "core/worker/executor.h"
 
-#include <cxxabi.h>
 #include <stdio_ext.h>
 #include <unistd.h>
 
@@ -9,9 +8,6 @@
 #include <thread>
 #include <utility>
 
-#include <manta/detail/thrown.h>
-
-#include "core/base/log.h"
 #include "core/net/spin.h"
 #include "core/worker/message_task.h"
 #include "core/worker/ring_task.h"
@@ -24,9 +20,8 @@ using client::Client;
 Executor::Executor()
     : rings_([this](const net::RingWorker& ring) { lending_.forget(ring); }),
       lending_(*this),
-      suspended_([this](IncomingTask& task, client::TaskContext& context, client::TaskInput& input, Ended& ended) {
-        settle(task, context, input, ended);
-      }) {}
+      suspended_(*this),
+      host_(arguments_, streams_, suspended_, *this) {}
 
 // --- what the node and submitters send
 
@@ -39,6 +34,8 @@ void Executor::begin(Client& client) {
   arguments_.attach(client);
   rings_.attach(client);
   suspended_.attach(client);
+  host_.attach(client);
+  client.runner().hosts(host_.identity());
   client.waiting().release_cpus_by(*this);
   if (client.welcome().output_captured) client.events().subscribe_to_tasks(output_.emplace(client.slot()), false);
 }
@@ -134,8 +131,8 @@ void Executor::apply_events() {
 
 void Executor::submitter_gone(const Event& event) {
   const ClientId submitter = event.message.submitter;
-  if (actor_.hosts() && submitter == actor_.owner()) {
-    end_with_actor(actor_.has_coroutines() || !rings_.anything_runs());
+  if (actor().hosts() && submitter == actor().owner()) {
+    end_with_actor(actor().has_coroutines() || !rings_.anything_runs());
   }
   rings_.close(submitter);
   (void)remote_.take(submitter);
@@ -159,7 +156,7 @@ void Executor::loop() {
     spin.begin(start, spin_for);
     bool found = false;
     for (std::uint32_t n = 0; spin_for.count() > 0 && !found; ++n) {
-      if (actor_.has_coroutines() && client_->watchers().awaits().any()) client_->watchers().drain_awaited();
+      if (actor().has_coroutines() && client_->watchers().awaits().any()) client_->watchers().drain_awaited();
       found = run_ready();
       if (n > 1 && !found && rings_.submitter_waits_for_this_cpu()) spin.give_way();
       if ((n & 15) == 15) {
@@ -173,7 +170,7 @@ void Executor::loop() {
     if (found) continue;
     const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
     bell.take();
-    if (!actor_.hosts()) lending_.runs_nothing();
+    if (!actor().hosts()) lending_.runs_nothing();
     if (!rings_.prepare_sleep(!full()) || have_events_.load(std::memory_order_seq_cst)) continue;
     if (remote_.waiting() && !full()) continue;
     sleep(bell, seen);
@@ -182,7 +179,7 @@ void Executor::loop() {
 
 // Until a record is published, a coroutine is ready, or its time has come; not if there is something already.
 void Executor::sleep(net::Doorbell& bell, std::uint32_t seen) {
-  if (!actor_.has_coroutines()) {
+  if (!actor().has_coroutines()) {
     bell.sleep(seen, Client::Clock::time_point::max());
     return;
   }
@@ -190,14 +187,14 @@ void Executor::sleep(net::Doorbell& bell, std::uint32_t seen) {
   if (awaiting && !client_->watchers().prepare_to_sleep_awaiting()) return;
   if (suspended_.ready()) return;
   // CLIENT-4: what the calls wait for may need the actor's CPUs.
-  const bool lends = awaiting && actor_.cpus() != 0;
+  const bool lends = awaiting && actor().cpus() != 0;
   const std::uint64_t wait = lends ? lending_.wait_begins() : 0;
   bell.sleep(seen, suspended_.next_time());
   if (lends) lending_.wait_ends(wait);
 }
 
 bool Executor::run_ready() {
-  bool ran = actor_.has_coroutines() && suspended_.run();
+  bool ran = actor().has_coroutines() && suspended_.run();
   ran = run_rings() || ran;
   if (remote_.waiting()) ran = run_remote() || ran;
   return ran;
@@ -213,13 +210,13 @@ bool Executor::run_rings() {
       break;
     }
     RingTask task(*client_, arguments_, rings_, *claimed.ring, *claimed.record);
-    const bool lends = !actor_.hosts();
+    const bool lends = !actor().hosts();
     if (lends) lending_.runs(claimed.ring->ring);
     execute(task);
     this_thread()->idle();
     if (lends) lending_.runs_nothing();
     if (::__fpending(stdout) != 0) std::fflush(stdout);  // workers end by _exit or a signal, without this
-    if (actor_.has_coroutines()) suspended_.run();       // CORO-2
+    if (actor().has_coroutines()) suspended_.run();      // CORO-2
     ran = true;
   }
   return ran;
@@ -235,7 +232,7 @@ bool Executor::run_remote() {
       break;
     }
     MessageTask task(*client_, arguments_, popped->submitter, std::move(popped->run));
-    const bool lends = !actor_.hosts();
+    const bool lends = !actor().hosts();
     if (lends) lending_.runs(popped->submitter);
     execute(task);
     this_thread()->idle();
@@ -248,74 +245,26 @@ bool Executor::run_remote() {
 
 // --- one task
 
-MANTA_CATCHES_FORCED_UNWIND void Executor::execute(IncomingTask& task) {
-  const IncomingTask::Head& head = task.head();
-  this_thread()->begin(head.id, head.submitter);
-  if (head.kind == net::TaskKind::end) {
-    task.drop();
-    end_with_actor(true);
-  }
-  task.begin();
-  client::TaskContext context;
-  context.id = head.id;
-  context.running = this_thread();
-  context.cpus = head.kind == net::TaskKind::method ? actor_.cpus() : head.cpus;
-  use_cpus(context.cpus);
-  OutgoingStream items(streams_, *client_, head.submitter, head.id, head.attempt);
-  context.items = &items;
-  client::TaskInput input;
-  detail::ActorInstance made;
-  Ended ended;
-  try {
-    if (actor_.attach(head.kind, context, made, suspended_.coroutines(), ended.error)) {
-      task.read(context, input);
-      client_->runner().run(context, input, ended);
-    }
-  } catch (const Error& failed) {
-    ended.error = failed.with_context("arguments of a task");
-  } catch (abi::__forced_unwind&) {
-    ended.error = thread_ended(input);
-    settle(task, context, input, ended);
-    leave(1);
-  }
-  if (context.coroutine.call != nullptr) return suspended_.keep(task, context, input);
-  if (head.kind == net::TaskKind::construct) ended.ok ? host(task, made) : task.not_constructed();
-  if (items.begun()) ended.items = items.items();
-  settle(task, context, input, ended);
+void Executor::execute(IncomingTask& task) {
+  use_cpus(host_.cpus_of(task.head()));
+  host_.execute(task, *this_thread());
 }
 
-// The reply, after the end of the function.
-void Executor::settle(IncomingTask& task, client::TaskContext& context, client::TaskInput& input, Ended& ended) {
-  input = {};
-  std::vector<detail::WireRef> kept;
-  if (!context.imported.empty()) kept = arguments_.release(context);
-  task.reply(ended, std::move(kept));
-}
+void Executor::resumes(const client::TaskContext& context) { use_cpus(context.cpus); }
 
 // --- the actor
 
-// (Where the constructor fails, the process stays a worker like any other.)
-void Executor::host(IncomingTask& task, const detail::ActorInstance& made) {
-  actor_.host(made, task.head().submitter, task.head().cpus, task.concurrency());
+void Executor::actor_made() {
   lending_.host_actor();
-  rings_.set_actor_concurrency(actor_.concurrency());
-  if (actor_.concurrency() <= 1 || actor_.has_coroutines()) return;
+  rings_.set_actor_concurrency(actor().concurrency());
+  if (actor().concurrency() <= 1 || actor().has_coroutines()) return;
   rings_.set_concurrent();
-  for (std::uint32_t i = 1; i < actor_.concurrency(); ++i) std::thread([this] { run_thread(); }).detach();
+  for (std::uint32_t i = 1; i < actor().concurrency(); ++i) std::thread([this] { run_thread(); }).detach();
 }
 
 // EXEC-4.
-MANTA_CATCHES_FORCED_UNWIND void Executor::end_with_actor(bool destroy) {
-  if (destroy && actor_.hosts()) {
-    try {
-      suspended_.clear();
-      actor_.destroy();
-    } catch (abi::__forced_unwind&) {
-      throw;
-    } catch (...) {
-      log::error("the destructor of an actor threw: ", detail::thrown_text());
-    }
-  }
+void Executor::end_with_actor(bool destroy) {
+  if (destroy) host_.destroy_actor();
   leave(0);
 }
 

@@ -1,12 +1,11 @@
 // What a worker process does: takes tasks from its submitters, runs them, replies; or hosts one actor, and runs what
 // all its callers ask for. The parts: IncomingRings and RemoteTasks (what waits), IncomingTask (a task and the way of
-// its reply, by ring or by message), Arguments, ActorHost, SuspendedCalls, Lending (CPUs while tasks wait),
-// OutgoingStreams.
+// its reply, by ring or by message), TaskHost (the call of the function; the actor), Arguments, SuspendedCalls, Lending
+// (CPUs while tasks wait), OutgoingStreams.
 //
 //   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (client::InlineTasks). An actor
 //           with max_concurrency above 1: so many threads, each claims in order; or, where its class has methods that
 //           are coroutines, so many calls under way in the main thread (EXEC-5)
-//   EXEC-2  a result is complete, and references in it are borrowed, before its submitter sees it
 //   EXEC-4  a worker that hosted an actor hosts nothing else after it: its process ends with the actor, whose last
 //           handle is gone (the destructor runs) or whose owner has died (it runs if no method does)
 //
@@ -24,7 +23,6 @@
 #include "core/client/client.h"
 #include "core/client/process_role.h"
 #include "core/observe/output_source.h"
-#include "core/worker/actor_host.h"
 #include "core/worker/arguments.h"
 #include "core/worker/incoming_rings.h"
 #include "core/worker/incoming_task.h"
@@ -32,10 +30,16 @@
 #include "core/worker/remote_tasks.h"
 #include "core/worker/streaming.h"
 #include "core/worker/suspended_calls.h"
+#include "core/worker/task_host.h"
 
 namespace manta::worker {
 
-class Executor final : public client::ProcessRole, client::StopEffects, client::BlockedThreads, LendingEffects {
+class Executor final : public client::ProcessRole,
+                       client::StopEffects,
+                       client::BlockedThreads,
+                       LendingEffects,
+                       CallEffects,
+                       HostEffects {
  public:
   Executor();
   // Runs what its submitters ask for, until the process ends.
@@ -69,8 +73,18 @@ class Executor final : public client::ProcessRole, client::StopEffects, client::
   void tell_node(bool lent) override { client_->node().send(net::Blocked{lent}); }
   void tell_remote(ClientId submitter, bool lent) override;
 
+  // --- CallEffects
+  void resumes(const client::TaskContext& context) override;
+  void ended(IncomingTask& task, client::TaskContext& context, client::TaskInput& input, Ended& ended) override {
+    settle(arguments_, task, context, input, ended);
+  }
+
+  // --- HostEffects
+  void actor_made() override;
+  [[noreturn]] void actor_ends() override { end_with_actor(true); }
+  [[noreturn]] void thread_ends() override { leave(1); }
+
   static client::RunningTask*& this_thread();  // where what it runs is found
-  static Error thread_ended(const client::TaskInput& input);
   [[noreturn]] void run_thread();
   void loop();
   void open_ring(const net::OpenRing& message, std::vector<Fd>& descriptors);
@@ -82,13 +96,12 @@ class Executor final : public client::ProcessRole, client::StopEffects, client::
   bool run_rings();
   bool run_remote();
   void execute(IncomingTask& task);
-  void settle(IncomingTask& task, client::TaskContext& context, client::TaskInput& input, Ended& ended);
-  void host(IncomingTask& task, const detail::ActorInstance& made);
   [[noreturn]] void end_with_actor(bool destroy);
   // What this process has printed, recorded and sent goes out before it ends.
   [[noreturn]] void leave(int status);
   // A call ends before the next one begins.
-  bool full() const { return actor_.has_coroutines() && suspended_.count() >= actor_.concurrency(); }
+  bool full() const { return actor().has_coroutines() && suspended_.count() >= actor().concurrency(); }
+  const ActorHost& actor() const { return host_.actor(); }
   void sleep(net::Doorbell& bell, std::uint32_t seen);
 
   client::Client* client_ = nullptr;
@@ -97,9 +110,9 @@ class Executor final : public client::ProcessRole, client::StopEffects, client::
   RemoteTasks remote_;
   Lending lending_;
   OutgoingStreams streams_;
-  ActorHost actor_;
   std::optional<observe::OutputSource> output_;  // where the node reads what tasks print
   SuspendedCalls suspended_;
+  TaskHost host_;
   Mutex events_mutex_;
   std::vector<Event> events_ MANTA_GUARDED_BY(events_mutex_);
   std::atomic<bool> have_events_{false};

@@ -1,7 +1,6 @@
 #include "core/worker/streaming.h"
 
 #include <algorithm>
-#include <thread>
 
 #include <manta/serial/writer.h>
 
@@ -77,16 +76,25 @@ void OutgoingStreams::send(Client& client, Stream& stream) {
 void OutgoingStreams::send_soon(Client& client) {
   if (armed_.exchange(true)) return;
   const MutexLock guard(mutex_);
-  if (!started_) std::thread([this, &client] { send_late(client); }).detach();  // workers end by _exit
-  started_ = true;
+  if (!thread_.joinable() && !ended_) thread_ = std::thread([this, &client] { send_late(client); });
   wake_.notify_one();
+}
+
+void OutgoingStreams::end() {
+  {
+    const MutexLock guard(mutex_);
+    ended_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
 }
 
 // The thread that sends what no later item has sent.
 void OutgoingStreams::send_late(Client& client) {
   MutexLock lock(mutex_);
   for (;;) {
-    while (!armed_) wake_.wait(mutex_);
+    while (!armed_ && !ended_) wake_.wait(mutex_);
+    if (ended_) return;
     armed_ = false;  // what comes into a batch from now on arms it again
     lock.unlock();
     std::this_thread::sleep_for(kBatchAfter);

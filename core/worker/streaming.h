@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -57,6 +58,9 @@ class OutgoingStreams {
   void stop(ClientId reader, const owner::StreamStop& stop);
   void reader_died(ClientId reader);
 
+  // No stream is being made any more: its thread ends. (A worker ends by _exit, without this.)
+  void end();
+
   // Sends the batch.
   static void send(client::Client& client, Stream& stream) MANTA_REQUIRES(stream.mutex);
   // Something is in a batch: it is sent soon.
@@ -69,8 +73,9 @@ class OutgoingStreams {
   Mutex mutex_;
   std::map<std::pair<ClientId, TaskId>, std::shared_ptr<Stream>> streams_ MANTA_GUARDED_BY(mutex_);
   std::atomic<bool> armed_{false};
-  bool started_ MANTA_GUARDED_BY(mutex_) = false;
+  bool ended_ MANTA_GUARDED_BY(mutex_) = false;
   CondVar wake_;
+  std::thread thread_;
 };
 
 // One execution of a task: does nothing unless that is a generator.

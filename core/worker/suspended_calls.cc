@@ -5,8 +5,6 @@
 #include <cstdio>
 #include <utility>
 
-#include "core/worker/task_threads.h"
-
 namespace manta::worker {
 
 void SuspendedCalls::keep(IncomingTask& task, client::TaskContext& context, client::TaskInput& input) {
@@ -30,9 +28,9 @@ void SuspendedCalls::end_stopped() {
   for (auto it = calls_.begin(); it != calls_.end();) {
     Call& call = *it++;
     if (!call.context.stopped()) continue;
-    client::current_task() = &call.context;
+    client::TaskContext* const outer = std::exchange(client::current_task(), &call.context);
     call.context.coroutine.call.reset();
-    client::current_task() = nullptr;
+    client::current_task() = outer;
     Ended ended;
     ended.error = Error(ErrorCode::cancelled, "a call that waited in a coroutine has been cancelled");
     client_->stopping().stopped_ended(call.context, true);
@@ -49,10 +47,10 @@ bool SuspendedCalls::run() {
     if (await == nullptr) continue;
     detail::CoroutineCall& coroutine = *await->coroutine->call;
     auto& call = *static_cast<Call*>(coroutine.user);
-    use_cpus(call.context.cpus);
-    client::current_task() = &call.context;
+    effects_.resumes(call.context);
+    client::TaskContext* const outer = std::exchange(client::current_task(), &call.context);
     detail::resume(*await);
-    client::current_task() = nullptr;
+    client::current_task() = outer;
     if (coroutine.done()) {
       Ended ended;
       client_->runner().run(call.context, call.input, ended);
@@ -63,9 +61,19 @@ bool SuspendedCalls::run() {
   return count != 0;
 }
 
+void SuspendedCalls::clear(const detail::ActorInstance& actor) {
+  for (auto it = calls_.begin(); it != calls_.end();) {
+    Call& call = *it++;
+    if (call.context.actor != &actor) continue;
+    client_->stopping().ended(call.running);
+    --count_;
+    calls_.erase(call.self);
+  }
+}
+
 void SuspendedCalls::end(Call& call, Ended& ended) {
   client_->stopping().ended(call.running);
-  settle_(*call.task, call.context, call.input, ended);
+  effects_.ended(*call.task, call.context, call.input, ended);
   --count_;
   calls_.erase(call.self);
 }

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <functional>
 #include <list>
 #include <memory>
 
@@ -18,22 +17,28 @@
 
 namespace manta::worker {
 
+class CallEffects {
+ public:
+  virtual ~CallEffects() = default;
+  // The coroutine of the call goes on now, in this thread.
+  virtual void resumes(const client::TaskContext& context) = 0;
+  // A call has ended: the reply is due.
+  virtual void ended(IncomingTask& task, client::TaskContext& context, client::TaskInput& input, Ended& ended) = 0;
+};
+
 class SuspendedCalls {
  public:
-  // Answers a call that has ended.
-  using Settle = std::function<void(IncomingTask&, client::TaskContext&, client::TaskInput&, Ended&)>;
-
-  explicit SuspendedCalls(Settle settle) : settle_(std::move(settle)) {}
+  explicit SuspendedCalls(CallEffects& effects) : effects_(effects) {}
   void attach(client::Client& client) { client_ = &client; }
 
   // The call's coroutine waits (context.coroutine).
   void keep(IncomingTask& task, client::TaskContext& context, client::TaskInput& input);
-  // Resumes what is ready. True: something was.
+  // Resumes what is ready. True: something was. A coroutine that blocks may come here again.
   bool run();
   // One of them was asked to stop.
   void stopped() { stops_ = true; }
-  // The actor ends: the frames go before its object.
-  void clear() { calls_.clear(); }
+  // The actor ends: the frames of its calls go before its object.
+  void clear(const detail::ActorInstance& actor);
 
   std::size_t count() const { return count_; }
   bool ready() const { return coroutines_.ready() || stops_.load(); }
@@ -53,11 +58,11 @@ class SuspendedCalls {
   void end(Call& call, Ended& ended);
 
   client::Client* client_ = nullptr;
-  Settle settle_;
+  CallEffects& effects_;
   Coroutines coroutines_;
   std::list<Call> calls_;
-  std::size_t count_ = 0;
-  std::atomic<bool> stops_{false};  // some of them were asked to stop
+  std::atomic<std::size_t> count_{0};  // read by other threads
+  std::atomic<bool> stops_{false};     // some of them were asked to stop
 };
 
 }  // namespace manta::worker

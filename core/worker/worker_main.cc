@@ -14,7 +14,6 @@
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
-#include "core/client/function_table.h"
 #include "core/settings/log_level.h"
 #include "core/worker/crash_handler.h"
 #include "core/worker/executor.h"
@@ -29,16 +28,6 @@ MANTA_CATCHES_FORCED_UNWIND void Executor::run_thread() {
     log::error("user code called pthread_exit in a thread of a worker: the process ends");
   }
   ::_exit(1);
-}
-
-// A thread that has called pthread_exit cannot be kept, and without it the worker is of no use: the process ends once
-// this error has been sent.
-Error Executor::thread_ended(const client::TaskInput& input) {
-  const detail::FunctionEntry* function = detail::find_function(input.function);
-  return Error(ErrorCode::task_failed,
-               (function != nullptr ? std::string(function->name()) : "a task") +
-                   " called pthread_exit, or its thread was cancelled, which ends its worker process; let it return or "
-                   "throw instead");
 }
 
 namespace {

@@ -82,7 +82,7 @@ void expect_lines(const std::vector<WaitRow>& rows) {
     const std::size_t over = run.err.find("over: ");
     ASSERT_NE(over, std::string::npos) << run.err;
     const std::string line = run.err.substr(0, over), deadline = run.err.substr(over);
-    EXPECT_THAT(line, ::testing::ContainsRegex(row.line));
+    EXPECT_THAT(line, ::testing::ContainsRegex(row.line)) << run.err;
     EXPECT_EQ(count_of(line, " waits: | more wait: "), 1) << line;
     if (!row.in_deadline) continue;
     const std::regex first(" and [0-9]+ more wait: the first "), many(" and [0-9]+ more wait: ");

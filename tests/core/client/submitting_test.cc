@@ -27,7 +27,7 @@ class SubmitTest : public FakeProcess, protected SubmitContext {
     value.encode_into(made.mutable_bytes());
     return made;
   }
-  void wake_background() override { ++wakes_; }
+  void submitted(owner::Entry&) override { ++wakes_; }
   owner::Entry* find_actor(const std::string& name, const std::string&) override {
     looked_for_.push_back(name);
     return exists_;

@@ -222,6 +222,7 @@ class InlineTest : public RunTest, protected InlineContext {
     if (entry.value.failed()) throw_error(entry.value.error());
     return {entry.value.bytes(), entry.value.framed(), nullptr};
   }
+  detail::ValueView read_arguments(owner::Entry& entry) override { return read_value(entry); }
   owner::Value make_value(const serial::Writer& value, std::size_t) override {
     const std::string bytes = encoded(value);
     return bytes_of(bytes);

@@ -143,7 +143,7 @@ TEST_F(ReadTest, ASpilledValueIsBroughtBackFirst) {
 TEST_F(ReadTest, ArgumentsAreReadBeforeTheirTaskRuns) {
   owner::Entry* entry = submit(1);
   locked([&] { ASSERT_TRUE(state.owner->leases().claim(*entry)); });
-  EXPECT_EQ(bytes(values_.read(*entry)), "arguments");
+  EXPECT_EQ(bytes(values_.read_arguments(*entry)), "arguments");
   EXPECT_EQ(waits.waits, 0);
   locked([&] { state.owner->finished(*entry, returns("done")); });
   EXPECT_EQ(bytes(values_.read(*entry)), "done");
