@@ -57,6 +57,8 @@ using settings::CommandLine;
 
 constexpr std::uint64_t kBytesPerWorker = 16 << 20;  // a small program's; tasks request what they use
 
+bool runs_locally() { return settings::choice("MANTA_LOCAL") == "1"; }
+
 // Where others may join this node, or where it joins, and the secret for either.
 void configure_cluster(node::NodeConfig& config, const CommandLine& flags, const InitOptions& options) {
   config.join = settings::text("MANTA_JOIN", flags);
@@ -64,6 +66,11 @@ void configure_cluster(node::NodeConfig& config, const CommandLine& flags, const
     config.listen = options.listen.empty() ? settings::text("MANTA_LISTEN", flags) : options.listen;
   }
   if (config.join.empty() && config.listen.empty()) return;
+  if (runs_locally()) {
+    throw Error(ErrorCode::invalid_argument,
+                "MANTA_LOCAL=1 runs everything in this process: it neither joins other nodes nor listens for them; "
+                "unset it, or MANTA_JOIN, MANTA_LISTEN and InitOptions::listen");
+  }
   for (const std::string& address : {config.join, config.listen}) {
     if (address.empty()) continue;
     if (auto parts = net::split_address(address); !parts) throw_error(parts.error());
@@ -351,11 +358,6 @@ std::terminate_handler terminate_otherwise = nullptr;
 
 // Everything in this process.
 void start_locally(node::NodeConfig config, Started& made) {
-  if (!config.join.empty() || !config.listen.empty()) {
-    throw Error(ErrorCode::invalid_argument,
-                "MANTA_LOCAL=1 runs everything in this process: it neither joins other nodes nor listens for them; "
-                "unset it, or MANTA_JOIN, MANTA_LISTEN and InitOptions::listen");
-  }
   auto pair = net::ControlSocket::pair();
   if (!pair) throw_error(pair.error());
   made.local_node = std::make_unique<node::LocalNode>(std::move(config), std::move(pair->second));
@@ -374,7 +376,7 @@ void start(int argc, char** argv, const InitOptions& options, Started& made) {
   if (config.join.empty()) observe::Timeline::create_file();
   made.num_cpus = static_cast<double>(config.total.cpus) / 10'000;
   made.num_gpus = static_cast<double>(config.total.gpus) / 10'000;
-  if (settings::choice("MANTA_LOCAL") == "1") return start_locally(std::move(config), made);
+  if (runs_locally()) return start_locally(std::move(config), made);
   std::vector<int> keep = node::open_descriptors();
   auto pair = net::ControlSocket::pair();
   if (!pair) throw_error(pair.error());

@@ -11,6 +11,7 @@
 #include "core/base/overloaded.h"
 #include "core/net/node_page.h"
 #include "core/net/shared_memory.h"
+#include "core/owner/task_types.h"
 #include "core/store/arena.h"
 
 namespace manta::node {
@@ -84,8 +85,13 @@ void LocalNode::send(const net::NodeMessage& message, std::span<const int> descr
 bool LocalNode::receive(net::ClientMessage message) {
   bool goes_on = true;
   std::visit(Overloaded{
-                 [&](const net::SetDemand& m) { demand(m); },
-                 [&](const net::ReturnLease& m) { leases_.erase(m.lease); },
+                 [&](const net::SetDemand& m) {
+                   demands_.erase(m.shape);
+                   if (m.wanted == 0) return;
+                   demands_[m.shape] = m.where.bundle.group;
+                   meet(m.shape);
+                 },
+                 [&](const net::ReturnLease& m) { lease_returned(m.lease); },
                  [&](const net::KillWorker& m) { end_lease(m.lease, "was ended"); },
                  [&](const net::RequestArena& m) {
                    const int arena = arena_.get();
@@ -129,15 +135,17 @@ bool LocalNode::receive(net::ClientMessage message) {
 
 // --- leases
 
-void LocalNode::demand(const net::SetDemand& demand) {
-  const std::uint64_t group = demand.where.bundle.group;
+void LocalNode::meet(std::uint32_t shape) {
+  const auto it = demands_.find(shape);
+  if (it == demands_.end()) return;
+  const std::uint64_t group = it->second;
   if (group != 0 && !groups_.contains(group)) {
-    if (demand.wanted > 0) send(net::Infeasible{demand.shape, "its placement group was removed"});
-    return;
+    demands_.erase(it);
+    return send(net::Infeasible{shape, "its placement group was removed"});
   }
-  const bool has_one = std::any_of(leases_.begin(), leases_.end(),
-                                   [&](const auto& lease) { return lease.second.shape == demand.shape; });
-  if (demand.wanted > 0 && !has_one) grant(demand.shape, group);
+  const bool met =
+      std::any_of(leases_.begin(), leases_.end(), [&](const auto& lease) { return lease.second.shape == shape; });
+  if (!met) grant(shape, group);
 }
 
 void LocalNode::grant(std::uint32_t shape, std::uint64_t group) {
@@ -146,16 +154,26 @@ void LocalNode::grant(std::uint32_t shape, std::uint64_t group) {
   granted.worker = client_of(kNode, ++last_number_);
   granted.shape = shape;
   leases_[granted.lease] = {shape, granted.worker, group};
+  if (shape >= owner::kFirstActor) demands_.erase(shape);  // the demand of an actor ends with its lease (SCHED-9)
   send(granted);
+}
+
+void LocalNode::lease_returned(LeaseId lease) {
+  const auto it = leases_.find(lease);
+  if (it == leases_.end()) return;
+  const std::uint32_t shape = it->second.shape;
+  leases_.erase(it);
+  meet(shape);
 }
 
 void LocalNode::end_lease(LeaseId lease, const std::string& status) {
   const auto it = leases_.find(lease);
   if (it == leases_.end()) return;
-  const ClientId worker = it->second.worker;
+  const Lease ended = it->second;
   leases_.erase(it);
   send(net::LeaseEnded{lease, status});
-  send(net::ClientsDied{{{worker, status}}});
+  send(net::ClientsDied{{{ended.worker, status}}});
+  meet(ended.shape);
 }
 
 // --- names and groups

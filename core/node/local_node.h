@@ -43,8 +43,10 @@ class LocalNode {
   void run();
   // False: the program ends.
   bool receive(net::ClientMessage message);
-  void demand(const net::SetDemand& demand);
+  // A level of the program's demand is met: by one lease.
+  void meet(std::uint32_t shape);
   void grant(std::uint32_t shape, std::uint64_t group);
+  void lease_returned(LeaseId lease);
   void end_lease(LeaseId lease, const std::string& status);
   void make_name(const net::RegisterName& message);
   void remove_group(std::uint64_t group);
@@ -52,8 +54,9 @@ class LocalNode {
 
   const NodeConfig config_;
   net::ControlSocket program_;
-  Fd arena_;  // the program's, for reading
-  std::uint64_t last_number_ = 1;  // of clients, leases, groups; 1 is the program
+  Fd arena_;                                        // the program's, for reading
+  std::uint64_t last_number_ = 1;                   // of clients, leases, groups; 1 is the program
+  std::map<std::uint32_t, std::uint64_t> demands_;  // shapes that are wanted, and the group of their bundle
   std::map<LeaseId, Lease> leases_;
   std::map<std::string, net::Named> names_;
   std::set<std::uint64_t> groups_;

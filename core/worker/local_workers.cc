@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/log.h"
 #include "core/worker/local_task.h"
 
 namespace manta::worker {
@@ -17,6 +18,7 @@ using client::ProcessState;
 constexpr int kDeepest = 256;
 thread_local int depth = 0;
 constexpr std::chrono::milliseconds kGrantTakes{10};
+constexpr std::chrono::seconds kStuckFor{2};
 constexpr std::chrono::milliseconds kLook{1};  // while coroutines wait for times
 
 bool is_stream(const owner::Entry* task) { return task != nullptr && task->extra && task->extra->stream; }
@@ -190,7 +192,22 @@ bool LocalWorkers::resume() {
 }
 
 LocalWorkers::Clock::time_point LocalWorkers::look_again() {
-  return suspended_.count() == 0 ? Clock::time_point::max() : Clock::now() + kLook;
+  const Clock::time_point now = Clock::now();
+  const OwnerLock guard(client_->state());
+  look_for_a_deadlock(now);
+  if (suspended_.count() != 0) return now + kLook;
+  return stuck_.task != nullptr && !stuck_.said ? stuck_.since + kStuckFor : Clock::time_point::max();
+}
+
+void LocalWorkers::look_for_a_deadlock(Clock::time_point now) {
+  owner::Entry* const first = queue_.empty() ? nullptr : queue_.front().task;
+  if (first != stuck_.task) stuck_ = {first, now};
+  if (first == nullptr || stuck_.said || now - stuck_.since < kStuckFor) return;
+  stuck_.said = true;
+  log::warn(client_->state().owner->obstacle(*first).label,
+            " waits: its actor is busy, and MANTA_LOCAL=1 runs calls in the thread that makes them; where this thread "
+            "is in a method of that actor, neither can go on: raise ActorOptions::max_concurrency, or do not wait for "
+            "a call of an actor in its own method");
 }
 
 // --- submitting

@@ -4,6 +4,7 @@
 //            meanwhile runs when that is free, in the thread that had it
 //   LOCAL-2  calls of an actor run in the order in which they were made, at most max_concurrency at a time, and those
 //            of an actor with coroutines never on top of each other
+//            A thread that waits for a call that cannot run says so after 2 s
 //   LOCAL-3  a generator has a thread of its own, since its reader takes items meanwhile
 //
 // What waits for a task by other means than Manta's (a barrier, a collective) waits for ever, unless another thread of
@@ -38,8 +39,8 @@ class LocalWorkers final : public client::LocalRunner, client::StopEffects, Call
   bool receive(ClientId from, net::PeerPacket& packet);
   // Generators end.
   void connection_ended();
-  // After the client has stopped: waits until no generator runs, and lets go of the client. False: one still runs at the
-  // deadline, and refers to the client.
+  // After the client has stopped: waits until no generator runs, and lets go of the client. False: one still runs at
+  // the deadline, and refers to the client.
   bool finish(Clock::time_point deadline);
 
   // --- client::LocalRunner
@@ -75,6 +76,8 @@ class LocalWorkers final : public client::LocalRunner, client::StopEffects, Call
   void begin_generator(const Next& next);
   bool resume();
   void enter_coroutines() MANTA_REQUIRES(client::owner_mutex);
+  // A thread waits, and nothing can run: if that lasts, why.
+  void look_for_a_deadlock(Clock::time_point now) MANTA_REQUIRES(client::owner_mutex);
 
   client::Client* client_ = nullptr;
   Arguments arguments_;
@@ -85,6 +88,12 @@ class LocalWorkers final : public client::LocalRunner, client::StopEffects, Call
   // Coroutines of all actors run in one thread at a time, which may come back to them: this one, so often.
   std::thread::id coroutines_in_ MANTA_GUARDED_BY(client::owner_mutex);
   std::uint32_t coroutines_deep_ MANTA_GUARDED_BY(client::owner_mutex) = 0;
+  // The first task that may not run, since when, and whether a line says so.
+  struct Stuck {
+    owner::Entry* task = nullptr;
+    Clock::time_point since;
+    bool said = false;
+  } stuck_ MANTA_GUARDED_BY(client::owner_mutex);
   Mutex threads_mutex_;
   CondVar thread_ended_;
   std::size_t generators_ MANTA_GUARDED_BY(threads_mutex_) = 0;  // that run
