@@ -13,8 +13,7 @@
 
 namespace manta::collective {
 
-class Mailbox;
-class Member;
+class Transport;
 
 /// Type of the elements that an operation reduces.
 enum class DataType : std::uint8_t { u8, i8, i16, i32, i64, f16, bf16, f32, f64, boolean };
@@ -64,7 +63,7 @@ class Group {
 
   /// Blocks until all have come. Throws Error: deadline (with the missing ranks), unavailable, invalid_argument.
   static std::unique_ptr<Group> join(const Rendezvous& rendezvous);
-  explicit Group(std::unique_ptr<Member> member);  ///< join() makes it
+  explicit Group(std::unique_ptr<Transport> transport);  ///< join() makes it
   /// Leaves; the others' operations that need this member fail. Never blocks.
   ~Group();
 
@@ -72,7 +71,7 @@ class Group {
   int size() const;
   std::chrono::milliseconds timeout() const;
   void set_timeout(std::chrono::milliseconds timeout);
-  Mailbox& mailbox() { return *mailbox_; }  // for Manta's own libraries
+  Transport& transport() { return *transport_; }  // for Manta's own libraries
 
   /// In place.
   void all_reduce(void* data, std::size_t count, DataType type, Reduction reduction);
@@ -103,8 +102,7 @@ class Group {
   void abort(std::string_view reason) noexcept;
 
  private:
-  std::unique_ptr<Member> member_;
-  std::unique_ptr<Mailbox> mailbox_;
+  std::unique_ptr<Transport> transport_;
 };
 
 }  // namespace manta::collective
