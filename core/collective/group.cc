@@ -383,6 +383,22 @@ void Group::barrier() {
       [](std::size_t, Contributions) {});
 }
 
+std::unique_ptr<Group> Group::split(int color, int key) {
+  struct Choice {
+    std::int32_t color, key;
+  };
+  const Choice mine{color, key};
+  const auto choices = exchange<Choice>(*transport_, announce(Operation::split, 0), std::span(&mine, 1));
+  if (color < 0) return nullptr;
+  std::vector<int> ranks;
+  for (int rank = 0; rank < size(); ++rank) {
+    if (choices[static_cast<std::size_t>(rank)].color == color) ranks.push_back(rank);
+  }
+  const auto key_of = [&](int rank) { return choices[static_cast<std::size_t>(rank)].key; };
+  std::stable_sort(ranks.begin(), ranks.end(), [&](int a, int b) { return key_of(a) < key_of(b); });
+  return std::make_unique<Group>(transport_->split(ranks));
+}
+
 void Group::send(std::span<const std::byte> data, int to, int tag) {
   Transfer transfer{.out = data, .peer = to, .tag = tag, .sends = true};
   transport_->start(transfer);

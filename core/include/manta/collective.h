@@ -98,6 +98,19 @@ class Group {
   void send(std::span<const std::byte> data, int to, int tag = 0);
   void receive(std::span<std::byte> data, int from, int tag = 0);
 
+  /// Splits the group, as MPI_Comm_split: all members call it, and those that give the same color, 0 or more, get a
+  /// group of their own. Its ranks are in the order of the keys; members with the same key keep their order. A member
+  /// that gives a negative color gets null.
+  ///
+  /// Blocks until all members have called it, and then until those of the same color have joined. The new group has
+  /// this one's timeout. From then on, neither group needs the other: both can be used, in any order that is the same
+  /// in all members, and a failure of one, or a death of a member that is not in the new group, does not end the other.
+  /// Throws as the other operations.
+  ///
+  ///     auto row = group->split(group->rank() / columns, group->rank());     // of a grid
+  ///     auto column = group->split(group->rank() % columns, group->rank());
+  std::unique_ptr<Group> split(int color, int key);
+
   /// Ends what members are waiting for, now and later, with cancelled and this reason.
   void abort(std::string_view reason) noexcept;
 
