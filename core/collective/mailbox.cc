@@ -43,6 +43,11 @@ void Mailbox::finish(Transfer& transfer) {
   if (transfer.error) throw *transfer.error;
 }
 
+void Mailbox::await_transfers(const std::atomic<bool>& woken) {
+  member_.wait([&] { return progress() || woken.load(std::memory_order_seq_cst); },
+               [&](int peer) { return concerns(peer); });
+}
+
 bool Mailbox::progress() {
   bool moved = false;
   for (int rank = 0; rank < member_.size(); ++rank) {

@@ -63,6 +63,7 @@ Member::Member(std::unique_ptr<SharedBlock> block, const Rendezvous& rendezvous)
       spin_(spin_for(size_)),
       spin_now_(spin_),
       spare_cpus_(cpus() >= 2 * size_),
+      contributions_(static_cast<std::size_t>(size_)),
       peers_(static_cast<std::size_t>(size_)) {
   RankPage& mine = block_->rank(rank_);
   mine.process.store(::getpid(), std::memory_order_relaxed);
@@ -75,7 +76,7 @@ Member::~Member() {
   for (int peer = 0; peer < size_; ++peer) ring(peer);
 }
 
-void Member::meet() {
+void Member::meet(const Check& check) {
   current_.operation = Operation::join;
   for (int peer = 0; peer < size_; ++peer) ring(peer);
   const auto absent = [this](int peer) {
@@ -87,7 +88,12 @@ void Member::meet() {
     }
     return true;
   };
-  wait(all_here, absent);
+  wait(all_here, [&](int peer) {
+    if (!absent(peer)) return false;
+    const auto trouble = check();
+    if (trouble && absent(peer)) throw *trouble;  // else all may be here, and one of them may have gone on
+    return true;
+  });
   for (int peer = 0; peer < size_; ++peer) {
     const int process = block_->rank(peer).process.load(std::memory_order_relaxed);
     if (process == ::getpid()) continue;
@@ -102,21 +108,47 @@ void Member::ring(int rank) noexcept {
   net::futex_wake_all(bell.rings);
 }
 
-void Member::publish() noexcept {
-  Slot& mine = slot(rank_, next_);
-  mine.announcement = current_;
+void Member::publish(const Announcement& announcement, const Payload& payload) noexcept {
+  current_ = announcement;
+  Slot& mine = slot(rank_, ++published_);
+  mine.announcement = announcement;
+  mine.bytes = static_cast<std::uint32_t>(payload.bytes);
+  mine.stride = static_cast<std::uint32_t>(payload.stride);
+  mine.reader = payload.reader;
   mine.cpu = net::this_cpu();
-  mine.sequence.exchange(next_, std::memory_order_seq_cst);
+  mine.sequence.exchange(published_, std::memory_order_seq_cst);
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_) ring(peer);
   }
+}
+
+std::span<const Contribution> Member::await_step() {
+  await_all(published_);
+  seen_ = published_;
+  Contribution* const all = contributions_.data();
+  for (int peer = 0; peer < size_; ++peer) {
+    const Slot& theirs = slot(peer, seen_);
+    all[peer].announcement = &theirs.announcement;
+    if (peer != rank_) all[peer].data = data_for_this_rank(theirs);
+  }
+  return {all, static_cast<std::size_t>(size_)};
+}
+
+// BLOCK-2
+std::span<const std::byte> Member::data_for_this_rank(const Slot& slot) const noexcept {
+  if (slot.reader != kEveryRank && slot.reader != rank_) return {};
+  const std::size_t end = std::min<std::size_t>(slot.bytes, kSlotBytes);
+  const std::size_t stride = slot.stride;
+  if (stride == 0) return {slot.data, end};
+  const std::size_t begin = std::min(stride * static_cast<std::size_t>(rank_), end);
+  return {slot.data + begin, std::min(stride, end - begin)};
 }
 
 bool Member::shares_cpu() const noexcept {
   const std::uint32_t here = net::this_cpu();
   for (int peer = 0; peer < size_; ++peer) {
     // Its latest slot that this rank has seen published.
-    if (peer != rank_ && block_->rank(peer).slots[(next_ - 1) % kSlots].cpu == here) return true;
+    if (peer != rank_ && block_->rank(peer).slots[seen_ % kSlots].cpu == here) return true;
   }
   return false;
 }
@@ -128,18 +160,6 @@ void Member::await_all(std::uint64_t step) {
     return first == size_;
   };
   wait(ready, [&](int peer) { return !published(peer, step); });
-}
-
-void Member::compare(std::uint64_t step) {
-  const Announcement& first = slot(0, step).announcement;
-  for (int peer = 1; peer < size_; ++peer) {
-    const Announcement& other = slot(peer, step).announcement;
-    if (other == first) continue;
-    ++next_;
-    throw Error(ErrorCode::invalid_argument, "collective group: rank 0 calls " + describe(first) + ", but rank " +
-                                                 std::to_string(peer) + " calls " + describe(other) +
-                                                 "; all members must make the same calls in the same order");
-  }
 }
 
 void Member::yield() noexcept { ::sched_yield(); }
@@ -236,30 +256,6 @@ void Member::throw_broken() const {
   throw Error(told ? mine.code : ErrorCode::cancelled,
               "collective group: " +
                   (told ? std::string(mine.reason, ::strnlen(mine.reason, kReasonBytes)) : std::string("aborted")));
-}
-
-std::string describe(const Announcement& announcement) {
-  static constexpr std::string_view kNames[] = {"join",       "all_reduce", "reduce",  "broadcast",
-                                                "all_gather", "gather",     "scatter", "reduce_scatter",
-                                                "all_to_all", "barrier",    "send",    "receive"};
-  const auto operation = static_cast<std::size_t>(announcement.operation);
-  if (operation >= std::size(kNames)) return "an unknown operation";
-  std::string text(kNames[operation]);
-  const Operation kind = announcement.operation;
-  if (kind == Operation::join || kind == Operation::barrier) return text;
-  text += " of " + std::to_string(announcement.bytes) + " bytes";
-  if (kind == Operation::all_reduce || kind == Operation::reduce || kind == Operation::reduce_scatter) {
-    text += " (" + std::string(to_string(announcement.type)) + ", ";
-    text += std::string(to_string(announcement.reduction)) + ")";
-  }
-  if (kind == Operation::broadcast || kind == Operation::scatter) {
-    text += " from rank " + std::to_string(announcement.root);
-  } else if (kind == Operation::reduce || kind == Operation::gather || kind == Operation::send) {
-    text += " to rank " + std::to_string(announcement.root);
-  } else if (kind == Operation::receive) {
-    text += " from rank " + std::to_string(announcement.root);
-  }
-  return text;
 }
 
 }  // namespace manta::collective

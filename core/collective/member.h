@@ -1,14 +1,9 @@
-// One member of a group: its view of the shared memory, waiting for the others, and the steps that operations are made
-// of.
+// One member of a group in shared memory: its view of the memory, waiting for the others, and steps (transport.h).
 //
-// A step: every rank puts data and an announcement into its next slot, publishes its number, waits until all have
-// published that number, and reads what it needs from their slots.
-//
-//   STEP-1  all ranks make the same steps: what decides their number is compared in an operation's first step
-//   STEP-2  a rank publishes step j after it has read step j - 2. So a rank that sees j - 2 published knows that j - 4
+//   SLOT-1  a rank publishes step j after it has read step j - 2. So a rank that sees j - 2 published knows that j - 4
 //           was read, and with four slots a slot is never overwritten while a rank reads it, with no second wait
 //
-// Threading: one thread at a time; abort(), ring(), set_begun(), lost_before() from any.
+// Threading: as Transport; ring() from any thread, too.
 #pragma once
 
 #include <atomic>
@@ -25,7 +20,9 @@
 #include <manta/collective.h>
 
 #include "core/base/fd.h"
+#include "core/collective/rendezvous.h"
 #include "core/collective/shared_block.h"
+#include "core/collective/transport.h"
 
 namespace manta::collective {
 
@@ -40,33 +37,17 @@ class Member {
 
   int rank() const { return rank_; }
   int size() const { return size_; }
-  Slot& slot(int rank, std::uint64_t step) { return block_->rank(rank).slots[step % kSlots]; }
   Channel& channel(int from, int to) { return block_->channel(from, to); }
 
-  // Waits until all have joined, and looks for their ends from then on.
-  void meet();
+  // Waits until all have joined, and looks for their ends from then on. Throws what check returns meanwhile.
+  void meet(const Check& check);
 
-  // Runs an operation of `count` steps: fill(i, data) puts this rank's data for the i-th into its slot, and drain(i,
-  // step) takes what it needs from slot(rank, step). The fill of the next step comes before the drain of this one.
-  template <class Fill, class Drain>
-  void run(const Announcement& announcement, std::size_t count, Fill&& fill, Drain&& drain) {
+  std::span<std::byte> next_space() {
     require_usable();
-    current_ = announcement;
-    if (count == 0) count = 1;  // a step without data still compares the announcements
-    fill(0, slot(rank_, next_).data);
-    publish();
-    await_all(next_);
-    compare(next_);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint64_t step = next_++;
-      if (i + 1 < count) {
-        fill(i + 1, slot(rank_, next_).data);
-        publish();
-      }
-      drain(i, step);
-      if (i + 1 < count) await_all(next_);
-    }
+    return slot(rank_, published_ + 1).data;
   }
+  void publish(const Announcement& announcement, const Payload& payload) noexcept;
+  std::span<const Contribution> await_step();
 
   // Waits for ready(); missing(rank): whether the wait is for this rank. Throws what ended it, and then nothing works.
   template <class Ready, class Missing>
@@ -85,21 +66,21 @@ class Member {
     }
   }
 
-  // Whether waits may keep a CPU busy for a while. Not patient: a thread beside one that calculates.
-  void set_patient(bool patient) { patient_ = patient || spare_cpus_; }
-  void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
-  std::chrono::milliseconds timeout() const { return timeout_; }
+  void set_patient(bool patient) noexcept { patient_ = patient || spare_cpus_; }
+  void set_timeout(std::chrono::milliseconds timeout) noexcept { timeout_ = timeout; }
+  std::chrono::milliseconds timeout() const noexcept { return timeout_; }
+  std::uint64_t published_steps() const noexcept { return published_; }
+  // What errors say that this rank does.
   void set_current(const Announcement& announcement) { current_ = announcement; }
   void require_usable() const {
     if (broken_ || aborted_.load(std::memory_order_relaxed)) throw_broken();
   }
   // Wakes the rank if it sleeps. What it waits for has been written by a sequentially consistent read-modify-write.
   void ring(int rank) noexcept;
-  // Each rank counts the collectives that it begins on another transport (NCCL). Any thread.
   void set_begun(std::uint64_t count) noexcept;
-  // Why a rank that has begun fewer than `count` will not begin that many: it died, left or gave up. Empty: all may
-  // still begin them. Never blocks. Any thread.
   std::optional<Error> lost_before(std::uint64_t count);
+  // Why this rank cannot go on with the peer: it died, left or gave up. Of this rank itself: that it gave up.
+  std::optional<Error> trouble_with(int peer);
   // Ends all waits with this error, also the others'.
   void abort(ErrorCode code, std::string_view reason) noexcept;
 
@@ -113,13 +94,13 @@ class Member {
   static constexpr std::chrono::nanoseconds kShortestSpin{2'000};
   static constexpr int kMostYields = 64;
 
+  Slot& slot(int rank, std::uint64_t step) { return block_->rank(rank).slots[step % kSlots]; }
+  std::span<const std::byte> data_for_this_rank(const Slot& slot) const noexcept;
   bool shares_cpu() const noexcept;
-  void publish() noexcept;
   bool published(int rank, std::uint64_t step) {
     return slot(rank, step).sequence.load(std::memory_order_seq_cst) >= step;
   }
   void await_all(std::uint64_t step);
-  void compare(std::uint64_t step);
 
   template <class Ready>
   bool spin(Ready& ready) {
@@ -167,7 +148,6 @@ class Member {
   static void yield() noexcept;
   static void sleep_on(Bell& bell, std::uint32_t seen, Clock::time_point until) noexcept;
   Error late_error(const std::string& ranks) const;
-  std::optional<Error> trouble_with(int peer);
   bool has_ended(int peer) const;
   [[noreturn]] void give_up(Error error);
   [[noreturn]] void throw_broken() const;
@@ -180,17 +160,13 @@ class Member {
   std::chrono::nanoseconds spin_now_;
   const bool spare_cpus_;  // two for each member
   bool patient_ = true;
-  std::uint64_t next_ = 1;  // the number of the next step
+  std::uint64_t published_ = 0;              // this rank's latest step, from 1
+  std::uint64_t seen_ = 0;                   // the latest step that all have published
+  std::vector<Contribution> contributions_;  // of that step
   Announcement current_{};
   std::vector<Fd> peers_;  // pidfds; empty where the kernel has none, or the rank is of this process
   std::optional<Error> broken_;
   std::atomic<bool> aborted_{false};
 };
-
-// "all_reduce of 1024 bytes (f32, sum)"
-std::string describe(const Announcement& announcement);
-
-// Meets the others: rank 0 makes the memory and hands it out.
-std::unique_ptr<SharedBlock> meet_at(const Rendezvous& rendezvous);
 
 }  // namespace manta::collective

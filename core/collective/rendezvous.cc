@@ -18,7 +18,8 @@
 
 #include <manta/ids.h>
 
-#include "core/collective/member.h"
+#include "core/collective/rendezvous.h"
+#include "core/collective/transport.h"
 #include "core/net/control_socket.h"
 
 namespace manta::collective {
@@ -27,7 +28,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint32_t kMagic = 0x6d67'7231;  // "mgr1": the layout's version
+constexpr std::uint32_t kMagic = 0x6d67'7232;    // "mgr2": the layout's version
+constexpr std::chrono::milliseconds kSlice{10};  // between two calls of a Check
 
 struct Hello {
   std::uint32_t magic = kMagic;
@@ -76,12 +78,13 @@ bool is_ours(int fd) {
 }
 
 // False: the deadline.
-bool readable_by(int fd, Clock::time_point deadline) {
+bool readable_by(int fd, Clock::time_point deadline, const Check& check) {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) return false;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) return false;
     pollfd wanted{fd, POLLIN, 0};
-    if (::poll(&wanted, 1, static_cast<int>(std::min<long>(left, 1'000'000))) > 0) return true;
+    if (::poll(&wanted, 1, static_cast<int>(std::min(left, kSlice).count())) > 0) return true;
+    if (const auto trouble = check()) throw *trouble;
   }
 }
 
@@ -103,7 +106,7 @@ std::string objection(const std::vector<std::byte>& packet, int size, const std:
   return {};
 }
 
-std::unique_ptr<SharedBlock> host(const Rendezvous& rendezvous, Clock::time_point deadline) {
+std::unique_ptr<SharedBlock> host(const Rendezvous& rendezvous, Clock::time_point deadline, const Check& check) {
   const Fd memory = SharedBlock::create(rendezvous.size);
   auto block = std::make_unique<SharedBlock>(memory.get(), rendezvous.size);
   if (rendezvous.size == 1) return block;
@@ -117,7 +120,7 @@ std::unique_ptr<SharedBlock> host(const Rendezvous& rendezvous, Clock::time_poin
   std::vector<bool> here(static_cast<std::size_t>(rendezvous.size));
   here[0] = true;
   while (std::find(here.begin(), here.end(), false) != here.end()) {
-    if (!readable_by(listener.get(), deadline)) {
+    if (!readable_by(listener.get(), deadline, check)) {
       std::string missing;
       for (std::size_t rank = 0; rank < here.size(); ++rank) {
         if (!here[rank]) missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
@@ -128,7 +131,7 @@ std::unique_ptr<SharedBlock> host(const Rendezvous& rendezvous, Clock::time_poin
     Fd peer(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!peer || !is_ours(peer.get())) continue;
     net::ControlSocket socket(std::move(peer));
-    if (!readable_by(socket.fd(), std::min(deadline, Clock::now() + std::chrono::seconds(1)))) continue;
+    if (!readable_by(socket.fd(), std::min(deadline, Clock::now() + std::chrono::seconds(1)), check)) continue;
     const auto hello = socket.receive();
     if (!hello) continue;
     int rank = 0;
@@ -140,7 +143,7 @@ std::unique_ptr<SharedBlock> host(const Rendezvous& rendezvous, Clock::time_poin
   return block;
 }
 
-std::unique_ptr<SharedBlock> visit(const Rendezvous& rendezvous, Clock::time_point deadline) {
+std::unique_ptr<SharedBlock> visit(const Rendezvous& rendezvous, Clock::time_point deadline, const Check& check) {
   const Address address = address_of(rendezvous.name);
   net::ControlSocket socket(new_socket(0));
   // The kernel does not tell when the name comes into being.
@@ -152,13 +155,14 @@ std::unique_ptr<SharedBlock> visit(const Rendezvous& rendezvous, Clock::time_poi
                                             std::to_string(rendezvous.timeout.count()) + " ms for rank 0 of " +
                                             std::to_string(rendezvous.size));
     }
+    if (const auto trouble = check()) throw *trouble;
     std::this_thread::sleep_for(pause);
   }
   if (!is_ours(socket.fd())) throw failed(ErrorCode::unavailable, "another user's process has taken the group's name");
   const Hello hello{kMagic, rendezvous.rank, rendezvous.size};
   const auto sent = socket.send(std::as_bytes(std::span(&hello, 1)));
   if (!sent) throw_error(sent.error().with_context("collective group, greeting rank 0"));
-  if (!readable_by(socket.fd(), deadline)) throw failed(ErrorCode::deadline, "rank 0 did not answer");
+  if (!readable_by(socket.fd(), deadline, check)) throw failed(ErrorCode::deadline, "rank 0 did not answer");
   auto answer = socket.receive();
   if (!answer) throw_error(answer.error().with_context("collective group, waiting for rank 0"));
   if (answer->descriptors.empty()) {
@@ -179,14 +183,14 @@ std::string new_name() {
   return name;
 }
 
-std::unique_ptr<SharedBlock> meet_at(const Rendezvous& rendezvous) {
+std::unique_ptr<SharedBlock> meet_at(const Rendezvous& rendezvous, const Check& check) {
   if (rendezvous.size < 1 || rendezvous.size > kMaxRanks || rendezvous.rank < 0 || rendezvous.rank >= rendezvous.size) {
     throw failed(ErrorCode::invalid_argument, "rank " + std::to_string(rendezvous.rank) + " of " +
                                                   std::to_string(rendezvous.size) + "; a group has 1 to " +
                                                   std::to_string(kMaxRanks) + " members, ranks start at 0");
   }
   const auto deadline = Clock::now() + rendezvous.timeout;
-  return rendezvous.rank == 0 ? host(rendezvous, deadline) : visit(rendezvous, deadline);
+  return rendezvous.rank == 0 ? host(rendezvous, deadline, check) : visit(rendezvous, deadline, check);
 }
 
 }  // namespace manta::collective

@@ -11,46 +11,23 @@
 #include <manta/collective.h>
 
 #include "core/base/fd.h"
+#include "core/collective/announcement.h"
 
 namespace manta::collective {
 
-inline constexpr int kMaxRanks = 128;
-inline constexpr int kSlots = 4;                       // see STEP-2 in member.h
+inline constexpr int kSlots = 4;                       // see SLOT-1 in member.h
 inline constexpr std::size_t kSlotBytes = 256 * 1024;  // measured, see README.md here
 inline constexpr int kFragments = 4;
 inline constexpr std::size_t kFragmentBytes = 32 * 1024;
 inline constexpr std::size_t kReasonBytes = 240;
 
-enum class Operation : std::uint8_t {
-  join,
-  all_reduce,
-  reduce,
-  broadcast,
-  all_gather,
-  gather,
-  scatter,
-  reduce_scatter,
-  all_to_all,
-  barrier,
-  send,
-  receive,
-};
-
-// What a rank says that it is doing.
-struct Announcement {
-  Operation operation = Operation::barrier;
-  DataType type = DataType::u8;
-  Reduction reduction = Reduction::sum;
-  std::uint8_t unused = 0;
-  std::int32_t root = 0;
-  std::uint64_t bytes = 0;
-  friend bool operator==(const Announcement&, const Announcement&) = default;
-};
-
 struct Slot {
   alignas(64) std::atomic<std::uint64_t> sequence;  // the step whose data and announcement are here
   Announcement announcement;
-  std::uint32_t cpu;  // where its rank ran
+  std::uint32_t cpu;    // where its rank ran
+  std::uint32_t bytes;  // this and the next two: a Payload
+  std::uint32_t stride;
+  std::int32_t reader;
   alignas(64) std::byte data[kSlotBytes];
 };
 

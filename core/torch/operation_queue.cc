@@ -16,7 +16,7 @@ void OperationQueue::post(Pending operation, bool background) {
   queue_.push_back(std::move(operation));
   if (message && transfers_wait_.load(std::memory_order_relaxed)) {
     events_.exchange(true, std::memory_order_seq_cst);
-    group_->mailbox().member().ring(group_->rank());
+    group_->transport().wake();
   }
   if (!background) return;
   if (!thread_.joinable()) {
@@ -52,7 +52,7 @@ void OperationQueue::run_or_await(const QueuedOperation* until) {
     }
     if (transfers_wait_.load(std::memory_order_relaxed)) {  // the background thread gives way
       events_.exchange(true, std::memory_order_seq_cst);
-      group_->mailbox().member().ring(group_->rank());
+      group_->transport().wake();
     }
     changed_.wait(mutex_);
   }
@@ -62,7 +62,7 @@ void OperationQueue::run_or_await(const QueuedOperation* until) {
 
 void OperationQueue::run(const QueuedOperation* until, bool in_background) {
   const std::thread::id outer = std::exchange(runner_, std::this_thread::get_id());
-  group_->mailbox().member().set_patient(!in_background);
+  group_->transport().set_patient(!in_background);
   while (!queue_.empty() && (until == nullptr || !until->done.load(std::memory_order_relaxed))) {
     if (in_background && waiters_.load(std::memory_order_relaxed) > 0) break;
     if (queue_.front()->transfer) {
@@ -86,7 +86,7 @@ void OperationQueue::run(const QueuedOperation* until, bool in_background) {
 
 // All messages at the front of the queue, until the first of them is complete. They stay in the queue meanwhile.
 void OperationQueue::run_transfers(const QueuedOperation* until, bool in_background) {
-  Mailbox& mailbox = group_->mailbox();
+  Transport& transport = group_->transport();
   for (;;) {
     std::vector<std::pair<Pending, std::exception_ptr>> ended;
     std::vector<Pending> starting;
@@ -101,7 +101,7 @@ void OperationQueue::run_transfers(const QueuedOperation* until, bool in_backgro
       const MutexUnlock unlocked(mutex_);
       for (const Pending& operation : starting) {
         try {
-          mailbox.start(*operation->transfer);
+          transport.start(*operation->transfer);
         } catch (const Error& error) {
           operation->transfer->complete = true;
           operation->transfer->error = error;
@@ -109,7 +109,7 @@ void OperationQueue::run_transfers(const QueuedOperation* until, bool in_backgro
       }
       const auto is_complete = [](const Pending& operation) { return operation->transfer->complete; };
       const bool any = std::any_of(starting.begin(), starting.end(), is_complete);
-      if (!any) mailbox.await_event([&] { return events_.load(std::memory_order_seq_cst); });
+      if (!any) transport.await_transfers(events_);
     } catch (...) {
       failure = std::current_exception();
     }

@@ -24,7 +24,7 @@
 #include <manta/collective.h>
 
 #include "core/base/mutex.h"
-#include "core/collective/mailbox.h"
+#include "core/collective/transport.h"
 
 namespace manta::collective {
 

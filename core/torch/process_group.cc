@@ -1,5 +1,6 @@
 #include <manta/process_group.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -109,6 +110,30 @@ uint64_t ProcessGroupManta::getSequenceNumberForGroup() { return sequence_.load(
 void ProcessGroupManta::setTimeout(std::chrono::milliseconds timeout) {
   const auto body = [timeout](Group& group) { group.set_timeout(timeout); };
   post({c10d::OpType::UNKNOWN, "manta:set_timeout", {}, false}, {}, body)->wait();
+}
+
+c10::intrusive_ptr<c10d::Backend::Options> ProcessGroupManta::getBackendOptions() {
+  return c10::make_intrusive<Options>(getBackendName(), std::chrono::milliseconds(0));
+}
+
+c10::intrusive_ptr<c10d::Backend> ProcessGroupManta::split(const c10::intrusive_ptr<c10d::Store>&,
+                                                           const std::vector<int>& ranks,
+                                                           const c10::intrusive_ptr<Options>& options) {
+  const auto self = std::find(ranks.begin(), ranks.end(), rank_);
+  const int color = self == ranks.end() ? -1 : *std::min_element(ranks.begin(), ranks.end());
+  const int key = static_cast<int>(self - ranks.begin());
+  const auto timeout = options ? options->timeout : std::chrono::milliseconds(0);
+  const auto made = std::make_shared<std::unique_ptr<Group>>();
+  const auto body = [made, color, key](Group& group) { *made = group.split(color, key); };
+  post({c10d::OpType::UNKNOWN, "manta:split", timeout, false}, {}, body)->wait();
+  if (!*made) return {};
+  if (static_cast<std::size_t>((*made)->size()) != ranks.size()) {
+    throw Error(ErrorCode::invalid_argument, "process group, split: rank " + std::to_string(rank_) + " gives " +
+                                                 std::to_string(ranks.size()) + " ranks, of which " +
+                                                 std::to_string((*made)->size()) +
+                                                 " gave the same first one. Next: give all of them the same list.");
+  }
+  return c10::make_intrusive<ProcessGroupManta>(std::move(*made));
 }
 
 ProcessGroupManta::WorkPtr ProcessGroupManta::post(Call call, Tensors results, std::function<void(Group&)> body) {

@@ -217,6 +217,34 @@ TEST_P(ProcessGroupTest, SendAndReceiveInAnyOrder) {
 }
 
 // What lets gradient buckets be averaged beside the backward pass.
+TEST_P(ProcessGroupTest, SplitGroupsAreGroupsOfTheirOwn) {
+  run([](c10d::ProcessGroup& group) {
+    const int n = group.getSize(), rank = group.getRank();
+    const auto split = [&](const std::vector<int>& ranks) {
+      return group.splitGroup(ranks, std::nullopt, std::nullopt, std::nullopt, std::nullopt);
+    };
+    // All but the last rank, and the last one by itself.
+    std::vector<int> first;
+    for (int i = 0; i < n - 1; ++i) first.push_back(i);
+    const GroupPtr part = split(rank < n - 1 ? first : std::vector<int>{n - 1});
+    ASSERT_EQ(part->getSize(), rank < n - 1 ? n - 1 : 1);
+    EXPECT_EQ(part->getRank(), rank < n - 1 ? rank : 0);
+    Tensors sums{at::full({3}, 1, at::kLong)};
+    for (c10d::ProcessGroup* each : {part.get(), &group}) each->allreduce(sums)->wait();
+    EXPECT_TRUE(at::equal(sums[0], at::full({3}, (n - 1) * (n - 1) + 1, at::kLong)));
+    // The last rank is in none.
+    const GroupPtr rest = split(first);
+    ASSERT_EQ(static_cast<bool>(rest), rank < n - 1);
+    if (rest) rest->barrier()->wait();
+    // Rank 0 says that the last one is in its group.
+    if (rank > 0) {
+      EXPECT_EQ(split({rank})->getSize(), 1);
+    } else {
+      error_of(ErrorCode::invalid_argument, [&] { (void)split({0, n - 1}); });
+    }
+  });
+}
+
 TEST_P(ProcessGroupTest, OperationsAreDoneWhileAllRanksCompute) {
   run([](c10d::ProcessGroup& group) {
     for (const std::int64_t count : {100, 500'000}) {

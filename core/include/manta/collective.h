@@ -13,8 +13,7 @@
 
 namespace manta::collective {
 
-class Mailbox;
-class Member;
+class Transport;
 
 /// Type of the elements that an operation reduces.
 enum class DataType : std::uint8_t { u8, i8, i16, i32, i64, f16, bf16, f32, f64, boolean };
@@ -64,7 +63,7 @@ class Group {
 
   /// Blocks until all have come. Throws Error: deadline (with the missing ranks), unavailable, invalid_argument.
   static std::unique_ptr<Group> join(const Rendezvous& rendezvous);
-  explicit Group(std::unique_ptr<Member> member);  ///< join() makes it
+  explicit Group(std::unique_ptr<Transport> transport);  ///< join() makes it
   /// Leaves; the others' operations that need this member fail. Never blocks.
   ~Group();
 
@@ -72,7 +71,7 @@ class Group {
   int size() const;
   std::chrono::milliseconds timeout() const;
   void set_timeout(std::chrono::milliseconds timeout);
-  Mailbox& mailbox() { return *mailbox_; }  // for Manta's own libraries
+  Transport& transport() { return *transport_; }  // for Manta's own libraries
 
   /// In place.
   void all_reduce(void* data, std::size_t count, DataType type, Reduction reduction);
@@ -99,12 +98,24 @@ class Group {
   void send(std::span<const std::byte> data, int to, int tag = 0);
   void receive(std::span<std::byte> data, int from, int tag = 0);
 
+  /// Splits the group, as MPI_Comm_split: all members call it, and those that give the same color, 0 or more, get a
+  /// group of their own. Its ranks are in the order of the keys; members with the same key keep their order. A member
+  /// that gives a negative color gets null.
+  ///
+  /// Blocks until all members have called it, and then until those of the same color have joined. The new group has
+  /// this one's timeout. From then on, neither group needs the other: both can be used, in any order that is the same
+  /// in all members, and a failure of one, or a death of a member that is not in the new group, does not end the other.
+  /// Throws as the other operations.
+  ///
+  ///     auto row = group->split(group->rank() / columns, group->rank());     // of a grid
+  ///     auto column = group->split(group->rank() % columns, group->rank());
+  std::unique_ptr<Group> split(int color, int key);
+
   /// Ends what members are waiting for, now and later, with cancelled and this reason.
   void abort(std::string_view reason) noexcept;
 
  private:
-  std::unique_ptr<Member> member_;
-  std::unique_ptr<Mailbox> mailbox_;
+  std::unique_ptr<Transport> transport_;
 };
 
 }  // namespace manta::collective

@@ -46,6 +46,15 @@ class ProcessGroupManta : public c10d::Backend {
   /// Runs all that was called in the calling thread.
   void finish();
 
+  /// For ProcessGroup::splitGroup. All ranks call it, each with the ranks of its new group; a rank that is to be in
+  /// none gives those of another. Blocks, as Group::split. Returns null for a rank that is not in its list. The timeout
+  /// is the options', or, where that is not positive, this group's. Throws invalid_argument if the ranks in the list
+  /// did not all give it. NCCL's backend has no split, so a group that has one cannot be split.
+  c10::intrusive_ptr<Backend> split(const c10::intrusive_ptr<c10d::Store>& store, const std::vector<int>& ranks,
+                                    const c10::intrusive_ptr<Options>& options) override;
+  bool supportsSplitting() const override { return true; }
+  c10::intrusive_ptr<Options> getBackendOptions() override;
+
   using WorkPtr = c10::intrusive_ptr<c10d::Work>;
   using Tensors = std::vector<at::Tensor>;
   WorkPtr broadcast(Tensors& tensors, const c10d::BroadcastOptions& options = {}) override;

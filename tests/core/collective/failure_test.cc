@@ -17,11 +17,12 @@ using Clock = std::chrono::steady_clock;
 using ::testing::Test;
 
 constexpr std::chrono::seconds kLong{20};
+constexpr Kind kThreadKinds[] = {Kind::threads, Kind::in_process};
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(GroupFailure, DifferentCallsAreRefusedInAllAndTheGroupGoesOn) {
-  for (const Kind kind : {Kind::threads, Kind::processes}) {
+  for (const Kind kind : kKinds) {
     run_group(kind, 3, [](Group& group) {
       std::vector<float> values(100'000, 1.0F);
       const bool odd = group.rank() == 1;
@@ -51,15 +52,17 @@ TEST(GroupFailure, DifferentCallsAreRefusedInAllAndTheGroupGoesOn) {
 }
 
 TEST(GroupFailure, PartsThatDoNotMatchAreRefusedInAll) {
-  run_group(Kind::threads, 2, [](Group& group) {
-    std::vector<std::byte> a(10), b(group.rank() == 0 ? 10 : 12), c(10), d(10);
-    const std::vector<std::span<const std::byte>> inputs{a, b};
-    const std::vector<std::span<std::byte>> outputs{c, d};
-    const std::string text = error_of(ErrorCode::invalid_argument, [&] { group.all_to_all(inputs, outputs); });
-    EXPECT_TRUE(contains(text, "rank 1 sends 12 bytes to rank 1, which expects 10")) << text;
-    EXPECT_TRUE(contains(error_of(ErrorCode::invalid_argument, [&] { group.broadcast(a, 2); }), "no rank 2"));
-    group.barrier();
-  });
+  for (const Kind kind : kThreadKinds) {
+    run_group(kind, 2, [](Group& group) {
+      std::vector<std::byte> a(10), b(group.rank() == 0 ? 10 : 12), c(10), d(10);
+      const std::vector<std::span<const std::byte>> inputs{a, b};
+      const std::vector<std::span<std::byte>> outputs{c, d};
+      const std::string text = error_of(ErrorCode::invalid_argument, [&] { group.all_to_all(inputs, outputs); });
+      EXPECT_TRUE(contains(text, "rank 1 sends 12 bytes to rank 1, which expects 10")) << text;
+      EXPECT_TRUE(contains(error_of(ErrorCode::invalid_argument, [&] { group.broadcast(a, 2); }), "no rank 2"));
+      group.barrier();
+    });
+  }
 }
 
 // One rank dies by SIGKILL while the others wait for it in the middle of a run of operations.
@@ -99,11 +102,13 @@ TEST(GroupFailure, ADeadMemberIsNamedWithin100Milliseconds) {
 }
 
 TEST(GroupFailure, AMemberThatLeftIsNamed) {
-  run_group(Kind::threads, 2, [](Group& group) {
-    if (group.rank() == 1) return;
-    const std::string text = error_of(ErrorCode::unavailable, [&] { group.barrier(); });
-    EXPECT_TRUE(contains(text, "rank 1") && contains(text, "has left")) << text;
-  });
+  for (const Kind kind : kThreadKinds) {
+    run_group(kind, 2, [](Group& group) {
+      if (group.rank() == 1) return;
+      const std::string text = error_of(ErrorCode::unavailable, [&] { group.barrier(); });
+      EXPECT_TRUE(contains(text, "rank 1") && contains(text, "has left")) << text;
+    });
+  }
 }
 
 TEST(GroupFailure, AMissingRankIsNamed) {
@@ -120,57 +125,63 @@ TEST(GroupFailure, AMissingRankIsNamed) {
 }
 
 TEST(GroupFailure, ARankLateForAnOperationIsNamed) {
-  std::atomic<int> left{0};
-  run_group(
-      Kind::threads, 3,
-      [&](Group& group) {
-        group.barrier();
-        if (group.rank() != 2) {
-          group.set_timeout(std::chrono::milliseconds(30));
-          const std::string text = error_of(group.rank() == 0 ? ErrorCode::deadline : ErrorCode::unavailable, [&] {
-            if (group.rank() == 1) {
-              group.set_timeout(kLong);  // hears from rank 0
-              std::byte none{};
-              group.receive(std::span(&none, 1), 0);
-            }
-            group.barrier();
-          });
-          EXPECT_TRUE(contains(text, "2 of 3 did not come within 30 ms")) << text;
-          ++left;
-        }
-        while (left != 2) std::this_thread::yield();
-      },
-      kLong);
+  for (const Kind kind : kThreadKinds) {
+    std::atomic<int> left{0};
+    run_group(
+        kind, 3,
+        [&](Group& group) {
+          group.barrier();
+          if (group.rank() != 2) {
+            group.set_timeout(std::chrono::milliseconds(30));
+            const std::string text = error_of(group.rank() == 0 ? ErrorCode::deadline : ErrorCode::unavailable, [&] {
+              if (group.rank() == 1) {
+                group.set_timeout(kLong);  // rank 0 gives up first
+                std::byte none{};
+                group.receive(std::span(&none, 1), 0);
+              }
+              group.barrier();
+            });
+            EXPECT_TRUE(contains(text, "2 of 3 did not come within 30 ms")) << text;
+            ++left;
+          }
+          while (left != 2) std::this_thread::yield();
+        },
+        kLong);
+  }
 }
 
 TEST(GroupFailure, AbortEndsWaitsOfAllMembers) {
-  run_group(Kind::threads, 3, [](Group& group) {
-    group.barrier();
-    if (group.rank() == 0) {
-      group.abort("enough");
-      error_of(ErrorCode::cancelled, [&] { group.barrier(); });
-      return;
-    }
-    const std::string text = error_of(ErrorCode::cancelled, [&] { group.barrier(); });
-    EXPECT_TRUE(contains(text, "enough")) << text;
-  });
+  for (const Kind kind : kThreadKinds) {
+    run_group(kind, 3, [](Group& group) {
+      group.barrier();
+      if (group.rank() == 0) {
+        group.abort("enough");
+        error_of(ErrorCode::cancelled, [&] { group.barrier(); });
+        return;
+      }
+      const std::string text = error_of(ErrorCode::cancelled, [&] { group.barrier(); });
+      EXPECT_TRUE(contains(text, "enough")) << text;
+    });
+  }
 }
 
 TEST(GroupFailure, AbortFromAnotherThreadEndsAWait) {
-  run_group(Kind::processes, 2, [](Group& group) {
-    if (group.rank() == 0) {
-      std::thread other([&] { group.abort("from a thread"); });
-      const std::string text = error_of(ErrorCode::cancelled, [&] {
-        for (;;) group.barrier();
-      });
-      EXPECT_TRUE(contains(text, "from a thread")) << text;
-      other.join();
-    } else {
-      error_of(ErrorCode::cancelled, [&] {
-        for (;;) group.barrier();
-      });
-    }
-  });
+  for (const Kind kind : kKinds) {
+    run_group(kind, 2, [](Group& group) {
+      if (group.rank() == 0) {
+        std::thread other([&] { group.abort("from a thread"); });
+        const std::string text = error_of(ErrorCode::cancelled, [&] {
+          for (;;) group.barrier();
+        });
+        EXPECT_TRUE(contains(text, "from a thread")) << text;
+        other.join();
+      } else {
+        error_of(ErrorCode::cancelled, [&] {
+          for (;;) group.barrier();
+        });
+      }
+    });
+  }
 }
 
 TEST(GroupFailure, RendezvousRefusesWhatDoesNotFit) {

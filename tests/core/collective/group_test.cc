@@ -169,10 +169,9 @@ TEST_P(GroupTest, ManyDifferentOperationsInARow) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, GroupTest,
-                         ::testing::Combine(::testing::Values(Kind::threads, Kind::processes),
-                                            ::testing::Values(1, 2, 3, 4)),
+                         ::testing::Combine(::testing::ValuesIn(kKinds), ::testing::Values(1, 2, 3, 4)),
                          [](const auto& chosen) {
-                           return std::string(std::get<0>(chosen.param) == Kind::threads ? "Threads" : "Processes") +
+                           return std::string(to_string(std::get<0>(chosen.param))) +
                                   std::to_string(std::get<1>(chosen.param));
                          });
 

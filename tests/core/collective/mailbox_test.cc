@@ -83,7 +83,8 @@ TEST_P(MailboxTest, AMessageOfAnotherSizeIsRefusedAndTheNextOneArrives) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, MailboxTest, ::testing::Values(Kind::threads, Kind::processes));
+INSTANTIATE_TEST_SUITE_P(Kinds, MailboxTest, ::testing::ValuesIn(kKinds),
+                         [](const auto& chosen) { return std::string(to_string(chosen.param)); });
 
 }  // namespace
 }  // namespace manta::collective

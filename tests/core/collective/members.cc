@@ -11,7 +11,19 @@
 #include <exception>
 #include <thread>
 
+#include "tests/core/collective/in_process_transport.h"
+
 namespace manta::collective {
+
+std::string_view to_string(Kind kind) {
+  static constexpr std::string_view kNames[] = {"Threads", "Processes", "InProcess"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::unique_ptr<Group> join(Kind kind, const Rendezvous& rendezvous) {
+  if (kind != Kind::in_process) return Group::join(rendezvous);
+  return std::make_unique<Group>(join_in_process(rendezvous));
+}
 
 void run_guarded(int rank, const std::function<void()>& body) {
   try {
@@ -27,16 +39,16 @@ void run_group(Kind kind, int size, const Body& body, std::chrono::milliseconds 
   std::vector<std::unique_ptr<Process>> processes;
   for (int rank = size - 1; rank >= 0; --rank) {
     const Rendezvous rendezvous{.name = name, .rank = rank, .size = size, .timeout = timeout};
-    const auto run = [rendezvous, &body] {
+    const auto run = [kind, rendezvous, &body] {
       run_guarded(rendezvous.rank, [&] {
-        const auto group = Group::join(rendezvous);
+        const auto group = join(kind, rendezvous);
         body(*group);
       });
     };
-    if (kind == Kind::threads) {
-      threads.emplace_back(run);
-    } else {
+    if (kind == Kind::processes) {
       processes.push_back(std::make_unique<Process>(run));
+    } else {
+      threads.emplace_back(run);
     }
   }
   for (auto& thread : threads) thread.join();

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <manta/collective.h>
@@ -14,7 +15,13 @@ namespace manta::collective {
 
 using Body = std::function<void(Group&)>;
 
-enum class Kind { threads, processes };
+// The ranks of a group, and its transport. in_process: threads on the transport of in_process_transport.h; else shared
+// memory.
+enum class Kind { threads, processes, in_process };
+inline constexpr Kind kKinds[] = {Kind::threads, Kind::processes, Kind::in_process};
+std::string_view to_string(Kind kind);
+
+std::unique_ptr<Group> join(Kind kind, const Rendezvous& rendezvous);
 
 // Runs body as every rank of a group, and waits for all. A rank that throws, or in which an expectation fails, is a
 // failure of the test.
