@@ -26,9 +26,12 @@ int writes_behind_its_end(int n) {
   return n;
 }
 
+int returns_twice(int n) { return 2 * n; }
+
 int main(int argc, char** argv) {
   auto runtime = manta::init(argc, argv, {.num_cpus = 1, .num_gpus = 0});
   const std::string what = argc > 1 ? argv[1] : "";
+  if (what.empty()) (void)manta::get(manta::remote<returns_twice>(4));
   const auto result =
       what == "wait" ? manta::try_get(manta::remote<waits_for_go>.options({.max_retries = 0})(std::string(argv[2])))
                      : manta::try_get(manta::remote<writes_behind_its_end>.options({.max_retries = 0})(3));

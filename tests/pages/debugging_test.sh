@@ -19,6 +19,17 @@ command_of() { # command_of NAME: with our program, process and files in it
 fails() { echo "$1"; exit 1; }
 has() { command -v "$1" >/dev/null; }
 
+if has gdb; then
+  program=$app pid=0
+  command=$(command_of local)
+  eval "${command//FUNCTION/returns_twice}" >"$folder/out" 2>&1 || true
+  if ! grep -q 'ptrace: ' "$folder/out"; then
+    grep -q 'hit Breakpoint.*returns_twice' "$folder/out" || { cat "$folder/out"; fails "gdb does not stop in the task's function"; }
+    grep -q '#[0-9]* .*main (' "$folder/out" || { cat "$folder/out"; fails "the stack does not show what submitted the task"; }
+    tried=$((tried + 1))
+  fi
+fi
+
 # A worker that waits.
 program=$app pid=0
 "$app" wait "$folder" &
