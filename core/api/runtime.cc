@@ -267,6 +267,18 @@ pid_t fork_node(net::ControlSocket& ours, net::ControlSocket& theirs, std::vecto
 
 }  // namespace
 
+namespace {
+
+// Until the process ends, where leak checkers find it: other threads may look at it at any time.
+void keep(std::unique_ptr<worker::LocalProgram> program) {
+  static Mutex mutex;
+  static auto& programs = *new std::vector<std::unique_ptr<worker::LocalProgram>>;
+  const MutexLock guard(mutex);
+  programs.push_back(std::move(program));
+}
+
+}  // namespace
+
 // What a Runtime owns.
 struct Started {
   // A driver, with a node process; or all in one (MANTA_LOCAL).
@@ -291,11 +303,9 @@ struct Runtime::Impl : Started {
     if (client) {
       detail::end_callbacks();
       if (driver) driver->shut_down();
-      if (local && !local->shut_down()) {
-        (void)local.release();
-        (void)client.release();
-      }
-      client::Retired::add(std::move(client));
+      if (local && !local->shut_down()) (void)client.release();
+      if (local) keep(std::move(local));
+      if (client) client::Retired::add(std::move(client));
     }
     if (node > 0) ::waitpid(node, nullptr, 0);
     observe::Timeline::finish();

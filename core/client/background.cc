@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/client/local_runner.h"
+
 namespace manta::client {
 
 void Background::unpark() {
@@ -78,6 +80,7 @@ bool Background::pause(Clock::time_point until) {
 }
 
 void Background::run() {
+  serves_client() = true;
   Clock::time_point last_tick = Clock::now();
   for (;;) {
     const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_tick);

@@ -95,8 +95,8 @@ class Client {
   OwnStore& store() { return store_; }
   Stopping& stopping() { return stopping_; }
   TaskRunner& runner() { return runner_; }
-  // In ProcessRole::begin, if at all: this process runs what it submits itself (local_runner.h).
-  void run_locally(LocalRunner& runner) { state_.local = &runner; }
+  // In ProcessRole::begin: this process runs what it submits itself (local_runner.h). Null: not any more.
+  void run_locally(LocalRunner* runner) { state_.local = runner; }
   ProcessState& state() { return state_; }
 
  private:

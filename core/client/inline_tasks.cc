@@ -1,10 +1,9 @@
 #include "core/client/inline_tasks.h"
 
-#include <pthread.h>
-
 #include <utility>
 #include <vector>
 
+#include "core/base/stack.h"
 #include "core/client/task_codec.h"
 
 namespace manta::client {
@@ -13,27 +12,6 @@ namespace {
 
 // A task that runs on top of the one that waits for it has almost as much stack as in a process of its own.
 constexpr std::ptrdiff_t kUsedOfStack = 16;  // at most one part of so many
-
-// Whether this thread's stack has space for another task on top of the one that waits.
-bool stack_has_space() {
-  struct Bounds {
-    const char* low = nullptr;
-    std::size_t size = 0;
-    Bounds() {
-      pthread_attr_t attributes;
-      void* address = nullptr;
-      if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return;
-      ::pthread_attr_getstack(&attributes, &address, &size);
-      ::pthread_attr_destroy(&attributes);
-      low = static_cast<const char*>(address);
-    }
-  };
-  thread_local const Bounds bounds;
-  // Not a local's address: AddressSanitizer may keep those on a stack of its own.
-  const auto* here = static_cast<const char*>(__builtin_frame_address(0));
-  const auto size = static_cast<std::ptrdiff_t>(bounds.size);
-  return bounds.low != nullptr && bounds.low + size - here <= size / kUsedOfStack;
-}
 
 }  // namespace
 
@@ -101,7 +79,7 @@ owner::Outcome InlineTasks::execute(owner::Entry& entry, RunningTask& running) {
 }
 
 bool InlineTasks::run(owner::Entry& entry) {
-  if (!stack_has_space()) return false;
+  if (!stack_used_at_most_one_of(kUsedOfStack)) return false;
   RunningTask running(RunningTask::Place::stack);
   if (!claim(entry, running)) return false;
   owner::Outcome outcome = execute(entry, running);

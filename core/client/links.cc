@@ -56,7 +56,7 @@ bool Links::waits_for_this_cpu() {
 // --- links
 
 owner::WorkerLink* Links::to(ClientId worker) {
-  if (state_.local != nullptr) return state_.local->link_to(worker);
+  if (LocalRunner* local = state_.local) return local->link_to(worker);
   if (on_other_node(state_, worker)) return &message_link(worker);
   const auto it = rings_.find(worker);
   if (it != rings_.end()) return it->second.get();
@@ -83,7 +83,7 @@ RingLink* Links::open_ring(ClientId worker, std::uint32_t worker_slot, std::vect
 }
 
 void Links::granted(const net::Granted& granted, std::vector<Fd>& descriptors) {
-  if (state_.local != nullptr) return give(granted, state_.local->granted(granted));
+  if (LocalRunner* local = state_.local) return give(granted, local->granted(granted));
   const bool actor = granted.shape >= owner::kFirstActor;
   const auto cpus = [&]() MANTA_REQUIRES(owner_mutex) {
     const auto shape = static_cast<owner::ShapeIndex>(granted.shape);
@@ -126,6 +126,7 @@ void Links::ring_arrived(const net::RingTo& message, std::vector<Fd>& descriptor
 }
 
 void Links::lease_returned(LeaseId lease) {
+  if (LocalRunner* local = state_.local) return local->lease_returned(lease);
   for (const auto& [worker, link] : rings_) {
     if (link->lease == lease) link->lease = {};
   }
@@ -135,6 +136,7 @@ void Links::lease_returned(LeaseId lease) {
 }
 
 void Links::lease_ended(LeaseId lease, const std::string& status) {
+  if (LocalRunner* local = state_.local) return local->lease_ended(lease, status);
   for (const auto& [worker, link] : messages_) {
     if (link->lease != lease) continue;
     link->lose();
@@ -151,7 +153,6 @@ void Links::worker_died(ClientId worker, const std::string& status) {
 }
 
 void Links::forget(ClientId worker) {
-  if (state_.local != nullptr) return state_.local->forget(worker);
   messages_.erase(worker);
   const auto it = rings_.find(worker);
   if (it == rings_.end()) return;
@@ -161,6 +162,7 @@ void Links::forget(ClientId worker) {
 }
 
 void Links::clear() {
+  if (LocalRunner* local = state_.local) local->clear();
   active_.clear();
   for (auto& group : groups_) group.clear();
   rings_.clear();

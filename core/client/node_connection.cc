@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/client/local_runner.h"
 #include "core/net/shared_memory.h"
 
 namespace manta::client {
@@ -37,6 +38,7 @@ NodeConnection::Opened NodeConnection::open() {
 
 void NodeConnection::read(NodeReceiver& receiver) {
   reader_ = std::thread([this, &receiver] {
+    serves_client() = true;
     for (;;) {
       auto packet = node_.receive();
       if (!packet) break;

@@ -47,12 +47,11 @@ struct ProcessState {
   std::unique_ptr<owner::Owner> owner MANTA_PT_GUARDED_BY(owner_mutex);
   std::vector<net::NodeOfCluster> nodes MANTA_GUARDED_BY(owner_mutex);  // alive
   bool node_gone MANTA_GUARDED_BY(owner_mutex) = false;
-  LocalRunner* local =
-      nullptr;  // what runs this process' tasks in it; null: others run them. Set before any thread starts
   std::optional<Error> end MANTA_GUARDED_BY(owner_mutex);  // why nothing can be submitted any more
 
   observe::Events events;
-  std::atomic<std::uint32_t> waiters{0};  // threads that wait for results, polling or asleep
+  std::atomic<LocalRunner*> local{nullptr};  // what runs this process' tasks in it; null: other processes run them
+  std::atomic<std::uint32_t> waiters{0};     // threads that wait for results, polling or asleep
 };
 
 // Holds the mutex of the state's owner while it lives, but between unlock() and lock().

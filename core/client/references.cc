@@ -29,8 +29,8 @@ void References::last_reference_gone(owner::Entry& entry) {
     const OwnerLock guard(state_);
     state_.owner->objects().release_last(entry);
   }
-  if (state_.local != nullptr) [[unlikely]]
-    state_.local->run_ready();  // perhaps the destructor of an actor
+  if (LocalRunner* local = state_.local.load(std::memory_order_relaxed)) [[unlikely]]
+    local->run_ready();  // perhaps the destructor of an actor
 }
 
 void References::set_label(owner::Entry& entry, std::string label) {

@@ -90,24 +90,25 @@ bool Waiting::wait_until(Predicate done, detail::Deadline deadline) {
   {
     Waiter waiter(state_, blocked_);
     for (;;) {
-      if (state_.local != nullptr) [[unlikely]] {
-        while (!over() && state_.local->run_next()) continue;
+      LocalRunner* const local = state_.local.load(std::memory_order_relaxed);
+      std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
+      if (local != nullptr) [[unlikely]] {
+        while (!over() && local->run_next()) continue;
       }
       result = poll(over, deadline);
       const auto now = Clock::now();
       if (result || now >= deadline) break;
       if (waiter.may_block() && now - start >= kBlockedAfter) waiter.block();
-      std::uint32_t seen = 0;
       {
         const OwnerLock guard(state_);
         results_.drain();
         if (over()) continue;
-        seen = bell.rings.load(std::memory_order_seq_cst);
+        if (local == nullptr) seen = bell.rings.load(std::memory_order_seq_cst);
         if (!results_.prepare_sleep()) continue;
       }
       Clock::time_point until = deadline;
       if (waiter.may_block()) until = std::min(until, start + kBlockedAfter);
-      if (state_.local != nullptr) until = std::min(until, state_.local->look_again());
+      if (local != nullptr) until = std::min(until, local->look_again());
       bell.sleep(seen, until);
     }
     last_wait_was_long = !result && Clock::now() - start >= kExplained;
@@ -169,8 +170,8 @@ void Waiting::wait_for_ending_actors() {
   const auto deadline = Clock::now() + kEndingGrace;
   net::Doorbell& bell = state_.slot.replies;
   while (!no_actor_ends()) {
-    if (state_.local != nullptr && state_.local->run_next()) continue;
     const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
+    if (LocalRunner* local = state_.local; local != nullptr && Clock::now() < deadline && local->run_next()) continue;
     if (no_actor_ends()) return;
     if (!bell.sleep(seen, std::min(deadline, Clock::now() + std::chrono::milliseconds(20))) && Clock::now() >= deadline)
       return;

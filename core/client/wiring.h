@@ -66,8 +66,8 @@ struct Client::Wiring final : LinkContext,
   void wake_background() override { c.background_.wake(); }
   void submitted(owner::Entry& entry) override {
     c.background_.wake();
-    if (c.state_.local != nullptr) [[unlikely]]
-      c.state_.local->submitted(entry);
+    if (LocalRunner* local = c.state_.local.load(std::memory_order_relaxed)) [[unlikely]]
+      local->submitted(entry);
   }
   bool look(Time now) override MANTA_REQUIRES(owner_mutex) {
     c.state_.events.publish(observe::Tick{now});

@@ -88,7 +88,7 @@ bool LocalNode::receive(net::ClientMessage message) {
                  [&](const net::SetDemand& m) {
                    demands_.erase(m.shape);
                    if (m.wanted == 0) return;
-                   demands_[m.shape] = m.where.bundle.group;
+                   demands_[m.shape] = {m.wanted, m.where.bundle.group};
                    meet(m.shape);
                  },
                  [&](const net::ReturnLease& m) { lease_returned(m.lease); },
@@ -138,14 +138,14 @@ bool LocalNode::receive(net::ClientMessage message) {
 void LocalNode::meet(std::uint32_t shape) {
   const auto it = demands_.find(shape);
   if (it == demands_.end()) return;
-  const std::uint64_t group = it->second;
+  const auto [wanted, group] = it->second;
   if (group != 0 && !groups_.contains(group)) {
     demands_.erase(it);
     return send(net::Infeasible{shape, "its placement group was removed"});
   }
-  const bool met =
-      std::any_of(leases_.begin(), leases_.end(), [&](const auto& lease) { return lease.second.shape == shape; });
-  if (!met) grant(shape, group);
+  const auto of_shape = [&](const auto& lease) { return lease.second.shape == shape; };
+  auto held = static_cast<std::uint32_t>(std::count_if(leases_.begin(), leases_.end(), of_shape));
+  for (; held < wanted; ++held) grant(shape, group);
 }
 
 void LocalNode::grant(std::uint32_t shape, std::uint64_t group) {
@@ -172,7 +172,6 @@ void LocalNode::end_lease(LeaseId lease, const std::string& status) {
   const Lease ended = it->second;
   leases_.erase(it);
   send(net::LeaseEnded{lease, status});
-  send(net::ClientsDied{{{ended.worker, status}}});
   meet(ended.shape);
 }
 

@@ -1,8 +1,7 @@
 // The node of a program that runs everything in itself (MANTA_LOCAL): a thread at the other end of the program's
 // control socket.
 //
-// It grants every demand at once, one lease for each kind of task and one for each actor, whatever resources they ask
-// for. The worker of a lease is an id: the program runs its tasks itself (worker/local_workers.h). Names, placement
+// It grants every demand at once, as many leases as are wanted, whatever resources they ask for. The worker of a lease is an id: the program runs its tasks itself (worker/local_workers.h). Names, placement
 // groups and ends of leases are as on other nodes. There are no other processes: nothing is replicated, and none
 // spills for another.
 //
@@ -43,7 +42,11 @@ class LocalNode {
   void run();
   // False: the program ends.
   bool receive(net::ClientMessage message);
-  // A level of the program's demand is met: by one lease.
+  struct Demand {
+    std::uint32_t wanted = 0;
+    std::uint64_t group = 0;
+  };
+
   void meet(std::uint32_t shape);
   void grant(std::uint32_t shape, std::uint64_t group);
   void lease_returned(LeaseId lease);
@@ -54,9 +57,9 @@ class LocalNode {
 
   const NodeConfig config_;
   net::ControlSocket program_;
-  Fd arena_;                                        // the program's, for reading
-  std::uint64_t last_number_ = 1;                   // of clients, leases, groups; 1 is the program
-  std::map<std::uint32_t, std::uint64_t> demands_;  // shapes that are wanted, and the group of their bundle
+  Fd arena_;                                 // the program's, for reading
+  std::uint64_t last_number_ = 1;            // of clients, leases, groups; 1 is the program
+  std::map<std::uint32_t, Demand> demands_;  // by shape; of more than none
   std::map<LeaseId, Lease> leases_;
   std::map<std::string, net::Named> names_;
   std::set<std::uint64_t> groups_;

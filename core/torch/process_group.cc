@@ -1,8 +1,16 @@
 #include <manta/process_group.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include <manta/ids.h>
 
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/ivalue.h>
@@ -94,6 +102,17 @@ ProcessGroupManta* manta_backend(c10d::ProcessGroup& group) {
   return dynamic_cast<ProcessGroupManta*>(group.getBackend(c10::DeviceType::CPU).get());
 }
 
+// Whether all members of the group have the same list, in the same order.
+bool gave_the_same(Group& group, const std::vector<int>& list) {
+  std::uint64_t mine = list.size();
+  for (const int rank : list) mine = manta::detail::mix64(mine ^ static_cast<std::uint64_t>(rank));
+  std::vector<std::uint64_t> all(static_cast<std::size_t>(group.size()));
+  std::vector<std::span<std::byte>> parts;
+  for (std::uint64_t& each : all) parts.push_back(std::as_writable_bytes(std::span(&each, 1)));
+  group.all_gather(std::as_bytes(std::span(&mine, 1)), parts);
+  return std::all_of(all.begin(), all.end(), [&](std::uint64_t each) { return each == mine; });
+}
+
 }  // namespace
 
 ProcessGroupManta::ProcessGroupManta(std::unique_ptr<Group> group)
@@ -124,14 +143,20 @@ c10::intrusive_ptr<c10d::Backend> ProcessGroupManta::split(const c10::intrusive_
   const int key = static_cast<int>(self - ranks.begin());
   const auto timeout = options ? options->timeout : std::chrono::milliseconds(0);
   const auto made = std::make_shared<std::unique_ptr<Group>>();
-  const auto body = [made, color, key](Group& group) { *made = group.split(color, key); };
+  const auto same = std::make_shared<bool>(true);
+  const auto body = [made, same, color, key, ranks](Group& group) {
+    *made = group.split(color, key);
+    if (*made) *same = gave_the_same(**made, ranks);
+  };
   post({c10d::OpType::UNKNOWN, "manta:split", timeout, false}, {}, body)->wait();
   if (!*made) return {};
-  if (static_cast<std::size_t>((*made)->size()) != ranks.size()) {
-    throw Error(ErrorCode::invalid_argument, "process group, split: rank " + std::to_string(rank_) + " gives " +
-                                                 std::to_string(ranks.size()) + " ranks, of which " +
-                                                 std::to_string((*made)->size()) +
-                                                 " gave the same first one. Next: give all of them the same list.");
+  if (!*same || static_cast<std::size_t>((*made)->size()) != ranks.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                "process group, split: the ranks of the new group of rank " + std::to_string(rank_) + ", which gives " +
+                    std::to_string(ranks.size()) + " ranks, did not all give the same list; " +
+                    std::to_string((*made)->size()) +
+                    " gave one with the same least rank. Next: give all of them the "
+                    "same list.");
   }
   return c10::make_intrusive<ProcessGroupManta>(std::move(*made));
 }

@@ -6,7 +6,7 @@ namespace manta::worker {
 
 using detail::Await;
 
-bool Coroutines::wait_for(Await& await) { return client().watchers().await(await); }
+bool Coroutines::wait_for(Await& await) { return client_->watchers().await(await); }
 
 void Coroutines::wait_until(Await& await, detail::Deadline time) {
   if (time == detail::Deadline::min()) {
@@ -25,7 +25,7 @@ void Coroutines::forget(Await& await) noexcept {
   } else if (await.on == Await::On::time) {
     std::erase_if(times_, [&](const auto& timed) { return timed.second == &await; });
   } else {
-    client().watchers().forget(await);
+    client_->watchers().forget(await);
   }
 }
 
@@ -37,8 +37,8 @@ std::size_t Coroutines::collect() {
       times_.erase(times_.begin());
     }
   }
-  if (client().watchers().awaits().ready()) {
-    for (Await* await = client().watchers().take_awaited(); await != nullptr; await = await->next)
+  if (client_->watchers().awaits().ready()) {
+    for (Await* await = client_->watchers().take_awaited(); await != nullptr; await = await->next)
       ready_.push_back(await);
   }
   return ready_.size();

@@ -246,11 +246,15 @@ bool Executor::run_remote() {
 // --- one task
 
 void Executor::execute(IncomingTask& task) {
-  use_cpus(host_.cpus_of(task.head()));
+  this_thread()->begin(task.head().id, task.head().submitter);
+  if (task.head().kind != net::TaskKind::end) use_cpus(host_.cpus_of(task.head()));
   host_.execute(task, *this_thread());
 }
 
-void Executor::resumes(const client::TaskContext& context) { use_cpus(context.cpus); }
+bool Executor::resumes(IncomingTask&, const client::TaskContext& context) {
+  use_cpus(context.cpus);
+  return true;
+}
 
 // --- the actor
 

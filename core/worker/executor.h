@@ -74,7 +74,8 @@ class Executor final : public client::ProcessRole,
   void tell_remote(ClientId submitter, bool lent) override;
 
   // --- CallEffects
-  void resumes(const client::TaskContext& context) override;
+  bool resumes(IncomingTask& task, const client::TaskContext& context) override;
+  void paused(IncomingTask&) override {}
   void ended(IncomingTask& task, client::TaskContext& context, client::TaskInput& input, Ended& ended) override {
     settle(arguments_, task, context, input, ended);
   }

@@ -7,6 +7,7 @@
 #include <deque>
 #include <vector>
 
+#include "core/net/doorbell.h"
 #include "core/owner/entry.h"
 #include "core/owner/worker_link.h"
 
@@ -23,12 +24,15 @@ using LocalQueue = std::deque<LocalItem>;
 
 class LocalLink final : public owner::WorkerLink {
  public:
-  LocalLink(LocalQueue& queue, LocalWorker& worker) : queue_(queue), worker_(worker) {}
+  // rung: where threads sleep that may run what comes.
+  LocalLink(LocalQueue& queue, LocalWorker& worker, net::Doorbell& rung)
+      : queue_(queue), worker_(worker), rung_(rung) {}
 
   // --- WorkerLink
   bool push(owner::Entry& entry) override {
     if (lost_) return false;
     queue_.push_back({&worker_, &entry});
+    rung_.wake();
     return true;
   }
   owner::Entry* take_back_last() override {
@@ -51,6 +55,7 @@ class LocalLink final : public owner::WorkerLink {
   }
   bool push_end() override {
     queue_.push_back({&worker_, nullptr});
+    rung_.wake();
     return true;
   }
   // None, for time limits: the program may stand at a breakpoint.
@@ -63,9 +68,12 @@ class LocalLink final : public owner::WorkerLink {
   void started(owner::Entry& task) { running_.push_back(&task); }
   // False: the worker was ended meanwhile, and the task is not its any more.
   bool finished(const owner::Entry& task) { return std::erase(running_, &task) > 0; }
-  // The worker is gone.
-  void lose() {
+  // The worker ends: it takes nothing more.
+  void lose() { lost_ = true; }
+  // What it was given is not its any more.
+  void clear() {
     lost_ = true;
+    running_.clear();
     std::erase_if(queue_, [&](const LocalItem& item) { return item.to == &worker_; });
   }
 
@@ -74,6 +82,7 @@ class LocalLink final : public owner::WorkerLink {
 
   LocalQueue& queue_;
   LocalWorker& worker_;
+  net::Doorbell& rung_;
   std::vector<owner::Entry*> running_;
   bool lost_ = false;
 };

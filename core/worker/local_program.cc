@@ -8,7 +8,7 @@ namespace manta::worker {
 
 namespace {
 
-constexpr std::chrono::seconds kGeneratorsEndWithin{2};
+constexpr std::chrono::seconds kTasksEndWithin{2};
 
 }  // namespace
 
@@ -23,10 +23,11 @@ void LocalProgram::connection_ended() {
 }
 
 bool LocalProgram::shut_down() {
-  while (workers_.run_next()) continue;
+  const auto drained_by = client::Client::Clock::now() + kTasksEndWithin;
+  while (client::Client::Clock::now() < drained_by && workers_.run_next()) continue;
   driver_.shut_down();
-  if (workers_.finish(client::Client::Clock::now() + kGeneratorsEndWithin)) return true;
-  log::warn("the runtime has ended, but a generator of this program still runs; it goes on until the program ends");
+  if (workers_.finish(client::Client::Clock::now() + kTasksEndWithin)) return true;
+  log::warn("the runtime has ended, but a task of this program still runs; it goes on until the program ends");
   return false;
 }
 

@@ -1,6 +1,6 @@
 // A driver that is its own worker (MANTA_LOCAL=1).
 //
-// Threading: as client::Driver. Ownership: as client::Driver.
+// Threading: as client::Driver. Ownership: lives until the process ends (client::LocalRunner).
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace manta::worker {
 
 class LocalProgram final : public client::ProcessRole {
  public:
-  // As Driver::shut_down. False: generators still run user code that uses the client, which must outlive them.
+  // As Driver::shut_down. False: tasks still run in other threads and use the client, which must outlive them.
   bool shut_down();
 
   // --- ProcessRole

@@ -54,7 +54,10 @@ LocalTask::LocalTask(LocalTask&& other) noexcept
       suspended_(true) {}
 
 LocalTask::~LocalTask() {
-  if (suspended_) worker_->suspended -= 1;
+  if (suspended_) {
+    const client::OwnerLock guard(client_.state());
+    --worker_->suspended;
+  }
   if (entry_ != nullptr) detail::release(entry_);
 }
 
@@ -108,7 +111,10 @@ void LocalTask::reply(Ended& ended, std::vector<detail::WireRef>) {
 }
 
 std::unique_ptr<IncomingTask> LocalTask::keep() {
-  worker_->suspended += 1;
+  {
+    const client::OwnerLock guard(client_.state());
+    ++worker_->suspended;
+  }
   return std::unique_ptr<IncomingTask>(new LocalTask(std::move(*this)));
 }
 

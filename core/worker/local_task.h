@@ -19,6 +19,7 @@ class LocalTask final : public IncomingTask {
   LocalTask(client::Client& client, std::shared_ptr<LocalWorker> worker, owner::Entry* entry)
       MANTA_REQUIRES(client::owner_mutex);
   ~LocalTask() override;
+  LocalWorker& worker() { return *worker_; }
 
   void begin() override {}
   void read(client::TaskContext& context, client::TaskInput& input) override;

@@ -2,6 +2,7 @@
 
 #include <stdio_ext.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -22,12 +23,16 @@ void SuspendedCalls::keep(IncomingTask& task, client::TaskContext& context, clie
   call.context.coroutine.call->user = &call;
 }
 
-// Their frames are destroyed where they wait.
+// Their frames are destroyed where they wait, which may run user code that comes back here.
 void SuspendedCalls::end_stopped() {
   stops_ = false;
-  for (auto it = calls_.begin(); it != calls_.end();) {
-    Call& call = *it++;
-    if (!call.context.stopped()) continue;
+  const auto next = [&] {
+    return std::find_if(calls_.begin(), calls_.end(),
+                        [](const Call& call) { return call.context.stopped() && !call.on_stack && !call.ending; });
+  };
+  for (auto it = next(); it != calls_.end(); it = next()) {
+    Call& call = *it;
+    call.ending = true;
     client::TaskContext* const outer = std::exchange(client::current_task(), &call.context);
     call.context.coroutine.call.reset();
     client::current_task() = outer;
@@ -36,21 +41,31 @@ void SuspendedCalls::end_stopped() {
     client_->stopping().stopped_ended(call.context, true);
     end(call, ended);
   }
+  const auto stopped_on_stack = [](const Call& call) { return call.on_stack && call.context.stopped(); };
+  if (std::any_of(calls_.begin(), calls_.end(), stopped_on_stack)) stops_ = true;
 }
 
 bool SuspendedCalls::run() {
   if (stops_.load(std::memory_order_relaxed)) end_stopped();
   if (!coroutines_.ready() && coroutines_.next_time() == detail::Deadline::max()) return false;
   const std::size_t count = coroutines_.collect();
+  bool ran = false;
   for (std::size_t i = 0; i < count; ++i) {
     detail::Await* await = coroutines_.pop();
     if (await == nullptr) continue;
     detail::CoroutineCall& coroutine = *await->coroutine->call;
     auto& call = *static_cast<Call*>(coroutine.user);
-    effects_.resumes(call.context);
+    if (!effects_.resumes(*call.task, call.context)) {
+      coroutines_.put_off(*await);
+      continue;
+    }
+    ran = true;
+    call.on_stack = true;
     client::TaskContext* const outer = std::exchange(client::current_task(), &call.context);
     detail::resume(*await);
     client::current_task() = outer;
+    call.on_stack = false;
+    effects_.paused(*call.task);
     if (coroutine.done()) {
       Ended ended;
       client_->runner().run(call.context, call.input, ended);
@@ -58,16 +73,21 @@ bool SuspendedCalls::run() {
     }
     if (::__fpending(stdout) != 0) std::fflush(stdout);
   }
-  return count != 0;
+  return ran;
 }
 
-void SuspendedCalls::clear(const detail::ActorInstance& actor) {
-  for (auto it = calls_.begin(); it != calls_.end();) {
-    Call& call = *it++;
-    if (call.context.actor != &actor) continue;
-    client_->stopping().ended(call.running);
+void SuspendedCalls::clear(const detail::ActorInstance* actor) {
+  const auto next = [&] {
+    return std::find_if(calls_.begin(), calls_.end(), [&](const Call& call) {
+      return (actor == nullptr || call.context.actor == actor) && !call.on_stack && !call.ending;
+    });
+  };
+  for (auto it = next(); it != calls_.end(); it = next()) {
+    it->ending = true;
+    it->context.coroutine.call.reset();
+    client_->stopping().ended(it->running);
     --count_;
-    calls_.erase(call.self);
+    calls_.erase(it);
   }
 }
 

@@ -3,7 +3,7 @@
 //   EXEC-5  a call whose coroutine waits is kept, with its arguments, and answered when that has ended; frames that
 //           wait when the actor ends are destroyed before it
 //
-// Threading: the main thread; stopped() from any. Ownership: owns the calls; the client must outlive it.
+// Threading: the main thread (with MANTA_LOCAL: one thread at a time); count() and stopped() from any. Ownership: owns the calls; the client must outlive it.
 #pragma once
 
 #include <atomic>
@@ -20,8 +20,10 @@ namespace manta::worker {
 class CallEffects {
  public:
   virtual ~CallEffects() = default;
-  // The coroutine of the call goes on now, in this thread.
-  virtual void resumes(const client::TaskContext& context) = 0;
+  // The coroutine of the call is to go on now, in this thread. False: not yet.
+  virtual bool resumes(IncomingTask& task, const client::TaskContext& context) = 0;
+  // It has waited again, or ended.
+  virtual void paused(IncomingTask& task) = 0;
   // A call has ended: the reply is due.
   virtual void ended(IncomingTask& task, client::TaskContext& context, client::TaskInput& input, Ended& ended) = 0;
 };
@@ -29,7 +31,10 @@ class CallEffects {
 class SuspendedCalls {
  public:
   explicit SuspendedCalls(CallEffects& effects) : effects_(effects) {}
-  void attach(client::Client& client) { client_ = &client; }
+  void attach(client::Client& client) {
+    client_ = &client;
+    coroutines_.attach(client);
+  }
 
   // The call's coroutine waits (context.coroutine).
   void keep(IncomingTask& task, client::TaskContext& context, client::TaskInput& input);
@@ -37,8 +42,8 @@ class SuspendedCalls {
   bool run();
   // One of them was asked to stop.
   void stopped() { stops_ = true; }
-  // The actor ends: the frames of its calls go before its object.
-  void clear(const detail::ActorInstance& actor);
+  // The actor ends: the frames of its calls go before its object. Null: those of all actors.
+  void clear(const detail::ActorInstance* actor);
 
   std::size_t count() const { return count_; }
   bool ready() const { return coroutines_.ready() || stops_.load(); }
@@ -52,6 +57,8 @@ class SuspendedCalls {
     client::TaskContext context;
     client::RunningTask running{client::RunningTask::Place::coroutine};
     std::list<Call>::iterator self;
+    bool on_stack = false;  // its coroutine goes on further down
+    bool ending = false;
   };
 
   void end_stopped();

@@ -24,7 +24,6 @@ Error TaskHost::thread_ended(const client::TaskInput& input) {
 
 MANTA_CATCHES_FORCED_UNWIND void TaskHost::execute(IncomingTask& task, client::RunningTask& place) {
   const IncomingTask::Head& head = task.head();
-  place.begin(head.id, head.submitter);
   if (head.kind == net::TaskKind::end) {
     task.drop();
     return effects_.actor_ends();
@@ -70,7 +69,7 @@ MANTA_CATCHES_FORCED_UNWIND void TaskHost::execute(IncomingTask& task, client::R
 MANTA_CATCHES_FORCED_UNWIND void TaskHost::destroy_actor() {
   if (!actor_.hosts()) return;
   try {
-    suspended_.clear(actor_.instance());
+    if (actor_.has_coroutines()) suspended_.clear(&actor_.instance());
     actor_.destroy();
   } catch (abi::__forced_unwind&) {
     throw;

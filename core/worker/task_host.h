@@ -34,7 +34,7 @@ class TaskHost {
   // Before the first task.
   void attach(client::Client& client) { client_ = &client; }
 
-  // place: where other threads find what this one runs, to stop it.
+  // place: where other threads find what this one runs, to stop it. The task has begun there.
   void execute(IncomingTask& task, client::RunningTask& place);
   // Its frames that wait are destroyed, then the destructor runs. What that throws is logged.
   void destroy_actor();

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -79,10 +80,10 @@ int next_of(int n, int last) {
   if (n < last) (void)manta::remote<next_of>(n + 1, last);
   return note(std::to_string(n));
 }
-TEST_F(Local, AChainOfTenThousandTasksNeedsNoStackForEach) {
-  (void)manta::get(manta::remote<next_of>(1, 10'000));
-  while (done.size() < 10'000) (void)manta::remote<note>(std::string("more"));
-  EXPECT_EQ(std::count(done.begin(), done.end(), "10000"), 1);
+TEST_F(Local, AChainOfTasksNeedsNoStackForEach) {
+  (void)manta::get(manta::remote<next_of>(1, 100'000));
+  while (done.size() < 100'000) (void)manta::remote<note>(std::string("more"));
+  EXPECT_EQ(std::count(done.begin(), done.end(), "100000"), 1);
 }
 
 int attempts = 0;
@@ -276,6 +277,10 @@ struct Async {
     order.push_back(n);
     co_return n;
   }
+  Task<int> sleeps() {
+    co_await manta::sleep_for(1h);
+    co_return 0;
+  }
   Task<std::vector<int>> all() { co_return order; }
   std::vector<int> order;
 };
@@ -286,6 +291,101 @@ TEST_F(Local, CoroutinesOfAnActorWaitForEachOther) {
   EXPECT_EQ(manta::get(second, 20s), 4);
   EXPECT_EQ(manta::get(first, 20s), 1);
   EXPECT_THAT(manta::get(actor.call<&Async::all>(), 20s), ElementsAre(1, 2));
+}
+
+TEST_F(Local, ThreadsWithCoroutineActorsOfTheirOwn) {
+  std::vector<std::jthread> threads;
+  for (int caller = 0; caller < 4; ++caller) {
+    threads.emplace_back([] {
+      auto actor = manta::actor<Async>();
+      for (int n = 0; n < 100; ++n) {
+        auto value = manta::put(n);
+        ASSERT_EQ(manta::get(actor.call<&Async::twice>(value), 20s), 2 * n);
+        if (n % 25 != 0) continue;
+        ASSERT_EQ(manta::get(actor.call<&Async::later>(n), 20s), n);
+      }
+    });
+  }
+}
+
+// A coroutine that blocks holds up all other calls of its actor, and no other actor.
+struct Blocks {
+  Task<int> blocks(Actor<Async> other, Actor<Blocks> self) {
+    inside = true;
+    mine = self.call<&Blocks::value>();
+    const int got = manta::get(other.call<&Async::later>(3), 20s);
+    EXPECT_TRUE(inside);
+    inside = false;
+    co_return got;
+  }
+  Task<int> value() {
+    EXPECT_FALSE(inside) << "on top of a call of the same actor";
+    co_return 1;
+  }
+  bool inside = false;
+  Ref<int> mine;
+};
+TEST_F(Local, ACoroutineThatBlocksHoldsUpItsActorAlone) {
+  auto blocks = manta::actor<Blocks>();
+  auto other = manta::actor<Async>();
+  EXPECT_EQ(manta::get(blocks.call<&Blocks::blocks>(other, blocks), 20s), 3);
+  EXPECT_EQ(manta::get(blocks.call<&Blocks::value>(), 20s), 1);
+}
+
+TEST_F(Local, CoroutinesOfAKilledActorEnd) {
+  auto actor = manta::actor<Async>.options({.max_restarts = 1})();
+  auto sleeps = actor.call<&Async::sleeps>();
+  manta::kill(actor, {.restart = true});
+  EXPECT_FALSE(manta::try_get(sleeps, 20s));
+  EXPECT_EQ(manta::get(actor.call<&Async::later>(1), 20s), 1);
+}
+
+// A method that runs in another thread while its actor is killed keeps its arguments.
+std::atomic<int> reading{0};
+struct Reads {
+  std::uint64_t reads(const Words& words) {
+    reading = 1;
+    while (reading == 1) std::this_thread::sleep_for(1ms);
+    return sum(words);
+  }
+};
+TEST_F(Local, AKilledActorEndsWhenItsMethodReturns) {
+  reading = 0;
+  auto actor = manta::actor<Reads>.options({.max_restarts = 1})();
+  std::atomic<bool> failed{false};
+  auto stored = manta::remote<words>(100'000);
+  std::jthread caller([&] { failed = !manta::try_get(actor.call<&Reads::reads>(stored), 20s); });
+  while (reading != 1) std::this_thread::sleep_for(1ms);
+  manta::kill(actor);
+  stored = manta::remote<words>(100'000);
+  EXPECT_FALSE(manta::try_get(actor.call<&Reads::reads>(stored), 20s)) << "the actor is dead";
+  reading = 2;
+  caller.join();
+}
+
+struct Stops {
+  int waits(std::stop_token stop) {
+    std::stop_callback later(stop, [this] { squared = manta::remote<square_of>(3); });
+    reading = 1;
+    while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);
+    return 1;
+  }
+  int result() { return manta::get(squared, 20s); }
+  static int square_of(int n) { return n * n; }
+  Ref<int> squared;
+};
+// The thread that calls it has no Ref yet while it runs: it is cancelled with the task that has called it.
+int calls_after(const Actor<Stops>& actor, int) { return manta::get(actor.call<&Stops::waits>()); }
+TEST_F(Local, AStopCallbackMaySubmitATask) {
+  reading = 0;
+  auto actor = manta::actor<Stops>();
+  auto held = manta::actor<Async>();
+  auto task = manta::remote<calls_after>(actor, held.call<&Async::later>(1));
+  std::jthread runs([&] { (void)manta::try_get(task, 20s); });
+  while (reading != 1) std::this_thread::sleep_for(1ms);
+  manta::cancel(task, {.recursive = true});
+  runs.join();
+  EXPECT_EQ(manta::get(actor.call<&Stops::result>(), 20s), 9);
 }
 
 // --- whole programs
@@ -308,6 +408,25 @@ int leave_a_generator() {
   Stream<int> items = manta::remote<numbers>();
   return items.next().value_or(1);
 }
+// An actor's coroutine awaits, and a call waits behind a generator, when the program ends.
+struct Ends {
+  Task<int> awaits(Ref<int> never) { co_return co_await never; }
+};
+struct Makes {
+  Generator<int> items() {
+    for (int i = 0;; ++i) co_yield i;
+  }
+  int value() { return 1; }
+};
+int end_while_all_waits() {
+  auto actor = manta::actor<Ends>();
+  auto other = manta::actor<Async>();
+  auto awaits = actor.call<&Ends::awaits>(other.call<&Async::sleeps>());
+  auto made = manta::actor<Makes>();
+  Stream<int> items = made.call<&Makes::items>();
+  for (int i = 0; i < 10; ++i) (void)made.call<&Makes::value>();
+  return items.next().value_or(1);
+}
 int end_with_actors() {
   static auto named = manta::actor<Counter>.options({.name = "named"})(1);
   return manta::get(named.call<&Counter::add>(-1));
@@ -322,6 +441,13 @@ TEST(LocalPrograms, ACallThatWaitsForItselfSaysSo) {
 
 TEST(LocalPrograms, EndWhileAGeneratorRuns) {
   const ProgramRun run = run_program({"--program=leave_a_generator"});
+  EXPECT_TRUE(run.in_time);
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_EQ(run.err, "");
+}
+
+TEST(LocalPrograms, EndWhileCoroutinesAndCallsWait) {
+  const ProgramRun run = run_program({"--program=end_while_all_waits"});
   EXPECT_TRUE(run.in_time);
   EXPECT_EQ(run.status, 0) << run.err;
   EXPECT_EQ(run.err, "");
@@ -345,6 +471,7 @@ TEST(LocalPrograms, DoNotListen) {
 int main(int argc, char** argv) {
   const std::pair<std::string, int (*)()> programs[] = {{"--program=wait_for_itself", wait_for_itself},
                                                         {"--program=leave_a_generator", leave_a_generator},
+                                                        {"--program=end_while_all_waits", end_while_all_waits},
                                                         {"--program=end_with_actors", end_with_actors}};
   ::setenv("MANTA_LOCAL", "1", 1);
   main_thread = std::this_thread::get_id();

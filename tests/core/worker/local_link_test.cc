@@ -21,7 +21,8 @@ struct LocalLinkTest : ::testing::Test {
   std::vector<std::pair<int, int>> waiting() {
     std::vector<std::pair<int, int>> all;
     for (const LocalItem& item : queue)
-      all.emplace_back(item.to == &worker(0) ? 0 : 1, item.task == nullptr ? -1 : static_cast<int>(item.task - entries));
+      all.emplace_back(item.to == &worker(0) ? 0 : 1,
+                       item.task == nullptr ? -1 : static_cast<int>(item.task - entries));
     return all;
   }
   using P = std::pair<int, int>;
@@ -29,7 +30,8 @@ struct LocalLinkTest : ::testing::Test {
   std::uint64_t places[2] = {};
   LocalQueue queue;
   Entry entries[4];
-  LocalLink a{queue, worker(0)}, b{queue, worker(1)};
+  net::Doorbell bell;
+  LocalLink a{queue, worker(0), bell}, b{queue, worker(1), bell};
 };
 
 TEST_F(LocalLinkTest, AllWorkersTasksStayInTheOrderInWhichTheyCame) {
@@ -69,11 +71,29 @@ TEST_F(LocalLinkTest, ALostWorkerNamesWhatItRanAndTakesNothingMore) {
   EXPECT_FALSE(a.finished(entries[0])) << "the task goes on, but its result is not the worker's any more";
 }
 
+TEST_F(LocalLinkTest, AWorkerThatEndsTakesNothingMoreAndKeepsWhatItRuns) {
+  a.started(entries[0]);
+  a.push(entries[1]);
+  a.lose();
+  EXPECT_FALSE(a.push(entries[2]));
+  EXPECT_THAT(waiting(), ElementsAre(P{0, 1})) << "the owner takes it back";
+  EXPECT_TRUE(a.finished(entries[0]));
+}
+
+TEST_F(LocalLinkTest, RingsTheThreadsThatSleep) {
+  const std::uint32_t seen = bell.rings;
+  a.push(entries[0]);
+  EXPECT_NE(bell.rings, seen);
+  const std::uint32_t then = bell.rings;
+  a.push_end();
+  EXPECT_NE(bell.rings, then);
+}
+
 TEST_F(LocalLinkTest, WhatWaitsGoesWithTheWorker) {
   a.push(entries[0]);
   b.push(entries[1]);
   a.push_end();
-  a.lose();
+  a.clear();
   EXPECT_THAT(waiting(), ElementsAre(P{1, 1}));
 }
 
