@@ -1,9 +1,9 @@
 // The node of a program that runs everything in itself (MANTA_LOCAL): a thread at the other end of the program's
 // control socket.
 //
-// It grants every demand at once, as many leases as are wanted, whatever resources they ask for. The worker of a lease is an id: the program runs its tasks itself (worker/local_workers.h). Names, placement
-// groups and ends of leases are as on other nodes. There are no other processes: nothing is replicated, and none
-// spills for another.
+// It grants every demand at once, as many leases as are wanted, whatever resources they ask for. The worker of a lease
+// is an id: the program runs its tasks itself (worker/local_workers.h). Names, placement groups and ends of leases are
+// as on other nodes. There are no other processes: nothing is replicated, and none spills for another.
 //
 // Threading: a thread of its own. Ownership: owns the socket; its thread ends when the other end is closed.
 #pragma once

@@ -143,8 +143,8 @@ constexpr auto make_table() {
               .type = Type::choice,
               .choices = {"0", "1"},
               .allowed = "0 or 1",
-              .meaning = "1: the program runs its tasks and actors itself, in the thread that submits them, one at a "
-                         "time and in order, so that a debugger's breakpoint in a task is hit",
+              .meaning = "1: the program runs its tasks and actors itself, in the thread that submits them, so that a "
+                         "debugger's breakpoint in a task is hit",
               .unless_given = "0"},
 
       Setting{.variable = "MANTA_NCCL_LIBRARY",

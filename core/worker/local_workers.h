@@ -1,7 +1,7 @@
 // Runs a program's tasks and actors in the program's own process (MANTA_LOCAL=1).
 //
-//   LOCAL-1  a task runs in the thread that submits it, before remote() returns, unless its arguments are not there yet,
-//            half of the stack is used, or its actor is busy. Then the first thread of the program that submits
+//   LOCAL-1  a task runs in the thread that submits it, before remote() returns, unless its arguments are not there
+//            yet, half of the stack is used, or its actor is busy. Then the first thread of the program that submits
 //            something or waits runs it, once that may be
 //   LOCAL-2  calls of an actor begin in the order in which they were made, at most max_concurrency at a time, and those
 //            of an actor with coroutines never on top of each other. What waits for a call that cannot begin is a

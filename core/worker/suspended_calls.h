@@ -3,7 +3,8 @@
 //   EXEC-5  a call whose coroutine waits is kept, with its arguments, and answered when that has ended; frames that
 //           wait when the actor ends are destroyed before it
 //
-// Threading: the main thread (with MANTA_LOCAL: one thread at a time); count() and stopped() from any. Ownership: owns the calls; the client must outlive it.
+// Threading: the main thread (with MANTA_LOCAL: one thread at a time); count() and stopped() from any. Ownership: owns
+// the calls; the client must outlive it.
 #pragma once
 
 #include <atomic>
