@@ -50,11 +50,11 @@ class LocalWorkers final : public client::LocalRunner, client::StopEffects, Call
   bool finish(Clock::time_point deadline);
 
   // --- client::LocalRunner
-  owner::WorkerLink& granted(const net::Granted& granted) override;
-  owner::WorkerLink* link_to(ClientId worker) override;
-  void lease_returned(LeaseId lease) override;
-  void lease_ended(LeaseId lease, const std::string& status) override;
-  void clear() override;
+  owner::WorkerLink& granted(const net::Granted& granted) override MANTA_REQUIRES(client::owner_mutex);
+  owner::WorkerLink* link_to(ClientId worker) override MANTA_REQUIRES(client::owner_mutex);
+  void lease_returned(LeaseId lease) override MANTA_REQUIRES(client::owner_mutex);
+  void lease_ended(LeaseId lease, const std::string& status) override MANTA_REQUIRES(client::owner_mutex);
+  void clear() override MANTA_REQUIRES(client::owner_mutex);
   void submitted(owner::Entry& entry) override;
   void run_ready() override;
   bool run_next() override;
