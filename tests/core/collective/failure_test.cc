@@ -66,8 +66,8 @@ TEST(GroupFailure, PartsThatDoNotMatchAreRefusedInAll) {
   }
 }
 
-// One rank dies by SIGKILL while the others wait for it in the middle of a run of operations. Returns after how long the
-// last of them had the error.
+// One rank dies by SIGKILL while the others wait for it in the middle of a run of operations. Returns after how long
+// the last of them had the error.
 Clock::duration time_of_a_death(int size) {
   std::atomic<Clock::duration> longest{Clock::duration::zero()};
   const std::string name = new_name();
