@@ -129,7 +129,7 @@ endfunction()
 # Time limits in seconds, before the factor for sanitizers.
 set(MANTA_TIMEOUT_unit 60)
 set(MANTA_TIMEOUT_sim 300)
-set(MANTA_TIMEOUT_e2e 120)
+set(MANTA_TIMEOUT_e2e 240)
 set(MANTA_TIMEOUT_gpu 300)
 set(MANTA_TIMEOUT_bench 900)
 set(MANTA_TIMEOUT_stress 1800)
