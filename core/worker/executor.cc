@@ -53,12 +53,8 @@ bool Executor::receive(ClientId from, net::PeerPacket& packet) {
     client_->node().send_to_peer(from, net::TasksReturned{remote_.take(from)});
   } else if (const auto* stop = std::get_if<net::StopTask>(&packet)) {
     client_->stopping().stop(from, *stop, *this);
-  } else if (const auto* credit = std::get_if<owner::StreamCredit>(&packet)) {
-    streams_.credit(from, *credit);
-  } else if (const auto* end = std::get_if<owner::StreamStop>(&packet)) {
-    streams_.stop(from, *end);
   } else {
-    return false;
+    return streams_.receive(from, packet);
   }
   return true;
 }

@@ -9,7 +9,7 @@ namespace manta::worker {
 
 namespace {
 
-IncomingTask::Head head_of(const client::Client& client, const owner::Entry* entry) {
+IncomingTask::Head head_of(client::Client& client, const owner::Entry* entry) MANTA_REQUIRES(client::owner_mutex) {
   IncomingTask::Head head;
   head.submitter = client.self();
   head.kind = net::TaskKind::end;
@@ -19,30 +19,18 @@ IncomingTask::Head head_of(const client::Client& client, const owner::Entry* ent
   head.kind = entry->kind == owner::Kind::call    ? net::TaskKind::method
               : entry->kind == owner::Kind::actor ? net::TaskKind::construct
                                                   : net::TaskKind::task;
-  return head;
-}
-
-// The CPUs that it asks for, in ten-thousandths.
-std::uint32_t cpus_of(client::Client& client, const owner::Entry* entry) MANTA_REQUIRES(client::owner_mutex) {
-  if (entry == nullptr || entry->kind == owner::Kind::call) return 0;  // the actor's
+  if (entry->kind == owner::Kind::call) return head;  // the CPUs are the actor's
   const sched::ResourceSet& request = entry->kind == owner::Kind::actor
                                           ? entry->actor->request
                                           : client.state().owner->leases().request_of(entry->shape);
-  return static_cast<std::uint32_t>(request.cpus.units());
-}
-
-IncomingTask::Head with_cpus(IncomingTask::Head head, std::uint32_t cpus) {
-  head.cpus = cpus;
+  head.cpus = static_cast<std::uint32_t>(request.cpus.units());
   return head;
 }
 
 }  // namespace
 
 LocalTask::LocalTask(client::Client& client, std::shared_ptr<LocalWorker> worker, owner::Entry* entry)
-    : IncomingTask(with_cpus(head_of(client, entry), cpus_of(client, entry))),
-      client_(client),
-      worker_(std::move(worker)),
-      entry_(entry) {
+    : IncomingTask(head_of(client, entry)), client_(client), worker_(std::move(worker)), entry_(entry) {
   if (entry_ != nullptr) detail::retain(entry_);
 }
 
@@ -67,10 +55,9 @@ void LocalTask::read(client::TaskContext&, client::TaskInput& input) {
   input.attempt = entry_->attempt;
   if (entry_->extra) input.label = entry_->extra->name;
   input.values = client_.values().read_arguments(*entry_);
-  // Those that lie in the entry itself go with its value, should the worker be ended before the function.
-  const auto copy = std::make_shared<std::vector<std::byte>>();
+  // Those that lie in the entry itself go with its value, should the runtime end before the function.
   if (entry_->value.kind() != owner::Value::Kind::stored) {
-    copy->assign(input.values.bytes.begin(), input.values.bytes.end());
+    const auto copy = std::make_shared<std::vector<std::byte>>(input.values.bytes.begin(), input.values.bytes.end());
     input.values.bytes = *copy;
     input.keepalive = copy;
   }

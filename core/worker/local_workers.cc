@@ -44,15 +44,9 @@ void LocalWorkers::attach(client::Client& client) {
 }
 
 bool LocalWorkers::receive(ClientId from, net::PeerPacket& packet) {
-  if (const auto* stop = std::get_if<net::StopTask>(&packet)) {
-    client_->stopping().stop(from, *stop, *this);
-  } else if (const auto* credit = std::get_if<owner::StreamCredit>(&packet)) {
-    streams_.credit(from, *credit);
-  } else if (const auto* end = std::get_if<owner::StreamStop>(&packet)) {
-    streams_.stop(from, *end);
-  } else {
-    return false;
-  }
+  const auto* stop = std::get_if<net::StopTask>(&packet);
+  if (stop == nullptr) return streams_.receive(from, packet);
+  client_->stopping().stop(from, *stop, *this);
   return true;
 }
 

@@ -47,14 +47,17 @@ std::shared_ptr<OutgoingStreams::Stream> OutgoingStreams::find(ClientId reader, 
   return it == streams_.end() ? nullptr : it->second;
 }
 
-void OutgoingStreams::credit(ClientId reader, const owner::StreamCredit& credit) {
-  const auto stream = find(reader, credit.stream);
-  if (stream == nullptr || credit.limit <= stream->limit.load(std::memory_order_relaxed)) return;
-  stream->limit.store(credit.limit, std::memory_order_release);
-}
-
-void OutgoingStreams::stop(ClientId reader, const owner::StreamStop& stop) {
-  if (const auto stream = find(reader, stop.stream)) stream->stopped.store(true, std::memory_order_release);
+bool OutgoingStreams::receive(ClientId reader, const net::PeerPacket& packet) {
+  if (const auto* credit = std::get_if<owner::StreamCredit>(&packet)) {
+    const auto stream = find(reader, credit->stream);
+    if (stream != nullptr && credit->limit > stream->limit.load(std::memory_order_relaxed))
+      stream->limit.store(credit->limit, std::memory_order_release);
+    return true;
+  }
+  const auto* stop = std::get_if<owner::StreamStop>(&packet);
+  if (stop == nullptr) return false;
+  if (const auto stream = find(reader, stop->stream)) stream->stopped.store(true, std::memory_order_release);
+  return true;
 }
 
 void OutgoingStreams::reader_died(ClientId reader) {

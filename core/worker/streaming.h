@@ -24,7 +24,7 @@
 #include <manta/ids.h>
 
 #include "core/base/mutex.h"
-#include "core/owner/messages.h"
+#include "core/net/messages.h"
 
 namespace manta::client {
 class Client;
@@ -54,8 +54,8 @@ class OutgoingStreams {
 
   std::shared_ptr<Stream> open(ClientId reader, const TaskId& task, std::uint16_t attempt, std::uint32_t buffer);
   void close(Stream& stream);
-  void credit(ClientId reader, const owner::StreamCredit& credit);
-  void stop(ClientId reader, const owner::StreamStop& stop);
+  // What the reader of a stream sends. False: the packet is for something else.
+  bool receive(ClientId reader, const net::PeerPacket& packet);
   void reader_died(ClientId reader);
 
   // No stream is being made any more: its thread ends. (A worker ends by _exit, without this.)

@@ -257,7 +257,10 @@ TEST_F(Local, ACallThatWaitsForItsTurnIsCancelled) {
 std::atomic<bool> generator_ended{false};
 Generator<int> numbers() {
   struct Ends {
-    ~Ends() { generator_ended = true; }
+    ~Ends() {
+      generator_ended = true;
+      generator_ended.notify_all();
+    }
   } ends;
   for (int i = 0;; ++i) co_yield i;
 }
@@ -266,8 +269,7 @@ TEST_F(Local, AnEndlessGeneratorRunsAsFarAsItIsRead) {
     Stream<int> items = manta::remote<numbers>.options({.stream_buffer = 4})();
     for (int i = 0; i < 1000; ++i) ASSERT_EQ(items.next(), i);
   }
-  for (int i = 0; i < 5000 && !generator_ended; ++i) std::this_thread::sleep_for(1ms);
-  EXPECT_TRUE(generator_ended);
+  generator_ended.wait(false);
 }
 
 struct Async {
@@ -342,32 +344,43 @@ TEST_F(Local, CoroutinesOfAKilledActorEnd) {
 
 // A method that runs in another thread while its actor is killed keeps its arguments.
 std::atomic<int> reading{0};
+void begin_reading() {
+  reading = 1;
+  reading.notify_all();
+}
 struct Reads {
   std::uint64_t reads(const Words& words) {
-    reading = 1;
-    while (reading == 1) std::this_thread::sleep_for(1ms);
+    begin_reading();
+    reading.wait(1);
     return sum(words);
   }
 };
 TEST_F(Local, AKilledActorEndsWhenItsMethodReturns) {
   reading = 0;
   auto actor = manta::actor<Reads>.options({.max_restarts = 1})();
-  std::atomic<bool> failed{false};
+  std::uint64_t read = 0;
   auto stored = manta::remote<words>(100'000);
-  std::jthread caller([&] { failed = !manta::try_get(actor.call<&Reads::reads>(stored), 20s); });
-  while (reading != 1) std::this_thread::sleep_for(1ms);
+  std::jthread caller([&, stored] { read = manta::get(actor.call<&Reads::reads>(stored), 20s); });
+  reading.wait(0);
   manta::kill(actor);
   stored = manta::remote<words>(100'000);
   EXPECT_FALSE(manta::try_get(actor.call<&Reads::reads>(stored), 20s)) << "the actor is dead";
   reading = 2;
+  reading.notify_all();
   caller.join();
+  EXPECT_EQ(read, 300'000u);
 }
 
 struct Stops {
   int waits(std::stop_token stop) {
-    std::stop_callback later(stop, [this] { squared = manta::remote<square_of>(3); });
-    reading = 1;
-    while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);
+    std::atomic<bool> stopped{false};
+    const std::stop_callback later(stop, [&] {
+      squared = manta::remote<square_of>(3);
+      stopped = true;
+      stopped.notify_all();
+    });
+    begin_reading();
+    stopped.wait(false);
     return 1;
   }
   int result() { return manta::get(squared, 20s); }
@@ -382,7 +395,7 @@ TEST_F(Local, AStopCallbackMaySubmitATask) {
   auto held = manta::actor<Async>();
   auto task = manta::remote<calls_after>(actor, held.call<&Async::later>(1));
   std::jthread runs([&] { (void)manta::try_get(task, 20s); });
-  while (reading != 1) std::this_thread::sleep_for(1ms);
+  reading.wait(0);
   manta::cancel(task, {.recursive = true});
   runs.join();
   EXPECT_EQ(manta::get(actor.call<&Stops::result>(), 20s), 9);
