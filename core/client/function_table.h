@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include <manta/detail/function_entry.h>
 #include <manta/error.h>
-#include <manta/function.h>
 
 namespace manta::detail {
 

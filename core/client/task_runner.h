@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include <manta/detail/function_entry.h>
 #include <manta/detail/runtime_api.h>
 #include <manta/error.h>
-#include <manta/function.h>
 #include <manta/serial/writer.h>
 
 #include "core/client/process_state.h"

@@ -12,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-#include <manta/detail/runtime_api.h>
+#include <manta/detail/entry.h>
 #include <manta/error.h>
 #include <manta/ids.h>
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include <manta/detail/runtime_api.h>
+#include <manta/detail/entry.h>
 
 #include "core/net/node_page.h"
 #include "core/observe/events.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <manta/detail/runtime_api.h>
+#include <manta/detail/entry.h>
 #include <manta/ids.h>
 
 #include "core/owner/cancellation.h"

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include <manta/detail/runtime_api.h>
+#include <manta/detail/entry.h>
 #include <manta/ids.h>
 
 #include "core/owner/cancellation.h"

@@ -23,7 +23,7 @@
 
 #include <manta/error.h>
 #include <manta/ids.h>
-#include <manta/placement_group.h>
+#include <manta/options.h>
 
 #include "core/sched/resources.h"
 #include "core/sched/shape.h"

@@ -12,7 +12,6 @@
 #include <manta/error.h>
 #include <manta/ids.h>
 #include <manta/options.h>
-#include <manta/placement_group.h>
 
 namespace manta::sched {
 

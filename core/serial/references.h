@@ -1,6 +1,6 @@
 #pragma once
 
-#include <manta/detail/runtime_api.h>
+#include <manta/detail/entry.h>
 
 namespace manta::serial {
 

@@ -6,7 +6,7 @@
 A block is what stands between ```cpp and ``` in a page, or the lines "//   code" behind an empty comment line in a public
 header. Each becomes a namespace of its own. CONTEXTS gives what a block uses and does not declare:
 
-    @@ core/include/manta/actor.h 1          the first block of that file
+    @@ core/api/include/manta/actor.h 1          the first block of that file
     struct Counter { int increment(int by); };
 
 Lines of it may be: "skip REASON" (the block is no code, or cannot stand alone), "torch" (it needs LibTorch), "member" (it
@@ -172,7 +172,7 @@ def main():
     root, contexts_file, out = map(pathlib.Path, sys.argv[1:])
     contexts, used = contexts_of(contexts_file), set()
     pages = [root / 'README.md', *sorted(root.glob('*/README.md')), *sorted(root.glob('docs/*.md'))]
-    headers = sorted(root.glob('*/include/manta/**/*.h'))
+    headers = sorted([*root.glob('*/include/manta/**/*.h'), *root.glob('core/*/include/manta/**/*.h')])
     sources = {'plain': ([], []), 'torch': ([], []), 'programs': ([], [])}
     programs, skipped = [], []
     for path in pages + headers:

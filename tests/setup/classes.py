@@ -18,6 +18,7 @@ FILE lists what is over a limit today, one line each as --list prints it: RULE N
 grows, and if it has fallen and FILE still has the old one, so that FILE only shrinks.
 """
 import argparse
+import glob
 import os
 import re
 import subprocess
@@ -46,7 +47,7 @@ def sources(root):
                 if path.endswith('.h') or path.startswith('core/') and path.endswith('.cc'):
                     with open(os.path.join(root, path), encoding='utf-8') as file:
                         text[path] = file.read()
-    included = {re.sub(r'^[a-z]+/include/', '', path): path for path in text}
+    included = {re.sub(r'^.*/include/', '', path): path for path in text}
     needs = {}
 
     def outside(path):
@@ -248,7 +249,8 @@ def check(found, file):
 
 def dump(given, root, reader):
     text = ''.join(f'#include "{path}"\n' for path in [*sources(root), LAST])
-    folders = ['.'] + [f'{folder}/include' for folder in FOLDERS] + [os.path.abspath(each) for each in given.I]
+    public = [each for folder in FOLDERS for each in glob.glob(f'{root}/{folder}/**/include', recursive=True)]
+    folders = ['.'] + [os.path.relpath(each, root) for each in public] + [os.path.abspath(each) for each in given.I]
     command = [given.clang, '-x', 'c++', '-std=c++20', '-fsyntax-only', '-w', '-ferror-limit=0']
     command += [f'-I{folder}' for folder in folders]
     command += ['-fno-color-diagnostics', '-Xclang', '-ast-dump', '-Xclang', '-ast-dump-filter=manta::', '-']

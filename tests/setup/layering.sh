@@ -58,7 +58,6 @@ while IFS= read -r found; do breach "$found"; done < <(((${#prose[@]} == 0)) || 
 position() { local left=${rooms%% "$1" *}; at=${#left}; } # sets `at`: how far to the right a room stands
 while IFS=: read -r file line text; do
   room=${file#core/} room=${room%%/*} path=${text#*\"} path=${path%%\"*} other=${path#core/} other=${other%%/*}
-  [[ $room != include ]] || continue
   position "$room" && here=$at
   position "$other"
   if [[ $path != core/*/* || $rooms != *" $other "* || $rooms != *" $room "* ]]; then
@@ -69,6 +68,22 @@ while IFS=: read -r file line text; do
     breach "$file:$line: LAYER-2: $room includes only base, serial and core/sched/resources.h, not \"$path\""
   fi
 done < <(grep -nE '^ *# *include *"' /dev/null core/**/*.{h,cc,cu} || true)
+# A public header stands in the room that implements it, in core/ROOM/include, and counts as that room's.
+public=(core/*/include/manta/**/*.h)
+while IFS= read -r found; do breach "$found"; done < <(awk -v rooms="$rooms" -v public="${public[*]}" '
+  BEGIN {
+    n = split(rooms, order, " "); for (i = 1; i <= n; i++) at[order[i]] = i
+    n = split(public, files, " ")
+    for (i = 1; i <= n; i++) { split(files[i], part, "/"); name = files[i]; sub(/.*\/include\//, "", name); in_room[name] = part[2] }
+  }
+  match($0, /^ *# *include *<manta\/[^>]*>/) {
+    name = substr($0, 1, RLENGTH - 1); sub(/.*</, "", name)
+    split(FILENAME, part, "/"); here = part[2]; other = in_room[name]
+    if (other == "" && name != "manta/version.h") print FILENAME ":" FNR ": LAYER-2: no room has <" name ">"
+    else if (at[other] > at[here]) print FILENAME ":" FNR ": LAYER-2: " here " includes <" name "> of " other ", which stands to its right"
+    else if (here ~ /^(sched|owner|head)$/ && other != here && other !~ /^(base|serial)$/)
+      print FILENAME ":" FNR ": LAYER-2: " here " includes public headers of base and serial only, not <" name ">"
+  }' /dev/null core/**/*.{h,cc,cu})
 # The same within libraries; what they may include of others, LAYER-5 says.
 within() { # within LIBRARY ROOM ...: from left to right
   local library=$1 file line text room path other here
@@ -117,10 +132,12 @@ declare -A seen=()
 follow() { # follow FILE: checks the public headers that it includes, each once
   local header
   while IFS= read -r header; do
-    [[ -z ${seen[$header]:-} && -f core/include/$header ]] || continue
+    [[ -z ${seen[$header]:-} ]] || continue
     seen[$header]=1
-    reject "LAYER-3: reached from $1, which does no I/O" "$io" "core/include/$header"
-    follow "core/include/$header"
+    for header in core/*/include/"$header"; do
+      reject "LAYER-3: reached from $1, which does no I/O" "$io" "$header"
+      follow "$header"
+    done
   done < <(sed -nE 's/^ *# *include *[<"](manta\/[^>"]*)[>"].*/\1/p' "$1")
 }
 reject "LAYER-3: not in a room without I/O" "$io" core/{sched,owner,head}/**/*.{h,cc}
@@ -133,17 +150,17 @@ done
 
 # LAYER-4: a public header includes no private header and no CUDA, UCX, Boost (but PFR), SQLite, OpenSSL or log header, and
 # JSON and Boost.Asio only where they are the point, in manta/serve/json.h and manta/asio.h;
-# torch only in manta/torch.h, manta/torch/ and manta/process_group.h.
+# torch only in those of core/torch.
 public=()
-for file in {core,train,tune,data,serve,rl}/include/**/*.h; do
-  [[ $file == serve/include/manta/serve/json.h || $file == core/include/manta/asio.h ]] || public+=("$file")
+for file in {core/*,train,tune,data,serve,rl}/include/**/*.h; do
+  [[ $file == serve/include/manta/serve/json.h || $file == core/api/include/manta/asio.h ]] || public+=("$file")
 done
 reject "LAYER-4: a public header includes by <manta/...> only" '# *include *"' "${public[@]}"
 reject "LAYER-4: not in a public header" \
   '# *include *<(cuda|nccl|ucp/|uct/|ucs/|sqlite3|openssl/|spdlog/|fmt/|nlohmann/|CLI/|boost/([^p]|p[^f]))' "${public[@]}"
 plain=()
-for file in core/include/**/*.h; do
-  [[ $file == core/include/manta/torch[./]* || $file == core/include/manta/process_group.h ]] || plain+=("$file")
+for file in core/*/include/**/*.h; do
+  [[ $file == core/torch/* ]] || plain+=("$file")
 done
 reject "LAYER-4: torch belongs to <manta/torch.h>" '# *include *<(torch|ATen|c10)/' "${plain[@]}"
 
@@ -156,7 +173,7 @@ reject "LAYER-5: a library includes <manta/...>, not the core's private headers"
 locking=()
 for file in {core,train,tune,data,serve,rl}/**/*.{h,cc,cu}; do
   case $file in
-    core/include/manta/detail/mutex.h | core/torch/threads.cc | core/torch/process_group.cc | train/checkpoint/state.cc) ;;
+    core/base/include/manta/detail/mutex.h | core/torch/threads.cc | core/torch/process_group.cc | train/checkpoint/state.cc) ;;
     *) locking+=("$file") ;;
   esac
 done

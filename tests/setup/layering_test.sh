@@ -10,9 +10,9 @@ failed=0
 # plant found|clean FILE TEXT: checks a tree that holds only this file and a public header with a thread in it.
 plant() {
   rm -rf "${tree:?}"/*
-  mkdir -p "$tree/$(dirname "$2")" "$tree/core/include/manta/detail"
-  printf '#include <manta/detail/threaded.h>\n' >"$tree/core/include/manta/outer.h"
-  printf '#include <thread>\n' >"$tree/core/include/manta/detail/threaded.h"
+  mkdir -p "$tree/$(dirname "$2")" "$tree/core/base/include/manta/detail"
+  printf '#include <manta/detail/threaded.h>\n' >"$tree/core/base/include/manta/outer.h"
+  printf '#include <thread>\n' >"$tree/core/base/include/manta/detail/threaded.h"
   printf '%b\n' "$3" >"$tree/$2"
   local result=clean
   "$check" "$tree" >/dev/null || result=found
@@ -51,12 +51,15 @@ plant clean core/head/a.cc 'std::chrono::steady_clock::time_point deadline;'
 plant found core/head/a.cc 'std::set<Node*> nodes;'
 plant clean core/head/a.cc 'std::map<NodeId, Node*> nodes;'
 plant found core/head/a.cc '#include <manta/outer.h>'
-plant found core/include/manta/a.h '#include <sqlite3.h>'
-plant found core/include/manta/a.h '#include "core/base/b.h"'
-plant found core/include/manta/a.h '#include <torch/torch.h>'
-plant clean core/include/manta/torch.h '#include <torch/torch.h>'
-plant clean core/include/manta/a.h '#include <boost/pfr.hpp>'
-plant found core/include/manta/a.h '#include <boost/asio.hpp>'
+plant found core/base/include/manta/a.h '#include <sqlite3.h>'
+plant found core/base/include/manta/a.h '#include "core/base/b.h"'
+plant found core/base/include/manta/a.h '#include <torch/torch.h>'
+plant clean core/torch/include/manta/torch.h '#include <torch/torch.h>'
+plant clean core/base/include/manta/a.h '#include <boost/pfr.hpp>'
+plant found core/base/include/manta/a.h '#include <boost/asio.hpp>'
+plant clean core/net/include/manta/a.h '#include <manta/outer.h>'
+plant found core/net/a.h '#include <manta/missing.h>'
+plant found core/net/include/manta/a.h '#include <manta/missing.h>'
 plant found train/session/a.cc '#include "core/base/b.h"'
 plant clean train/session/a.cc '#include "train/checkpoint/b.h"'
 plant found train/checkpoint/a.cc '#include "train/report/b.h"'

@@ -26,7 +26,7 @@ AIM = 14
 USER = 'pause_here()'  # the user's function of tasks_only
 CONT, POKE, STEP, GETREGS, SETREGS, ATTACH, DETACH = 7, 4, 9, 12, 13, 16, 17
 RIP, RSP = 16, 19
-CORE = re.compile(r'.*/core/(include/manta/)?([a-z_]+)[/.]')  # whatever folder the compiler cache has seen
+CORE = re.compile(r'.*/core/([a-z_]+)/')  # whatever folder the compiler cache has seen
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes, libc.ptrace.restype = [ctypes.c_ulong] * 4, ctypes.c_long
 
@@ -106,14 +106,13 @@ class Functions:
         return next(address for address, each in self.at.items() if each.split('(anonymous namespace)::')[-1] == name)
 
     def find_rooms(self, addresses):
-        """Public headers are the room api, but those of serial; other files than the core's have none."""
+        """Other files than the core's have none."""
         new = sorted(set(addresses) - set(self.rooms))
         lines = subprocess.run(['addr2line', '-e', self.program] + [hex(each - self.base) for each in new],
                                capture_output=True, text=True, check=True).stdout.splitlines()
         for address, line in zip(new, lines):
             found = CORE.match(os.path.normpath(line))
-            public = found and found.group(1) and found.group(2) != 'serial'
-            self.rooms[address] = None if not found else 'api' if public else found.group(2)
+            self.rooms[address] = found.group(1) if found else None
 
 
 def trace(program, kind):

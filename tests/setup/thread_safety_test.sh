@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 shopt -s nullglob
 includes=(-I. "${folders[@]/#/-I}")
-for library in core tune rl serve; do includes+=(-I"$library/include"); done
+for folder in {core/*,tune,rl,serve}/include; do includes+=(-I"$folder"); done
 
 # analyse FILE: clang's messages are in $work/out.
 analyse() {

@@ -5,7 +5,12 @@
 #include <cstdint>
 #include <string>
 
-#include <manta/actor.h>
+#include <manta/detail/entry.h>
+
+namespace manta {
+template <class T>
+class Actor;
+}
 
 namespace manta::detail {
 

@@ -1,4 +1,4 @@
-// Options of init, tasks and waits: plain structs for designated initialisers.
+// Options of init, tasks, placement groups and waits: plain structs for designated initialisers.
 #pragma once
 
 #include <array>
@@ -32,6 +32,22 @@ struct Bundle {
 struct CustomResource {
   std::string_view name;
   double amount = 0;
+};
+
+/// On which nodes the bundles of a group go.
+enum class GroupStrategy : std::uint8_t {
+  pack,           ///< on as few nodes as possible
+  spread,         ///< on as many as possible
+  strict_pack,    ///< all on one
+  strict_spread,  ///< each on one of its own
+};
+
+/// What one bundle reserves; fields as TaskOptions'.
+struct BundleOptions {
+  double num_cpus = 1;
+  double num_gpus = 0;
+  std::uint64_t memory_bytes = 0;
+  std::array<CustomResource, 4> resources{};
 };
 
 /// A variable of a worker's environment, for example {"OMP_NUM_THREADS", "2"}.

@@ -17,6 +17,7 @@
 #include <manta/error.h>
 #include <manta/ref.h>
 #include <manta/serialize.h>
+#include <manta/unique_buffer.h>
 
 namespace manta {
 

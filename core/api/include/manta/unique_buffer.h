@@ -1,22 +1,12 @@
-// A span of bytes together with what keeps it alive.
+// Bytes that are made where they are stored.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <utility>
 
 namespace manta {
-
-/// Read-only bytes, owned by `keepalive` (a mapping, a vector, a tensor's storage).
-///
-/// **Threading**: immutable. **Ownership**: the bytes live as long as any copy of keepalive.
-struct Buffer {
-  const std::byte* data = nullptr;
-  std::size_t size_bytes = 0;
-  std::shared_ptr<const void> keepalive;
-};
 
 /// Bytes in this process' part of the node's object memory, to be filled and then stored by put without a copy.
 ///
@@ -28,27 +18,31 @@ struct Buffer {
 ///     manta::Ref<manta::Buffer> ref = manta::put(std::move(image));
 class UniqueBuffer {
  public:
+  /// Where the bytes lie. Not for users.
+  struct Place {
+    std::span<std::byte> bytes;
+    std::uint64_t block = 0;
+    std::uint64_t runtime = 0;  // 0: there is no block
+  };
+
   UniqueBuffer() noexcept = default;
+  explicit UniqueBuffer(const Place& place) noexcept : place_(place) {}
   UniqueBuffer(UniqueBuffer&& other) noexcept { swap(other); }
   UniqueBuffer& operator=(UniqueBuffer&& other) noexcept {
     UniqueBuffer(std::move(other)).swap(*this);
     return *this;
   }
   ~UniqueBuffer();
-  void swap(UniqueBuffer& other) noexcept {
-    std::swap(bytes_, other.bytes_);
-    std::swap(block_, other.block_);
-    std::swap(runtime_, other.runtime_);
-  }
+  void swap(UniqueBuffer& other) noexcept { std::swap(place_, other.place_); }
 
   /// Aligned to 64 bytes; what they hold at first is not defined.
-  std::span<std::byte> bytes() const noexcept { return bytes_; }
+  std::span<std::byte> bytes() const noexcept { return place_.bytes; }
+  const Place& place() const noexcept { return place_; }
+  /// The memory belongs to the caller from now on.
+  void release() noexcept { place_.runtime = 0; }
 
  private:
-  friend struct InPlace;
-  std::span<std::byte> bytes_;
-  std::uint64_t block_ = 0;
-  std::uint64_t runtime_ = 0;  // 0: there is no block
+  Place place_;
 };
 
 /// **Errors**: throws Error(exhausted) where the store is full, unavailable without a runtime.

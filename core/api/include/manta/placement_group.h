@@ -17,22 +17,6 @@
 
 namespace manta {
 
-/// On which nodes the bundles of a group go.
-enum class GroupStrategy : std::uint8_t {
-  pack,           ///< on as few nodes as possible
-  spread,         ///< on as many as possible
-  strict_pack,    ///< all on one
-  strict_spread,  ///< each on one of its own
-};
-
-/// What one bundle reserves; fields as TaskOptions'.
-struct BundleOptions {
-  double num_cpus = 1;
-  double num_gpus = 0;
-  std::uint64_t memory_bytes = 0;
-  std::array<CustomResource, 4> resources{};
-};
-
 /// A group, from its making until this object is destroyed, or the process that made it has ended. Then what runs in it
 /// is killed, and what waits for it fails.
 ///

@@ -13,7 +13,8 @@
 #include <vector>
 
 #include <manta/buffer.h>
-#include <manta/detail/runtime_api.h>
+#include <manta/detail/entry.h>
+#include <manta/serial/byte_writer.h>
 #include <manta/serial/traits.h>
 
 namespace manta::serial {
@@ -36,13 +37,12 @@ namespace manta::serial {
 ///     writer(number, text, tensor_like);
 ///     std::vector<std::byte> bytes(writer.encoded_size());
 ///     writer.encode_into(bytes.data());
-class Writer final : private cereal::MantaOutputArchive {
+class Writer final : private cereal::MantaOutputArchive, public ByteWriter {
  public:
-  static constexpr std::size_t kInlineBytes = 448;
   using is_saving = std::true_type;
   using is_loading = std::false_type;
 
-  Writer() noexcept : cursor_(inline_), end_(inline_ + kInlineBytes) {}
+  Writer() noexcept = default;
   ~Writer() { clear(); }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -63,18 +63,6 @@ class Writer final : private cereal::MantaOutputArchive {
     return *this;
   }
 
-  /// Bytes that encode_into writes.
-  std::size_t encoded_size() const;
-  /// Writes the encoding to dest (encoded_size() bytes; aligned to kBufferAlignment if readers are to share the
-  /// buffers). Layout where framed(): u32 stream size, u32 number of buffers, u64 size of each buffer, the stream, then
-  /// the buffers, each at the next multiple of kBufferAlignment from dest; gaps are zero. Otherwise the stream alone. A
-  /// buffer that lies where it would be copied to stays as it is.
-  void encode_into(std::byte* dest) const;
-  /// Whether there is out-of-band data. The reader must be given this flag.
-  bool framed() const { return !buffers_.empty(); }
-  /// The whole encoding where !framed(); valid until the next write.
-  std::span<const std::byte> stream() const { return {begin(), stream_size()}; }
-
   /// Entries of the refs that were written, in order, repeated where they were; each is held.
   std::span<manta::detail::EntryHead* const> refs() const { return refs_; }
   /// Moves the holds to the caller, which must release each.
@@ -82,8 +70,8 @@ class Writer final : private cereal::MantaOutputArchive {
 
   /// Forgets everything written and held; keeps the buffer's memory.
   void clear() {
-    cursor_ = begin();
-    if (!buffers_.empty() || !refs_.empty() || destroy_ != nullptr || tables_ != nullptr) [[unlikely]]
+    rewind();
+    if (framed() || !refs_.empty() || destroy_ != nullptr || tables_ != nullptr) [[unlikely]]
       drop();
     stable_ = true;
     depth_ = 0;
@@ -92,32 +80,6 @@ class Writer final : private cereal::MantaOutputArchive {
 
   // --- for Codec specialisations and the front end ---
 
-  /// Copies size bytes into the stream.
-  void put_raw(const void* data, std::size_t size) {
-    if (static_cast<std::size_t>(end_ - cursor_) < size) [[unlikely]]
-      grow(size);
-    if (size != 0) std::memcpy(cursor_, data, size);
-    cursor_ += size;
-  }
-  /// Contiguous data whose size the reader knows: out of band from kOutOfBandBytes, else in the stream.
-  void put_bytes(const void* data, std::size_t size) {
-    if (size < kOutOfBandBytes) {
-      put_raw(data, size);
-    } else {
-      record(data, size);
-    }
-  }
-  /// A buffer with its own owner: never copied before encode_into if it is out of band. Read with Reader::get_buffer.
-  void put_buffer(Buffer buffer);
-  /// An unsigned number, short where small: 7 bits a byte, low ones first.
-  void put_size(std::uint64_t n) {
-    if (n < 0x80) [[likely]] {
-      const auto byte = static_cast<unsigned char>(n);
-      put_raw(&byte, 1);
-    } else {
-      put_long_size(n);
-    }
-  }
   /// A reference, null included; the entry is held.
   void put_ref(manta::detail::EntryHead* entry);
 
@@ -188,19 +150,12 @@ class Writer final : private cereal::MantaOutputArchive {
   bool in_scope(const void* p) const {
     return scope_.end == nullptr || (std::less_equal<>()(scope_.begin, p) && std::less<>()(p, scope_.end));
   }
-  std::byte* begin() { return heap_ ? heap_.get() : inline_; }
-  const std::byte* begin() const { return heap_ ? heap_.get() : inline_; }
-  std::size_t stream_size() const { return static_cast<std::size_t>(cursor_ - begin()); }
 
   void enter() {
     if (++depth_ > kMaxDepth) [[unlikely]]
       too_deep();
   }
   void leave() { --depth_; }
-  void grow(std::size_t size);
-  void put_long_size(std::uint64_t n);
-  void pad_to(std::size_t stream_size);
-  void record(const void* data, std::size_t size);
   void drop();
   void drop_kept();
   [[noreturn]] static void too_deep();
@@ -212,18 +167,12 @@ class Writer final : private cereal::MantaOutputArchive {
   bool first_version(std::size_t type_hash);
   void defer(std::function<void()> write);
 
-  std::byte* cursor_;
-  std::byte* end_;
-  std::unique_ptr<std::byte[]> heap_;  // in use instead of inline_ once that was full
-  bool stable_ = true;                 // whether what is being written lives until encode_into
   std::uint32_t depth_ = 0;
   Scope scope_;
-  std::vector<Buffer> buffers_;  // out of band, in order
   std::vector<manta::detail::EntryHead*> refs_;
   void (*destroy_)(std::byte*) = nullptr;  // of the value in kept_ (or of the pointer to it there)
   Tables* tables_ = nullptr;               // made when first needed, which is rare
   alignas(std::max_align_t) std::byte kept_[kKeptBytes];
-  alignas(std::max_align_t) std::byte inline_[kInlineBytes];
 };
 
 }  // namespace manta::serial

@@ -21,7 +21,7 @@ void Reader::process(T& value) {
   } else if constexpr (detail::is_a<U, cereal::SizeTag>) {
     // The elements may be out of band, so the bound is the whole encoding.
     const std::uint64_t size = get_size();
-    if (size > bytes_.size()) fail("a size of " + std::to_string(size) + " is more than there are bytes");
+    if (size > total()) fail("a size of " + std::to_string(size) + " is more than there are bytes");
     value.size = static_cast<std::remove_reference_t<decltype(value.size)>>(size);
   } else if constexpr (detail::is_a<U, cereal::BinaryData>) {
     get_bytes(const_cast<void*>(static_cast<const void*>(value.data)), static_cast<std::size_t>(value.size));
@@ -104,7 +104,7 @@ template <class T>
 void Reader::load_block(T& container) {
   using Element = typename T::value_type;
   const std::uint64_t count = get_size();
-  if (count > bytes_.size() / sizeof(Element)) [[unlikely]] {
+  if (count > total() / sizeof(Element)) [[unlikely]] {
     fail(std::to_string(count) + " elements of " + std::to_string(sizeof(Element)) + " bytes are more than there are");
   }
   const std::size_t size = static_cast<std::size_t>(count) * sizeof(Element);
@@ -125,14 +125,14 @@ void Reader::load_block(T& container) {
 template <class T>
 void Reader::load_elements(T& container) {
   const std::size_t count = get_count();
-  const std::byte* const start = cursor_;
+  const std::byte* const start = cursor();
   container.clear();
   if constexpr (requires { container.reserve(count); }) {
     // An element of few bytes may be large in memory: reserve in proportion to the bytes, and grow by what is read.
     container.reserve(std::min(count, 16 + 4 * remaining() / sizeof(typename T::value_type)));
   }
   for (std::size_t i = 0; i < count; ++i) load_element(container);
-  const auto used = static_cast<std::size_t>(cursor_ - start);
+  const auto used = static_cast<std::size_t>(cursor() - start);
   if (used < count) skip(count - used);  // Writer's padding
 }
 

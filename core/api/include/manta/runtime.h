@@ -11,11 +11,6 @@
 
 namespace manta {
 
-class Runtime;
-MANTA_LAYOUT_BEGIN
-[[nodiscard]] Runtime init(int argc, char** argv, const InitOptions& options);
-MANTA_LAYOUT_END
-
 /// A node of the cluster, and what it offers.
 struct NodeInfo {
   NodeId id;
@@ -31,6 +26,8 @@ struct NodeInfo {
 /// the rest.
 class Runtime {
  public:
+  struct Impl;
+  explicit Runtime(std::unique_ptr<Impl> impl);  // init calls it
   Runtime(Runtime&&) noexcept;
   Runtime& operator=(Runtime&&) noexcept;
   ~Runtime();
@@ -46,9 +43,6 @@ class Runtime {
   void shutdown();
 
  private:
-  friend Runtime manta::init(int argc, char** argv, const InitOptions& options);
-  struct Impl;
-  explicit Runtime(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
