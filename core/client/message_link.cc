@@ -51,7 +51,7 @@ bool MessageLink::push(owner::Entry& entry) {
       to = encode(part, to);
     }
     if (!label.bytes.empty()) encode(label, to);
-  } else if (entry.value.kind() == owner::Value::Kind::stored) {
+  } else if (entry.value.in_arena()) {
     const owner::StoredLocation& at = entry.value.stored();
     if (at.arena == submitter_ && at.size_bytes <= kInMessageUpTo && outstanding_.size() < kWindow) {
       const std::byte* data = context_.bytes_at(at.offset);

@@ -158,7 +158,7 @@ std::uint64_t OwnStore::spill(std::uint64_t bytes, Press press) {
                            MANTA_REQUIRES(owner_mutex) { return context_.is_read(at); };
   const auto together = [](const std::vector<owner::Entry*>& entries) {
     std::uint64_t sum = 0;
-    for (const owner::Entry* entry : entries) sum += entry->value.stored().size_bytes;
+    for (const owner::Entry* entry : entries) sum += owner::size_of(entry->value.location());
     return sum;
   };
   std::vector<owner::Entry*> entries = state_.owner->spilling().spillable(bytes, is_read);
@@ -202,7 +202,7 @@ void OwnStore::spill_failed(const Error& error) {
 
 // Into a block of its size.
 void OwnStore::read_back(owner::Entry& entry, const store::Block& block) {
-  auto read = file_->read(entry.value.spilled(), block.data);
+  auto read = file_->read(std::get<owner::SpilledExtent>(entry.value.location()), block.data);
   if (read) {
     state_.owner->spilling().restored(entry, {self_of(state_), block.offset, block.size_bytes});
     if (state_.node_gone) keep_arena();
@@ -213,7 +213,7 @@ void OwnStore::read_back(owner::Entry& entry, const store::Block& block) {
 }
 
 bool OwnStore::restore(owner::Entry& entry) {
-  const auto block = allocate_now(entry.value.spilled().size_bytes, Press::yes);
+  const auto block = allocate_now(owner::size_of(entry.value.location()), Press::yes);
   if (!block) return false;
   arena().prepare(*block);
   read_back(entry, *block);
@@ -225,7 +225,7 @@ void OwnStore::restore_to_read(owner::Entry& entry, std::uint64_t size_bytes) {
   if (!block) throw_error(block.error().with_context("an object that was spilled"));
   prepare(*block);
   const OwnerLock guard(state_);
-  if (entry.value.kind() == owner::Value::Kind::spilled) {
+  if (entry.value.spilled()) {
     read_back(entry, *block);
   } else {  // another thread was faster
     arena().free(block->offset);

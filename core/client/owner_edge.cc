@@ -1,6 +1,7 @@
 // What a process' owner has done outside: messages to the node and other processes, memory, events.
 #include <utility>
 
+#include "core/base/overloaded.h"
 #include "core/client/wiring.h"
 #include "core/net/wire_resources.h"
 
@@ -67,10 +68,15 @@ void Client::Edge::withdraw(std::vector<ObjectId> objects) { c.connection_->send
 
 // --- memory
 
-void Client::Edge::free_stored(const owner::StoredLocation& location) {
+void Client::Edge::free(const owner::Location& location) {
   assert_owner_locked();
-  if (location.arena == c.self()) return c.store_.free_block(location.offset);
-  c.connection_->send_to_peer(location.arena, net::FreeBlock{location.offset});
+  const auto in_arena = [&](const owner::StoredLocation& block) MANTA_REQUIRES(owner_mutex) {
+    if (block.arena == c.self()) return c.store_.free_block(block.offset);
+    c.connection_->send_to_peer(block.arena, net::FreeBlock{block.offset});
+  };
+  const auto in_file = [&](const owner::SpilledExtent& extent)
+                           MANTA_REQUIRES(owner_mutex) { c.store_.free_spilled(extent); };
+  std::visit(Overloaded{in_arena, in_file}, location);
 }
 
 void Client::Edge::arena_unused(ClientId arena) {
@@ -78,16 +84,11 @@ void Client::Edge::arena_unused(ClientId arena) {
   c.connection_->send(net::ArenaUnused{arena});
 }
 
-void Client::Edge::stored_unused(const owner::StoredLocation& location) { c.values_.unused(location); }
+void Client::Edge::unused(const owner::StoredLocation& location) { c.values_.unused(location); }
 
 bool Client::Edge::restore(owner::Entry& entry) {
   assert_owner_locked();
   return c.store_.restore(entry);
-}
-
-void Client::Edge::free_spilled(const owner::SpilledExtent& extent) {
-  assert_owner_locked();
-  c.store_.free_spilled(extent);
 }
 
 std::string Client::Edge::not_spilled() const {

@@ -79,7 +79,7 @@ bool RingLink::fill(Record& record, const owner::Entry& entry, std::uint64_t& bl
     };
     const std::span<owner::Entry* const> references = references_of(entry);
     for (const owner::Entry* reference : references) {
-      if (reference->value.kind() == owner::Value::Kind::spilled) return false;  // spilled to make space for this task
+      if (reference->value.spilled()) return false;  // spilled to make space for this task
     }
     const RequestPart values = part_of(entry.value);
     std::size_t size = encoded_size(values);
@@ -91,7 +91,7 @@ bool RingLink::fill(Record& record, const owner::Entry& entry, std::uint64_t& bl
       if (!label.bytes.empty()) encode(label, to);
     });
   }
-  if (entry.value.kind() == owner::Value::Kind::stored) {
+  if (entry.value.in_arena()) {
     const owner::StoredLocation& at = entry.value.stored();
     refer(record, {at.arena, at.offset, at.size_bytes});
     return true;

@@ -41,7 +41,7 @@ T take(std::span<const std::byte>& bytes) {
 RequestPart part_of(const owner::Value& value) {
   RequestPart part;
   part.framed = value.framed();
-  part.stored = value.kind() == owner::Value::Kind::stored;
+  part.stored = value.in_arena();
   if (part.stored) {
     part.location = value.stored();
   } else {
@@ -98,7 +98,7 @@ RequestPart take_part(std::span<const std::byte>& bytes) {
 ReplyValue reply_value(const owner::Value& value) {
   ReplyValue reply;
   reply.framed = value.framed();
-  reply.stored = value.kind() == owner::Value::Kind::stored;
+  reply.stored = value.in_arena();
   if (reply.stored) {
     reply.location = value.stored();
   } else {

@@ -41,8 +41,8 @@ detail::ValueView Values::read(owner::Entry& entry, bool arguments) {
       entry.seen = true;
       throw_error(value.error());
     }
-    if (value.kind() == Kind::spilled) {
-      const std::uint64_t size_bytes = value.spilled().size_bytes;
+    if (value.spilled()) {
+      const std::uint64_t size_bytes = owner::size_of(value.location());
       lock.unlock();
       context_.restore_to_read(entry, size_bytes);
       continue;
@@ -123,9 +123,8 @@ void Values::bring(std::span<detail::EntryHead* const> entries) {
 }
 
 const owner::StoredLocation* Values::location_elsewhere(const owner::Entry& entry) const {
-  const bool stored =
-      entry.resolved.load(std::memory_order_relaxed) && entry.value.kind() == owner::Value::Kind::stored;
-  return stored && on_other_node(state_, entry.value.stored().arena) ? &entry.value.stored() : nullptr;
+  const bool stored = entry.resolved.load(std::memory_order_relaxed) && entry.value.in_arena();
+  return stored && on_other_node(state_, entry.value.arena()) ? &entry.value.stored() : nullptr;
 }
 
 // --- stored values
@@ -153,9 +152,11 @@ detail::ValueView Values::view_elsewhere(const owner::StoredLocation& location, 
                                          std::shared_ptr<owner::Entry> hold) {
   auto copy = remote_blocks_.get(location);
   // An argument's entry does not know the value's place, so nothing would report that the copy is old (BLOCKS-3).
-  const bool known = hold->resolved.load(std::memory_order_acquire) &&
-                     hold->value.kind() == owner::Value::Kind::stored && hold->value.stored() == location;
-  if (!known) remote_blocks_.forget(location);
+  const auto is_known = [&] {
+    const OwnerLock guard(state_);
+    return hold->resolved.load(std::memory_order_relaxed) && hold->value.in_arena() && hold->value.stored() == location;
+  };
+  if (!is_known()) remote_blocks_.forget(location);
   if (!copy) throw_error(copy.error().with_context("object " + hold->id.to_string()));
   struct Pin {
     std::shared_ptr<const BlockCopy> copy;
@@ -173,7 +174,7 @@ bool Values::moved_on(const owner::Entry& entry, const owner::StoredLocation& fr
     {
       const OwnerLock guard(state_);
       if (state_.node_gone) return false;
-      if (entry.value.kind() != owner::Value::Kind::stored || entry.value.stored() != from) return true;
+      if (!entry.value.in_arena() || entry.value.stored() != from) return true;
       const bool alive = std::any_of(state_.nodes.begin(), state_.nodes.end(),
                                      [&](const auto& node) { return node.node == node_of(from.arena); });
       if (alive && std::chrono::steady_clock::now() >= deadline - std::chrono::milliseconds(1500)) return false;

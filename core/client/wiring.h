@@ -111,9 +111,9 @@ struct Client::Edge final : owner::OwnerEffects {
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;
   void stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) override;
-  void free_stored(const owner::StoredLocation& location) override;
+  void free(const owner::Location& location) override;
   void arena_unused(ClientId arena) override;
-  void stored_unused(const owner::StoredLocation& location) override;
+  void unused(const owner::StoredLocation& location) override;
   void replicate(std::vector<owner::Replica> replicas) override;
   void withdraw(std::vector<ObjectId> objects) override;
   void tried_again(const std::string& what, std::uint32_t attempt, const std::string& why) override;
@@ -122,7 +122,6 @@ struct Client::Edge final : owner::OwnerEffects {
   void unread_failure(const std::string& what, const Error& error) override;
   void resolved(owner::Entry& entry) override;
   bool restore(owner::Entry& entry) override;
-  void free_spilled(const owner::SpilledExtent& extent) override;
   std::string not_spilled() const override;
 
   Client& c;

@@ -26,7 +26,7 @@ WireValue value_to_wire(const owner::Value& value) {
   wire.framed = value.framed();
   const auto bytes = value.bytes();
   wire.bytes.assign(bytes.begin(), bytes.end());
-  if (value.kind() == owner::Value::Kind::stored) {
+  if (value.in_arena()) {  // what is spilled is never sent: the owner brings it back first
     wire.arena = value.stored().arena.value;
     wire.offset = value.stored().offset;
     wire.size_bytes = value.stored().size_bytes;
@@ -47,8 +47,6 @@ owner::Value value_from_wire(WireValue wire) {
       return owner::Value::of(from_wire(std::move(wire.error)));
     case Kind::none:
       return {};
-    case Kind::spilled:  // never sent: the owner brings it back first
-      break;
   }
   throw Error(ErrorCode::invalid_argument, "a value of unknown kind " + std::to_string(wire.kind));
 }

@@ -68,7 +68,7 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       failover_(io_, self_, *wiring_),
       deaths_(io_, [this](const net::ClientsDied& died) { return connections_.send_to_live(died); }),
       space_(make_space_requests()),
-      transfers_(transfer_edge()),
+      link_mover_(*wiring_),
       memory_(io_, {config_.memory_threshold, config_.memory_limit_bytes, host_}, connections_, workers_,
               [this] { return placement_.scheduler().occupants(); }),
       waits_(connections_, placement_.scheduler()) {
@@ -135,16 +135,6 @@ SpaceRequests Daemon::make_space_requests() {
       });
 }
 
-Transfers::Edge Daemon::transfer_edge() {
-  return {[this](NodeId to, const link::Message& message) { cluster_->send(to, message); },
-          [this](ClientId arena) { return arena_of(arena); },
-          [this](ClientId client, std::uint64_t id, const std::string& why, int memory) {
-            Connection* reader = connections_.find(client);
-            if (reader == nullptr) return;
-            connections_.send(*reader, net::BlockPulled{id, why}, {&memory, memory >= 0 ? 1u : 0u});
-          }};
-}
-
 void Daemon::add_driver(net::ControlSocket socket) {
   auto driver = connections_.add(driver_, std::move(socket));
   if (!driver) throw_error(driver.error());
@@ -201,7 +191,7 @@ void Daemon::message(Connection& from, net::ClientMessage message) {
                  [&](const net::RemoveGroup& m) { ask_head(client, m); },
                  [&](const net::NeedSpace& m) { need_space(from, m); },
                  [&](const net::MadeSpace& m) { space_.made(client, m.id, m.bytes); },
-                 [&](const net::PullBlock& m) { transfers_.pull(client, m.id, m.location); },
+                 [&](const net::PullBlock& m) { mover_.pull(client, m.id, m.location); },
                  [&](const net::OutputTaken& m) { output_taken(client, m); },
                  [&](const net::DrainOutput& m) { drain_output(client, m); },
                  [&](const net::WhyWaits& m) {
@@ -302,7 +292,7 @@ void Daemon::gone(ClientId id, Connection* connection, const std::string& status
   }
   placement_.process_gone(id, status, greeted);
   if (greeted) {
-    transfers_.client_left(id);
+    mover_.client_left(id);
     wiring_->tell_head(link::ClientDown{id, status});
   }
   tick();

@@ -9,7 +9,7 @@
 //           after kill -9 of the guard the node process does
 //
 // The services, each with its own header: Connections (processes and their sockets), Workers (their start and end),
-// Placement and Rings (what runs where), Failover and DeadArenas (what dead processes leave), Transfers (objects of
+// Placement and Rings (what runs where), Failover and DeadArenas (what dead processes leave), LinkMover (objects of
 // other nodes), Outputs (what workers print), MemoryWatch, WaitAnswers, HeadService. They know each other by the
 // interfaces in those headers. Daemon wires them, takes the messages of processes, and ends everything; Daemon::Nodes
 // takes the messages of other nodes.
@@ -36,13 +36,13 @@
 #include "core/node/death_notices.h"
 #include "core/node/failover.h"
 #include "core/node/head_service.h"
+#include "core/node/link_mover.h"
 #include "core/node/memory_watch.h"
 #include "core/node/node_config.h"
 #include "core/node/outputs.h"
 #include "core/node/placement.h"
 #include "core/node/rings.h"
 #include "core/node/space_requests.h"
-#include "core/node/transfers.h"
 #include "core/node/wait_answers.h"
 #include "core/node/workers.h"
 
@@ -81,7 +81,6 @@ class Daemon final : ConnectionEvents, WorkerEvents {
   std::unique_ptr<Cluster> make_cluster();
   std::unique_ptr<Outputs> make_outputs();
   SpaceRequests make_space_requests();
-  Transfers::Edge transfer_edge();
   void add_driver(net::ControlSocket socket);
   void greet(Connection& connection, const net::Hello& hello);
   void need_space(const Connection& connection, const net::NeedSpace& need);
@@ -120,7 +119,8 @@ class Daemon final : ConnectionEvents, WorkerEvents {
   Failover failover_;
   DeathNotices deaths_;
   SpaceRequests space_;
-  Transfers transfers_;
+  LinkMover link_mover_;
+  Mover& mover_ = link_mover_;  // for objects of other nodes
   MemoryWatch memory_;
   WaitAnswers waits_;
   std::unique_ptr<HeadService> head_;  // null: another node carries it

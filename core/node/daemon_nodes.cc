@@ -79,7 +79,7 @@ void Daemon::Nodes::node_died(NodeId dead, const std::string& status) {
   }
   d.arenas_.node_gone(dead);
   d.failover_.node_gone(dead, "was on " + name + " " + status);
-  d.transfers_.node_left(dead, name + " " + status);
+  d.mover_.node_left(dead, name + " " + status);
   d.deaths_.flush();
   d.connections_.send_to_all(net::NodeDied{dead, name + " " + status});
   d.placement_.node_left(dead);
@@ -101,10 +101,10 @@ void Daemon::Nodes::message(NodeId from, link::Message message) {
                  },
                  [&](const link::Settle& m) { d.failover_.asked(from, m); },
                  [&](const link::Settled& m) { d.failover_.answered(from, m); },
-                 [&](const link::Pull& m) { d.transfers_.serve(from, m.id, m.location); },
-                 [&](const link::Chunk& m) { d.transfers_.chunk(from, m.id, m.bytes); },
-                 [&](const link::PullMore& m) { d.transfers_.more(from, m.id); },
-                 [&](const link::PullFailed& m) { d.transfers_.failed(from, m.id, m.why); },
+                 [&](const link::Pull& m) { d.link_mover_.serve(from, m.id, m.location); },
+                 [&](const link::Chunk& m) { d.link_mover_.chunk(from, m.id, m.bytes); },
+                 [&](const link::PullMore& m) { d.link_mover_.more(from, m.id); },
+                 [&](const link::PullFailed& m) { d.link_mover_.failed(from, m.id, m.why); },
                  [&](const auto&) { group_message(from, message); },
              },
              message);

@@ -25,6 +25,12 @@ void Daemon::Wiring::peer_message(ClientId from, ClientId to, std::vector<std::b
   to_node(node_of(to), link::Peer{from, to, std::move(message)});
 }
 
+void Daemon::Wiring::pulled(ClientId client, std::uint64_t id, const std::string& why, int memory) {
+  Connection* reader = d.connections_.find(client);
+  if (reader == nullptr) return;
+  d.connections_.send(*reader, net::BlockPulled{id, why}, {&memory, memory >= 0 ? 1u : 0u});
+}
+
 void Daemon::Wiring::ask_process(ClientId client, const net::Settle& question) {
   d.deaths_.flush();
   if (Connection* connection = d.connections_.find(client)) d.connections_.send(*connection, question);

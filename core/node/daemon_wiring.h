@@ -9,13 +9,14 @@
 
 namespace manta::node {
 
-struct Daemon::Wiring final : FailoverContext, PlacementContext, HeadContext {
+struct Daemon::Wiring final : FailoverContext, PlacementContext, HeadContext, LinkMoverEffects {
   explicit Wiring(Daemon& daemon) : d(daemon) {}
 
   // --- to processes
   void to_client(ClientId client, const net::NodeMessage& message) override;
   void peer_message(ClientId from, ClientId to, std::vector<std::byte> message) override;
   void ask_process(ClientId client, const net::Settle& question) override;
+  void pulled(ClientId client, std::uint64_t id, const std::string& why, int memory) override;
   void end_job(ClientId driver) override;
   // --- to nodes
   void relay(ClientId client, NodeId to, const net::ClientMessage& message) override;
@@ -35,6 +36,7 @@ struct Daemon::Wiring final : FailoverContext, PlacementContext, HeadContext {
   void user_added(ClientId user, ClientId where) override { d.arenas_.add_user(user, where); }
   void wake() override { d.tick(); }
   // --- what there is
+  int arena(ClientId client) const override { return d.arena_of(client); }
   bool lives_here(ClientId client) const override { return d.connections_.find(client) != nullptr; }
   std::vector<ClientId> live_processes() const override { return d.connections_.live(); }
   std::vector<NodeId> other_nodes() const override;

@@ -173,7 +173,7 @@ void Borrowing::answer_subscribers(Entry& entry) {
 }
 
 void Borrowing::answer(Entry& entry, ClientId subscriber) {
-  if (entry.value.kind() == Value::Kind::spilled && !effects_.restore(entry) && !entry.value.failed()) {
+  if (entry.value.spilled() && !effects_.restore(entry) && !entry.value.failed()) {
     objects_.hold(entry);
     unanswered_.push_back({&entry, subscriber});
     return;

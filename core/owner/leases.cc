@@ -13,9 +13,8 @@ namespace {
 bool has_stored_arguments(const Entry& task) {
   if (task.ref_mask == 0) return false;
   const std::vector<Entry*>& references = task.extra->references;
-  return std::any_of(references.begin(), references.end(), [](const Entry* reference) {
-    return reference->value.kind() == Value::Kind::stored || reference->value.kind() == Value::Kind::spilled;
-  });
+  return std::any_of(references.begin(), references.end(),
+                     [](const Entry* reference) { return reference->value.kind() == Value::Kind::stored; });
 }
 
 }  // namespace

@@ -5,8 +5,7 @@
 namespace manta::owner {
 
 bool Lineage::keep(Entry& entry, const Value& result) {
-  const bool elsewhere =
-      result.kind() == Value::Kind::stored && node_of(result.stored().arena) != node_of(objects_.self());
+  const bool elsewhere = result.in_arena() && node_of(result.arena()) != node_of(objects_.self());
   const bool repeatable = entry.max_retries < 0 || entry.attempt < entry.max_retries;
   if (!elsewhere || !repeatable || entry.kind != Kind::task) return false;
   EntryExtra& extra = entry.more();

@@ -109,17 +109,16 @@ void Objects::resolve(Entry& entry, Value value) {
 }
 
 void Objects::free_value(Value& value) {
-  if (value.kind() == Value::Kind::stored) effects_.free_stored(value.stored());
-  if (value.kind() == Value::Kind::spilled) effects_.free_spilled(value.spilled());
+  if (value.kind() == Value::Kind::stored) effects_.free(value.location());
   value = Value();
 }
 
 void Objects::count_stored(const Value& value, int change) {
-  if (value.kind() != Value::Kind::stored || value.stored().arena == self_) return;
-  const ClientId arena = value.stored().arena;
+  if (!value.in_arena() || value.arena() == self_) return;
+  const ClientId arena = value.arena();
   std::uint64_t& count = stored_in_[arena];
   count += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
-  if (change < 0) effects_.stored_unused(value.stored());
+  if (change < 0) effects_.unused(value.stored());
   if (count != 0) return;
   stored_in_.erase(arena);
   if (deaths_.announced(arena)) effects_.arena_unused(arena);
@@ -128,8 +127,7 @@ void Objects::count_stored(const Value& value, int change) {
 void Objects::lose_values(NodeId node, const std::string& status) {
   std::vector<Entry*> lost;
   table_.for_each([&](Entry& entry) {
-    const bool there = entry.phase == Phase::resolved && entry.value.kind() == Value::Kind::stored &&
-                       node_of(entry.value.stored().arena) == node;
+    const bool there = entry.phase == Phase::resolved && entry.value.in_arena() && node_of(entry.value.arena()) == node;
     if (!there) return;
     hold(entry);
     lost.push_back(&entry);

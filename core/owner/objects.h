@@ -28,11 +28,10 @@ namespace manta::owner {
 class BlockEffects {
  public:
   virtual ~BlockEffects() = default;
-  // Nothing refers to the block any more.
-  virtual void free_stored(const StoredLocation& location) = 0;
-  virtual void free_spilled(const SpilledExtent& extent) = 0;
+  // Nothing refers to what is there any more.
+  virtual void free(const Location& location) = 0;
   // No entry says any more that its value lies there, in another process' arena.
-  virtual void stored_unused(const StoredLocation& location) = 0;
+  virtual void unused(const StoredLocation& location) = 0;
   // The client is dead, and no value that is known here lies in its arena.
   virtual void arena_unused(ClientId client) = 0;
 };

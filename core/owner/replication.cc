@@ -18,7 +18,7 @@ void Replication::shared(Entry& first) {
     todo.pop_back();
     if (entry.kind == Kind::actor || (entry.extra && entry.extra->replication == Replicated::done)) continue;
     EntryExtra& extra = entry.more();
-    const bool sealed = entry.phase == Phase::resolved && entry.value.kind() != Value::Kind::spilled;
+    const bool sealed = entry.phase == Phase::resolved && !entry.value.spilled();
     extra.replication = sealed ? Replicated::done : Replicated::due;
     if (!sealed) continue;
     Replica replica{entry.id, entry.value.clone(), {}};
@@ -38,7 +38,7 @@ void Replication::revoke(Entry& entry) {
   // Withdrawals are batched, because no other process holds the object. Not if its block lies in another process'
   // arena, which may reuse the block meanwhile, nor if the value contains references, which the standby owner would
   // keep alive.
-  const bool elsewhere = entry.value.kind() == Value::Kind::stored && entry.value.stored().arena != self_;
+  const bool elsewhere = entry.value.in_arena() && entry.value.arena() != self_;
   if (elsewhere || !entry.extra->contained.empty() || withdrawals_.size() >= kWithdrawnTogether) flush_withdrawals();
 }
 

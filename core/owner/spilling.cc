@@ -22,8 +22,8 @@ std::vector<Entry*> Spilling::spillable(std::uint64_t bytes,
         if (reference->extra) add(reference->extra->contained);
       }
     }
-    const bool has_block = entry.owned && entry.phase == Phase::resolved && entry.value.kind() == Value::Kind::stored &&
-                           node_of(entry.value.stored().arena) == node_of(objects_.self());
+    const bool has_block = entry.owned && entry.phase == Phase::resolved && entry.value.in_arena() &&
+                           node_of(entry.value.arena()) == node_of(objects_.self());
     if (has_block && !(entry.extra && !entry.extra->borrowers.empty()) && !is_read(entry.value.stored())) {
       found.push_back(&entry);
     }
@@ -46,15 +46,15 @@ void Spilling::spilled(Entry& entry, const SpilledExtent& extent) {
   context_.leaves_memory(entry);
   entry.value.move_to(extent);
   objects_.count_stored(block, -1);
-  effects_.free_stored(block.stored());
+  effects_.free(block.location());
 }
 
 void Spilling::restored(Entry& entry, const StoredLocation& location) {
-  const SpilledExtent extent = entry.value.spilled();
+  const Location extent = entry.value.location();
   entry.value.move_to(location);
   objects_.used(entry);
   objects_.count_stored(entry.value, 1);
-  effects_.free_spilled(extent);
+  effects_.free(extent);
   context_.in_memory(entry);
 }
 
@@ -70,8 +70,7 @@ Arguments Spilling::bring_arguments(Entry& task) {
     return Arguments::awaited;
   }
   for (Entry* reference : task.extra->references) {
-    if (reference->value.kind() == Value::Kind::spilled && !effects_.restore(*reference) &&
-        !reference->value.failed()) {
+    if (reference->value.spilled() && !effects_.restore(*reference) && !reference->value.failed()) {
       return Arguments::no_space;
     }
     if (reference->value.failed()) {

@@ -19,8 +19,8 @@ namespace manta::owner {
 class SpillEffects {
  public:
   virtual ~SpillEffects() = default;
-  virtual void free_stored(const StoredLocation& location) = 0;
-  virtual void free_spilled(const SpilledExtent& extent) = 0;
+  // As BlockEffects::free.
+  virtual void free(const Location& location) = 0;
   // As BorrowingEffects::restore.
   virtual bool restore(Entry& entry) = 0;
   // Why values cannot be spilled at present: "objects cannot be spilled to /tmp: ..."; empty: they can.

@@ -20,8 +20,8 @@ StandbyOwner::StandbyOwner(ClientId primary, StandbyOwnerEffects& effects)
       objects_(standby_of(primary), deaths_, *this, *this),
       borrowing_(objects_, deaths_, 0, *this, *this) {}
 
-void StandbyOwner::free_stored(const StoredLocation& location) {
-  if (open_) effects_.free_block(location);  // STANDBY-1
+void StandbyOwner::free(const Location& location) {
+  if (open_) effects_.free_block(std::get<StoredLocation>(location));  // STANDBY-1; replicas are never spilled
 }
 
 void StandbyOwner::resolved(Entry& entry) {

@@ -52,9 +52,8 @@ class StandbyOwner final : BlockEffects, ObjectEvents, BorrowingEffects, Borrowi
 
  private:
   // --- BlockEffects
-  void free_stored(const StoredLocation& location) override;
-  void free_spilled(const SpilledExtent&) override {}    // replicas are never spilled
-  void stored_unused(const StoredLocation&) override {}  // it maps no arena
+  void free(const Location& location) override;
+  void unused(const StoredLocation&) override {}  // it maps no arena
   void arena_unused(ClientId arena) override { effects_.arena_unused(arena, id()); }
   // --- ObjectEvents; it has no tasks, so nothing depends on its objects
   void freeing(Entry&) override {}

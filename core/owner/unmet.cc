@@ -41,11 +41,11 @@ std::vector<UnmetDemand::Line> UnmetDemand::look(const std::vector<Unmet>& unmet
 }
 
 std::uint64_t space_for(const Entry& entry) {
-  if (entry.value.kind() == Value::Kind::spilled) return entry.value.spilled().size_bytes;
+  if (entry.value.spilled()) return size_of(entry.value.location());
   std::uint64_t bytes = 0;
   if (!entry.extra) return bytes;
   for (const Entry* argument : entry.extra->references) {
-    if (argument->value.kind() == Value::Kind::spilled) bytes += argument->value.spilled().size_bytes;
+    if (argument->value.spilled()) bytes += size_of(argument->value.location());
   }
   return bytes;
 }

@@ -1,41 +1,27 @@
 // The encoded value of an object (or of a task's arguments), wherever it lies.
 //
-// Threading: none of its own; immutable once its entry is resolved, except that the owner moves a stored value to its
-// spill file and back: a thread that finds either kind without the owner's lock must look again with it. Ownership:
-// owns heap bytes and errors. A stored value's block or extent is freed by the owner, through its effects, never by
-// this class.
+// Threading: none of its own; immutable once its entry is resolved, except that the owner moves a stored value, to its
+// spill file and back: the location is read with the owner's lock. Ownership: owns heap bytes and errors. What is at a
+// location is freed by the owner, through its effects, never by this class.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include <manta/error.h>
-#include <manta/ids.h>
+
+#include "core/owner/location.h"
 
 namespace manta::owner {
 
-// A block in a client's arena.
-struct StoredLocation {
-  ClientId arena;
-  std::uint64_t offset = 0;
-  std::uint64_t size_bytes = 0;
-  friend auto operator<=>(const StoredLocation&, const StoredLocation&) = default;
-};
-
-// A part of the owning process' spill file.
-struct SpilledExtent {
-  std::uint64_t offset = 0;
-  std::uint64_t size_bytes = 0;
-  friend auto operator<=>(const SpilledExtent&, const SpilledExtent&) = default;
-};
-
 class Value {
  public:
-  enum class Kind : std::uint8_t { none, inline_bytes, heap, stored, error, spilled };
+  enum class Kind : std::uint8_t { none, inline_bytes, heap, stored, error };
   static constexpr std::size_t kInlineBytes = 32;
 
   Value() noexcept : kind_(Kind::none) {}
@@ -57,11 +43,12 @@ class Value {
     if (!bytes.empty()) std::memcpy(v.mutable_bytes(), bytes.data(), bytes.size());
     return v;
   }
-  static Value at(const StoredLocation& location, bool framed) {
+  static Value at(const StoredLocation& block, bool framed) { return at(Location(block), framed); }
+  static Value at(const Location& location, bool framed) {
     Value v;
     v.kind_ = Kind::stored;
     v.framed_ = framed;
-    v.stored_ = location;
+    std::construct_at(&v.location_, location);
     return v;
   }
   static Value of(Error error) {
@@ -81,35 +68,36 @@ class Value {
   }
   ~Value() { drop(); }
 
-  Kind kind() const noexcept { return std::atomic_ref<Kind>(const_cast<Kind&>(kind_)).load(std::memory_order_relaxed); }
+  Kind kind() const noexcept { return kind_; }
   bool framed() const noexcept { return framed_; }
-  bool failed() const noexcept { return kind() == Kind::error; }
+  bool failed() const noexcept { return kind_ == Kind::error; }
   const Error& error() const noexcept { return *error_; }
-  const StoredLocation& stored() const noexcept { return stored_; }
-  const SpilledExtent& spilled() const noexcept { return spilled_; }
-  // Of a stored value, and back.
-  void move_to(const SpilledExtent& extent) noexcept {
-    spilled_ = extent;
-    std::atomic_ref<Kind>(kind_).store(Kind::spilled, std::memory_order_relaxed);
-  }
-  void move_to(const StoredLocation& location) noexcept {
-    stored_ = location;
-    std::atomic_ref<Kind>(kind_).store(Kind::stored, std::memory_order_relaxed);
-  }
-  // Only for inline_bytes and heap (and none: empty); with the lock, or after a look at kind().
+
+  // --- of a stored value, with the lock
+  const Location& location() const noexcept { return location_; }
+  void move_to(const Location& location) noexcept { location_ = location; }
+  // Whether the value is stored, and in an arena.
+  bool in_arena() const noexcept { return kind_ == Kind::stored && std::holds_alternative<StoredLocation>(location_); }
+  bool spilled() const noexcept { return kind_ == Kind::stored && std::holds_alternative<SpilledExtent>(location_); }
+  // Only of one that is in an arena.
+  const StoredLocation& stored() const noexcept { return *std::get_if<StoredLocation>(&location_); }
+  // The process in whose arena it lies; none: it is in no arena.
+  ClientId arena() const noexcept { return in_arena() ? stored().arena : ClientId(); }
+
+  // Only for inline_bytes and heap (and none: empty).
   std::span<const std::byte> bytes() const noexcept {
     if (kind_ == Kind::inline_bytes) return {inline_, size_};
     if (kind_ == Kind::heap) return {heap_, size_};
     return {};
   }
   std::byte* mutable_bytes() noexcept { return kind_ == Kind::inline_bytes ? inline_ : heap_; }
-  // A copy; heap bytes are copied, a stored location is copied as a location. Not of spilled ones.
+  // A copy; heap bytes are copied, a location is copied as a location.
   Value clone() const {
     switch (kind_) {
       case Kind::none:
         return {};
       case Kind::stored:
-        return at(stored_, framed_);
+        return at(location_, framed_);
       case Kind::error:
         return of(*error_);
       default:
@@ -138,11 +126,11 @@ class Value {
   union {
     std::byte inline_[kInlineBytes];
     std::byte* heap_;
-    StoredLocation stored_;
-    SpilledExtent spilled_;
+    Location location_;
     Error* error_;
   };
 };
 static_assert(sizeof(Value) == 40);
+static_assert(std::is_trivially_copyable_v<Location>);  // take() copies its bytes
 
 }  // namespace manta::owner

@@ -59,7 +59,7 @@ void SimProcess::replicate_all() {
   owner_->objects().table().for_each([&](const owner::Entry& entry) {
     if (!entry.owned || !entry.extra || entry.extra->replication != owner::EntryExtra::Replication::done) return;
     world_.oracle.adopted({id_, entry.id});
-    const bool stored = entry.value.kind() == owner::Value::Kind::stored;
+    const bool stored = entry.value.in_arena();
     if (stored) world_.store.hand_over(entry.value.stored(), owner::standby_of(id_));
   });
 }
@@ -252,7 +252,7 @@ void SimProcess::describe(const owner::Entry& entry, RingRecord& record) {
   if (!entry.extra) return;
   for (owner::Entry* reference : entry.extra->references) {
     // The worker reads it in place, and so holds the object.
-    if (reference->value.kind() == owner::Value::Kind::stored) record.stored.push_back(export_ref(*reference));
+    if (reference->value.in_arena()) record.stored.push_back(export_ref(*reference));
   }
 }
 
@@ -301,8 +301,9 @@ void SimProcess::send(ClientId to, owner::PeerMessage message) {
   send_to_node(std::move(peer));
 }
 
-void SimProcess::free_stored(const owner::StoredLocation& location) {
-  if (!world_.store.free(location)) world_.oracle.fail("OWN-3: a block of the store is freed twice");
+void SimProcess::free(const owner::Location& location) {
+  if (!world_.store.free(std::get<owner::StoredLocation>(location)))
+    world_.oracle.fail("OWN-3: a block of the store is freed twice");
 }
 
 void SimProcess::replicate(std::vector<owner::Replica> replicas) {

@@ -90,16 +90,15 @@ class SimProcess final : public owner::OwnerEffects, public SimRing::Submitter {
   owner::WorkerLink* link_to(ClientId worker) override;
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, owner::PeerMessage message) override;
-  void free_stored(const owner::StoredLocation& location) override;
+  void free(const owner::Location& location) override;
   void replicate(std::vector<owner::Replica> replicas) override;
   void withdraw(std::vector<ObjectId> objects) override;
   std::chrono::nanoseconds now() const override;
   void resolved(owner::Entry& entry) override;
   // Nothing is spilled, no memory is mapped, and nothing is logged here.
-  void free_spilled(const owner::SpilledExtent&) override {}
   bool restore(owner::Entry&) override { return false; }
   std::string not_spilled() const override { return {}; }
-  void stored_unused(const owner::StoredLocation&) override {}
+  void unused(const owner::StoredLocation&) override {}
   void arena_unused(ClientId) override {}
   void tried_again(const std::string&, std::uint32_t, const std::string&) override {}
   void restarts(const owner::Restart&) override {}

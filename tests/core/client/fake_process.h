@@ -200,14 +200,11 @@ class RecordedEffects final : public owner::QuietEffects {
   void stop_task(ClientId worker, const TaskId& task, const owner::Cancellation& how) override {
     stopped.push_back({worker, task, how});
   }
-  void free_stored(const owner::StoredLocation& location) override {
-    freed.push_back(location);
+  void free(const owner::Location& location) override {
+    if (const auto* block = std::get_if<owner::StoredLocation>(&location)) freed.push_back(*block);
     if (on_free) on_free(location);
   }
-  void stored_unused(const owner::StoredLocation& location) override { unused.push_back(location); }
-  void free_spilled(const owner::SpilledExtent& extent) override {
-    if (on_free_spilled) on_free_spilled(extent);
-  }
+  void unused(const owner::StoredLocation& location) override { unused_places.push_back(location); }
   bool restore(owner::Entry& entry) override { return on_restore && on_restore(entry); }
   std::chrono::nanoseconds now() const override { return std::chrono::steady_clock::now().time_since_epoch(); }
   void resolved(owner::Entry& entry) override {
@@ -216,15 +213,14 @@ class RecordedEffects final : public owner::QuietEffects {
 
   std::function<owner::WorkerLink*(ClientId)> link;
   std::function<void(owner::Entry&)> on_resolved;
-  std::function<void(const owner::StoredLocation&)> on_free;
-  std::function<void(const owner::SpilledExtent&)> on_free_spilled;
+  std::function<void(const owner::Location&)> on_free;
   std::function<bool(owner::Entry&)> on_restore;
   std::vector<std::pair<owner::DemandIndex, std::uint32_t>> demands;
   std::vector<LeaseId> returned, killed;
   std::vector<std::string> dropped_names;
   std::vector<std::pair<ClientId, owner::PeerMessage>> sent;
   std::vector<Stopped> stopped;
-  std::vector<owner::StoredLocation> freed, unused;
+  std::vector<owner::StoredLocation> freed, unused_places;
 };
 
 // Zeros, sparse, as a node makes it.

@@ -25,10 +25,11 @@ class StoreTest : public FakeProcess, protected OwnStoreContext {
   explicit StoreTest(const std::string& spill_directory = "none")
       : FakeProcess(welcome(spill_directory)),
         store_(state, node, *this, store::create_arena_memory(kStoreBytes).value()) {
-    effects.on_free = [this](const owner::StoredLocation& at) {
-      if (at.arena == kSelf) store_.free_block(at.offset);
+    effects.on_free = [this](const owner::Location& at) {
+      if (const auto* extent = std::get_if<owner::SpilledExtent>(&at)) return store_.free_spilled(*extent);
+      if (const auto& block = std::get<owner::StoredLocation>(at); block.arena == kSelf)
+        store_.free_block(block.offset);
     };
-    effects.on_free_spilled = [this](const owner::SpilledExtent& extent) { store_.free_spilled(extent); };
     effects.on_restore = [this](owner::Entry& entry) { return store_.restore(entry); };
     node.on_send = [this](const net::ClientMessage& message) {  // no other process has anything to spill
       const auto* need = std::get_if<net::NeedSpace>(&message);
@@ -112,7 +113,7 @@ TEST_F(StoreTest, SmallValuesStayOnTheHeapAndLargerOnesGetABlock) {
   EXPECT_EQ(medium.kind(), Kind::heap);
   EXPECT_EQ(state.page.store.used_bytes, 0U);
   const owner::Entry* large = put_quarter(1);
-  ASSERT_EQ(large->value.kind(), Kind::stored);
+  ASSERT_TRUE(large->value.in_arena());
   EXPECT_EQ(large->value.stored().arena, kSelf);
   EXPECT_EQ(text_at(*large), text(1));
   EXPECT_GE(state.page.store.used_bytes, kQuarter - 100);
@@ -156,11 +157,11 @@ TEST_F(SpillTest, AFullStoreSpillsWhatWasUsedLongestAgo) {
   locked([&] { state.owner->objects().used(*oldest); });
   read_ = third->value.stored().offset;
   put_quarter(4);
-  EXPECT_EQ(second->value.kind(), Kind::stored);
+  EXPECT_TRUE(second->value.in_arena());
   owner::Entry* newest = put_quarter(5);
-  EXPECT_EQ(second->value.kind(), Kind::spilled);
-  EXPECT_EQ(third->value.kind(), Kind::stored) << "it is read";
-  EXPECT_EQ(oldest->value.kind(), Kind::stored) << "it was used since";
+  EXPECT_TRUE(second->value.spilled());
+  EXPECT_TRUE(third->value.in_arena()) << "it is read";
+  EXPECT_TRUE(oldest->value.in_arena()) << "it was used since";
   EXPECT_EQ(text_at(*newest), text(5));
   EXPECT_TRUE(std::filesystem::is_empty(path())) << "SPILL-1: the file has no name";
 }
@@ -170,8 +171,8 @@ TEST_F(SpillTest, WhatWasSpilledComesBackToBeRead) {
   for (std::uint64_t n = 1; n <= 6; ++n) entries.push_back(put_quarter(n));
   for (std::uint64_t n = 1; n <= 6; ++n) {
     owner::Entry& entry = *entries[n - 1];
-    if (entry.value.kind() == Kind::spilled) store_.restore_to_read(entry, entry.value.spilled().size_bytes);
-    ASSERT_EQ(entry.value.kind(), Kind::stored);
+    if (entry.value.spilled()) store_.restore_to_read(entry, owner::size_of(entry.value.location()));
+    ASSERT_TRUE(entry.value.in_arena());
     EXPECT_EQ(text_at(entry), text(n));
     const std::uint64_t used = state.page.store.used_bytes;
     store_.restore_to_read(entry, entry.value.stored().size_bytes);  // another thread was faster
@@ -185,7 +186,7 @@ TEST_F(SpillTest, TheOwnersRestoreDoesNotWait) {
   std::vector<owner::Entry*> entries;
   for (std::uint64_t n = 1; n <= 5; ++n) entries.push_back(put_quarter(n));
   owner::Entry& spilled = *entries[0];
-  ASSERT_EQ(spilled.value.kind(), Kind::spilled);
+  ASSERT_TRUE(spilled.value.spilled());
   EXPECT_TRUE(locked([&] { return store_.restore(spilled); }));
   EXPECT_EQ(text_at(spilled), text(1));
 }
@@ -195,10 +196,10 @@ TEST_F(SpillTest, TheNodeAsksForSpace) {
   owner::Entry* second = put_quarter(2);
   EXPECT_GE(store_.make_space(kQuarter / 2), kQuarter / 2);
   EXPECT_EQ(drains_, 1) << "results are objects, too";
-  EXPECT_EQ(first->value.kind(), Kind::spilled);
-  EXPECT_EQ(second->value.kind(), Kind::stored);
+  EXPECT_TRUE(first->value.spilled());
+  EXPECT_TRUE(second->value.in_arena());
   EXPECT_GT(store_.make_space(kStoreBytes), 0U);
-  EXPECT_EQ(second->value.kind(), Kind::spilled);
+  EXPECT_TRUE(second->value.spilled());
   EXPECT_EQ(store_.make_space(kStoreBytes), 0U) << "nothing is left";
   EXPECT_EQ(state.page.store.used_bytes, 0U);
 }

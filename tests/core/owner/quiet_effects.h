@@ -10,10 +10,9 @@ namespace manta::owner {
 
 class QuietEffects : public OwnerEffects {
  public:
-  void free_spilled(const SpilledExtent&) override {}
   bool restore(Entry&) override { return false; }
   std::string not_spilled() const override { return {}; }
-  void stored_unused(const StoredLocation&) override {}
+  void unused(const StoredLocation&) override {}
   void arena_unused(ClientId) override {}
   void replicate(std::vector<Replica>) override {}
   void withdraw(std::vector<ObjectId>) override {}

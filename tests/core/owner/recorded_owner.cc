@@ -57,8 +57,8 @@ Value text(std::string_view content) { return Value::copy_of(std::as_bytes(std::
 std::string content(const Entry& entry) {
   if (!entry.resolved.load()) return "open";
   if (entry.value.failed()) return "error " + std::string(to_string(entry.value.error().code()));
-  if (entry.value.kind() == Value::Kind::stored) return "block " + number(entry.value.stored().offset);
-  if (entry.value.kind() == Value::Kind::spilled) return "extent " + number(entry.value.spilled().offset);
+  if (entry.value.in_arena()) return "block " + number(entry.value.stored().offset);
+  if (entry.value.spilled()) return "extent " + number(std::get<SpilledExtent>(entry.value.location()).offset);
   const std::span<const std::byte> bytes = entry.value.bytes();
   return "value " + std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
@@ -248,17 +248,17 @@ void RecordedOwner::send(ClientId to, PeerMessage message) {
   log_.push_back("to " + number(to.value) + ": " + std::visit(Words{}, message));
 }
 
-void RecordedOwner::free_stored(const StoredLocation& location) { log_.push_back("free " + number(location.offset)); }
+void RecordedOwner::free(const Location& location) {
+  const auto* const extent = std::get_if<SpilledExtent>(&location);
+  log_.push_back(extent != nullptr ? "free extent " + number(extent->offset)
+                                   : "free " + number(std::get<StoredLocation>(location).offset));
+}
 
 bool RecordedOwner::restore(Entry& entry) {
   if (!room) return false;
   log_.push_back("restore " + number(entry.id.low));
-  owner_.spilling().restored(entry, {kSelf, 1'000'000 + entry.id.low, entry.value.spilled().size_bytes});
+  owner_.spilling().restored(entry, {kSelf, 1'000'000 + entry.id.low, size_of(entry.value.location())});
   return true;
-}
-
-void RecordedOwner::free_spilled(const SpilledExtent& extent) {
-  log_.push_back("free extent " + number(extent.offset));
 }
 
 void RecordedOwner::resolved(Entry& entry) { log_.push_back("resolved " + number(entry.id.low)); }

@@ -123,13 +123,12 @@ class RecordedOwner final : QuietEffects {
   WorkerLink* link_to(ClientId worker) override;
   void drop_name(const std::string& name, const ObjectId& actor) override;
   void send(ClientId to, PeerMessage message) override;
-  void free_stored(const StoredLocation& location) override;
+  void free(const Location& location) override;
   void restarts(const Restart& restart) override;
   std::chrono::nanoseconds now() const override { return now_; }
   void resolved(Entry& entry) override;
   void unread_failure(const std::string& what, const Error&) override { unread.push_back(what); }
   bool restore(Entry& entry) override;
-  void free_spilled(const SpilledExtent& extent) override;
   void check();
 
   std::vector<std::string> log_;

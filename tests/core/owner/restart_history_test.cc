@@ -278,7 +278,7 @@ class World {
       const auto sent = std::make_shared<PeerMessage>(std::move(message));  // a std::function's captures are copied
       other.inbox.emplace_back([&other, from = id, sent] { other.owner.receive(from, *sent); });
     }
-    void free_stored(const StoredLocation&) override {}
+    void free(const Location&) override {}
     std::chrono::nanoseconds now() const override { return world.now_; }
 
     ClientId id;

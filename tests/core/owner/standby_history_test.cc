@@ -66,7 +66,7 @@ class Process final : public QuietEffects {
   void send(ClientId to, PeerMessage message) override { to_node.push_back(Peer{id, to, std::move(message)}); }
   void replicate(std::vector<Replica> replicas) override { to_node.push_back(Replication{std::move(replicas)}); }
   void withdraw(std::vector<ObjectId> objects) override { to_node.push_back(Withdrawal{std::move(objects)}); }
-  void free_stored(const StoredLocation& location) override;
+  void free(const Location& location) override;
 
   void drop(std::size_t index) {
     Entry* entry = held[index];
@@ -217,7 +217,7 @@ class Node final : public StandbyEffects {
     RC_ASSERT(entry.phase == Phase::resolved);
     if (!lives && !adopted_.contains(entry.id.low)) return;
     RC_ASSERT(!entry.value.failed());
-    if (entry.value.kind() == Value::Kind::stored) {
+    if (entry.value.in_arena()) {
       RC_ASSERT(entry.value.stored().offset == entry.id.low);
       RC_ASSERT(blocks_.contains(entry.id.low));
     } else {
@@ -298,7 +298,7 @@ class Node final : public StandbyEffects {
   std::set<const Entry*> looked_;
 };
 
-void Process::free_stored(const StoredLocation& location) { node_.free(location); }
+void Process::free(const Location& location) { node_.free(std::get<StoredLocation>(location)); }
 
 void step(Node& node, std::uint32_t what) {
   Process& p = node.process(what / 16);

@@ -1,19 +1,16 @@
-// Objects that processes of this node read from other nodes, and the other way around.
+// Objects that move between nodes over their link.
 //
 // The reader's daemon asks the daemon that holds the arena; that sends the block in chunks, a window of them at a time,
 // so that a link carries other messages in between. The copy is memory of its own that the reader maps; it does
 // not count towards the store's budget.
 //
-//   PULL-1  every pull is answered once: with the whole block, or with why it is lost
 //   PULL-2  at most kWindow chunks of a pull are under way, and kAtOnce pulls to a node; the others wait their turn
-//   PULL-3  the block is held by its reader's reference at the owner, not here
 //
 // Threading: the daemon's loop. Ownership: owns mappings of what is under way.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,30 +18,28 @@
 #include "core/base/fd.h"
 #include "core/base/loop_thread.h"
 #include "core/node/link_messages.h"
+#include "core/node/mover.h"
 #include "core/store/arena.h"
 
 namespace manta::node {
 
-class Transfers {
+class LinkMoverEffects : public MoverEffects {
+ public:
+  virtual void to_node(NodeId node, const link::Message& message) = 0;
+};
+
+class LinkMover final : public Mover {
  public:
   static constexpr std::size_t kChunkBytes = 256 << 10;
   static constexpr std::size_t kWindow = 16;
   static constexpr std::size_t kAtOnce = 4;
 
-  struct Edge {
-    std::function<void(NodeId to, const link::Message& message)> send;
-    // A descriptor of the client's arena, for readers; -1: unknown.
-    std::function<int(ClientId arena)> arena;
-    // memory: the block; -1: it is lost, and why.
-    std::function<void(ClientId client, std::uint64_t id, const std::string& why, int memory)> pulled;
-  };
-  explicit Transfers(Edge edge) : edge_(std::move(edge)) {}
-  ~Transfers();
+  explicit LinkMover(LinkMoverEffects& effects) : effects_(effects) {}
+  ~LinkMover() override;
 
-  // A client of this node wants the block; id: its own.
-  void pull(ClientId client, std::uint64_t id, const owner::StoredLocation& location);
-  void client_left(ClientId client);
-  void node_left(NodeId node, const std::string& status);
+  void pull(ClientId client, std::uint64_t id, const owner::StoredLocation& location) override;
+  void client_left(ClientId client) override;
+  void node_left(NodeId node, const std::string& status) override;
 
   // From other nodes.
   void serve(NodeId from, std::uint64_t id, const owner::StoredLocation& location);
@@ -76,7 +71,7 @@ class Transfers {
   void start_next(NodeId to);
 
   [[no_unique_address]] LoopThread loop_thread_;
-  Edge edge_;
+  LinkMoverEffects& effects_;
   std::uint64_t next_ = 1;
   Map incoming_;
   struct Queue {
