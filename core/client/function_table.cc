@@ -43,7 +43,7 @@ Place place_of(std::uint32_t index) {
   return {chunk, index - kFirstChunk * ((std::size_t{1} << chunk) - 1)};
 }
 
-ModuleSlot* find_slot(std::uint32_t module) {
+inline ModuleSlot* find_slot(std::uint32_t module) {
   for (std::size_t i = mix64(module);; ++i) {
     ModuleSlot& slot = slots[i % slots.size()];
     const std::uint32_t has = slot.module.load(std::memory_order_acquire);

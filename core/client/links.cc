@@ -9,12 +9,6 @@ namespace manta::client {
 
 // --- results
 
-// A worker of a ring whose lease it is has begun to wait, or gone on.
-bool Links::changed(const RingLink& link) {
-  const owner::Lease* lease = link.lease ? state_.owner->leases().find(link.lease) : nullptr;
-  return lease != nullptr && lease->blocked != link.worker_blocked();
-}
-
 bool Links::drain() {
   bool progress = false;
   net::Doorbell& bell = state_.slot.replies;

@@ -58,7 +58,11 @@ class Links final : public Results {
       MANTA_REQUIRES(owner_mutex);
   MessageLink& message_link(ClientId worker) MANTA_REQUIRES(owner_mutex);
   void give(const net::Granted& granted, owner::WorkerLink& link) MANTA_REQUIRES(owner_mutex);
-  bool changed(const RingLink& link) MANTA_REQUIRES(owner_mutex);
+  // A worker of a ring whose lease it is has begun to wait, or gone on.
+  bool changed(const RingLink& link) MANTA_REQUIRES(owner_mutex) {
+    const owner::Lease* lease = link.lease ? state_.owner->leases().find(link.lease) : nullptr;
+    return lease != nullptr && lease->blocked != link.worker_blocked();
+  }
 
   ProcessState& state_;
   ToNode& node_;

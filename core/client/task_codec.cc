@@ -50,17 +50,6 @@ RequestPart part_of(const owner::Value& value) {
   return part;
 }
 
-RequestPart label_part(const owner::Entry& entry) {
-  RequestPart part;
-  part.label = true;
-  if (entry.kind == owner::Kind::actor) {
-    part.bytes = std::as_bytes(std::span(entry.actor->name));
-  } else if (entry.extra) {
-    part.bytes = std::as_bytes(std::span(entry.extra->name));
-  }
-  return part;
-}
-
 std::size_t encoded_size(const RequestPart& part) {
   return sizeof(PartHead) + (part.stored ? sizeof(StoredPart) : part.bytes.size());
 }

@@ -37,7 +37,16 @@ struct RequestPart {
 };
 RequestPart part_of(const owner::Value& value);
 // What the task or actor was named by its options, as the last part; empty bytes: nothing.
-RequestPart label_part(const owner::Entry& entry);
+inline RequestPart label_part(const owner::Entry& entry) {
+  RequestPart part;
+  part.label = true;
+  if (entry.kind == owner::Kind::actor) {
+    part.bytes = std::as_bytes(std::span(entry.actor->name));
+  } else if (entry.extra) {
+    part.bytes = std::as_bytes(std::span(entry.extra->name));
+  }
+  return part;
+}
 // The arguments that it was given as references.
 inline std::span<owner::Entry* const> references_of(const owner::Entry& entry) {
   return entry.extra ? std::span<owner::Entry* const>(entry.extra->references) : std::span<owner::Entry* const>();

@@ -252,10 +252,10 @@ void Member::abort(ErrorCode code, std::string_view reason) noexcept {
 void Member::throw_broken() const {
   if (broken_) throw *broken_;
   const RankPage& mine = block_->rank(rank_);
-  const bool told = mine.presence.load(std::memory_order_seq_cst) == Presence::gave_up;
-  throw Error(told ? mine.code : ErrorCode::cancelled,
-              "collective group: " +
-                  (told ? std::string(mine.reason, ::strnlen(mine.reason, kReasonBytes)) : std::string("aborted")));
+  const bool has_reason = mine.presence.load(std::memory_order_seq_cst) == Presence::gave_up;
+  throw Error(has_reason ? mine.code : ErrorCode::cancelled,
+              "collective group: " + (has_reason ? std::string(mine.reason, ::strnlen(mine.reason, kReasonBytes))
+                                                 : std::string("aborted")));
 }
 
 }  // namespace manta::collective

@@ -137,8 +137,8 @@ std::unique_ptr<SharedBlock> host(const Rendezvous& rendezvous, Clock::time_poin
     int rank = 0;
     const std::string no = objection(hello->bytes, rendezvous.size, here, rank);
     const int descriptors[] = {memory.get()};
-    const auto told = no.empty() ? socket.send(bytes_of("welcome"), descriptors) : socket.send(bytes_of(no));
-    if (told && no.empty()) here[static_cast<std::size_t>(rank)] = true;
+    const auto sent = no.empty() ? socket.send(bytes_of("welcome"), descriptors) : socket.send(bytes_of(no));
+    if (sent && no.empty()) here[static_cast<std::size_t>(rank)] = true;
   }
   return block;
 }

@@ -71,15 +71,15 @@ namespace {
 
 // answer: the driver's socket, while the driver waits for the first message; it then says so.
 [[noreturn]] void cannot_go_on(Fd answer, const Error& error) {
-  bool told = false;
+  bool notified = false;
   if (answer) {
     net::ControlSocket driver(std::move(answer));
-    told = driver
-               .send(net::encode(
-                   net::NodeMessage(net::CannotStart{static_cast<std::uint8_t>(error.code()), error.what()})))
-               .has_value();
+    notified = driver
+                   .send(net::encode(
+                       net::NodeMessage(net::CannotStart{static_cast<std::uint8_t>(error.code()), error.what()})))
+                   .has_value();
   }
-  if (!told) log::error("the node process cannot go on: ", error.what());
+  if (!notified) log::error("the node process cannot go on: ", error.what());
   end_children();
   ::_exit(1);
 }

@@ -1,4 +1,4 @@
-// The worker processes of this node: how they start, what kills them, and in which words their ends are told.
+// The worker processes of this node: how they start, what kills them, and which words describe their ends.
 //
 //   WORK-1  the end of a process is reported once, after all that it had sent was handled, with its exit status, signal
 //           or start error, and the stack that it left

@@ -61,13 +61,13 @@ struct Actor {
   detail::RestartBackoff backoff;
   std::optional<std::chrono::nanoseconds> starts_at;  // pending: no worker is demanded before
   bool held_back = false;                             // until start_actor: its name is being registered
-  bool demanded = false;                              // the node has been told to find it a worker, and has yet to
+  bool demanded = false;                              // the node looks for a worker for it
   bool pushed = false;                                // starting, ending: the record for it is in the ring
   std::string name;                                   // under which others find it; empty: none
   std::string last_end;                               // how its last process ended; empty: it has had one at most
-  std::vector<ClientId> subscribers;                  // processes that are told where it is
+  std::vector<ClientId> subscribers;                  // processes that get messages about where it is
 
-  std::optional<ActorAt> next_place;  // of a borrowed one: told before the old process' death
+  std::optional<ActorAt> next_place;  // of a borrowed one: arrived before the old process' death
 };
 
 }  // namespace manta::owner

@@ -49,7 +49,7 @@ detail::WireRef Borrowing::export_ref(Entry& entry) {
   return {entry.id, entry.owned ? objects_.self() : entry.owner};
 }
 
-void Borrowing::lend(Entry& entry, ClientId to) {
+void Borrowing::add_borrower(Entry& entry, ClientId to) {
   if (entry.owned) {
     add_borrower(entry, to, 1);  // also to ourselves, on a lease on our own process: until the result is read
   } else if (to != entry.owner && entry.owner != objects_.self()) {
@@ -60,7 +60,7 @@ void Borrowing::lend(Entry& entry, ClientId to) {
 
 void Borrowing::export_contained(const std::vector<Entry*>& contained, ClientId to) {
   context_.begin_sharing();
-  for (Entry* entry : contained) lend(*entry, to);
+  for (Entry* entry : contained) add_borrower(*entry, to);
   context_.end_sharing();
 }
 
@@ -113,7 +113,7 @@ void Borrowing::announce_kept(const Entry& task, const std::vector<detail::WireR
     if (is_standby(ref.owner) && ref.owner != entry->owner) fail_over(primary_of(ref.owner));
     const bool notified_too_late = !entry->owned && is_standby(entry->owner) && !is_standby(ref.owner);
     if (!notified_too_late) {
-      lend(*entry, by);
+      add_borrower(*entry, by);
     } else if (by != objects_.self()) {  // OWN-13: the standby owner does not count that one
       effects_.send(entry->owner, AddBorrower{entry->id, by});
       effects_.send(by, Passed{{entry->id, entry->owner}});

@@ -58,7 +58,7 @@ class Borrowing {
   Entry* import(const detail::WireRef& ref, bool counted);
   detail::WireRef export_ref(Entry& entry);
   // The process gets a reference: tells the owner.
-  void lend(Entry& entry, ClientId to);
+  void add_borrower(Entry& entry, ClientId to);
   // Before a value is sent to another process: tells the owners of the references inside.
   void export_contained(const std::vector<Entry*>& contained, ClientId to);
   // The same, and their names for the receiver, which must learn of the borrow before it learns of later events.

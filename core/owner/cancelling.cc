@@ -75,7 +75,7 @@ void Cancelling::stop_pushed(Entry& entry) {
   context_.vacate(*lease);
 }
 
-// A worker that was told to end has been given some time: its node ends it.
+// The time that a worker had to end by itself is over: its node ends it.
 void Cancelling::tick_forced() {
   if (forced_.empty()) return;
   std::vector<Entry*> over;

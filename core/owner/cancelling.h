@@ -81,7 +81,7 @@ class Cancelling {
   void drop_forced();
 
  private:
-  struct Forced {  // was told to end with its worker
+  struct Forced {  // is to end with its worker
     Entry* entry;  // held
     LeaseId lease;
     std::uint32_t ticks = 0;

@@ -4,20 +4,13 @@
 
 namespace manta::owner {
 
-Entry& EntryTable::allocate() {
-  if (free_ == nullptr) {
-    slabs_.push_back(std::make_unique<Entry[]>(kSlabEntries));
-    Entry* slab = slabs_.back().get();
-    for (std::size_t i = kSlabEntries; i-- > 0;) {
-      slab[i].next = free_;
-      free_ = &slab[i];
-    }
+void EntryTable::add_slab() {
+  slabs_.push_back(std::make_unique<Entry[]>(kSlabEntries));
+  Entry* slab = slabs_.back().get();
+  for (std::size_t i = kSlabEntries; i-- > 0;) {
+    slab[i].next = free_;
+    free_ = &slab[i];
   }
-  Entry& entry = *free_;
-  free_ = entry.next;
-  entry.next = nullptr;
-  ++live_;
-  return entry;
 }
 
 void EntryTable::free(Entry& entry) {

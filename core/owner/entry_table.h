@@ -16,7 +16,14 @@ namespace manta::owner {
 class EntryTable {
  public:
   // Fresh, refs 0, phase unused.
-  Entry& allocate();
+  Entry& allocate() {
+    if (free_ == nullptr) add_slab();
+    Entry& entry = *free_;
+    free_ = entry.next;
+    entry.next = nullptr;
+    ++live_;
+    return entry;
+  }
   void free(Entry& entry);
   // An object of this process (no owner), or one borrowed from `owner`. The same id may be known of several owners: a
   // task that was repeated elsewhere names its children alike.
@@ -37,6 +44,8 @@ class EntryTable {
   }
 
  private:
+  void add_slab();
+
   static constexpr std::size_t kSlabEntries = 512;
   std::vector<std::unique_ptr<Entry[]>> slabs_;
   Entry* free_ = nullptr;

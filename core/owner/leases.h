@@ -112,7 +112,7 @@ class Leases {
     sched::ResourceSet request;
     sched::Where where;
     TaskQueue queue;
-    std::uint32_t wanted = 0;     // as the node was told last
+    std::uint32_t wanted = 0;     // the demand that the node knows
     std::uint64_t started = 0;    // tasks that went into a ring, or were claimed; and leases granted
     std::uint32_t low_ticks = 0;  // ticks for which less was needed than wanted
     bool starved = false;         // no space for arguments that were spilled, until the next tick

@@ -4,10 +4,9 @@
 
 namespace manta::owner {
 
-bool Lineage::keep(Entry& entry, const Value& result) {
-  const bool elsewhere = result.in_arena() && node_of(result.arena()) != node_of(objects_.self());
+bool Lineage::keep_arguments(Entry& entry) {
   const bool repeatable = entry.max_retries < 0 || entry.attempt < entry.max_retries;
-  if (!elsewhere || !repeatable || entry.kind != Kind::task) return false;
+  if (!repeatable || entry.kind != Kind::task) return false;
   EntryExtra& extra = entry.more();
   extra.lineage = std::make_unique<EntryExtra::Lineage>();
   extra.lineage->arguments = std::move(entry.value);

@@ -108,17 +108,11 @@ void Objects::resolve(Entry& entry, Value value) {
   propagating_ = false;
 }
 
-void Objects::free_value(Value& value) {
-  if (value.kind() == Value::Kind::stored) effects_.free(value.location());
-  value = Value();
-}
-
-void Objects::count_stored(const Value& value, int change) {
-  if (!value.in_arena() || value.arena() == self_) return;
-  const ClientId arena = value.arena();
+void Objects::count_elsewhere(const StoredLocation& location, int change) {
+  const ClientId arena = location.arena;
   std::uint64_t& count = stored_in_[arena];
   count += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
-  if (change < 0) effects_.unused(value.stored());
+  if (change < 0) effects_.unused(location);
   if (count != 0) return;
   stored_in_.erase(arena);
   if (deaths_.announced(arena)) effects_.arena_unused(arena);

@@ -82,9 +82,14 @@ class Objects {
   void make_findable(Entry& entry);
   // Gives the entry its value or error. Its dependents, and all processes and threads that wait for it, go on.
   void resolve(Entry& entry, Value value);
-  void free_value(Value& value);
+  void free_value(Value& value) {
+    if (value.kind() == Value::Kind::stored) effects_.free(value.location());
+    value = Value();
+  }
   // An entry's value begins (1) or ends (-1) to be the given one (OWN-8).
-  void count_stored(const Value& value, int change);
+  void count_stored(const Value& value, int change) {
+    if (value.in_arena() && value.arena() != self_) count_elsewhere(value.stored(), change);
+  }
   // The value is being read: it is spilled later than others.
   void used(Entry& entry) {
     if (entry.owned && entry.phase == Phase::resolved) entry.position = ++uses_;
@@ -101,6 +106,7 @@ class Objects {
   std::string check_invariants() const;
 
  private:
+  void count_elsewhere(const StoredLocation& location, int change);
   void free_entry(Entry& entry);
   void lose_value(Entry& entry, const std::string& status);
 

@@ -77,7 +77,7 @@ struct Owner::Wiring final : ObjectEvents,
   // --- other processes
   Entry* import(const detail::WireRef& ref, bool counted) override { return o.borrowing_.import(ref, counted); }
   detail::WireRef export_ref(Entry& entry) override { return o.borrowing_.export_ref(entry); }
-  void lend(Entry& entry, ClientId to) override { o.borrowing_.lend(entry, to); }
+  void add_borrower(Entry& entry, ClientId to) override { o.borrowing_.add_borrower(entry, to); }
   void add_borrower(Entry& entry, ClientId client, std::int64_t count) override {
     o.borrowing_.add_borrower(entry, client, count);
   }

@@ -24,7 +24,7 @@ void Replication::shared(Entry& first) {
     Replica replica{entry.id, entry.value.clone(), {}};
     for (Entry* inside : extra.contained) {
       replica.contained.push_back(context_.export_ref(*inside));
-      inside->owned ? todo.push_back(inside) : context_.lend(*inside, standby_of(self_));
+      inside->owned ? todo.push_back(inside) : context_.add_borrower(*inside, standby_of(self_));
     }
     replicas_.push_back(std::move(replica));
   }

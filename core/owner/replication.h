@@ -28,7 +28,7 @@ class ReplicationContext {
  public:
   virtual ~ReplicationContext() = default;
   virtual detail::WireRef export_ref(Entry& entry) = 0;
-  virtual void lend(Entry& entry, ClientId to) = 0;
+  virtual void add_borrower(Entry& entry, ClientId to) = 0;
 };
 
 class Replication {

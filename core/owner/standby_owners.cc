@@ -115,18 +115,18 @@ void StandbyOwners::receive(ClientId from, ClientId to, PeerMessage message) {
 
 void StandbyOwners::handle(const Letter& letter) {
   Standby* standby = find(standby_of(letter.to));
-  const auto* lent = std::get_if<AddBorrower>(&letter.message);
-  if (is_dead(lent != nullptr ? lent->client : letter.from)) return;  // a dead process holds nothing
+  const auto* borrower = std::get_if<AddBorrower>(&letter.message);
+  if (is_dead(borrower != nullptr ? borrower->client : letter.from)) return;  // a dead process holds nothing
   if (standby != nullptr && is_standby(letter.to)) {
     touched_.insert(standby->owner.id());
     return standby->owner.receive(letter.from, letter.message);
   }
-  if (lent != nullptr && standby != nullptr && standby->owner.open()) {
+  if (borrower != nullptr && standby != nullptr && standby->owner.open()) {
     // The sender did not know of the death. If it announces itself, it registers here once it knows of the death, if it
     // still holds the object then (OWN-13). If it announces another process, that may not know of the death either.
-    if (lent->client == letter.from) return;
-    standby->owner.receive(letter.from, *lent);
-    effects_.send_as(standby->owner.id(), lent->client, Passed{{lent->object, standby->owner.id()}});
+    if (borrower->client == letter.from) return;
+    standby->owner.receive(letter.from, *borrower);
+    effects_.send_as(standby->owner.id(), borrower->client, Passed{{borrower->object, standby->owner.id()}});
   } else {
     answer_for_nobody(letter);
   }

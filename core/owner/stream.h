@@ -2,9 +2,9 @@
 //
 //   STREAM-1  every item is taken at most once, in order, whatever is repeated: an item's index is its identity, and
 //             one that has arrived before is dropped
-//   STREAM-2  the producer is told of a higher limit as items are taken; it never makes an item at or beyond its limit
+//   STREAM-2  the producer gets a higher limit as items are taken; it never makes an item at or beyond its limit
 //   STREAM-3  the end, or the error that ended it, comes after the last item that was made before
-//   STREAM-4  a producer that sends items of a stream without a reader is told to stop, and its items are freed
+//   STREAM-4  a producer that sends items of a stream without a reader gets a message to stop; its items are freed
 //
 // Threading: none of its own (the owner's lock), but ready. Ownership: part of its task's entry (EntryExtra); holds the
 // entries of its items.

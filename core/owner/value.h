@@ -111,7 +111,7 @@ class Value {
     other.kind_ = Kind::none;
   }
   // Most values have no memory of their own: that is found out without a call.
-  void drop() noexcept {
+  [[gnu::always_inline]] void drop() noexcept {
     if (kind_ == Kind::heap || kind_ == Kind::error) free_memory();
     kind_ = Kind::none;
   }

@@ -209,7 +209,7 @@ void NodeScheduler::blocked(ClientId id, Time now) {
   if (lease == nullptr || lease->blocked) {
     return;
   }
-  ledger_.lend_cpus(lease->allocation);
+  ledger_.release_cpus(lease->allocation);
   leases_.set_blocked(*lease, true);
   if (!lease->closing()) {
     demands_.lease_blocked(*lease->demand, now);

@@ -353,7 +353,7 @@ void Ledger::give_back(const Allocation& allocation) {
   assert(memory_left_ <= total_.memory_bytes);
 }
 
-void Ledger::lend_cpus(const Allocation& allocation) { cpus_left_ += allocation.taken.cpus; }
+void Ledger::release_cpus(const Allocation& allocation) { cpus_left_ += allocation.taken.cpus; }
 
 void Ledger::take_back_cpus(const Allocation& allocation) { cpus_left_ -= allocation.taken.cpus; }
 

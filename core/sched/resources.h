@@ -150,7 +150,7 @@ class Ledger {
   std::int64_t capacity(Dimension dimension) const;
   void give_back(const Allocation& allocation);
   // A blocked task releases its CPUs, and takes them back when it goes on.
-  void lend_cpus(const Allocation& allocation);
+  void release_cpus(const Allocation& allocation);
   void take_back_cpus(const Allocation& allocation);
 
  private:

@@ -20,8 +20,8 @@ std::vector<ClientId> unannounced(const World& world, ClientId from, const Objec
   world.network.for_each([&](Address, Address, const Message& message) {
     const auto* peer = std::get_if<message::Peer>(&message);
     if (peer == nullptr || peer->from != from || original(peer->to) != key.owner) return;
-    const auto* lent = std::get_if<owner::AddBorrower>(&peer->message);
-    if (lent != nullptr && lent->object == key.id) clients.push_back(lent->client);
+    const auto* borrower = std::get_if<owner::AddBorrower>(&peer->message);
+    if (borrower != nullptr && borrower->object == key.id) clients.push_back(borrower->client);
   });
   return clients;
 }
@@ -61,8 +61,8 @@ void doubt_what_it_covered(World& world, const SimProcess& dead) {
   world.network.for_each([&](Address, Address, const Message& message) {
     const auto* peer = std::get_if<message::Peer>(&message);
     if (peer == nullptr || peer->from != dead.id() || node_of(peer->to) == node_of(dead.id())) return;
-    const auto* lent = std::get_if<owner::AddBorrower>(&peer->message);
-    if (lent != nullptr) overtaken.push_back({lent->client, {original(peer->to), lent->object}});
+    const auto* borrower = std::get_if<owner::AddBorrower>(&peer->message);
+    if (borrower != nullptr) overtaken.push_back({borrower->client, {original(peer->to), borrower->object}});
   });
   for (const auto& [client, key] : overtaken) doubt(world, client, key);
 }
@@ -90,9 +90,9 @@ void doubt_what_was_lost(World& world, const Message& message) {
   if (peer == nullptr) return;
   if (const auto* fetched = std::get_if<owner::Fetched>(&peer->message)) {
     for (const detail::WireRef& ref : fetched->contained) world.oracle.tolerate_leak(key_of(ref));
-  } else if (const auto* lent = std::get_if<owner::AddBorrower>(&peer->message)) {
-    const ObjectKey key{original(peer->to), lent->object};
-    doubt(world, lent->client, key);
+  } else if (const auto* borrower = std::get_if<owner::AddBorrower>(&peer->message)) {
+    const ObjectKey key{original(peer->to), borrower->object};
+    doubt(world, borrower->client, key);
     world.oracle.tolerate_leak(key);  // what it gives back will never be made good
   }
 }

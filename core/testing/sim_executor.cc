@@ -360,8 +360,8 @@ void SimExecutor::end_leased(Frame& frame) {
     world_.trace.record("%c keeps %o", process_.id(), v.key.id);
     record.kept.push_back({v.key.id, v.key.owner});
     if (!listening) {
-      process_.owner().borrowing().lend(*v.entry,
-                                        process_.id());  // the submitter is dead: it cannot report this borrow
+      process_.owner().borrowing().add_borrower(*v.entry,
+                                                process_.id());  // the submitter is dead: it cannot report this borrow
     } else if (!submitter->alive()) {
       world_.oracle.make_unsure(process_.id(), v.key.id);
       world_.oracle.tolerate_leak(v.key);

@@ -164,8 +164,8 @@ void SimProcess::on_peer(message::Peer& peer) {
     }
   } else if (const auto* fetch = std::get_if<owner::Fetch>(&peer.message)) {
     world_.trace.record("%c: %o wanted by %c", id_, fetch->object, peer.from);
-  } else if (const auto* lent = std::get_if<owner::AddBorrower>(&peer.message)) {
-    world_.trace.record("%c: %o lent to %c by %c", id_, lent->object, lent->client, peer.from);
+  } else if (const auto* borrower = std::get_if<owner::AddBorrower>(&peer.message)) {
+    world_.trace.record("%c: %o borrowed by %c of %c", id_, borrower->object, borrower->client, peer.from);
   } else if (const auto* back = std::get_if<owner::RemoveBorrower>(&peer.message)) {
     world_.trace.record("%c: %o given back by %c, %u times", id_, back->object, peer.from, back->count);
   } else if (const auto* find = std::get_if<owner::FindActor>(&peer.message)) {

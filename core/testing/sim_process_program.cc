@@ -155,7 +155,7 @@ void SimProcess::mail(const Variable& variable, Random& random) {
   const ClientId to = receivers[random.below(receivers.size())];
   world_.trace.record("%c mails %o to %c", id_, variable.key.id, to);
   const detail::WireRef ref = export_ref(*variable.entry);
-  owner_->borrowing().lend(*variable.entry, to);
+  owner_->borrowing().add_borrower(*variable.entry, to);
   send_to_node(message::Mail{id_, to, ref, world_.oracle.unsure(id_, ref.object)});
 }
 

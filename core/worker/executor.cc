@@ -18,8 +18,8 @@ namespace manta::worker {
 using client::Client;
 
 Executor::Executor()
-    : rings_([this](const net::RingWorker& ring) { lending_.forget(ring); }),
-      lending_(*this),
+    : rings_([this](const net::RingWorker& ring) { released_cpus_.forget(ring); }),
+      released_cpus_(*this),
       suspended_(*this),
       host_(arguments_, streams_, suspended_, *this) {}
 
@@ -101,11 +101,11 @@ void Executor::suspended_stopped() {
   client_->slot().tasks.wake();
 }
 
-void Executor::tell_remote(ClientId submitter, bool lent) {
-  remote_.set_blocked(lent);
+void Executor::notify_submitter(ClientId submitter, bool released) {
+  remote_.set_blocked(released);
   // First that it waits, so that what comes back goes elsewhere.
-  client_->node().send_to_peer(submitter, net::WorkerBlocked{lent});
-  if (lent) client_->node().send_to_peer(submitter, net::TasksReturned{remote_.take(submitter)});
+  client_->node().send_to_peer(submitter, net::WorkerBlocked{released});
+  if (released) client_->node().send_to_peer(submitter, net::TasksReturned{remote_.take(submitter)});
 }
 
 client::RunningTask*& Executor::this_thread() {
@@ -166,7 +166,7 @@ void Executor::loop() {
     if (found) continue;
     const std::uint32_t seen = bell.rings.load(std::memory_order_seq_cst);
     bell.take();
-    if (!actor().hosts()) lending_.runs_nothing();
+    if (!actor().hosts()) released_cpus_.runs_nothing();
     if (!rings_.prepare_sleep(!full()) || have_events_.load(std::memory_order_seq_cst)) continue;
     if (remote_.waiting() && !full()) continue;
     sleep(bell, seen);
@@ -183,10 +183,10 @@ void Executor::sleep(net::Doorbell& bell, std::uint32_t seen) {
   if (awaiting && !client_->watchers().prepare_to_sleep_awaiting()) return;
   if (suspended_.ready()) return;
   // CLIENT-4: what the calls wait for may need the actor's CPUs.
-  const bool lends = awaiting && actor().cpus() != 0;
-  const std::uint64_t wait = lends ? lending_.wait_begins() : 0;
+  const bool releases = awaiting && actor().cpus() != 0;
+  const std::uint64_t wait = releases ? released_cpus_.wait_begins() : 0;
   bell.sleep(seen, suspended_.next_time());
-  if (lends) lending_.wait_ends(wait);
+  if (releases) released_cpus_.wait_ends(wait);
 }
 
 bool Executor::run_ready() {
@@ -206,11 +206,11 @@ bool Executor::run_rings() {
       break;
     }
     RingTask task(*client_, arguments_, rings_, *claimed.ring, *claimed.record);
-    const bool lends = !actor().hosts();
-    if (lends) lending_.runs(claimed.ring->ring);
+    const bool releases = !actor().hosts();
+    if (releases) released_cpus_.runs(claimed.ring->ring);
     execute(task);
     this_thread()->idle();
-    if (lends) lending_.runs_nothing();
+    if (releases) released_cpus_.runs_nothing();
     if (::__fpending(stdout) != 0) std::fflush(stdout);  // workers end by _exit or a signal, without this
     if (actor().has_coroutines()) suspended_.run();      // CORO-2
     ran = true;
@@ -228,11 +228,11 @@ bool Executor::run_remote() {
       break;
     }
     MessageTask task(*client_, arguments_, popped->submitter, std::move(popped->run));
-    const bool lends = !actor().hosts();
-    if (lends) lending_.runs(popped->submitter);
+    const bool releases = !actor().hosts();
+    if (releases) released_cpus_.runs(popped->submitter);
     execute(task);
     this_thread()->idle();
-    if (lends) lending_.runs_nothing();
+    if (releases) released_cpus_.runs_nothing();
     if (::__fpending(stdout) != 0) std::fflush(stdout);
     ran = true;
   }
@@ -255,7 +255,7 @@ bool Executor::resumes(IncomingTask&, const client::TaskContext& context) {
 // --- the actor
 
 void Executor::actor_made() {
-  lending_.host_actor();
+  released_cpus_.host_actor();
   rings_.set_actor_concurrency(actor().concurrency());
   if (actor().concurrency() <= 1 || actor().has_coroutines()) return;
   rings_.set_concurrent();

@@ -1,7 +1,7 @@
 // What a worker process does: takes tasks from its submitters, runs them, replies; or hosts one actor, and runs what
 // all its callers ask for. The parts: IncomingRings and RemoteTasks (what waits), IncomingTask (a task and the way of
-// its reply, by ring or by message), TaskHost (the call of the function; the actor), Arguments, SuspendedCalls, Lending
-// (CPUs while tasks wait), OutgoingStreams.
+// its reply, by ring or by message), TaskHost (the call of the function; the actor), Arguments, SuspendedCalls,
+// ReleasedCpus (CPUs while tasks wait), OutgoingStreams.
 //
 //   EXEC-1  one task at a time, in order per submitter; tasks on its own stack apart (client::InlineTasks). An actor
 //           with max_concurrency above 1: so many threads, each claims in order; or, where its class has methods that
@@ -26,7 +26,7 @@
 #include "core/worker/arguments.h"
 #include "core/worker/incoming_rings.h"
 #include "core/worker/incoming_task.h"
-#include "core/worker/lending.h"
+#include "core/worker/released_cpus.h"
 #include "core/worker/remote_tasks.h"
 #include "core/worker/streaming.h"
 #include "core/worker/suspended_calls.h"
@@ -37,7 +37,7 @@ namespace manta::worker {
 class Executor final : public client::ProcessRole,
                        client::StopEffects,
                        client::BlockedThreads,
-                       LendingEffects,
+                       ReleasedCpusEffects,
                        CallEffects,
                        HostEffects {
  public:
@@ -66,12 +66,12 @@ class Executor final : public client::ProcessRole,
   void suspended_stopped() override;
 
   // --- client::BlockedThreads
-  std::uint64_t wait_begins() override { return lending_.wait_begins(); }
-  void wait_ends(std::uint64_t wait) override { lending_.wait_ends(wait); }
+  std::uint64_t wait_begins() override { return released_cpus_.wait_begins(); }
+  void wait_ends(std::uint64_t wait) override { released_cpus_.wait_ends(wait); }
 
-  // --- LendingEffects
-  void tell_node(bool lent) override { client_->node().send(net::Blocked{lent}); }
-  void tell_remote(ClientId submitter, bool lent) override;
+  // --- ReleasedCpusEffects
+  void notify_node(bool released) override { client_->node().send(net::Blocked{released}); }
+  void notify_submitter(ClientId submitter, bool released) override;
 
   // --- CallEffects
   bool resumes(IncomingTask& task, const client::TaskContext& context) override;
@@ -109,7 +109,7 @@ class Executor final : public client::ProcessRole,
   Arguments arguments_;
   IncomingRings rings_;
   RemoteTasks remote_;
-  Lending lending_;
+  ReleasedCpus released_cpus_;
   OutgoingStreams streams_;
   std::optional<observe::OutputSource> output_;  // where the node reads what tasks print
   SuspendedCalls suspended_;

@@ -56,7 +56,7 @@ class IncomingRings {
   bool prepare_sleep(bool more);
   // Whether the submitter that was served last looked for results on this CPU last: it cannot run while we spin.
   bool submitter_waits_for_this_cpu();
-  // The process hosts an actor, whose callers are told how many calls it takes at a time.
+  // The process hosts an actor, whose callers read here how many calls it takes at a time.
   void set_actor_concurrency(std::uint32_t calls);
   // From now on other threads claim, too.
   void set_concurrent() { concurrent_ = true; }

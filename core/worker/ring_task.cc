@@ -11,26 +11,6 @@ namespace manta::worker {
 using net::PayloadKind;
 using net::Record;
 
-namespace {
-
-net::TaskKind kind_of(const Record& record) {
-  if ((record.flags & Record::kEnd) != 0) return net::TaskKind::end;
-  if ((record.flags & Record::kMethod) != 0) return net::TaskKind::method;
-  return (record.flags & Record::kConstruct) != 0 ? net::TaskKind::construct : net::TaskKind::task;
-}
-
-}  // namespace
-
-RingTask::RingTask(client::Client& client, const Arguments& arguments, IncomingRings& rings, IncomingRing& ring,
-                   net::Record& record)
-    : IncomingTask({kind_of(record), record.task, record.attempt, ring.submitter,
-                    ring.memory->task_cpus.load(std::memory_order_relaxed)}),
-      client_(client),
-      arguments_(arguments),
-      rings_(rings),
-      ring_(&ring),
-      record_(&record) {}
-
 void RingTask::read(client::TaskContext& context, client::TaskInput& input) {
   const Record& record = *record_;
   input.function.value = record.function;

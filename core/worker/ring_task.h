@@ -22,7 +22,14 @@ class RingTask final : public IncomingTask {
  public:
   // record: claimed.
   RingTask(client::Client& client, const Arguments& arguments, IncomingRings& rings, IncomingRing& ring,
-           net::Record& record);
+           net::Record& record)
+      : IncomingTask({kind_of(record), record.task, record.attempt, ring.submitter,
+                      ring.memory->task_cpus.load(std::memory_order_relaxed)}),
+        client_(client),
+        arguments_(arguments),
+        rings_(rings),
+        ring_(&ring),
+        record_(&record) {}
 
   void begin() override {}  // the record's state says so
   void read(client::TaskContext& context, client::TaskInput& input) override;
@@ -34,6 +41,11 @@ class RingTask final : public IncomingTask {
 
  private:
   RingTask(const RingTask&) = default;
+  static net::TaskKind kind_of(const net::Record& record) {
+    if ((record.flags & net::Record::kEnd) != 0) return net::TaskKind::end;
+    if ((record.flags & net::Record::kMethod) != 0) return net::TaskKind::method;
+    return (record.flags & net::Record::kConstruct) != 0 ? net::TaskKind::construct : net::TaskKind::task;
+  }
   void write_value(const serial::Writer& result);
   void write_parts(client::ReplyParts parts);
   void write_error(const Error& error, client::ReplyParts parts);

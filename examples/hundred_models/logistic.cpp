@@ -110,8 +110,8 @@ double cross_validate(const Table& table, double strength) {
   for (std::size_t fold = 0; fold < kFolds; ++fold) {
     const std::vector<double> weights = fit(table, strength, fold);
     for (std::size_t row = fold; row < table.labels.size(); row += kFolds) {
-      const bool told = dot(table.features.data() + row * table.width, weights) > 0;
-      right += told == (table.labels[row] == 1) ? 1 : 0;
+      const bool predicted = dot(table.features.data() + row * table.width, weights) > 0;
+      right += predicted == (table.labels[row] == 1) ? 1 : 0;
     }
   }
   return static_cast<double>(right) / static_cast<double>(table.labels.size());

@@ -63,12 +63,12 @@ double cross_validate(const Iris& iris, const ForestParameters& parameters) {
     for (std::size_t i = 0; i < count; ++i) {
       if (!tested(i)) continue;
       const Sample sample = sample_of(iris.flowers[i]);
-      int told = 0;
+      int predicted = 0;
       for (int kind = 1; kind < kKinds; ++kind) {
-        if (forests[static_cast<std::size_t>(kind)](sample) > forests[static_cast<std::size_t>(told)](sample))
-          told = kind;
+        if (forests[static_cast<std::size_t>(kind)](sample) > forests[static_cast<std::size_t>(predicted)](sample))
+          predicted = kind;
       }
-      right += told == iris.kinds[i] ? 1 : 0;
+      right += predicted == iris.kinds[i] ? 1 : 0;
     }
   }
   return static_cast<double>(right) / static_cast<double>(count);

@@ -68,9 +68,9 @@ torch::nn::Sequential network_of(const Config& config) {
 double accuracy_of(torch::nn::Sequential& network, const Digits& digits) {
   const torch::NoGradGuard no_gradients;
   network->eval();
-  const torch::Tensor told = network->forward(normalised(digits.images)).argmax(1);
+  const torch::Tensor predicted = network->forward(normalised(digits.images)).argmax(1);
   network->train();
-  return told.eq(digits.labels.to(torch::kLong)).to(torch::kDouble).mean().item<double>();
+  return predicted.eq(digits.labels.to(torch::kLong)).to(torch::kDouble).mean().item<double>();
 }
 
 void objective(tune::Trial& trial, const Config& config, const Task& task) {

@@ -18,7 +18,7 @@ namespace manta::serve {
 
 class ReplacedReplicas {
  public:
-  // Handles are told before, or at once after this call. Throws Error.
+  // Handles are notified before this call, or at once after it. Throws Error.
   void add(const detail::ReplicaLink& replica, Router::Time now, Router::Time deadline);
   // Kills those whose time is over, and forgets those that have ended. To be called now and then.
   void look(Router::Time now);

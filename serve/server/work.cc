@@ -208,7 +208,7 @@ void Work::replica_lost(const App& app, ReplicaId replica) {
 
 void Work::respond(RequestId id, Response response, Router::Time now) {
   auto node = pending_.extract(id);
-  if (node.empty()) return;  // it was refused, which its client has been told
+  if (node.empty()) return;  // it was refused, and its client has the response
   Pending& pending = node.mapped();
   if (pending.departed) return;
   const auto us = [](Clock::duration time) {

@@ -116,7 +116,7 @@ struct Gateway {
   }
   Task<int> obeys(Ref<int> ref, std::stop_token stop) {
     const Local local;
-    const std::stop_callback told(stop, [] { ++outside()[kStops]; });
+    const std::stop_callback noticed(stop, [] { ++outside()[kStops]; });
     ++outside()[kStarted];
     co_return co_await ref;
   }
@@ -167,7 +167,7 @@ Task<int> chain(int depth) {
   auto next = remote<chain>(depth - 1);
   co_return 1 + co_await next;
 }
-TEST_F(Coroutines, AWaitingTaskLendsItsCpus) { EXPECT_EQ(get(remote<chain>(20)), 20); }
+TEST_F(Coroutines, AWaitingTaskReleasesItsCpus) { EXPECT_EQ(get(remote<chain>(20)), 20); }
 
 TEST_F(Coroutines, RunInTheDriverToo) {
   auto a = remote<quick>(20), b = remote<quick>(3);

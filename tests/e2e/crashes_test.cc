@@ -41,7 +41,7 @@ class Crashes : public testing::Test {
 
 // The error that the caller of a task that crashes gets.
 template <class... Args, class F>
-std::string told(F remote, Args... args) {
+std::string message_of(F remote, Args... args) {
   const auto result = manta::try_get(remote.options({.max_retries = 0})(args...));
   if (result) return "no error";
   EXPECT_EQ(result.error().code(), ErrorCode::worker_died) << result.error().what();
@@ -59,29 +59,30 @@ int task_raises(int signal) {
 }
 
 TEST_F(Crashes, TheErrorNamesTheFunctionsWithFileAndLine) {
-  const std::string text = told(manta::remote<task_reads_null>);
+  const std::string text = message_of(manta::remote<task_reads_null>);
   EXPECT_THAT(text, HasSubstr("was killed by signal 11 (SIGSEGV); look for a crash"));
   EXPECT_THAT(text, HasSubstr("\n    at manta::e2e::reads_null(int*) (crash_functions.cc:" +
                               std::to_string(manta::e2e::kLineOfReadsNull) + ")"));
   EXPECT_THAT(text, AllOf(Not(HasSubstr("Thunk")), Not(HasSubstr("Executor")), Not(HasSubstr("run_task"))));
-  EXPECT_EQ(told(manta::remote<task_reads_null>), text) << "known addresses";
+  EXPECT_EQ(message_of(manta::remote<task_reads_null>), text) << "known addresses";
 }
 
 TEST_F(Crashes, EachSignalIsReportedAsItWas) {
-  EXPECT_THAT(told(manta::remote<task_divides>),
+  EXPECT_THAT(message_of(manta::remote<task_divides>),
               AllOf(HasSubstr("signal 8 (SIGFPE)"), HasSubstr("at manta::e2e::divides(int)")));
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGTERM}) {
-    EXPECT_THAT(told(manta::remote<task_raises>, signal), HasSubstr("was killed by signal " + std::to_string(signal)));
+    EXPECT_THAT(message_of(manta::remote<task_raises>, signal),
+                HasSubstr("was killed by signal " + std::to_string(signal)));
   }
 }
 
 TEST_F(Crashes, ACallOfANullPointerNamesTheCaller) {
-  EXPECT_THAT(told(manta::remote<task_calls_null>),
+  EXPECT_THAT(message_of(manta::remote<task_calls_null>),
               AllOf(HasSubstr("(SIGSEGV)"), HasSubstr("at manta::e2e::calls(int (*)())")));
 }
 
 TEST_F(Crashes, AStackOverflowIsNamed) {
-  const std::string text = told(manta::remote<task_overflows>);
+  const std::string text = message_of(manta::remote<task_overflows>);
   EXPECT_THAT(text, AllOf(HasSubstr("signal 11 (SIGSEGV): its stack has overflown"),
                           HasSubstr("at manta::e2e::overflows(int)")));
   std::size_t lines = 0;
@@ -90,7 +91,7 @@ TEST_F(Crashes, AStackOverflowIsNamed) {
 }
 
 TEST_F(Crashes, AnAbortComesWithItsMessage) {
-  const std::string text = told(manta::remote<task_gives_up>);
+  const std::string text = message_of(manta::remote<task_gives_up>);
   EXPECT_THAT(text,
               HasSubstr("was killed by signal 6 (SIGABRT) after it had printed \"terminate called after throwing an "
                         "instance of 'std::runtime_error', what():  no such fold\""));
@@ -109,7 +110,7 @@ int crashes_in_malloc() {
 
 TEST_F(Crashes, InMallocWithItsLockHeld) {
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_THAT(told(manta::remote<crashes_in_malloc>), AllOf(HasSubstr("(SIGABRT)"), HasSubstr("malloc()")));
+  EXPECT_THAT(message_of(manta::remote<crashes_in_malloc>), AllOf(HasSubstr("(SIGABRT)"), HasSubstr("malloc()")));
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
 }
 
@@ -128,7 +129,7 @@ int crashes_in_threads(int count) {
 }
 
 TEST_F(Crashes, OfSixtyFourThreadsAtOnce) {
-  EXPECT_THAT(told(manta::remote<crashes_in_threads>, 64),
+  EXPECT_THAT(message_of(manta::remote<crashes_in_threads>, 64),
               AllOf(HasSubstr("(SIGSEGV)"), HasSubstr("at manta::e2e::reads_null(int*)")));
 }
 
@@ -138,7 +139,7 @@ int has_a_handler() {
 }
 
 TEST_F(Crashes, HandlersOfTheProgramStay) {
-  EXPECT_THAT(told(manta::remote<has_a_handler>), HasSubstr("exited with status 42"));
+  EXPECT_THAT(message_of(manta::remote<has_a_handler>), HasSubstr("exited with status 42"));
 }
 
 int crashes_in_a_child() {

@@ -297,7 +297,7 @@ int waits_for_gate() {
   return manta::get(gate);
 }
 
-TEST_F(Resources, WaitingTasksLendTheirCpus) {
+TEST_F(Resources, WaitingTasksReleaseTheirCpus) {
   auto a = manta::remote<waits_for_gate>();
   ASSERT_TRUE(await_cell(kRunning, 1)) << "its child needs both CPUs, one of which it holds itself";
   outside()[kOpen] = 1;

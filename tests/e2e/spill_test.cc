@@ -153,9 +153,9 @@ bool stays_readable(const manta::Buffer& buffer) {
 
 TEST(Spill, AViewIsNotDisturbed) {
   const auto ref = manta::put(bytes_of(8 * kMiB, 3));
-  const auto lent = manta::put(bytes_of(8 * kMiB, 5));
+  const auto borrowed = manta::put(bytes_of(8 * kMiB, 5));
   const manta::Buffer view = manta::get(ref);
-  auto reader = manta::remote<stays_readable>(lent);
+  auto reader = manta::remote<stays_readable>(borrowed);
   const auto refs = put_many();
   EXPECT_EQ(manta::get(ref).data, view.data) << "it has not moved";
   EXPECT_TRUE(all_are(view, 3));

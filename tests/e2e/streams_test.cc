@@ -119,7 +119,7 @@ TEST_F(Streams, StopTheirGeneratorWhenTheyAreDropped) {
   EXPECT_EQ(manta::remote<count>(1).next(), 0);
 }
 
-TEST_F(Streams, LendTheCpusOfAGeneratorThatWaits) {
+TEST_F(Streams, ReleaseTheCpusOfAGeneratorThatWaits) {
   std::vector<Stream<int>> waiting;
   for (int i = 0; i < 6; ++i) waiting.push_back(manta::remote<for_ever>.options({.stream_buffer = 1})());
   for (Stream<int>& items : waiting) EXPECT_EQ(items.next(), 0);  // of 2 CPUs
@@ -191,7 +191,7 @@ Generator<Ref<int>> refs_of(const std::vector<int>& values) {
   for (const int value : values) co_yield manta::put(value);
 }
 
-TEST_F(Streams, LendReferencesInsideItems) {
+TEST_F(Streams, PassReferencesInsideItems) {
   Stream<Ref<int>> items = manta::remote<refs_of>(std::vector{3, 5, 7});
   int sum = 0;
   while (const auto ref = items.next()) sum += manta::get(*ref);

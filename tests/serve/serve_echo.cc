@@ -14,10 +14,10 @@ namespace {
 
 struct Echo {
   serve::Response operator()(const serve::Request& request) {
-    const nlohmann::json told{
+    const nlohmann::json seen{
         {"method", request.method}, {"path", request.path}, {"query", request.query}, {"body", request.body}};
     return {.content_type = "application/json",
-            .body = told.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+            .body = seen.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
   }
 };
 

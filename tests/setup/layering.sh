@@ -26,7 +26,7 @@ done < <(wc -l /dev/null {core,train,tune,data,serve,rl,examples,bench,tests,cma
 # LAYER-16: comments, pages and names of tests name the thread, process or node that they mean, and use the field's terms:
 # a standby owner has no "heir". What stands in quotes or backticks is left out. A line with a comment has at most 120
 # columns, but for lines that a test reads (EXPECT).
-words='who|whom|whoever|somebody|nobody|everybody|anybody|heirs?|estates?|bequeath(s|ed)?|bequests?|goodbyes?|lent|loans?|news'
+words='told|lends?|lending|who|whom|whoever|somebody|nobody|everybody|anybody|heirs?|estates?|bequeath(s|ed)?|bequests?|goodbyes?|lent|loans?|news'
 in_names=$(sed -E 's/(^|\|)([a-z])/\1\U\2/g' <<<"$words")
 unfinished=()
 prose=()

@@ -23,6 +23,7 @@ plant found core/net/a.h '// A message to the heir.'
 plant found core/net/a.h 'int x;  // whoever reads it'
 plant found core/net/a.cc 'TEST(Ring, NobodyWaits) {'
 plant found core/net/a.cc '// NEWS of a ring'
+plant found core/net/a.h '// A worker that is told to end.'
 plant found serve/a.md 'Somebody answers.'
 plant found train/a.py 'x = 1  # lent to another'
 plant found core/net/a.h "// $(printf 'x%.0s' {1..118})"

@@ -88,7 +88,7 @@ Number parent(TaskNumber task, int children, int us) {
   return sum;
 }
 // Hands out a reference to a task of its own, which goes with the worker if that dies.
-Ref<Number> lends(TaskNumber task, int us) {
+Ref<Number> shares(TaskNumber task, int us) {
   const Effect effect(task);
   return manta::remote<flat>.options({.max_retries = -1})(task + 1, Number{task}, us);
 }
@@ -112,7 +112,7 @@ struct Item {
   std::vector<std::size_t> needs;  // items whose results are arguments
   Ref<Number> number = {};
   Ref<Numbers> numbers = {};
-  Ref<Ref<Number>> lent = {};
+  Ref<Ref<Number>> shared = {};
   std::string error = {};
 };
 
@@ -194,7 +194,7 @@ class Lane {
         break;
       default:
         item.expected = Number{item.task} + 1;
-        item.lent = manta::remote<lends>.options(options)(item.task, us);
+        item.shared = manta::remote<shares>.options(options)(item.task, us);
         break;
     }
     items_.push_back(std::move(item));
@@ -239,7 +239,7 @@ class Lane {
       } else if (item.numbers) {
         for (const int x : manta::get(item.numbers)) value += x;
       } else {
-        value = check_borrowed(manta::get(item.lent), item);
+        value = check_borrowed(manta::get(item.shared), item);
       }
       if (value != item.expected) {
         complain(name + " returned " + std::to_string(value) + ", not " + std::to_string(item.expected));

@@ -211,7 +211,7 @@ class Announcements final : HeadEffects {
         if (nodes_.contains(node)) heard_[node] = now_;
         break;
       default:
-        for (auto& [id, told] : nodes_) {
+        for (auto& [id, known] : nodes_) {
           if (random(30) != 0) {
             head_.heartbeat(id, now_);
             heard_[id] = now_;

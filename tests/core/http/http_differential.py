@@ -235,10 +235,10 @@ async def app(scope, receive, send):
             return
         body, more = body + message.get("body", b""), message.get("more_body", False)
     known = scope["path"] == "/echo"
-    told = json.dumps({"method": scope["method"], "path": scope["path"], "query": scope["query_string"].decode("latin-1"),
+    seen = json.dumps({"method": scope["method"], "path": scope["path"], "query": scope["query_string"].decode("latin-1"),
                        "body": body.decode("utf-8", "replace")}).encode()
-    await send({"type": "http.response.start", "status": 200 if known else 404, "headers": [(b"content-length", b"%d" % len(told))]})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else told})
+    await send({"type": "http.response.start", "status": 200 if known else 404, "headers": [(b"content-length", b"%d" % len(seen))]})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else seen})
 listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
 print(listener.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, http=sys.argv[2], lifespan="off", log_level="critical")).run(sockets=[listener])
@@ -341,20 +341,20 @@ def outcome(data, message, bodies):
     """(pattern, what was understood): pattern is of ok, next, refused, joined by +; silence: nothing came back."""
     pattern, understood = [], []
     for status, body in responses(data, message.lstrip().split(b" ", 1)[0].split(b"\t", 1)[0]):
-        told = {}
+        seen = {}
         if status == 200:
             try:
-                told = json.loads(body)
+                seen = json.loads(body)
             except ValueError:
                 pass
-        if told.get("query") == "next":
+        if seen.get("query") == "next":
             pattern.append("next")
             continue
         pattern.append("ok" if status < 300 else "refused")
-        if told.get("query") == "smuggled":
+        if seen.get("query") == "smuggled":
             pattern[-1] = "smuggled"
-        if told:
-            understood.append((told["method"], told["path"], told["query"], told.get("body") if bodies else None))
+        if seen:
+            understood.append((seen["method"], seen["path"], seen["query"], seen.get("body") if bodies else None))
     return "+".join(pattern) or "silence", understood
 
 

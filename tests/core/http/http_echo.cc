@@ -27,10 +27,10 @@ class Echo final : public http::Handler {
   }
   void handle(http::RequestHead& head, std::string body, http::Responder responder) override {
     if (auto refusal = refusal_of(head)) return std::move(responder).respond(std::move(*refusal));
-    const nlohmann::json told{
+    const nlohmann::json seen{
         {"method", head.method}, {"path", head.path}, {"query", head.query}, {"body", std::move(body)}};
     std::move(responder).respond({.content_type = "application/json",
-                                  .body = told.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+                                  .body = seen.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
   }
 };
 

@@ -20,7 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(Listener, AcceptsUntilItIsToldToStop) {
+TEST(Listener, AcceptsUntilItIsStopped) {
   boost::asio::io_context io(1);
   std::vector<boost::asio::ip::tcp::socket> accepted;
   std::vector<std::string> peers;

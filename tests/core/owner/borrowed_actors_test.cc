@@ -226,7 +226,7 @@ TEST(OwnerBorrowedFromUs, CallersLearnWhenItIsThereAndWheneverItMoves) {
   o.grant_actor(2);
   o.finish(o.start(2));
   EXPECT_THAT(o.log(), ElementsAre("restart 1 in 0 ms", "demand 1 for actor 0", "to 5: 1 is at 102"))
-      << "the dead are told nothing";
+      << "the dead are sent nothing";
   o.worker_died(2);
   EXPECT_THAT(o.log(), Contains("to 5: 1 is gone"));
   o.receive(kBob, FindActor{object(1)});
@@ -249,7 +249,7 @@ TEST(OwnerBorrowedFromUs, ABorrowerKeepsItAlive) {
   Entry* handle = o.create(1);
   FakeRing& ring = o.grant_actor(1);
   o.finish(o.start(1));
-  o.call([&] { o.owner().borrowing().lend(*handle, kAnn); });
+  o.call([&] { o.owner().borrowing().add_borrower(*handle, kAnn); });
   o.drop(handle);
   EXPECT_FALSE(ring.ended());
   o.receive(kAnn, RemoveBorrower{object(1), 1});
@@ -263,7 +263,7 @@ TEST(OwnerBorrowedFromUs, ACallerThatBorrowsAgainStillLearnsWhereItIs) {
   Entry* handle = o.create(1, {.max_restarts = 1});
   o.grant_actor(1);
   o.finish(o.start(1));
-  o.call([&] { o.owner().borrowing().lend(*handle, kAnn); });
+  o.call([&] { o.owner().borrowing().add_borrower(*handle, kAnn); });
   o.receive(kBob, FindActor{object(1)});
   o.receive(kBob, RemoveBorrower{object(1), 1});
   o.receive(kBob, FindActor{object(1)});

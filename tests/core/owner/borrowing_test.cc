@@ -14,8 +14,8 @@ constexpr ClientId kAnn{5};
 constexpr ClientId kBob{6};
 constexpr ClientId kWorker{101};  // of lease 1
 
-void lend(RecordedOwner& o, Entry* entry, ClientId to) {
-  o.call([&] { o.owner().borrowing().lend(*entry, to); });
+void add_borrower(RecordedOwner& o, Entry* entry, ClientId to) {
+  o.call([&] { o.owner().borrowing().add_borrower(*entry, to); });
 }
 
 void dies(RecordedOwner& o, ClientId client) {
@@ -29,12 +29,12 @@ std::vector<ObjectId> objects(const std::vector<detail::WireRef>& refs) {
 }
 
 // OWN-3
-TEST(OwnerLending, ABorrowerKeepsTheObjectUntilItGivesAllBack) {
+TEST(OwnerBorrowing, ABorrowerKeepsTheObjectUntilItGivesAllBack) {
   RecordedOwner o;
   Entry* entry = o.put(1);
-  lend(o, entry, kAnn);
-  lend(o, entry, kAnn);
-  lend(o, entry, kBob);
+  add_borrower(o, entry, kAnn);
+  add_borrower(o, entry, kAnn);
+  add_borrower(o, entry, kBob);
   o.drop(entry);
   o.receive(kAnn, RemoveBorrower{object(1), 1});
   o.receive(kBob, RemoveBorrower{object(1), 1});
@@ -44,10 +44,10 @@ TEST(OwnerLending, ABorrowerKeepsTheObjectUntilItGivesAllBack) {
 }
 
 // OWN-3: Ann says that Bob has it too, Bob that he has it no more; they are not heard in that order.
-TEST(OwnerLending, AReleaseMayOvertakeItsBorrow) {
+TEST(OwnerBorrowing, AReleaseMayOvertakeItsBorrow) {
   RecordedOwner o;
   Entry* entry = o.put(1);
-  lend(o, entry, kAnn);
+  add_borrower(o, entry, kAnn);
   o.drop(entry);
   o.receive(kBob, RemoveBorrower{object(1), 1});
   EXPECT_EQ(o.live(), 1U);
@@ -58,11 +58,11 @@ TEST(OwnerLending, AReleaseMayOvertakeItsBorrow) {
 }
 
 // OWN-3, OWN-6
-TEST(OwnerLending, TheDeadHoldNothing) {
+TEST(OwnerBorrowing, TheDeadHoldNothing) {
   RecordedOwner o;
   Entry* entry = o.put(1);
-  lend(o, entry, kAnn);
-  lend(o, entry, kBob);
+  add_borrower(o, entry, kAnn);
+  add_borrower(o, entry, kBob);
   o.drop(entry);
   dies(o, kAnn);
   dies(o, kAnn);
@@ -73,14 +73,14 @@ TEST(OwnerLending, TheDeadHoldNothing) {
 }
 
 // OWN-3, OWN-6
-TEST(OwnerLending, AllProcessesOfADeadNodeHoldNothing) {
+TEST(OwnerBorrowing, AllProcessesOfADeadNodeHoldNothing) {
   constexpr NodeId kNode{3};
   constexpr ClientId kFirst{(kNode.value << 40) + 1}, kSecond{(kNode.value << 40) + 2};
   RecordedOwner o;
   Entry* entry = o.put(1);
-  lend(o, entry, kFirst);
-  lend(o, entry, kSecond);
-  lend(o, entry, kAnn);
+  add_borrower(o, entry, kFirst);
+  add_borrower(o, entry, kSecond);
+  add_borrower(o, entry, kAnn);
   const Entry* borrowed = o.borrow(7, kFirst);
   o.drop(entry);
   o.call([&] { o.owner().node_died(kNode, "its machine stopped"); });
@@ -90,7 +90,7 @@ TEST(OwnerLending, AllProcessesOfADeadNodeHoldNothing) {
   EXPECT_EQ(o.live(), 1U) << "only the borrowed one";
 }
 
-TEST(OwnerLending, AValueIsSentWhenItIsThere) {
+TEST(OwnerBorrowing, AValueIsSentWhenItIsThere) {
   RecordedOwner o;
   Entry* task = o.submit(1);
   o.owner().borrowing().export_ref(*task);
@@ -104,7 +104,7 @@ TEST(OwnerLending, AValueIsSentWhenItIsThere) {
   EXPECT_THAT(o.log(), ElementsAre("to 6: value of 1"));
 }
 
-TEST(OwnerLending, TheDeadAreSentNothingAndTheLateAnError) {
+TEST(OwnerBorrowing, TheDeadAreSentNothingAndTheLateAnError) {
   RecordedOwner o;
   Entry* task = o.submit(1);
   o.owner().borrowing().export_ref(*task);
@@ -120,13 +120,13 @@ TEST(OwnerLending, TheDeadAreSentNothingAndTheLateAnError) {
 }
 
 // OWN-3
-TEST(OwnerLending, WhatAFetchedValueContainsIsBorrowedWithIt) {
+TEST(OwnerBorrowing, WhatAFetchedValueContainsIsBorrowedWithIt) {
   RecordedOwner o;
   Entry* inside = o.put(1);
   Entry* outside = o.put(2, text("outside"), {inside});
   o.owner().borrowing().export_ref(*outside);
   o.receive(kAnn, Fetch{object(2)});
-  EXPECT_THAT(o.log(), ElementsAre("to 5: value of 2 (lends 1)"));
+  EXPECT_THAT(o.log(), ElementsAre("to 5: value of 2 (with 1)"));
   o.drop(outside);
   o.drop(inside);
   EXPECT_EQ(o.live(), 1U);
@@ -135,7 +135,7 @@ TEST(OwnerLending, WhatAFetchedValueContainsIsBorrowedWithIt) {
 }
 
 // OWN-3: also if the attempt threw.
-TEST(OwnerLending, WhatATaskKeptIsEnteredWhenItEnds) {
+TEST(OwnerBorrowing, WhatATaskKeptIsEnteredWhenItEnds) {
   RecordedOwner o;
   Entry* given = o.put(1);
   NewTask task = o.task(2);
@@ -152,7 +152,7 @@ TEST(OwnerLending, WhatATaskKeptIsEnteredWhenItEnds) {
   EXPECT_EQ(o.live(), 0U);
 }
 
-TEST(OwnerLending, WhatATaskKeptOfOthersIsAnnouncedBeforeItIsGivenBack) {
+TEST(OwnerBorrowing, WhatATaskKeptOfOthersIsAnnouncedBeforeItIsGivenBack) {
   RecordedOwner o;
   Entry* given = o.borrow(1, kAnn);
   NewTask task = o.task(2);
@@ -164,7 +164,7 @@ TEST(OwnerLending, WhatATaskKeptOfOthersIsAnnouncedBeforeItIsGivenBack) {
   Outcome outcome = returns("done");
   outcome.kept = {{object(1), kAnn}};
   o.finish(o.start(1), std::move(outcome));
-  EXPECT_THAT(o.log(), ElementsAre("to 5: 1 lent to 101", "to 5: gives back 1, 1 times", "resolved 2"));
+  EXPECT_THAT(o.log(), ElementsAre("to 5: 1 borrowed by 101", "to 5: gives back 1, 1 times", "resolved 2"));
 }
 
 TEST(OwnerBorrowing, AValueIsFetchedOnceAndGivenBackWithItsCount) {
@@ -272,8 +272,8 @@ TEST(OwnerBorrowing, WhatWasOursAndIsLostIsNeitherKeptNorGivenBack) {
 TEST(OwnerBorrowing, WhatWasPassedOnCountsAsKept) {
   RecordedOwner o;
   Entry* imported = o.call([&] { return o.owner().borrowing().import({object(7), kAnn}, false); });
-  lend(o, imported, kBob);
-  EXPECT_THAT(o.log(), ElementsAre("to 5: 7 lent to 6"));
+  add_borrower(o, imported, kBob);
+  EXPECT_THAT(o.log(), ElementsAre("to 5: 7 borrowed by 6"));
   EXPECT_THAT(objects(o.owner().borrowing().kept_after_task({imported})), ElementsAre(object(7)));
   o.drop(imported);
   EXPECT_THAT(o.log(), ElementsAre("to 5: gives back 7, 1 times"));

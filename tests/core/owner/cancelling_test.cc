@@ -86,7 +86,7 @@ TEST(OwnerCancel, AStartedTaskIsStoppedAndEndsAsCancelled) {
   EXPECT_THAT(o.log(), ElementsAre("stop 1 in 101, with its children"));
   EXPECT_EQ(content(*entry), "open");
   cancel(o, entry);
-  EXPECT_THAT(o.log(), IsEmpty()) << "it has been told";
+  EXPECT_THAT(o.log(), IsEmpty()) << "it has the message already";
   o.finish(entry, throws());
   EXPECT_EQ(content(*entry), "error cancelled");
   EXPECT_THAT(o.start(1), nullptr) << "it is not repeated";
@@ -221,7 +221,7 @@ TEST(OwnerCancel, OfABorrowedOneIsItsOwnersBusiness) {
 TEST(OwnerCancel, ABorrowersRequestIsDone) {
   RecordedOwner o;
   Entry* entry = o.submit(1);
-  o.call([&] { o.owner().borrowing().lend(*entry, kOther); });
+  o.call([&] { o.owner().borrowing().add_borrower(*entry, kOther); });
   o.receive(kOther, CancelTask{object(1), {false, true, "another process"}});
   EXPECT_EQ(content(*entry), "error cancelled");
   EXPECT_THAT(entry->value.error().message(), HasSubstr("by another process"));
@@ -282,7 +282,7 @@ TEST_F(OwnerCancelCall, NoForce) {
   EXPECT_EQ(done.error().code(), ErrorCode::invalid_argument);
   EXPECT_EQ(content(*calls[0]), "open");
   EXPECT_FALSE(o.call([&] { return o.owner().cancelling().cancel(*handle, kPlain); }));
-  o.call([&] { o.owner().borrowing().lend(*calls[2], kOther); });
+  o.call([&] { o.owner().borrowing().add_borrower(*calls[2], kOther); });
   o.receive(kOther, CancelTask{object(3), kForce});  // the borrower could not know that it is a call
   EXPECT_EQ(content(*calls[2]), "error cancelled");
 }

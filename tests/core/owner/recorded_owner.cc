@@ -21,12 +21,12 @@ struct Words {
   std::string operator()(const Fetched& fetched) const {
     std::string out = (fetched.value.failed() ? "error of " : "value of ") + number(fetched.object.low);
     if (fetched.contained.empty()) return out;
-    out += " (lends";
+    out += " (with";
     for (const detail::WireRef& ref : fetched.contained) out += " " + number(ref.object.low);
     return out + ")";
   }
-  std::string operator()(const AddBorrower& lent) const {
-    return number(lent.object.low) + " lent to " + number(lent.client.value);
+  std::string operator()(const AddBorrower& borrower) const {
+    return number(borrower.object.low) + " borrowed by " + number(borrower.client.value);
   }
   std::string operator()(const FindActor& find) const { return "where is " + number(find.actor.low); }
   std::string operator()(const ActorAt& at) const { return number(at.actor.low) + " is at " + number(at.worker.value); }

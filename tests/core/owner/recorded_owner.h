@@ -104,7 +104,7 @@ class RecordedOwner final : QuietEffects {
   }
 
   // Effects since the last call: "demand 4", "return 2", "free 64" (a block's offset), "resolved 7", and messages:
-  // "to 5: fetch 7", "to 5: value of 7 (lends 8)", "to 5: 7 lent to 6", "to 5: gives back 7, 2 times".
+  // "to 5: fetch 7", "to 5: value of 7 (with 8)", "to 5: 7 borrowed by 6", "to 5: gives back 7, 2 times".
   // "restore 7", "free extent 4096". Of actors: "demand 1 for actor 0", "kill worker of 2" (a lease), "link to 101",
   // "drop name x of 7", "to 5: where is 7", "to 5: 7 is at 101", "to 5: 7 is gone", "to 5: kill 7".
   // "stop 7 in 101, with its children, by force", "to 5: cancel 7". Shapes other than 0: "demand 4 of shape 1".

@@ -114,7 +114,7 @@ class World {
     if (owner_.handles.empty()) return;
     Entry& handle = *owner_.handles.front();
     const detail::WireRef ref = owner_.owner.borrowing().export_ref(handle);
-    owner_.owner.borrowing().lend(handle, kBorrower);
+    owner_.owner.borrowing().add_borrower(handle, kBorrower);
     borrower_.inbox.emplace_back(
         [this, ref] { borrower_.handles.push_back(borrower_.owner.borrowing().import(ref, true)); });
   }
@@ -269,7 +269,7 @@ class World {
     WorkerLink* link_to(ClientId worker) override {
       inbox.emplace_back([this, worker] {
         Worker& w = world.worker(worker);
-        if (w.alive || !told.contains(worker)) owner.actors().link_opened(worker, w.rings[id]);
+        if (w.alive || !announced.contains(worker)) owner.actors().link_opened(worker, w.rings[id]);
       });
       return nullptr;
     }
@@ -287,7 +287,7 @@ class World {
     std::deque<std::function<void()>> inbox;  // in the order in which the node sends it
     std::vector<Entry*> handles;
     std::vector<std::uint64_t> calls;
-    std::set<ClientId> told;  // whose deaths it knows
+    std::set<ClientId> announced;  // whose deaths it knows
   };
 
   static NewTask task(std::uint64_t n) {
@@ -360,7 +360,7 @@ class World {
       p->inbox.emplace_back([this, p, &worker] {
         while (take_result(*p, worker.rings[p->id])) {
         }
-        p->told.insert(worker.id);
+        p->announced.insert(worker.id);
         if (p->id == kOwner) p->owner.lease_ended(worker.lease, "was killed");
         p->owner.client_died(worker.id, "was killed");
       });

@@ -1,4 +1,4 @@
-// When an actor starts again, and what its callers are told when it does not.
+// When an actor starts again, and what its callers get when it does not.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -63,7 +63,7 @@ TEST(OwnerSpilling, TheBlockIsFreedAndTheExtentWithTheLastReference) {
 TEST(OwnerSpilling, NotWhatOthersHold) {
   RecordedOwner o;
   Entry* object = o.put(1, block(64));
-  o.call([&] { o.owner().borrowing().lend(*object, kOther); });
+  o.call([&] { o.owner().borrowing().add_borrower(*object, kOther); });
   EXPECT_THAT(spillable(o), IsEmpty());
   o.receive(kOther, RemoveBorrower{object->id, 1});
   EXPECT_THAT(spillable(o), ElementsAre(1));

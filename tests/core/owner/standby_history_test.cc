@@ -1,5 +1,6 @@
-// Random histories of a node: processes lend each other objects and references inside objects, ask for values, release
-// references and are killed, with messages in flight at every moment. A model that sees all says what must be true.
+// Random histories of a node: processes borrow from each other objects and references inside objects, ask for values,
+// release references and are killed, with messages in flight at every moment. A model that sees all says what must be
+// true.
 #include <deque>
 #include <map>
 #include <memory>
@@ -111,7 +112,7 @@ class Node final : public StandbyEffects {
     Entry& entry = *p.held[what % p.held.size()];
     const detail::WireRef ref = p.owner->borrowing().export_ref(entry);
     if (ref.owner == to) return;
-    p.owner->borrowing().lend(entry, to);
+    p.owner->borrowing().add_borrower(entry, to);
     p.to_node.push_back(Letter{p.id, to, {ref}});
   }
   // A task that the process submitted to itself ends, and has kept the reference from its arguments.
@@ -119,7 +120,7 @@ class Node final : public StandbyEffects {
     if (p.held.empty()) return;
     Entry& entry = *p.held[what % p.held.size()];
     detail::retain(&entry);
-    if (!p.owner->borrowing().kept_after_task({&entry}).empty()) p.owner->borrowing().lend(entry, p.id);
+    if (!p.owner->borrowing().kept_after_task({&entry}).empty()) p.owner->borrowing().add_borrower(entry, p.id);
     if (entry.refs.fetch_sub(1) == 1) p.owner->objects().release_last(entry);
   }
   void want(Process& p, std::size_t what) {

@@ -40,7 +40,7 @@ struct Books {
   }
   void block(Lease& lease) {
     leases.set_blocked(lease, true);
-    ledger.lend_cpus(lease.allocation);
+    ledger.release_cpus(lease.allocation);
     demands.lease_blocked(*lease.demand, Time{0});
   }
 

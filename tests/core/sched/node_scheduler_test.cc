@@ -87,7 +87,7 @@ TEST(NodeScheduler, UnknownAndLateMessagesAreIgnored) {
   EXPECT_THAT(node.log(), IsEmpty());
 }
 
-TEST(NodeScheduler, SCHED1_BlockedWorkersLendTheirCpus) {
+TEST(NodeScheduler, SCHED1_BlockedWorkersReleaseTheirCpus) {
   RecordedScheduler node({.total = cpus(1)});
   node.join(1);
   node.want(1, 1, cpus(1));

@@ -140,7 +140,7 @@ TEST(Ledger, PacksSharesAndKeepsGpusWhole) {
 TEST(Ledger, ReleasedCpusMayBeOverdrawn) {
   Ledger ledger(cpus(1));
   const Allocation waiting = ledger.take(cpus(1)).value();
-  ledger.lend_cpus(waiting);
+  ledger.release_cpus(waiting);
   const Allocation other = ledger.take(cpus(1)).value();
   ledger.take_back_cpus(waiting);
   EXPECT_EQ(ledger.available().cpus, amount(0) - amount(1));
@@ -186,7 +186,7 @@ struct NaiveLedger {
     for (const auto& [name, units] : flat(allocation.taken)) left[name] += sign * units;
     for (const GpuShare& share : allocation.gpus) gpu_left[share.index] += sign * share.amount.units();
   }
-  void lend(const Allocation& allocation, std::int64_t sign) { left["CPU"] += sign * allocation.taken.cpus.units(); }
+  void release(const Allocation& allocation, std::int64_t sign) { left["CPU"] += sign * allocation.taken.cpus.units(); }
 };
 
 ResourceSet random_request() {
@@ -199,13 +199,13 @@ ResourceSet random_request() {
 
 TEST(Ledger, AgreesWithTheNaiveModelOver10000Steps) {
   // 100 runs of 100 steps.
-  const bool agrees = rc::check("takes, gives and lends as the model does", [] {
+  const bool agrees = rc::check("takes, gives and releases as the model does", [] {
     const ResourceSet total{amount(4), amount(3), 12, {{"license", amount(2)}, {"unused", amount(1)}}};
     Ledger ledger(total);
     NaiveLedger naive(total);
     struct Held {
       Allocation allocation;
-      bool lent = false;
+      bool released = false;
     };
     std::vector<Held> held;
     for (int step = 0; step < 100; ++step) {
@@ -226,10 +226,10 @@ TEST(Ledger, AgreesWithTheNaiveModelOver10000Steps) {
         const auto at = *rc::gen::inRange<std::size_t>(0, held.size());
         Held& lease = held[at];
         if (what == 3) {
-          lease.lent ? ledger.take_back_cpus(lease.allocation) : ledger.lend_cpus(lease.allocation);
-          naive.lend(lease.allocation, lease.lent ? -1 : +1);
-          lease.lent = !lease.lent;
-        } else if (!lease.lent) {
+          lease.released ? ledger.take_back_cpus(lease.allocation) : ledger.release_cpus(lease.allocation);
+          naive.release(lease.allocation, lease.released ? -1 : +1);
+          lease.released = !lease.released;
+        } else if (!lease.released) {
           ledger.give_back(lease.allocation);
           naive.add(lease.allocation, +1);
           held.erase(held.begin() + static_cast<std::ptrdiff_t>(at));
@@ -241,7 +241,7 @@ TEST(Ledger, AgreesWithTheNaiveModelOver10000Steps) {
       for (std::int64_t gpu : naive.gpu_left) RC_ASSERT(gpu >= 0 && gpu <= 10'000);
     }
     for (Held& lease : held) {
-      if (lease.lent) ledger.take_back_cpus(lease.allocation);
+      if (lease.released) ledger.take_back_cpus(lease.allocation);
       ledger.give_back(lease.allocation);
     }
     RC_ASSERT(ledger.available() == ledger.total());

@@ -88,15 +88,15 @@ class Targets {
   Actor<Directory<D>> directory() {
     const manta::detail::MutexLock first(making_);
     Actor<Directory<D>> directory;
-    Ref<void> told;
+    Ref<void> known;
     {
       const manta::detail::MutexLock guard(mutex_);
       if (directory_) return directory_;
       directory = manta::actor<Directory<D>>.options({.max_restarts = -1, .max_task_retries = -1})();
       directory_ = directory;
-      told = tell();
+      known = tell();
     }
-    get(told);  // it knows before the first handle asks; not under mutex_, which the server's loop takes
+    get(known);  // it knows before the first handle asks; not under mutex_, which the server's loop takes
     return directory;
   }
   template <class X>

@@ -1,9 +1,10 @@
 // The CPUs of a worker's lease while threads of the process wait in Manta.
 //
-//   LEND-1  from the first wait of a thread until the last one ends, the node may give the CPUs to others, and the
-//           submitter takes back the records that wait behind the running task
-//   LEND-2  a wait belongs to the task that runs when the wait begins, whichever thread waits; it ends with that task.
-//           Where the process hosts an actor, it belongs to the actor. Where nothing runs, no CPUs are released
+//   RELEASE-1  from the first wait of a thread until the last one ends, the node may give the CPUs to others, and the
+//              submitter takes back the records that wait behind the running task
+//   RELEASE-2  a wait belongs to the task that runs when the wait begins, whichever thread waits; it ends with that
+//              task. Where the process hosts an actor, it belongs to the actor. Where nothing runs, no CPUs are
+//              released
 //
 // Threading: runs() and runs_nothing() are the executor's main thread; the rest any thread. Ownership: refers to the
 // edge and to the ring of the running task, which forget() must precede.
@@ -19,18 +20,18 @@
 
 namespace manta::worker {
 
-// Called with Lending's lock; must not call it back.
-class LendingEffects {
+// Called with ReleasedCpus' lock; must not call it back.
+class ReleasedCpusEffects {
  public:
-  virtual ~LendingEffects() = default;
-  virtual void tell_node(bool lent) = 0;
+  virtual ~ReleasedCpusEffects() = default;
+  virtual void notify_node(bool released) = 0;
   // The task came as a message from this client.
-  virtual void tell_remote(ClientId submitter, bool lent) = 0;
+  virtual void notify_submitter(ClientId submitter, bool released) = 0;
 };
 
-class Lending {
+class ReleasedCpus {
  public:
-  explicit Lending(LendingEffects& effects) : effects_(effects) {}
+  explicit ReleasedCpus(ReleasedCpusEffects& effects) : effects_(effects) {}
 
   // The main thread begins a task of the ring, or of a client on another node. Not once an actor is hosted.
   void runs(net::RingWorker& ring) { ring_.store(&ring, std::memory_order_release); }
@@ -40,7 +41,7 @@ class Lending {
   void runs_nothing() {
     ring_.store(nullptr, std::memory_order_release);
     submitter_.store(0, std::memory_order_release);
-    if (lent_.load(std::memory_order_relaxed)) end_all();
+    if (released_.load(std::memory_order_relaxed)) end_all();
   }
   // From now on the process is an actor's.
   void host_actor();
@@ -55,17 +56,17 @@ class Lending {
   static constexpr std::uint64_t kNothing = 0;
 
   void end_all();
-  void tell(bool lent) MANTA_REQUIRES(mutex_);
+  void notify(bool released) MANTA_REQUIRES(mutex_);
 
-  LendingEffects& effects_;
+  ReleasedCpusEffects& effects_;
   std::atomic<net::RingWorker*> ring_{nullptr};
   std::atomic<std::uint64_t> submitter_{0};
-  std::atomic<bool> lent_{false};
+  std::atomic<bool> released_{false};
   Mutex mutex_;
   bool hosts_actor_ MANTA_GUARDED_BY(mutex_) = false;
   std::uint64_t task_ MANTA_GUARDED_BY(mutex_) = 1;  // counts up: waits of earlier tasks count for nothing
   std::uint32_t waits_ MANTA_GUARDED_BY(mutex_) = 0;
-  net::RingWorker* released_ring_ MANTA_GUARDED_BY(mutex_) = nullptr;  // whose submitter was told
+  net::RingWorker* released_ring_ MANTA_GUARDED_BY(mutex_) = nullptr;  // whose submitter was notified
   ClientId released_to_ MANTA_GUARDED_BY(mutex_);                      // the same, on another node
 };
 

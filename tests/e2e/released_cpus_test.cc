@@ -19,7 +19,7 @@ using manta::Ref;
 using manta::e2e::await_cell;
 using manta::e2e::outside;
 
-class Lending : public testing::Test {
+class ReleasedCpus : public testing::Test {
  protected:
   void SetUp() override { outside().clear(); }
 };
@@ -41,7 +41,7 @@ int waits_in_a_thread(int x) {
   return in_thread([&] { return manta::get(manta::remote<leaf>(x)); });
 }
 
-TEST_F(Lending, TasksWhoseThreadsWait) {
+TEST_F(ReleasedCpus, TasksWhoseThreadsWait) {
   const std::vector<Ref<int>> refs{manta::remote<waits_in_a_thread>(1), manta::remote<waits_in_a_thread>(2)};
   EXPECT_EQ(manta::get(refs, 20s), (std::vector<int>{2, 3}));
 }
@@ -58,7 +58,7 @@ int waits_in_two_threads(int x) {
   });
 }
 
-TEST_F(Lending, TasksWithSeveralThreadsThatWait) {
+TEST_F(ReleasedCpus, TasksWithSeveralThreadsThatWait) {
   const std::vector<Ref<int>> refs{manta::remote<waits_in_two_threads>(1), manta::remote<waits_in_two_threads>(2)};
   EXPECT_EQ(manta::get(refs, 20s), (std::vector<int>{13, 24}));
 }
@@ -70,7 +70,7 @@ int left(std::vector<Ref<int>> rights) {
   return in_thread([&] { return manta::get(rights.at(0)); });
 }
 
-TEST_F(Lending, WhatLiesBehindATaskWhoseThreadWaitsIsTakenBack) {
+TEST_F(ReleasedCpus, WhatLiesBehindATaskWhoseThreadWaitsIsTakenBack) {
   const Ref<int> opened = manta::remote<gate>.options({.num_cpus = 0})();
   std::vector<Ref<int>> lefts;
   for (int i = 0; i < 12; ++i) lefts.push_back(manta::remote<left>(std::vector{manta::remote<right>(i, opened)}));
@@ -85,7 +85,7 @@ struct Waiter {
   }
 };
 
-TEST_F(Lending, MethodsOfAConcurrentActor) {
+TEST_F(ReleasedCpus, MethodsOfAConcurrentActor) {
   auto one = manta::actor<Waiter>.options({.num_cpus = 1, .max_concurrency = 2})();
   auto two = manta::actor<Waiter>.options({.num_cpus = 1, .max_concurrency = 2})();
   std::vector<Ref<int>> refs;
@@ -93,7 +93,7 @@ TEST_F(Lending, MethodsOfAConcurrentActor) {
   EXPECT_EQ(manta::get(refs, 20s), (std::vector<int>{1, 2, 3, 4}));
 }
 
-TEST_F(Lending, ThreadsThatMethodsStart) {
+TEST_F(ReleasedCpus, ThreadsThatMethodsStart) {
   for (const int concurrency : {1, 3}) {
     auto one = manta::actor<Waiter>.options({.num_cpus = 1, .max_concurrency = concurrency})();
     auto two = manta::actor<Waiter>.options({.num_cpus = 1, .max_concurrency = concurrency})();
@@ -115,7 +115,7 @@ struct Prefetcher {
   }
 };
 
-TEST_F(Lending, AThreadThatAConstructorStarts) {
+TEST_F(ReleasedCpus, AThreadThatAConstructorStarts) {
   auto one = manta::actor<Prefetcher>.options({.num_cpus = 1})();
   auto two = manta::actor<Prefetcher>.options({.num_cpus = 1})();
   const std::vector<Ref<int>> refs{one.call<&Prefetcher::result>(), two.call<&Prefetcher::result>()};
@@ -140,7 +140,7 @@ int counted(std::size_t cell) {
   return 1;
 }
 
-TEST_F(Lending, EndsWithTheTask) {
+TEST_F(ReleasedCpus, EndsWithTheTask) {
   (void)manta::get(manta::remote<leaves_a_thread_behind>());
   const auto count = [](std::size_t cell) {
     std::vector<Ref<int>> refs;
@@ -166,7 +166,7 @@ int uses_stack(int mebibytes, int child_mebibytes) {
   return memory[bytes - 4096] + manta::get(manta::remote<uses_stack>.options({.max_retries = 0})(child_mebibytes, 0));
 }
 
-TEST_F(Lending, ATaskHasTheStackThatItWouldHaveAlone) {
+TEST_F(ReleasedCpus, ATaskHasTheStackThatItWouldHaveAlone) {
   for (const auto& [parent, child] : {std::pair{3, 6}, {6, 3}, {1, 7}, {7, 7}}) {
     const auto result = manta::try_get(manta::remote<uses_stack>.options({.max_retries = 0})(parent, child));
     EXPECT_TRUE(result) << parent << " and " << child << ": " << result.error().what();
