@@ -69,7 +69,8 @@ std::unique_ptr<Client> Client::connect(net::ControlSocket node, ProcessRole& ro
 
 void Client::start() {
   state_.events.subscribe(log_lines_);
-  observe::Timeline::start(role_.name(state_.welcome), slot().untimed, state_.events);
+  observe::Timeline::start(role_.name(state_.welcome), node_of(state_.welcome.client), state_.page.clock_offset_ns,
+                           slot().untimed, state_.events);
   role_.begin(*this);
   connection_->send(net::Hello{::getpid()});
   Forked::watch();

@@ -80,7 +80,7 @@ void Driver::end_output() {
 
 // TIME-1: of this node's processes, which are about to be ended.
 void Driver::await_timelines() {
-  observe::Timeline::current()->forget_flag();
+  observe::Timeline::current()->forget_page();
   const auto deadline = Clock::now() + kTimelineLimit;
   for (const net::ClientSlot& slot : client_->page().slots) {
     while (slot.untimed && Clock::now() < deadline) std::this_thread::sleep_for(std::chrono::microseconds(100));

@@ -1,6 +1,6 @@
 // What a client (driver or worker) and the daemon of its node say to each other, over a ControlSocket. One page of
-// format: a packet is u8 version, u8 index of the message in its variant, and the message's fields in order, as
-// serial::Writer encodes an aggregate. Descriptors travel with the packet, as each message says.
+// format: a packet is u8 framed, u8 version, u8 index of the message in its variant, and the message's fields in order,
+// as serial::Writer encodes an aggregate. Descriptors travel with the packet, as each message says.
 #pragma once
 
 #include <cstdint>

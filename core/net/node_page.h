@@ -41,6 +41,7 @@ struct NodePage {
   std::uint64_t store_capacity_bytes;
   alignas(64) StoreCounters store;
   alignas(64) std::atomic<bool> others_wait;  // some process wants a lease and has none: return idle ones
+  std::atomic<std::int64_t> clock_offset_ns;  // what to add to CLOCK_MONOTONIC here for that of the head's host
   alignas(64) ClientSlot slots[kSlots];
   alignas(64) CrashRecord crashes[kSlots];  // of the clients in these slots
 };

@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/base/overloaded.h"
 #include "core/base/program.h"
+#include "core/node/clock_sync.h"
 
 namespace manta::node {
 
@@ -244,6 +245,9 @@ void Cluster::on_membership(NodeId from, link::Membership message) {
                      to_all_but(from, m);
                      events_.view_changed(m);
                    },
+                   [&](const link::AskClock& m) {
+                     tell(from, link::ClockIs{m.asked_ns, clock_ns()});
+                   },
                    [&](const auto&) {},
                },
                message);
@@ -263,6 +267,7 @@ void Cluster::on_membership(NodeId from, link::Membership message) {
                    [&](const link::NodeDown& m) { events_.node_down(m.node, m.status); },
                    [&](const link::ClientDown& m) { events_.client_down(m.client, m.status); },
                    [&](const link::View& m) { events_.view_changed(m); },
+                   [&](const link::ClockIs& m) { events_.clock_is(m); },
                    [&](const auto&) {},
                },
                message);

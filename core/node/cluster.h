@@ -36,6 +36,8 @@ class ClusterEvents {
   virtual void client_up(ClientId client) = 0;  // the head's node alone
   virtual void client_down(ClientId client, const std::string& status) = 0;
   virtual void view_changed(const link::View& view) = 0;
+  // Of a node that joined: the answer to its AskClock.
+  virtual void clock_is(const link::ClockIs& answer) = 0;
   virtual void message(NodeId from, link::Message message) = 0;
   // Of a node that joined: its link to the head is gone. orderly: the job is over.
   virtual void head_gone(bool orderly, const std::string& why) = 0;

@@ -71,7 +71,9 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
       link_mover_(*wiring_),
       memory_(io_, {config_.memory_threshold, config_.memory_limit_bytes, host_}, connections_, workers_,
               [this] { return placement_.scheduler().occupants(); }),
-      waits_(connections_, placement_.scheduler()) {
+      waits_(connections_, placement_.scheduler()),
+      clock_(io_, connections_.page().clock_offset_ns,
+             [this](const link::AskClock& question) { cluster_->tell(Cluster::kHead, question); }) {
   if (cluster_->is_head()) {
     head_ = std::make_unique<HeadService>(self_, *wiring_);
     head_->node_joined(members_.front(), now());
@@ -87,6 +89,7 @@ Daemon::Daemon(NodeConfig config, net::ControlSocket driver, std::unique_ptr<Spa
 #endif
   }
   cluster_->start();
+  if (!cluster_->is_head()) clock_.begin();
   log::info("node ", self_, " on ", host_, ": ", static_cast<double>(config_.total.cpus) / 10'000, " CPUs, ",
             config_.total.gpus / 10'000, " GPUs, ", sched::bytes_to_string(config_.store_capacity_bytes),
             " for objects",

@@ -30,6 +30,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "core/node/back_pressure.h"
+#include "core/node/clock_sync.h"
 #include "core/node/cluster.h"
 #include "core/node/connections.h"
 #include "core/node/dead_arenas.h"
@@ -123,6 +124,7 @@ class Daemon final : ConnectionEvents, WorkerEvents {
   Mover& mover_ = link_mover_;  // for objects of other nodes
   MemoryWatch memory_;
   WaitAnswers waits_;
+  ClockSync clock_;                    // of a node that joined
   std::unique_ptr<HeadService> head_;  // null: another node carries it
   int exit_status_ = 0;
   bool stopping_ = false;

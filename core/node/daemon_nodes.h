@@ -17,13 +17,14 @@ struct Daemon::Nodes final : ClusterEvents {
   void client_up(ClientId client) override;
   void client_down(ClientId client, const std::string& status) override;
   void view_changed(const link::View& view) override;
+  void clock_is(const link::ClockIs& answer) override { d.clock_.answered(answer); }
   void message(NodeId from, link::Message message) override;
   void head_gone(bool orderly, const std::string& why) override;
 
   // The head announces a death.
   void client_died(ClientId client, const std::string& status);
   void node_died(NodeId node, const std::string& status);
-  // A message about placement groups, from the head or to it. False: it is about something else.
+  // A message about placement groups, from the head or to it; others are left out.
   void group_message(NodeId from, const link::Message& message);
 
   [[no_unique_address]] LoopThread loop_thread;

@@ -18,7 +18,7 @@
 
 namespace manta::node::link {
 
-inline constexpr std::uint8_t kVersion = 3;
+inline constexpr std::uint8_t kVersion = 4;
 inline constexpr std::uint8_t kMembershipFrame = 16;
 inline constexpr std::uint8_t kRelayedFrame = 17;
 
@@ -60,7 +60,14 @@ struct ClientDown {  // to the head, and from it to all
   ClientId client;
   std::string status;
 };
-using Membership = std::variant<Join, Joined, NodeUp, NodeDown, ClientUp, ClientDown, View>;
+struct AskClock {             // to the head
+  std::int64_t asked_ns = 0;  // by the asking node's CLOCK_MONOTONIC
+};
+struct ClockIs {  // the answer
+  std::int64_t asked_ns = 0;
+  std::int64_t clock_ns = 0;  // by the head's
+};
+using Membership = std::variant<Join, Joined, NodeUp, NodeDown, ClientUp, ClientDown, View, AskClock, ClockIs>;
 
 // --- between any two
 struct FromClient {  // a client's message to the daemon of another node: demands, leases, names

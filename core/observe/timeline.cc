@@ -24,8 +24,8 @@ void say(const std::string& what) { log::error("MANTA_TIMELINE: ", what); }
 
 std::string microseconds(std::int64_t nanoseconds) {
   char text[40];
-  std::snprintf(text, sizeof text, "%lld.%03d", static_cast<long long>(nanoseconds / 1000),
-                static_cast<int>(nanoseconds % 1000));
+  const auto size = static_cast<unsigned long long>(nanoseconds < 0 ? -nanoseconds : nanoseconds);
+  std::snprintf(text, sizeof text, "%s%llu.%03llu", nanoseconds < 0 ? "-" : "", size / 1000, size % 1000);
   return text;
 }
 
@@ -33,15 +33,14 @@ std::int64_t nanoseconds(Clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
 }
 
-// What all events have. The phase is one of the format's letters.
-std::string event(char phase, std::string_view name, Clock::time_point at) {
-  return std::string("{\"ph\":\"") + phase + "\",\"name\":\"" + json_escaped(name) +
-         "\",\"pid\":" + std::to_string(::getpid()) + ",\"tid\":" + std::to_string(::gettid()) +
-         ",\"ts\":" + microseconds(nanoseconds(at));
-}
-
 std::string member(std::string_view key, std::string_view text) {
   return ",\"" + std::string(key) + "\":\"" + json_escaped(text) + "\"";
+}
+
+// Those of the driver's node are pids.
+std::int64_t number_of_process(NodeId node) {
+  constexpr std::int64_t kOfNode = 10'000'000;  // pids are at most 2^22
+  return ::getpid() + (node.value > 1 ? static_cast<std::int64_t>(node.value) * kOfNode : 0);
 }
 
 }  // namespace
@@ -63,6 +62,22 @@ std::string json_escaped(std::string_view text) {
   return out;
 }
 
+Timeline::Timeline(std::string path, NodeId node, const std::atomic<std::int64_t>& clock_offset_ns,
+                   std::atomic<bool>& unwritten)
+    : path_(std::move(path)),
+      process_(number_of_process(node)),
+      clock_offset_(&clock_offset_ns),
+      unwritten_(&unwritten) {}
+
+std::string Timeline::event(char phase, std::string_view name, Clock::time_point at) const {
+  const bool timed = at != Clock::time_point();  // names of processes are not
+  const std::int64_t offset =
+      !timed ? 0 : clock_offset_.load(std::memory_order_acquire)->load(std::memory_order_relaxed);
+  return std::string("{\"ph\":\"") + phase + "\",\"name\":\"" + json_escaped(name) +
+         "\",\"pid\":" + std::to_string(process_) + ",\"tid\":" + std::to_string(::gettid()) +
+         ",\"ts\":" + microseconds(nanoseconds(at) + offset);
+}
+
 std::atomic<Timeline*> Timeline::current_{nullptr};
 Timeline* Timeline::last_ = nullptr;
 
@@ -78,10 +93,11 @@ void Timeline::create_file() {
                                                "; name a file in a folder that exists");
 }
 
-void Timeline::start(std::string_view process, std::atomic<bool>& unwritten, Events& events) {
+void Timeline::start(std::string_view process, NodeId node, const std::atomic<std::int64_t>& clock_offset_ns,
+                     std::atomic<bool>& unwritten, Events& events) {
   const std::string path = settings::text("MANTA_TIMELINE");
   if (path.empty()) return;
-  auto* timeline = new Timeline(path, unwritten);
+  auto* timeline = new Timeline(path, node, clock_offset_ns, unwritten);
   timeline->file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (timeline->file_ < 0) {
     say("cannot write " + timeline->path_ + ": " + std::strerror(errno));
@@ -96,8 +112,9 @@ void Timeline::start(std::string_view process, std::atomic<bool>& unwritten, Eve
   current_.store(timeline, std::memory_order_release);
   events.subscribe_to_tasks(*timeline, true);
   events.subscribe(*timeline);
-  timeline->add(event('M', "process_name", Clock::time_point()) + ",\"args\":{\"name\":\"" + json_escaped(process) +
-                "\"}}");
+  const std::string where = node.value > 1 ? " of node " + std::to_string(node.value) : "";
+  timeline->add(timeline->event('M', "process_name", Clock::time_point()) + ",\"args\":{\"name\":\"" +
+                json_escaped(std::string(process) + where) + "\"}}");
 }
 
 void Timeline::finish() {
@@ -105,7 +122,7 @@ void Timeline::finish() {
   if (timeline == nullptr) return;
   {
     const MutexLock guard(timeline->mutex_);
-    timeline->lines_ += event('i', "end", Clock::now()) + ",\"s\":\"p\"}\n]\n";
+    timeline->lines_ += timeline->event('i', "end", Clock::now()) + ",\"s\":\"p\"}\n]\n";
     timeline->write();
   }
   ::close(timeline->file_);
@@ -175,8 +192,10 @@ void Timeline::happened(std::string_view what) {
   add(event('i', what, Clock::now()) + ",\"cat\":\"manta\",\"s\":\"p\"}");
 }
 
-void Timeline::forget_flag() {
+void Timeline::forget_page() {
   const MutexLock guard(mutex_);
+  last_offset_ = clock_offset_.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
+  clock_offset_.store(&last_offset_, std::memory_order_release);
   write();
   unwritten_ = &own_flag_;
 }

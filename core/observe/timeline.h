@@ -1,7 +1,8 @@
 // A trace of a run, for ui.perfetto.dev and chrome://tracing: MANTA_TIMELINE=FILE.
 //
 // Format: Chrome's Trace Event Format, a JSON array, one event in a line. All processes of a host append to one file,
-// whole lines at a time, so that what a process has written outlives it. Times are CLOCK_MONOTONIC, which they share.
+// whole lines at a time, so that what a process has written outlives it. Times are CLOCK_MONOTONIC of the head's host,
+// and numbers of processes differ between nodes, so that the files of several hosts make one timeline.
 //
 //   TIME-1  an execution that ended before its process died without warning is in the file, unless that was within the
 //           last kFlushAfter; where a process has nothing to do, all is
@@ -36,11 +37,13 @@ class Timeline final : public TaskSubscriber, public Subscriber {
   // Of a driver, first: makes the file anew. Throws Error(invalid_argument) where that cannot be.
   static void create_file();
   // This process takes part from now on, if MANTA_TIMELINE is set. unwritten: true while something is in memory only.
-  static void start(std::string_view process, std::atomic<bool>& unwritten, Events& events);
+  // clock_offset_ns: what to add to this host's clock.
+  static void start(std::string_view process, NodeId node, const std::atomic<std::int64_t>& clock_offset_ns,
+                    std::atomic<bool>& unwritten, Events& events);
   // Of a driver, last: the file is complete.
   static void finish();
-  // The flag that start() was given goes away. All is written.
-  void forget_flag();
+  // The flag and the offset that start() was given go away. All is written.
+  void forget_page();
 
   void on(const TaskSubmitted& event) override;
   void on(const TaskBegins&) override {}
@@ -52,7 +55,10 @@ class Timeline final : public TaskSubscriber, public Subscriber {
  private:
   static constexpr std::chrono::microseconds kShown{20};  // shorter waits are not in it
 
-  Timeline(std::string path, std::atomic<bool>& unwritten) : path_(std::move(path)), unwritten_(&unwritten) {}
+  Timeline(std::string path, NodeId node, const std::atomic<std::int64_t>& clock_offset_ns,
+           std::atomic<bool>& unwritten);
+  // What all events have. The phase is one of the format's letters.
+  std::string event(char phase, std::string_view name, Clock::time_point at) const;
   // A task, a call or a constructor ran in this thread until now.
   void ran(std::string_view function, const TaskId& task, unsigned attempt, Clock::time_point begin,
            std::string_view outcome);
@@ -70,6 +76,9 @@ class Timeline final : public TaskSubscriber, public Subscriber {
   static Timeline* last_;  // all that were ever started can be reached from it: none is a leak
   Timeline* before_ = nullptr;
   const std::string path_;
+  const std::int64_t process_;                                  // its number
+  std::atomic<const std::atomic<std::int64_t>*> clock_offset_;  // ns
+  std::atomic<std::int64_t> last_offset_{0};
   int file_ = -1;
   std::atomic<bool> own_flag_{false};
   Mutex mutex_;

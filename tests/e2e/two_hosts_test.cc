@@ -1,5 +1,6 @@
-// Two hosts: network namespaces of their own with a cable (a veth pair) between them, and host names of their own. All
-// of it goes with the processes; nothing has a name in the file system.
+// Two hosts: network namespaces of their own with a cable (a veth pair) between them, and host names of their own. The
+// other host's CLOCK_MONOTONIC is kAhead in front (a time namespace), as hosts have been up for different times. All of
+// it goes with the processes; nothing has a name in the file system.
 #include <gtest/gtest.h>
 
 #include <sched.h>
@@ -12,11 +13,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include <manta/manta.h>
 
@@ -32,12 +38,20 @@ using Clock = std::chrono::steady_clock;
 constexpr int kSkipped = 77;
 constexpr const char* kHere = "10.77.0.1";
 constexpr const char* kThere = "10.77.0.2";
+constexpr std::chrono::seconds kAhead{1000};
 
 bool ip(const std::string& arguments) { return std::system(("ip " + arguments + " 2>/dev/null").c_str()) == 0; }
 
 bool own_host(const char* name) {
   return ::unshare(CLONE_NEWNET | CLONE_NEWUTS) == 0 && ::sethostname(name, std::strlen(name)) == 0 &&
          ip("link set lo up");
+}
+
+// From the next exec on. False: this kernel cannot do that; then both hosts have one clock.
+bool own_clock() {
+  return ::unshare(CLONE_NEWTIME) == 0 &&
+         static_cast<bool>(std::ofstream("/proc/self/timens_offsets") << "monotonic " << kAhead.count() << " 0\n"
+                                                                      << std::flush);
 }
 
 // The other host: a process that takes part in nothing but makes the namespace, then becomes a node.
@@ -100,6 +114,7 @@ class OtherHost {
     ::close(go_[0]);
     ::close(up_[1]);
     if (address.empty()) ::_exit(0);
+    (void)own_clock();
     std::vector<std::string> words = member_arguments(address, "other", 2);
     std::vector<char*> argv{const_cast<char*>("/proc/self/exe")};
     for (std::string& word : words) argv.push_back(word.data());
@@ -143,6 +158,7 @@ class TwoHosts : public testing::Test {
     outside().clear();
     other_.emplace();
     if (!other_->ok()) GTEST_SKIP() << "no cable between network namespaces can be made here (veth, iproute2)";
+    started();
     runtime_.emplace(init(argc_of_main, argv_of_main, {.num_cpus = 1, .num_gpus = 0, .listen = "10.77.0.1:0"}));
     other_->join(runtime_->address());
     ASSERT_TRUE(await_nodes(*runtime_, 2));
@@ -152,6 +168,8 @@ class TwoHosts : public testing::Test {
     other_.reset();
     (void)ip("link del manta0");
   }
+  // The other host's process is there, and no node yet.
+  virtual void started() {}
   static constexpr TaskOptions kThere{.node = NodeId{2}};
   std::optional<OtherHost> other_;
   std::optional<Runtime> runtime_;
@@ -168,6 +186,56 @@ TEST_F(TwoHosts, TasksAndObjects) {
   EXPECT_TRUE(get(theirs) == made(kNumbers));
   runtime_.reset();
   EXPECT_EQ(other_->status(10s), 0);
+}
+
+class TwoHostsTimed : public TwoHosts {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directories(folder_);
+    ::setenv("MANTA_TIMELINE", (folder_ / "other.json").c_str(), 1);  // of the other host's process, which begins now
+    TwoHosts::SetUp();
+  }
+  void started() override { ::setenv("MANTA_TIMELINE", (folder_ / "here.json").c_str(), 1); }
+  void TearDown() override {
+    TwoHosts::TearDown();
+    ::unsetenv("MANTA_TIMELINE");
+    std::filesystem::remove_all(folder_);
+  }
+  std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("manta-two-hosts-" + std::to_string(::getpid()));
+};
+
+TEST_F(TwoHostsTimed, FilesOfBothHostsMakeOneTimeline) {
+  (void)get(remote<nothing>.options(kThere)(0));
+  std::this_thread::sleep_for(100ms);  // the clocks are compared when a node joins: tasks may have been faster
+  const auto microseconds = [](Clock::time_point at) {
+    return std::chrono::duration<double, std::micro>(at.time_since_epoch()).count();
+  };
+  const double begin = microseconds(Clock::now());
+  EXPECT_EQ(get(remote<total>.options(kThere)(std::vector<double>{1, 2, 3})), 6);
+  EXPECT_EQ(get(remote<total>(std::vector<double>{1, 2})), 3);
+  const double end = microseconds(Clock::now());
+  runtime_.reset();
+  EXPECT_EQ(other_->status(10s), 0);
+  // As docs/debugging.md says.
+  const std::string all = folder_ / "all.json";
+  ASSERT_EQ(std::system(
+                ("cd " + folder_.string() + " && (echo '['; sed '/^\\[$/d' other.json here.json) > all.json").c_str()),
+            0);
+  std::ifstream in(all);
+  std::map<std::int64_t, double> ran;  // when, by the process' number
+  for (const auto& event : nlohmann::json::parse(in)) {
+    if (event.at("ph") == "X" && event.at("name").get<std::string>().ends_with("total"))
+      ran[event.at("pid").get<std::int64_t>()] = event.at("ts").get<double>();
+  }
+  ASSERT_EQ(ran.size(), 2U) << "in a worker of each node";
+  EXPECT_LT(ran.begin()->first, 10'000'000);
+  EXPECT_GT(ran.rbegin()->first, 20'000'000) << "node 2";
+  for (const auto& [process, at] : ran) {
+    EXPECT_GT(at, begin) << process;
+    EXPECT_LT(at, end) << process;
+  }
+  EXPECT_LT(ran.rbegin()->second, ran.begin()->second) << "it was over before the other one was submitted";
 }
 
 TEST_F(TwoHosts, Speed) {

@@ -25,6 +25,7 @@ class Recorded : public ClusterEvents {
   void client_up(ClientId) override {}
   void client_down(ClientId, const std::string&) override {}
   void view_changed(const link::View&) override { ++views; }
+  void clock_is(const link::ClockIs&) override {}
   void message(NodeId, link::Message) override {
     ++messages;
     if (throws) throw std::length_error("vector::_M_default_append");

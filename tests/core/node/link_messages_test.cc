@@ -24,7 +24,27 @@ std::vector<Message> messages() {
           Pull{9, {client, 64, 1 << 20}},
           Chunk{9, some(100'000)},
           PullMore{9},
-          PullFailed{9, "why"}};
+          PullFailed{9, "why"},
+          Settle{client, 2},
+          Settled{client, 2},
+          ReserveBundle{{5, 1}, 3, {}},
+          ReleaseBundle{{5, 1}, "why"},
+          BundleReserved{{5, 1}, 3},
+          GroupAt{5, {NodeId{2}, NodeId{3}}},
+          GroupGone{5}};
+}
+
+std::vector<Membership> memberships() {
+  const ClientId client = client_of(NodeId{2}, 7);
+  return {Join{"host", {}, 42},
+          Joined{NodeId{2}, client_of(NodeId{1}, 1), {{NodeId{1}, "host", {}}}, {{NodeId{1}, {}, {}}}},
+          NodeUp{{NodeId{3}, "host", {}}},
+          NodeDown{NodeId{3}, "why"},
+          ClientUp{client},
+          ClientDown{client, "why"},
+          View{NodeId{2}, {}, {{client, 1, 2}}},
+          AskClock{17},
+          ClockIs{17, -5}};
 }
 
 TEST(LinkMessages, RoundTrip) {
@@ -39,9 +59,23 @@ TEST(LinkMessages, RoundTrip) {
     EXPECT_EQ(again->index(), message.index());
     EXPECT_EQ(encode(NodeId{2}, NodeId{3}, *again), bytes);
   }
-  const Membership joined =
-      Joined{NodeId{2}, client_of(NodeId{1}, 1), {{NodeId{1}, "host", {}}}, {{NodeId{1}, {}, {}}}};
-  EXPECT_EQ(decode_membership(encode(joined))->index(), joined.index());
+  EXPECT_EQ(messages().size(), std::variant_size_v<Message>);
+}
+
+TEST(LinkMessages, MembershipMakesTheRoundTrip) {
+  std::size_t index = 0;
+  for (const Membership& message : memberships()) {
+    EXPECT_EQ(message.index(), index++);
+    const Bytes bytes = encode(message);
+    const auto again = decode_membership(bytes);
+    ASSERT_TRUE(again) << again.error().what();
+    EXPECT_EQ(again->index(), message.index());
+    EXPECT_EQ(encode(*again), bytes);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      EXPECT_FALSE(decode_membership(std::span(bytes).first(size))) << "cut after " << size;
+    }
+  }
+  EXPECT_EQ(index, std::variant_size_v<Membership>);
 }
 
 // Strings of 4 KiB and more go out of band.
