@@ -24,6 +24,7 @@ if(MANTA_BUILD_TESTS)
   find_package(GTest REQUIRED)
   find_package(rapidcheck REQUIRED)
 endif()
+find_package(Eigen3 3.3 QUIET NO_MODULE)  # for tune
 find_package(nlohmann_json QUIET)  # without it, the libraries that need it are left out
 if(MANTA_BUILD_SERVE)
   find_package(CLI11 QUIET)  # without it, the program manta is left out

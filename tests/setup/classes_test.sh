@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# classes_test.sh ROOT GENERATED: the repository's classes keep the limits of classes.py, and a planted breach of each
-# is found. GENERATED: the folder of the headers that CMake writes.
+# classes_test.sh ROOT FOLDER ...: the repository's classes keep the limits of classes.py, and a planted breach of each
+# is found. FOLDER: of headers that stand elsewhere, those that CMake writes among them.
 set -euo pipefail
-root=$1 generated=$2
+root=$1
+folders=("${@:2}")
 clang=$(command -v clang++-14 || command -v clang++) ||
   { echo "no clang++: skipped (apt-get install clang-14)"; exit 77; }
 check() { python3 "$root/tests/setup/classes.py" --clang "$clang" "$@"; }
@@ -65,5 +66,5 @@ echo 'namespace manta { struct Two { Two(); Two(int i) : a(((void)i, i)) { while
 plant 'CLASS-4: Two has 1 comma' ''
 printf '#include "core/net/missing.h"\n' >"$planted" && plant 'clang did not read all files' ''
 
-check --known "$root/tests/setup/classes.txt" -I "$generated" "$root" || failed=1
+check --known "$root/tests/setup/classes.txt" "${folders[@]/#/-I}" "$root" || failed=1
 exit $failed

@@ -343,12 +343,16 @@ TEST_F(Tuner, ReportsWithoutTheMetricAskForNoDecision) {
 
 // Halves what was best so far.
 struct Halving : tune::Searcher {
+  void begin(const tune::History& history, const tune::TrialRecord& trial) override {
+    EXPECT_EQ(trial.number, static_cast<std::int64_t>(history.trials.size()));
+    EXPECT_EQ(history.mode, tune::Mode::min);
+    for (const tune::TrialRecord& each : history.trials) best = std::min(best, each.params.at(0).number);
+  }
   double suggest(const tune::TrialRecord&, std::string_view name, const tune::Distribution& distribution) override {
     EXPECT_EQ(name, "x");
     EXPECT_EQ(distribution.high, 1);
     return best / 2;
   }
-  void finished(const tune::TrialRecord& trial) override { best = std::min(best, trial.params.at(0).number); }
   double best = 1;
 };
 double itself(tune::Trial&, const Config& config) { return config.x; }
@@ -359,6 +363,27 @@ TEST_F(Tuner, ASearcherLearnsFromEachTrial) {
           {.num_samples = 10, .max_concurrent_trials = 1, .searcher = std::make_shared<Halving>()}, run())
           .fit();
   EXPECT_EQ(*results.best().value, std::pow(0.5, 10));
+}
+
+// A study and a loop of the program's own choose alike; a study that was interrupted goes on as if it had not been.
+TEST_F(Tuner, AStudyIsSearchedAsByAskAndTell) {
+  const auto searcher = [] { return std::make_shared<tune::TpeSearcher>(tune::TpeOptions{.seed = 7}); };
+  tune::AskTell<line> asked({.searcher = searcher()});
+  for (int i = 0; i < 40; ++i) {
+    const auto trial = asked.ask();
+    asked.tell(trial.number, trial.config.x);
+  }
+  for (const std::int64_t samples : {15, 40}) {
+    tune::RunConfig run = this->run();
+    run.resume = true;
+    const auto results =
+        tune::Tuner<line, itself>({.num_samples = samples, .max_concurrent_trials = 1, .searcher = searcher()}, run)
+            .fit();
+    ASSERT_EQ(results.trials().size(), static_cast<std::size_t>(samples));
+    for (std::size_t i = 0; i < results.trials().size(); ++i) {
+      EXPECT_EQ(results.trials()[i].params[0].number, asked.trials()[i].params[0].number) << i;
+    }
+  }
 }
 
 // --- batches

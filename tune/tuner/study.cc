@@ -59,7 +59,6 @@ void Study::apply(const std::vector<std::int64_t>& changed) {
   }
   for (const std::int64_t number : ended) {
     const TrialRecord& trial = record(number);
-    searcher_->finished(trial);
     if (scheduler_) scheduler_->on_end(trial);
     if (tables_) tables_->add(trial);
     consider(trial);
@@ -127,6 +126,7 @@ void Study::configure(TrialRecord& trial, Searcher& searcher, const StoredTrial*
   TrialDraw draw(trial, searcher, grids, stored == nullptr ? nullptr : &stored->record.params, ended,
                  stored == nullptr || ended ? nullptr : &stored->fixed);
   Space space(draw);
+  searcher.begin({trials_, tuner_.mode}, trial);
   grids.begin();
   program_.configure(space, trial.number);
   const bool last = grids.end();
@@ -240,7 +240,6 @@ void Study::end(Ended ended) {
   }
   journal_.end_trial(trial, tuner_.metric);  // STUDY-2
   tables_->add(trial);
-  searcher_->finished(trial);
   if (scheduler_) scheduler_->on_end(trial);
   consider(trial);
 }

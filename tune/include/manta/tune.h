@@ -1,6 +1,7 @@
 // Searching for good parameters on many processes. Link manta::tune.
 #pragma once
 
+#include <manta/tune/ask_tell.h>
 #include <manta/tune/results.h>
 #include <manta/tune/scheduler.h>
 #include <manta/tune/searcher.h>

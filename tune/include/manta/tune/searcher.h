@@ -2,24 +2,38 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string_view>
 
 #include <manta/tune/trial_record.h>
 
 namespace manta::tune {
 
+/// What a searcher knows of its study when it chooses.
+struct History {
+  /// By number, from 0: those that have ended, those that run (they have params and no value), and those that another
+  /// program has queued (without params). Valid until the configuration is made.
+  std::span<const TrialRecord> trials;
+  Mode mode = Mode::min;
+};
+
 /// Interface for search algorithms. They do not choose the values of grids.
 ///
-/// **Threading**: called by fit(), in its thread.
+/// A searcher that chooses jointly does so in begin(), and suggest() hands the values out. What it returns depends on
+/// its options, the trial's number and the history: then a study that was interrupted goes on as if it had not been.
+/// State that it keeps between calls must be what the history would give again.
+///
+/// **Threading**: fit() and AskTell call it, one thread at a time. **Errors**: what it throws ends the study.
 class Searcher {
  public:
   virtual ~Searcher() = default;
 
-  /// The value of a parameter of a trial, whose params are those that it has so far: a number as Distribution describes
-  /// it. What it throws ends the study.
+  /// A configuration is about to be made; trial has its number and no params yet.
+  virtual void begin(const History& history, const TrialRecord& trial) { (void)history, (void)trial; }
+  /// The value of a parameter of the trial, whose params are those that it has so far: a number as Distribution
+  /// describes it.
   virtual double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) = 0;
-  /// A trial has ended, well or not. When a study is resumed it is called for all earlier trials.
-  virtual void finished(const TrialRecord& trial) { (void)trial; }
   /// Whether it suggests better the more trials have ended. Else configurations are made ahead: where trials are short,
   /// workers get several at once.
   virtual bool learns() const { return true; }
@@ -35,6 +49,89 @@ class RandomSearcher : public Searcher {
 
  private:
   std::uint64_t seed_;
+};
+
+/// The points of a Halton sequence (Halton, 1960), scrambled by a random permutation of the digits of each base: they
+/// fill the space more evenly than random draws. The n-th parameter of a study, by the order in which trials asked for
+/// it first, has the n-th prime for its base.
+///
+/// **Threading**, **Errors**: as Searcher.
+class HaltonSearcher : public Searcher {
+ public:
+  explicit HaltonSearcher(std::uint64_t seed = 0);
+  ~HaltonSearcher() override;
+  void begin(const History& history, const TrialRecord& trial) override;
+  double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) override;
+  bool learns() const override { return false; }
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// For TpeSearcher. The defaults are Optuna's.
+struct TpeOptions {
+  std::int64_t startup_trials = 10;  ///< drawn at random, before the search begins
+  int candidates = 24;               ///< points that are drawn and compared for each trial
+  /// Whether parameters that all trials have are chosen together, so that what belongs together is found. Parameters
+  /// that only some trials have (conditional ones) are chosen one by one, from the trials that have them.
+  bool multivariate = true;
+  /// Whether trials that run count as bad ones, so that workers do not try the same.
+  bool constant_liar = true;
+  std::uint64_t seed = 0;
+};
+
+/// The tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization", 2011), with
+/// the estimator and the constants of Optuna's TPESampler (Watanabe, arXiv 2304.11127): the best tenth of the trials,
+/// at most 25, and the others each give a density; of the points drawn from the first, the one with the largest
+/// quotient is taken. Works on reals, integers and choices, with and without logarithm.
+///
+/// A suggestion costs O(n * parameters * candidates) for n trials.
+///
+/// **Threading**: as Searcher. **Errors**: the constructor throws Error(invalid_argument).
+///
+///     auto searcher = std::make_shared<manta::tune::TpeSearcher>(manta::tune::TpeOptions{.seed = 1});
+class TpeSearcher : public Searcher {
+ public:
+  explicit TpeSearcher(TpeOptions options = {});
+  ~TpeSearcher() override;
+  void begin(const History& history, const TrialRecord& trial) override;
+  double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// For CmaEsSearcher.
+struct CmaEsOptions {
+  int population = 0;      ///< trials of a generation; 0: 4 + 3 ln(parameters)
+  double sigma = 1.0 / 6;  ///< step size at first, as a part of each range
+  /// Whether a search that has converged begins again elsewhere with twice the population (IPOP; Auger and Hansen,
+  /// 2005).
+  bool restarts = true;
+  std::uint64_t seed = 0;
+};
+
+/// Covariance matrix adaptation (Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv 1604.00772), with its default
+/// constants and active (negative) weights. It searches the reals and integers that all trials have, in the unit cube
+/// (logarithmic ranges by their logarithm); an integer keeps enough spread to reach its neighbours. Choices, and
+/// parameters that only some trials have, are drawn at random. The first trial is drawn at random, to see what the
+/// parameters are.
+///
+/// With several workers a generation is complete once as many trials have ended as it has, whichever they are.
+///
+/// **Threading**: as Searcher. **Errors**: the constructor throws Error(invalid_argument).
+class CmaEsSearcher : public Searcher {
+ public:
+  explicit CmaEsSearcher(CmaEsOptions options = {});
+  ~CmaEsSearcher() override;
+  void begin(const History& history, const TrialRecord& trial) override;
+  double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace manta::tune

@@ -1,0 +1,333 @@
+// Searchers: what they suggest is in the range, the same for the same seed and history, and good.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <memory>
+#include <numbers>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include <manta/error.h>
+#include <manta/tune.h>
+
+#include "tests/support/message.h"
+#include "tune/searchers/draws.h"
+#include "tune/searchers/parzen.h"
+
+namespace manta::tune {
+namespace {
+
+using ::testing::HasSubstr;
+
+using Make = std::shared_ptr<Searcher> (*)(std::uint64_t seed);
+std::shared_ptr<Searcher> random_searcher(std::uint64_t seed) { return std::make_shared<RandomSearcher>(seed); }
+std::shared_ptr<Searcher> halton(std::uint64_t seed) { return std::make_shared<HaltonSearcher>(seed); }
+std::shared_ptr<Searcher> tpe(std::uint64_t seed) { return std::make_shared<TpeSearcher>(TpeOptions{.seed = seed}); }
+std::shared_ptr<Searcher> tpe_alone(std::uint64_t seed) {
+  return std::make_shared<TpeSearcher>(TpeOptions{.multivariate = false, .seed = seed});
+}
+std::shared_ptr<Searcher> cma_es(std::uint64_t seed) {
+  return std::make_shared<CmaEsSearcher>(CmaEsOptions{.seed = seed});
+}
+
+// --- a space with everything
+
+struct Mixed {
+  double rate = 0, at = 0, conditional = 0;
+  int layers = 0, only = 0, wide = 0;
+  std::string kind;
+};
+Mixed mixed_space(Space& space) {
+  Mixed mixed;
+  mixed.rate = space.log_uniform("rate", 1e-6, 10);
+  mixed.at = space.uniform("at", -3, 5);
+  mixed.layers = space.integer("layers", 1, 4);
+  mixed.wide = space.log_integer("wide", 1, 1'000'000);
+  mixed.only = space.integer("only", 7, 7);
+  mixed.kind = space.choice("kind", {"rbf", "linear", "poly"});
+  if (mixed.kind == "rbf") mixed.conditional = space.uniform("gamma", 0, 1);
+  if (mixed.kind == "poly") mixed.conditional = space.uniform("degree", 2, 5);
+  return mixed;
+}
+double cost_of(const Mixed& mixed) {
+  return std::pow(std::log10(mixed.rate) + 2, 2) + std::abs(mixed.at - 1) + std::abs(mixed.layers - 3) +
+         (mixed.kind == "linear" ? 0 : 1 + mixed.conditional);
+}
+bool in_range(const Mixed& mixed) {
+  return mixed.rate >= 1e-6 && mixed.rate <= 10 && mixed.at >= -3 && mixed.at <= 5 && mixed.layers >= 1 &&
+         mixed.layers <= 4 && mixed.wide >= 1 && mixed.wide <= 1'000'000 && mixed.only == 7;
+}
+
+struct Case {
+  const char* name;
+  Make make;
+};
+class Searchers : public testing::TestWithParam<Case> {
+ protected:
+  using Study = AskTell<mixed_space>;
+  static Study study(std::uint64_t seed = 0, Mode mode = Mode::min) {
+    return Study({.mode = mode, .searcher = GetParam().make(seed)});
+  }
+};
+INSTANTIATE_TEST_SUITE_P(All, Searchers,
+                         testing::Values(Case{"Random", random_searcher}, Case{"Halton", halton}, Case{"Tpe", tpe},
+                                         Case{"TpeAlone", tpe_alone}, Case{"CmaEs", cma_es}),
+                         [](const auto& of) { return std::string(of.param.name); });
+
+TEST_P(Searchers, SuggestWhatIsInTheRange) {
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    Study study = this->study(seed);
+    for (int i = 0; i < 60; ++i) {
+      const auto trial = study.ask();
+      EXPECT_TRUE(in_range(trial.config));
+      study.tell(trial.number, cost_of(trial.config));
+    }
+  }
+}
+
+TEST_P(Searchers, SuggestTheSameForTheSameSeed) {
+  const auto params = [&](std::uint64_t seed) {
+    Study study = this->study(seed);
+    std::vector<double> numbers;
+    for (int i = 0; i < 40; ++i) {
+      const auto trial = study.ask();
+      for (const Param& param : study.trials().back().params) numbers.push_back(param.number);
+      study.tell(trial.number, cost_of(trial.config));
+    }
+    return numbers;
+  };
+  EXPECT_EQ(params(3), params(3));
+  EXPECT_NE(params(3), params(4));
+}
+
+// What a study that is resumed does: a new searcher sees the whole history at once.
+TEST_P(Searchers, SuggestTheSameAfterARestart) {
+  Study whole = this->study(1);
+  for (int i = 0; i < 50; ++i) {
+    const auto trial = whole.ask();
+    whole.tell(trial.number, cost_of(trial.config));
+  }
+  for (const std::size_t known : {0, 1, 11, 25, 49}) {
+    const auto again = GetParam().make(1);
+    const std::vector<TrialRecord>& trials = whole.trials();
+    TrialRecord trial{.number = static_cast<std::int64_t>(known)};
+    again->begin({std::span(trials).first(known), Mode::min}, trial);
+    for (const Param& param : trials[known].params) {
+      EXPECT_EQ(again->suggest(trial, param.name, param.distribution), param.number) << known << " " << param.name;
+      trial.params.push_back(param);
+    }
+  }
+}
+
+TEST_P(Searchers, TakeResultsInAnyOrderAndFailuresAndInfinities) {
+  Study study = this->study(2, Mode::max);
+  std::vector<Study::Asked> open;
+  detail::Draws draws(1, 2, "order");
+  for (int i = 0; i < 150; ++i) {
+    open.push_back(study.ask());
+    EXPECT_TRUE(in_range(open.back().config));
+    if (open.size() < 8) continue;
+    std::swap(open[draws.bits() % open.size()], open.back());
+    const auto trial = open.back();
+    open.pop_back();
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    switch (draws.bits() % 8) {
+      case 0:
+        study.fail(trial.number);
+        break;
+      case 1:
+        study.tell(trial.number, std::numeric_limits<double>::quiet_NaN());
+        break;
+      case 2:
+        study.tell(trial.number, draws.bits() % 2 == 0 ? kInfinity : -kInfinity);
+        break;
+      default:
+        study.tell(trial.number, -cost_of(trial.config));
+    }
+  }
+}
+
+TEST_P(Searchers, HaveOneResultToGoByOrNone) {
+  Study study = this->study();
+  for (int i = 0; i < 30; ++i) study.fail(study.ask().number);
+  for (int i = 0; i < 30; ++i) {
+    const auto trial = study.ask();
+    study.tell(trial.number, 1);  // all the same
+  }
+  EXPECT_EQ(study.best()->number, 30);
+}
+
+// --- how good they are
+
+template <int N>
+struct Point {
+  std::vector<double> x;
+};
+template <int N>
+Point<N> box(Space& space, double low, double high) {
+  Point<N> point;
+  for (int i = 0; i < N; ++i) point.x.push_back(space.uniform("x" + std::to_string(i), low, high));
+  return point;
+}
+Point<2> branin_space(Space& space) { return {{space.uniform("a", -5, 10), space.uniform("b", 0, 15)}}; }
+double branin(const std::vector<double>& x) {
+  using std::numbers::pi;
+  const double bend = x[1] - 5.1 / (4 * pi * pi) * x[0] * x[0] + 5 / pi * x[0] - 6;
+  return bend * bend + 10 * (1 - 1 / (8 * pi)) * std::cos(x[0]) + 10;
+}
+Point<5> five(Space& space) { return box<5>(space, -5, 10); }
+double rosenbrock(const std::vector<double>& x) {
+  double sum = 0;
+  for (std::size_t i = 0; i + 1 < x.size(); ++i)
+    sum += 100 * std::pow(x[i + 1] - x[i] * x[i], 2) + std::pow(1 - x[i], 2);
+  return sum;
+}
+
+template <auto SpaceFunction, class Function>
+double median_best(Make make, int trials, Function function) {
+  std::vector<double> bests;
+  for (std::uint64_t seed = 0; seed < 9; ++seed) {
+    AskTell<SpaceFunction> study({.searcher = make(seed)});
+    for (int i = 0; i < trials; ++i) {
+      const auto trial = study.ask();
+      study.tell(trial.number, function(trial.config.x));
+    }
+    bests.push_back(*study.best()->value);
+  }
+  std::nth_element(bests.begin(), bests.begin() + 4, bests.end());
+  return bests[4];
+}
+
+TEST(SearcherQuality, Branin) {  // least: 0.3979
+  const double by_chance = median_best<branin_space>(random_searcher, 100, branin);
+  EXPECT_LT(median_best<branin_space>(tpe, 100, branin), 0.55);
+  EXPECT_LT(median_best<branin_space>(cma_es, 100, branin), 0.7);
+  EXPECT_GT(by_chance, 0.6) << "the bounds above say nothing";
+  EXPECT_LT(median_best<branin_space>(halton, 100, branin), 2 * by_chance);
+}
+
+TEST(SearcherQuality, Rosenbrock) {  // least: 0; by chance some thousands
+  EXPECT_LT(median_best<five>(tpe, 200, rosenbrock), 150);
+  EXPECT_LT(median_best<five>(cma_es, 200, rosenbrock), 60);
+  EXPECT_LT(median_best<five>(cma_es, 1000, rosenbrock), 4.5);
+}
+
+struct Steps {
+  int a = 0, b = 0;
+  bool flag = false;
+};
+Steps steps_space(Space& space) {
+  return {space.integer("a", -20, 20), space.log_integer("b", 1, 4096), space.choice("flag", {true, false})};
+}
+double steps_cost(const Steps& steps) {
+  return std::abs(steps.a - 13) + std::abs(std::log2(steps.b) - 7) + (steps.flag ? 5 : 0);
+}
+
+TEST(SearcherQuality, IntegersAndChoices) {
+  for (const Make make : {tpe, cma_es}) {
+    int found = 0;
+    for (std::uint64_t seed = 0; seed < 9; ++seed) {
+      AskTell<steps_space> study({.searcher = make(seed)});
+      for (int i = 0; i < 150; ++i) {
+        const auto trial = study.ask();
+        study.tell(trial.number, steps_cost(trial.config));
+      }
+      found += *study.best()->value < 0.5 ? 1 : 0;
+    }
+    EXPECT_GE(found, 6);
+  }
+}
+
+// --- parts
+
+// The shares of an interval that each of `cells` cells has of the first n points.
+TEST(Halton, FillsEveryCellOfEachDimension) {
+  HaltonSearcher searcher(5);
+  Distribution unit{.low = 0, .high = 1};
+  std::map<std::string, std::map<int, int>> counts;
+  for (std::int64_t number = 0; number < 6 * 36; ++number) {
+    for (const char* name : {"in base 2", "in base 3"}) {
+      const double share = searcher.suggest({.number = number}, name, unit);
+      ++counts[name][static_cast<int>(share * 6)];
+    }
+  }
+  for (const auto& [name, cells] : counts) {
+    ASSERT_EQ(cells.size(), 6U) << name;
+    for (const auto& [cell, count] : cells) EXPECT_NEAR(count, 36, 2) << name << " " << cell;
+  }
+}
+
+double integral_of(detail::Parzen& parzen, double low, double high) {
+  constexpr int kSteps = 20'000;
+  double sum = 0;
+  for (int i = 0; i < kSteps; ++i) {
+    const double x = low + (high - low) * (i + 0.5) / kSteps;
+    sum += std::exp(parzen.log_density(std::vector{x}));
+  }
+  return sum * (high - low) / kSteps;
+}
+
+TEST(Parzen, IsADensity) {
+  const detail::Dimension real(Distribution{.low = -2, .high = 7});
+  for (const std::vector<double>& seen : std::vector<std::vector<double>>{{}, {3}, {-2, -2, 7}, {1, 1.001, 5, 6, -1}}) {
+    detail::Parzen parzen({&real, 1}, std::vector<std::vector<double>>{seen});
+    EXPECT_NEAR(integral_of(parzen, -2, 7), 1, 1e-3) << seen.size();
+  }
+  const detail::Dimension log_real(Distribution{.log = true, .low = 1e-4, .high = 10});
+  detail::Parzen logs({&log_real, 1}, std::vector<std::vector<double>>{{std::log(0.1), std::log(0.2)}});
+  EXPECT_NEAR(integral_of(logs, std::log(1e-4), std::log(10)), 1, 1e-3);
+
+  const detail::Dimension whole(Distribution{.kind = Distribution::Kind::integer, .low = 1, .high = 300});
+  detail::Parzen wholes({&whole, 1}, std::vector<std::vector<double>>{{4.0, 5.0, 200.0}});
+  double sum = 0;
+  for (int n = 1; n <= 300; ++n) sum += std::exp(wholes.log_density(std::vector{static_cast<double>(n)}));
+  EXPECT_NEAR(sum, 1, 0.01);
+
+  const auto three = std::make_shared<const std::vector<Value>>(std::vector<Value>{1.0, 2.0, 3.0});
+  const detail::Dimension choice(Distribution{.kind = Distribution::Kind::categorical, .choices = three});
+  detail::Parzen choices({&choice, 1}, std::vector<std::vector<double>>{{0.0, 0.0, 2.0}});
+  std::vector<double> shares;
+  for (double n = 0; n < 3; ++n) shares.push_back(std::exp(choices.log_density(std::vector{n})));
+  EXPECT_NEAR(shares[0] + shares[1] + shares[2], 1, 1e-9);
+  EXPECT_GT(shares[0], shares[2]);
+  EXPECT_GT(shares[2], shares[1]);
+}
+
+TEST(Parzen, SamplesAsItsDensity) {
+  const detail::Dimension real(Distribution{.low = 0, .high = 10});
+  detail::Parzen parzen({&real, 1}, std::vector<std::vector<double>>{{1.0, 1.5, 8.0}});
+  detail::Draws draws(1, 1, "samples");
+  constexpr int kDraws = 50'000, kCells = 20;
+  std::vector<int> counts(kCells);
+  std::vector<double> point;
+  for (int i = 0; i < kDraws; ++i) {
+    parzen.sample(draws, point);
+    ++counts[std::min(static_cast<std::size_t>(point[0] * 2), counts.size() - 1)];
+  }
+  for (int cell = 0; cell < kCells; ++cell) {
+    double share = 0;
+    for (int i = 0; i < 100; ++i)
+      share += std::exp(parzen.log_density(std::vector{(cell + (i + 0.5) / 100) / 2})) / 200;
+    EXPECT_NEAR(counts[static_cast<std::size_t>(cell)], share * kDraws, 5 * std::sqrt(share * kDraws) + 5) << cell;
+  }
+}
+
+TEST(AskTell, RefusesResultsOfOtherTrials) {
+  AskTell<mixed_space> study;
+  EXPECT_THAT(message_of([&] { study.tell(0, 1); }), HasSubstr("trial 0 is not one of the 0"));
+  const auto trial = study.ask();
+  study.tell(trial.number, 1);
+  EXPECT_THAT(message_of([&] { study.tell(trial.number, 1); }), HasSubstr("has a result already"));
+}
+
+TEST(SearcherOptions, AreChecked) {
+  EXPECT_THAT(message_of([] { TpeSearcher({.candidates = 0}); }), HasSubstr("TpeOptions::candidates is 0"));
+  EXPECT_THAT(message_of([] { CmaEsSearcher({.population = 2}); }), HasSubstr("population is 2"));
+  EXPECT_THAT(message_of([] { CmaEsSearcher({.sigma = std::nan("")}); }), HasSubstr("sigma is nan"));
+}
+
+}  // namespace
+}  // namespace manta::tune

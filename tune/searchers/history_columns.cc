@@ -1,0 +1,53 @@
+#include "tune/searchers/history_columns.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace manta::tune::detail {
+
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
+
+const Param* find_param(const TrialRecord& trial, std::string_view name) {
+  const auto found =
+      std::find_if(trial.params.begin(), trial.params.end(), [&](const Param& param) { return param.name == name; });
+  return found == trial.params.end() ? nullptr : &*found;
+}
+
+void HistoryColumns::take(const TrialRecord& trial) {
+  const auto place = static_cast<std::size_t>(trial.number);
+  if (!std::exchange(any_, true)) {
+    for (const Param& param : trial.params) {
+      if (!param.distribution.grid) columns_.push_back({param.name, param.distribution, {}});
+    }
+  }
+  const std::size_t before = columns_.size();
+  std::size_t next = 0;  // trials ask in the same order, mostly
+  std::erase_if(columns_, [&](Column& column) {
+    const Param* param = next < trial.params.size() && trial.params[next].name == column.name
+                             ? &trial.params[next]
+                             : find_param(trial, column.name);
+    if (param == nullptr || !(param->distribution == column.distribution)) return true;
+    next = static_cast<std::size_t>(param - trial.params.data()) + 1;
+    if (column.numbers.size() <= place) column.numbers.resize(place + 1, kNone);
+    column.numbers[place] = param->number;
+    return false;
+  });
+  if (columns_.size() != before) ++version_;
+}
+
+void HistoryColumns::update(std::span<const TrialRecord> trials) {
+  for (; seen_ < trials.size(); ++seen_) without_.push_back(seen_);
+  std::erase_if(without_, [&](std::size_t at) {
+    if (trials[at].params.empty()) return false;
+    take(trials[at]);
+    return true;
+  });
+  for (Column& column : columns_) column.numbers.resize(trials.size(), kNone);
+}
+
+}  // namespace manta::tune::detail

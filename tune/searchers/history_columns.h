@@ -1,0 +1,44 @@
+// The values of the parameters that all trials of a study have, by parameter, so that a searcher need not look them up
+// by name for each suggestion.
+//
+// Threading: one thread. Ownership: copies what it reads.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <manta/tune/trial_record.h>
+
+namespace manta::tune::detail {
+
+// A parameter that all trials have which have parameters at all, with the same distribution each time.
+struct Column {
+  std::string name;
+  Distribution distribution;
+  std::vector<double> numbers;  // by trial; NaN of a trial without parameters
+};
+
+class HistoryColumns {
+ public:
+  // Takes over what is new since the last call.
+  void update(std::span<const TrialRecord> trials);
+  // In the order in which the first trial asked for them.
+  const std::vector<Column>& columns() const { return columns_; }
+  // Counts up whenever a column goes.
+  int version() const { return version_; }
+
+ private:
+  void take(const TrialRecord& trial);
+
+  std::vector<Column> columns_;
+  std::vector<std::size_t> without_;  // trials of which no parameters were known
+  std::size_t seen_ = 0;
+  bool any_ = false;
+  int version_ = 0;
+};
+
+const Param* find_param(const TrialRecord& trial, std::string_view name);
+
+}  // namespace manta::tune::detail

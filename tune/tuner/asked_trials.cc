@@ -1,0 +1,66 @@
+#include <cmath>
+#include <string>
+
+#include <manta/error.h>
+#include <manta/tune/ask_tell.h>
+
+#include "tune/space/grid_walk.h"
+#include "tune/space/trial_draw.h"
+
+namespace manta::tune::detail {
+
+struct AskedTrials::Impl {
+  AskTellOptions options;
+  std::vector<TrialRecord> trials;
+  GridWalk grids;
+  std::ptrdiff_t best = -1;
+};
+
+AskedTrials::AskedTrials(AskTellOptions options) : impl_(std::make_unique<Impl>()) {
+  impl_->options = std::move(options);
+  if (!impl_->options.searcher) impl_->options.searcher = std::make_shared<RandomSearcher>(impl_->options.seed);
+}
+AskedTrials::~AskedTrials() = default;
+AskedTrials::AskedTrials(AskedTrials&&) noexcept = default;
+AskedTrials& AskedTrials::operator=(AskedTrials&&) noexcept = default;
+
+std::int64_t AskedTrials::ask(const Program& program) {
+  Impl& impl = *impl_;
+  TrialRecord trial{.number = static_cast<std::int64_t>(impl.trials.size())};
+  TrialDraw draw(trial, *impl.options.searcher, impl.grids);
+  Space space(draw);
+  impl.options.searcher->begin({impl.trials, impl.options.mode}, trial);
+  impl.grids.begin();
+  program.configure(space, trial.number);
+  (void)impl.grids.end();
+  impl.trials.push_back(std::move(trial));
+  return impl.trials.back().number;
+}
+
+void AskedTrials::tell(std::int64_t number, TrialStatus status, double value) {
+  Impl& impl = *impl_;
+  if (number < 0 || number >= static_cast<std::int64_t>(impl.trials.size())) {
+    throw Error(ErrorCode::invalid_argument, "AskTell: trial " + std::to_string(number) + " is not one of the " +
+                                                 std::to_string(impl.trials.size()) +
+                                                 " that were asked for. Next: give the number that ask() returned.");
+  }
+  TrialRecord& trial = impl.trials[static_cast<std::size_t>(number)];
+  if (trial.status != TrialStatus::running) {
+    throw Error(ErrorCode::invalid_argument, "AskTell: trial " + std::to_string(number) +
+                                                 " has a result already. Next: give each trial one result.");
+  }
+  trial.status = std::isnan(value) ? TrialStatus::failed : status;
+  if (trial.status != TrialStatus::complete) return;
+  trial.value = value;
+  const double sign = impl.options.mode == Mode::min ? 1 : -1;
+  const TrialRecord* best = this->best();
+  if (best == nullptr || sign * value < sign * *best->value || (value == *best->value && number < best->number))
+    impl.best = number;
+}
+
+const std::vector<TrialRecord>& AskedTrials::all() const { return impl_->trials; }
+const TrialRecord* AskedTrials::best() const {
+  return impl_->best < 0 ? nullptr : &impl_->trials[static_cast<std::size_t>(impl_->best)];
+}
+
+}  // namespace manta::tune::detail
