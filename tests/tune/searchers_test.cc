@@ -12,6 +12,7 @@
 
 #include <manta/error.h>
 #include <manta/tune.h>
+#include <manta/tune/testing.h>
 
 #include "tests/support/message.h"
 #include "tune/searchers/draws.h"
@@ -33,132 +34,19 @@ std::shared_ptr<Searcher> cma_es(std::uint64_t seed) {
   return std::make_shared<CmaEsSearcher>(CmaEsOptions{.seed = seed});
 }
 
-// --- a space with everything
-
-struct Mixed {
-  double rate = 0, at = 0, conditional = 0;
-  int layers = 0, only = 0, wide = 0;
-  std::string kind;
-};
-Mixed mixed_space(Space& space) {
-  Mixed mixed;
-  mixed.rate = space.log_uniform("rate", 1e-6, 10);
-  mixed.at = space.uniform("at", -3, 5);
-  mixed.layers = space.integer("layers", 1, 4);
-  mixed.wide = space.log_integer("wide", 1, 1'000'000);
-  mixed.only = space.integer("only", 7, 7);
-  mixed.kind = space.choice("kind", {"rbf", "linear", "poly"});
-  if (mixed.kind == "rbf") mixed.conditional = space.uniform("gamma", 0, 1);
-  if (mixed.kind == "poly") mixed.conditional = space.uniform("degree", 2, 5);
-  return mixed;
-}
-double cost_of(const Mixed& mixed) {
-  return std::pow(std::log10(mixed.rate) + 2, 2) + std::abs(mixed.at - 1) + std::abs(mixed.layers - 3) +
-         (mixed.kind == "linear" ? 0 : 1 + mixed.conditional);
-}
-bool in_range(const Mixed& mixed) {
-  return mixed.rate >= 1e-6 && mixed.rate <= 10 && mixed.at >= -3 && mixed.at <= 5 && mixed.layers >= 1 &&
-         mixed.layers <= 4 && mixed.wide >= 1 && mixed.wide <= 1'000'000 && mixed.only == 7;
-}
-
-struct Case {
-  const char* name;
-  Make make;
-};
-class Searchers : public testing::TestWithParam<Case> {
- protected:
-  using Study = AskTell<mixed_space>;
-  static Study study(std::uint64_t seed = 0, Mode mode = Mode::min) {
-    return Study({.mode = mode, .searcher = GetParam().make(seed)});
-  }
-};
-INSTANTIATE_TEST_SUITE_P(All, Searchers,
-                         testing::Values(Case{"Random", random_searcher}, Case{"Halton", halton}, Case{"Tpe", tpe},
-                                         Case{"TpeAlone", tpe_alone}, Case{"CmaEs", cma_es}),
-                         [](const auto& of) { return std::string(of.param.name); });
-
-TEST_P(Searchers, SuggestWhatIsInTheRange) {
-  for (std::uint64_t seed = 0; seed < 5; ++seed) {
-    Study study = this->study(seed);
-    for (int i = 0; i < 60; ++i) {
-      const auto trial = study.ask();
-      EXPECT_TRUE(in_range(trial.config));
-      study.tell(trial.number, cost_of(trial.config));
-    }
-  }
-}
-
-TEST_P(Searchers, SuggestTheSameForTheSameSeed) {
-  const auto params = [&](std::uint64_t seed) {
-    Study study = this->study(seed);
-    std::vector<double> numbers;
-    for (int i = 0; i < 40; ++i) {
-      const auto trial = study.ask();
-      for (const Param& param : study.trials().back().params) numbers.push_back(param.number);
-      study.tell(trial.number, cost_of(trial.config));
-    }
-    return numbers;
-  };
-  EXPECT_EQ(params(3), params(3));
-  EXPECT_NE(params(3), params(4));
-}
-
-// What a study that is resumed does: a new searcher sees the whole history at once.
-TEST_P(Searchers, SuggestTheSameAfterARestart) {
-  Study whole = this->study(1);
-  for (int i = 0; i < 50; ++i) {
-    const auto trial = whole.ask();
-    whole.tell(trial.number, cost_of(trial.config));
-  }
-  for (const std::size_t known : {0, 1, 11, 25, 49}) {
-    const auto again = GetParam().make(1);
-    const std::vector<TrialRecord>& trials = whole.trials();
-    TrialRecord trial{.number = static_cast<std::int64_t>(known)};
-    again->begin({std::span(trials).first(known), Mode::min}, trial);
-    for (const Param& param : trials[known].params) {
-      EXPECT_EQ(again->suggest(trial, param.name, param.distribution), param.number) << known << " " << param.name;
-      trial.params.push_back(param);
-    }
-  }
-}
-
-TEST_P(Searchers, TakeResultsInAnyOrderAndFailuresAndInfinities) {
-  Study study = this->study(2, Mode::max);
-  std::vector<Study::Asked> open;
-  detail::Draws draws(1, 2, "order");
-  for (int i = 0; i < 150; ++i) {
-    open.push_back(study.ask());
-    EXPECT_TRUE(in_range(open.back().config));
-    if (open.size() < 8) continue;
-    std::swap(open[draws.bits() % open.size()], open.back());
-    const auto trial = open.back();
-    open.pop_back();
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    switch (draws.bits() % 8) {
-      case 0:
-        study.fail(trial.number);
-        break;
-      case 1:
-        study.tell(trial.number, std::numeric_limits<double>::quiet_NaN());
-        break;
-      case 2:
-        study.tell(trial.number, draws.bits() % 2 == 0 ? kInfinity : -kInfinity);
-        break;
-      default:
-        study.tell(trial.number, -cost_of(trial.config));
-    }
-  }
-}
-
-TEST_P(Searchers, HaveOneResultToGoByOrNone) {
-  Study study = this->study();
-  for (int i = 0; i < 30; ++i) study.fail(study.ask().number);
-  for (int i = 0; i < 30; ++i) {
-    const auto trial = study.ask();
-    study.tell(trial.number, 1);  // all the same
-  }
-  EXPECT_EQ(study.best()->number, 30);
-}
+using testing::SchedulerCase, testing::SchedulerSuite, testing::SearcherCase, testing::SearcherSuite;
+INSTANTIATE_TEST_SUITE_P(All, SearcherSuite,
+                         ::testing::Values(SearcherCase{"Random", random_searcher}, SearcherCase{"Halton", halton},
+                                           SearcherCase{"Tpe", tpe}, SearcherCase{"TpeAlone", tpe_alone},
+                                           SearcherCase{"CmaEs", cma_es}),
+                         testing::name_of);
+INSTANTIATE_TEST_SUITE_P(
+    All, SchedulerSuite,
+    ::testing::Values(SchedulerCase{"Asha", [] { return std::make_shared<Asha>(AshaOptions{.max_t = 20}); }},
+                      SchedulerCase{"AshaOfTwoBrackets",
+                                    [] { return std::make_shared<Asha>(AshaOptions{.max_t = 20, .brackets = 2}); }},
+                      SchedulerCase{"MedianStopping", [] { return std::make_shared<MedianStopping>(); }}),
+    testing::name_of);
 
 // --- how good they are
 
@@ -316,7 +204,7 @@ TEST(Parzen, SamplesAsItsDensity) {
 }
 
 TEST(AskTell, RefusesResultsOfOtherTrials) {
-  AskTell<mixed_space> study;
+  AskTell<branin_space> study;
   EXPECT_THAT(message_of([&] { study.tell(0, 1); }), HasSubstr("trial 0 is not one of the 0"));
   const auto trial = study.ask();
   study.tell(trial.number, 1);
