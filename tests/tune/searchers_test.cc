@@ -211,6 +211,21 @@ TEST(AskTell, RefusesResultsOfOtherTrials) {
   EXPECT_THAT(message_of([&] { study.tell(trial.number, 1); }), HasSubstr("has a result already"));
 }
 
+struct Gridded {
+  int layers = 0;
+  double rate = 0;
+};
+Gridded gridded(Space& space) { return {space.grid("layers", {1, 2}), space.uniform("rate", 0, 1)}; }
+
+TEST(AskTell, TriesSomeValuesFirst) {
+  AskTell<gridded> study({.try_first = {{{"rate", 0.5}}, {{"rate", 1}}, {{"layers", 2}}}});
+  EXPECT_EQ(study.ask().config.rate, 0.5);
+  EXPECT_EQ(study.ask().config.rate, 1);
+  EXPECT_THAT(message_of([&] { study.ask(); }), HasSubstr("for 'layers', which is a grid"));
+  AskTell<branin_space> other({.try_first = {{{"c", 1.0}}}});
+  EXPECT_THAT(message_of([&] { other.ask(); }), HasSubstr("does not ask for; it asks for: a, b"));
+}
+
 TEST(SearcherOptions, AreChecked) {
   EXPECT_THAT(message_of([] { TpeSearcher({.candidates = 0}); }), HasSubstr("TpeOptions::candidates is 0"));
   EXPECT_THAT(message_of([] { CmaEsSearcher({.population = 2}); }), HasSubstr("population is 2"));

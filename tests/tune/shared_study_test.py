@@ -60,7 +60,7 @@ assert [trial.state for trial in trials[:5]] == [TrialState.COMPLETE, TrialState
                                                  TrialState.COMPLETE, TrialState.FAIL], trials
 assert trials[2].params == {"x": 0.25, "kernel": "poly", "layers": 2}, trials[2].params
 assert trials[3].params["x"] == 1.0 and trials[3].user_attrs["metrics"]["by"] == 1
-assert "queued with the value none of them" in trials[4].user_attrs["error"], trials[4].user_attrs
+assert "is to try the value none of them" in trials[4].user_attrs["error"], trials[4].user_attrs
 assert study.best_trial.number == 0 and float(out.split()[2]) == -0.25, out
 before = len(trials)
 

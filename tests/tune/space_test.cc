@@ -252,7 +252,7 @@ TEST(Space, OfAChangedSpaceWhatIsStillAllowedStays) {
 }
 
 TEST(Space, AQueuedTrialHasTheValuesThatItWasGiven) {
-  const TrialDraw::Fixed fixed{
+  const Params fixed{
       {"x", std::int64_t{1}}, {"kernel", "poly"}, {"layers", 3.0}, {"flag", std::int64_t{1}}, {"unknown", 7.0}};
   TrialRecord trial;
   RandomSearcher searcher;
@@ -265,11 +265,11 @@ TEST(Space, AQueuedTrialHasTheValuesThatItWasGiven) {
   EXPECT_TRUE(space.choice("flag", {false, true}));
   EXPECT_GE(space.uniform("y", 5, 6), 5);
   EXPECT_EQ(trial.params.size(), 5U);
-  const TrialDraw::Fixed wrong{{"x", 3.0}, {"kernel", "linear"}, {"text", "1"}};
+  const Params wrong{{"x", 3.0}, {"kernel", "linear"}, {"text", "1"}};
   TrialRecord other;
   TrialDraw refusing(other, searcher, grids, nullptr, false, &wrong);
   Space refused(refusing);
-  EXPECT_THAT(message_of([&] { refused.uniform("x", 0, 2); }), HasSubstr("queued with the value 3 for 'x'"));
+  EXPECT_THAT(message_of([&] { refused.uniform("x", 0, 2); }), HasSubstr("is to try the value 3 for 'x'"));
   EXPECT_THAT(message_of([&] { refused.choice("kernel", {"rbf", "poly"}); }), HasSubstr("linear for 'kernel'"));
   EXPECT_THAT(message_of([&] { refused.uniform("text", 0, 2); }), HasSubstr("1 for 'text'"));
 }

@@ -386,6 +386,22 @@ TEST_F(Tuner, AStudyIsSearchedAsByAskAndTell) {
   }
 }
 
+TEST_F(Tuner, SomeValuesAreTriedFirst) {
+  const auto tuned = [&](std::vector<tune::Params> first, const std::string& name) {
+    return tune::Tuner<line, itself>({.num_samples = 4, .max_concurrent_trials = 1, .try_first = std::move(first)},
+                                     run(name))
+        .fit();
+  };
+  const auto results = tuned({{{"x", 0.25}}, {}, {{"x", 1.0}}}, "first");
+  EXPECT_EQ(results.trials()[0].params[0].number, 0.25);
+  EXPECT_EQ(results.trials()[2].params[0].number, 1.0);
+  const auto without = tuned({}, "without");
+  for (const std::size_t i : {1, 3})
+    EXPECT_EQ(results.trials()[i].params[0].number, without.trials()[i].params[0].number);
+  EXPECT_THAT(message_of([&] { (void)tuned({{{"x", 1.5}}}, "a"); }), HasSubstr("is to try the value 1.5 for 'x'"));
+  EXPECT_THAT(message_of([&] { (void)tuned({{{"y", 1}}}, "b"); }), HasSubstr("does not ask for; it asks for: x"));
+}
+
 // --- batches
 
 double long_after_short(tune::Trial& trial, const Config&, int others) {

@@ -22,7 +22,7 @@ void HistoryColumns::take(const TrialRecord& trial) {
   const auto place = static_cast<std::size_t>(trial.number);
   if (!std::exchange(any_, true)) {
     for (const Param& param : trial.params) {
-      if (!param.distribution.grid) columns_.push_back({param.name, param.distribution, {}});
+      if (!param.distribution.grid) columns_.push_back({param.name, param.distribution, {}, {}});
     }
   }
   const std::size_t before = columns_.size();
@@ -35,6 +35,11 @@ void HistoryColumns::take(const TrialRecord& trial) {
     next = static_cast<std::size_t>(param - trial.params.data()) + 1;
     if (column.numbers.size() <= place) column.numbers.resize(place + 1, kNone);
     column.numbers[place] = param->number;
+    const auto before_other = [&](std::uint32_t a, std::uint32_t b) {
+      return std::pair(column.numbers[a], a) < std::pair(column.numbers[b], b);
+    };
+    const auto trial_at = static_cast<std::uint32_t>(place);
+    column.order.insert(std::upper_bound(column.order.begin(), column.order.end(), trial_at, before_other), trial_at);
     return false;
   });
   if (columns_.size() != before) ++version_;

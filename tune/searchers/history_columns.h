@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,7 +18,8 @@ namespace manta::tune::detail {
 struct Column {
   std::string name;
   Distribution distribution;
-  std::vector<double> numbers;  // by trial; NaN of a trial without parameters
+  std::vector<double> numbers;       // by trial; NaN of a trial without parameters
+  std::vector<std::uint32_t> order;  // trials with parameters, by their numbers, then by their age
 };
 
 class HistoryColumns {

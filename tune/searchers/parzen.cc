@@ -30,11 +30,20 @@ double mass(double a, double b) {
 
 double log_of(double share) { return std::log(std::max(share, 1e-300)); }
 
+std::vector<std::uint32_t> order_of(std::span<const double> values) {
+  std::vector<std::uint32_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::uint32_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return std::pair(values[a], a) < std::pair(values[b], b); });
+  return order;
+}
+
 const double kLogRoot = std::log(std::sqrt(2 * std::numbers::pi));
 
 }  // namespace
 
-Parzen::Parzen(std::span<const Dimension> dimensions, std::span<const std::vector<double>> observations)
+Parzen::Parzen(std::span<const Dimension> dimensions, std::span<const std::vector<double>> observations,
+               std::span<const Order> orders)
     : dimensions_(dimensions.begin(), dimensions.end()),
       kernels_(observations.empty() ? 1 : observations[0].size() + 1),
       numbers_(dimensions_.size()),
@@ -54,7 +63,11 @@ Parzen::Parzen(std::span<const Dimension> dimensions, std::span<const std::vecto
       numbers_[d].centre.resize(kernels_);
     }
     const std::span<const double> values(observations[d]);
-    dimensions_[d].choices > 0 ? add_choices(dimensions_[d], values) : add_numbers(dimensions_[d], values);
+    if (dimensions_[d].choices > 0) {
+      add_choices(dimensions_[d], values);
+    } else {
+      add_numbers(dimensions_[d], values, orders.empty() ? order_of(values) : orders[d]);
+    }
   }
 }
 
@@ -68,15 +81,10 @@ void Parzen::add_choices(const Dimension& dimension, std::span<const double> obs
   for (std::size_t k = 0; k + 1 < kernels_; ++k) choices.observed[k] = static_cast<std::size_t>(observations[k]);
 }
 
-void Parzen::add_numbers(const Dimension& dimension, std::span<const double> observations) {
+void Parzen::add_numbers(const Dimension& dimension, std::span<const double> observations, const Order& order) {
   Numbers& numbers = numbers_[static_cast<std::size_t>(&dimension - dimensions_.data())];
   const Scale& scale = dimension.scale;
   const std::size_t n = observations.size();
-  std::vector<std::size_t> order(n);
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(observations[a], a) < std::pair(observations[b], b);
-  });
   const double width = scale.width() > 0 ? scale.width() : 1;
   const double least = width / std::min(100.0, 1.0 + static_cast<double>(kernels_));
   numbers.narrow.resize(kernels_);

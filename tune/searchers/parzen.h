@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -28,8 +29,12 @@ struct Dimension {
 
 class Parzen {
  public:
-  // observations[d][i]: of the i-th trial, older ones first.
-  Parzen(std::span<const Dimension> dimensions, std::span<const std::vector<double>> observations);
+  using Order = std::vector<std::uint32_t>;
+
+  // observations[d][i]: of the i-th trial, older ones first. orders[d]: places in observations[d], by value; empty
+  // where they are not known.
+  Parzen(std::span<const Dimension> dimensions, std::span<const std::vector<double>> observations,
+         std::span<const Order> orders = {});
 
   // A point: numbers of the range, or choices, each as the scale has it.
   void sample(Draws& draws, std::vector<double>& point) const;
@@ -45,7 +50,7 @@ class Parzen {
     double prior = 0;           // of each, by the prior's kernel
   };
 
-  void add_numbers(const Dimension& dimension, std::span<const double> observations);
+  void add_numbers(const Dimension& dimension, std::span<const double> observations, const Order& order);
   void add_choices(const Dimension& dimension, std::span<const double> observations);
 
   std::vector<Dimension> dimensions_;

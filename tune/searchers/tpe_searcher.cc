@@ -79,11 +79,16 @@ struct TpeSearcher::Impl {
     return split;
   }
 
-  // Of what was observed, the best point of some that are drawn.
-  std::vector<double> choose(Draws& draws, std::span<const Dimension> dimensions,
-                             std::span<const std::vector<double>> good,
-                             std::span<const std::vector<double>> others) const {
-    Parzen of_good(dimensions, good), of_others(dimensions, others);
+  // What was observed of some trials, by dimension.
+  struct Observed {
+    std::vector<std::vector<double>> values;
+    std::vector<Parzen::Order> orders;  // none: not known
+  };
+
+  // The best point of some that are drawn.
+  std::vector<double> choose(Draws& draws, std::span<const Dimension> dimensions, const Observed& good,
+                             const Observed& others) const {
+    Parzen of_good(dimensions, good.values, good.orders), of_others(dimensions, others.values, others.orders);
     std::vector<double> best, point;
     double most = -INFINITY;
     for (int i = 0; i < options.candidates; ++i) {
@@ -103,12 +108,19 @@ struct TpeSearcher::Impl {
     if (columns.empty()) return;
     std::vector<Dimension> dimensions;
     for (const detail::Column& column : columns) dimensions.emplace_back(column.distribution);
+    std::vector<std::uint32_t> place(trials.size());
     const auto observed = [&](const std::vector<std::size_t>& of) {
-      std::vector<std::vector<double>> values(columns.size());
+      constexpr std::uint32_t kNone = ~std::uint32_t{0};
+      std::fill(place.begin(), place.end(), kNone);
+      for (std::size_t i = 0; i < of.size(); ++i) place[of[i]] = static_cast<std::uint32_t>(i);
+      Observed all{std::vector<std::vector<double>>(columns.size()), std::vector<Parzen::Order>(columns.size())};
       for (std::size_t d = 0; d < columns.size(); ++d) {
-        for (const std::size_t i : of) values[d].push_back(to_dimension(dimensions[d], columns[d].numbers[i]));
+        for (const std::size_t i : of) all.values[d].push_back(to_dimension(dimensions[d], columns[d].numbers[i]));
+        for (const std::uint32_t i : columns[d].order) {
+          if (place[i] != kNone) all.orders[d].push_back(place[i]);
+        }
       }
-      return values;
+      return all;
     };
     Draws draws(options.seed, making, "");
     const std::vector<double> point = choose(draws, dimensions, observed(now.good), observed(now.others));
@@ -118,13 +130,13 @@ struct TpeSearcher::Impl {
   double choose_alone(std::string_view name, const Distribution& distribution) const {
     const Dimension dimension(distribution);
     const auto observed = [&](const std::vector<std::size_t>& of) {
-      std::vector<std::vector<double>> values(1);
+      Observed all{std::vector<std::vector<double>>(1), {}};
       for (const std::size_t i : of) {
         const Param* param = detail::find_param(trials[i], name);
         if (param != nullptr && param->distribution.kind == distribution.kind && distribution.contains(param->number))
-          values[0].push_back(to_dimension(dimension, param->number));
+          all.values[0].push_back(to_dimension(dimension, param->number));
       }
-      return values;
+      return all;
     };
     Draws draws(options.seed, making, name);
     return choose(draws, {&dimension, 1}, observed(now.good), observed(now.others))[0];

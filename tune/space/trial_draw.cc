@@ -25,7 +25,7 @@ std::optional<double> number_in(const Distribution& distribution, const Param& s
   return stored.number;
 }
 
-// A value that the trial was queued with, as a number of the distribution. Python's numbers stand for each other.
+// A value that the trial is to try, as a number of the distribution. Python's numbers stand for each other.
 double number_of(std::string_view name, const Distribution& distribution, const Value& value) {
   const auto plain = [](const Value& held) -> std::optional<double> {
     if (const auto* flag = std::get_if<bool>(&held)) return *flag ? 1 : 0;
@@ -42,15 +42,15 @@ double number_of(std::string_view name, const Distribution& distribution, const 
   } else if (number && distribution.contains(*number)) {
     return *number;
   }
-  throw Error(ErrorCode::invalid_argument, "Space: the trial was queued with the value " + to_string(value) + " for '" +
+  throw Error(ErrorCode::invalid_argument, "Space: the trial is to try the value " + to_string(value) + " for '" +
                                                std::string(name) +
-                                               "', which is not in its range. Next: queue one with a value that is.");
+                                               "', which is not in its range. Next: give a value that is.");
 }
 
 }  // namespace
 
 TrialDraw::TrialDraw(TrialRecord& trial, Searcher& searcher, GridWalk& grids, const std::vector<Param>* stored,
-                     bool ended, const Fixed* fixed)
+                     bool ended, const Params* fixed)
     : trial_(trial), searcher_(searcher), grids_(grids), stored_(stored), fixed_(fixed), ended_(ended) {
   if (stored == nullptr) return;
   for (const Param& param : *stored) stored_at_.emplace(param.name, stored_at_.size());
@@ -96,6 +96,24 @@ Value TrialDraw::draw(std::string_view name, Distribution distribution) {
                     "', which is not in its range. Next: see Searcher::suggest for what it returns.");
   }
   return add(name, std::move(distribution), number);
+}
+
+void TrialDraw::require_all_tried() const {
+  if (fixed_ == nullptr) return;
+  for (const auto& [name, value] : *fixed_) {
+    const auto drawn_at = drawn_at_.find(name);
+    if (drawn_at != drawn_at_.end() && !trial_.params[drawn_at->second].distribution.grid) continue;
+    if (drawn_at != drawn_at_.end()) {
+      throw Error(ErrorCode::invalid_argument, "Space: the trial is to try " + to_string(value) + " for '" + name +
+                                                   "', which is a grid: all its values are tried in their order. "
+                                                   "Next: leave it out.");
+    }
+    std::string drawn;
+    for (const Param& param : trial_.params) drawn += (drawn.empty() ? "" : ", ") + param.name;
+    throw Error(ErrorCode::invalid_argument, "Space: the trial is to try " + to_string(value) + " for '" + name +
+                                                 "', which the space function does not ask for; it asks for: " + drawn +
+                                                 ". Next: give a name of these, or values with which it asks for it.");
+  }
 }
 
 }  // namespace manta::tune::detail

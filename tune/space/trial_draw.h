@@ -18,17 +18,17 @@ namespace manta::tune::detail {
 // Threading: one thread. Ownership: what it is given outlives it; it fills trial.params.
 class TrialDraw : public Draw {
  public:
-  using Fixed = std::map<std::string, Value>;
-
   // stored: what the trial had in an earlier run, null for a new one. ended: it will not be run again, so that its
-  // values are shown as they were, also where the space no longer allows them. fixed: values that it was queued with.
+  // values are shown as they were, also where the space no longer allows them. fixed: values that it is to try.
   TrialDraw(TrialRecord& trial, Searcher& searcher, GridWalk& grids, const std::vector<Param>* stored = nullptr,
-            bool ended = false, const Fixed* fixed = nullptr);
+            bool ended = false, const Params* fixed = nullptr);
   ~TrialDraw() override;
 
   // Errors: throws Error(invalid_argument) where the name stood for something else before, or the searcher suggests, or
-  // the trial was queued with, what is not in the distribution.
+  // the trial is to try, what is not in the distribution.
   Value draw(std::string_view name, Distribution distribution) override;
+  // Throws Error(invalid_argument) where the trial is to try a parameter that was not drawn, or that is a grid.
+  void require_all_tried() const;
 
  private:
   Value add(std::string_view name, Distribution distribution, double number);
@@ -37,7 +37,7 @@ class TrialDraw : public Draw {
   Searcher& searcher_;
   GridWalk& grids_;
   const std::vector<Param>* stored_;
-  const Fixed* fixed_;
+  const Params* fixed_;
   bool ended_;
   // Places by name, in the trial's and in the stored parameters.
   std::unordered_map<std::string, std::size_t> drawn_at_, stored_at_;

@@ -27,11 +27,15 @@ AskedTrials& AskedTrials::operator=(AskedTrials&&) noexcept = default;
 std::int64_t AskedTrials::ask(const Program& program) {
   Impl& impl = *impl_;
   TrialRecord trial{.number = static_cast<std::int64_t>(impl.trials.size())};
-  TrialDraw draw(trial, *impl.options.searcher, impl.grids);
+  const std::vector<Params>& first = impl.options.try_first;
+  const bool tries = static_cast<std::size_t>(trial.number) < first.size();
+  TrialDraw draw(trial, *impl.options.searcher, impl.grids, nullptr, false,
+                 tries ? &first[static_cast<std::size_t>(trial.number)] : nullptr);
   Space space(draw);
   impl.options.searcher->begin({impl.trials, impl.options.mode}, trial);
   impl.grids.begin();
   program.configure(space, trial.number);
+  if (tries) draw.require_all_tried();
   (void)impl.grids.end();
   impl.trials.push_back(std::move(trial));
   return impl.trials.back().number;

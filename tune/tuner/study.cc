@@ -123,12 +123,15 @@ void Study::configure(TrialRecord& trial, Searcher& searcher, const StoredTrial*
   const bool walks = stored == nullptr || (stored->own && !stored->queued);
   GridWalk aside;  // of a trial that has no place in the grids' order
   GridWalk& grids = walks ? grids_ : aside;
+  const auto made = static_cast<std::size_t>(walked_);
+  const Params* first = walks && !ended && made < tuner_.try_first.size() ? &tuner_.try_first[made] : nullptr;
   TrialDraw draw(trial, searcher, grids, stored == nullptr ? nullptr : &stored->record.params, ended,
-                 stored == nullptr || ended ? nullptr : &stored->fixed);
+                 stored == nullptr || ended || first != nullptr ? first : &stored->fixed);
   Space space(draw);
   searcher.begin({trials_, tuner_.mode}, trial);
   grids.begin();
   program_.configure(space, trial.number);
+  if (first != nullptr) draw.require_all_tried();
   const bool last = grids.end();
   if (walks) {
     ++walked_;

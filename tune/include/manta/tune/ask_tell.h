@@ -17,6 +17,7 @@ struct AskTellOptions {
   Mode mode = Mode::min;
   std::uint64_t seed = 0;              ///< of RandomSearcher, where no searcher is given
   std::shared_ptr<Searcher> searcher;  ///< none: RandomSearcher
+  std::vector<Params> try_first;       ///< as TunerConfig::try_first
 };
 
 namespace detail {

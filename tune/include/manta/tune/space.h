@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -14,6 +15,9 @@
 #include <manta/tune/distribution.h>
 
 namespace manta::tune {
+
+/// Values of some parameters, by name: what a trial is to try.
+using Params = std::map<std::string, Value>;
 
 namespace detail {
 

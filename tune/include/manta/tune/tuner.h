@@ -29,6 +29,10 @@ struct TunerConfig {
   int max_concurrent_trials = 0;       ///< 0: as many as the cluster's resources allow
   std::uint64_t seed = 0;              ///< of RandomSearcher, where no searcher is given
   std::shared_ptr<Searcher> searcher;  ///< none: RandomSearcher
+  /// What the first trials try, one after the other: {{{"rate", 0.1}, {"layers", 3}}, ...}. The searcher chooses what
+  /// is left out. They count as samples. A value that is not in its range, or a name that the space does not ask for in
+  /// that trial, ends the study with an error.
+  std::vector<Params> try_first;
   std::shared_ptr<Scheduler> scheduler;  ///< none: every trial runs to its end
 };
 
