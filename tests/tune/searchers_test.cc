@@ -30,6 +30,7 @@ std::shared_ptr<Searcher> tpe(std::uint64_t seed) { return std::make_shared<TpeS
 std::shared_ptr<Searcher> tpe_alone(std::uint64_t seed) {
   return std::make_shared<TpeSearcher>(TpeOptions{.multivariate = false, .seed = seed});
 }
+std::shared_ptr<Searcher> gp(std::uint64_t seed) { return std::make_shared<GpSearcher>(GpOptions{.seed = seed}); }
 std::shared_ptr<Searcher> cma_es(std::uint64_t seed) {
   return std::make_shared<CmaEsSearcher>(CmaEsOptions{.seed = seed});
 }
@@ -38,7 +39,7 @@ using testing::SchedulerCase, testing::SchedulerSuite, testing::SearcherCase, te
 INSTANTIATE_TEST_SUITE_P(All, SearcherSuite,
                          ::testing::Values(SearcherCase{"Random", random_searcher}, SearcherCase{"Halton", halton},
                                            SearcherCase{"Tpe", tpe}, SearcherCase{"TpeAlone", tpe_alone},
-                                           SearcherCase{"CmaEs", cma_es}),
+                                           SearcherCase{"CmaEs", cma_es}, SearcherCase{"Gp", gp}),
                          testing::name_of);
 INSTANTIATE_TEST_SUITE_P(
     All, SchedulerSuite,
@@ -96,6 +97,8 @@ TEST(SearcherQuality, Branin) {  // least: 0.3979
   EXPECT_GT(by_chance, 0.6) << "the bounds above say nothing";
   EXPECT_LT(median_best<branin_space>(halton, 100, branin), 2 * by_chance);
 }
+
+TEST(SearcherQuality, BraninByAGaussianProcess) { EXPECT_LT(median_best<branin_space>(gp, 40, branin), 0.41); }
 
 TEST(SearcherQuality, Rosenbrock) {  // least: 0; by chance some thousands
   EXPECT_LT(median_best<five>(tpe, 200, rosenbrock), 150);
@@ -229,6 +232,7 @@ TEST(AskTell, TriesSomeValuesFirst) {
 TEST(SearcherOptions, AreChecked) {
   EXPECT_THAT(message_of([] { TpeSearcher({.candidates = 0}); }), HasSubstr("TpeOptions::candidates is 0"));
   EXPECT_THAT(message_of([] { CmaEsSearcher({.population = 2}); }), HasSubstr("population is 2"));
+  EXPECT_THAT(message_of([] { GpSearcher({.startup_trials = 0}); }), HasSubstr("GpOptions::startup_trials is 0"));
   EXPECT_THAT(message_of([] { CmaEsSearcher({.sigma = std::nan("")}); }), HasSubstr("sigma is nan"));
 }
 
