@@ -365,43 +365,6 @@ TEST_F(Tuner, ASearcherLearnsFromEachTrial) {
   EXPECT_EQ(*results.best().value, std::pow(0.5, 10));
 }
 
-// A study and a loop of the program's own choose alike; a study that was interrupted goes on as if it had not been.
-TEST_F(Tuner, AStudyIsSearchedAsByAskAndTell) {
-  const auto searcher = [] { return std::make_shared<tune::TpeSearcher>(tune::TpeOptions{.seed = 7}); };
-  tune::AskTell<line> asked({.searcher = searcher()});
-  for (int i = 0; i < 40; ++i) {
-    const auto trial = asked.ask();
-    asked.tell(trial.number, trial.config.x);
-  }
-  for (const std::int64_t samples : {15, 40}) {
-    tune::RunConfig run = this->run();
-    run.resume = true;
-    const auto results =
-        tune::Tuner<line, itself>({.num_samples = samples, .max_concurrent_trials = 1, .searcher = searcher()}, run)
-            .fit();
-    ASSERT_EQ(results.trials().size(), static_cast<std::size_t>(samples));
-    for (std::size_t i = 0; i < results.trials().size(); ++i) {
-      EXPECT_EQ(results.trials()[i].params[0].number, asked.trials()[i].params[0].number) << i;
-    }
-  }
-}
-
-TEST_F(Tuner, SomeValuesAreTriedFirst) {
-  const auto tuned = [&](std::vector<tune::Params> first, const std::string& name) {
-    return tune::Tuner<line, itself>({.num_samples = 4, .max_concurrent_trials = 1, .try_first = std::move(first)},
-                                     run(name))
-        .fit();
-  };
-  const auto results = tuned({{{"x", 0.25}}, {}, {{"x", 1.0}}}, "first");
-  EXPECT_EQ(results.trials()[0].params[0].number, 0.25);
-  EXPECT_EQ(results.trials()[2].params[0].number, 1.0);
-  const auto without = tuned({}, "without");
-  for (const std::size_t i : {1, 3})
-    EXPECT_EQ(results.trials()[i].params[0].number, without.trials()[i].params[0].number);
-  EXPECT_THAT(message_of([&] { (void)tuned({{{"x", 1.5}}}, "a"); }), HasSubstr("is to try the value 1.5 for 'x'"));
-  EXPECT_THAT(message_of([&] { (void)tuned({{{"y", 1}}}, "b"); }), HasSubstr("does not ask for; it asks for: x"));
-}
-
 // --- batches
 
 double long_after_short(tune::Trial& trial, const Config&, int others) {

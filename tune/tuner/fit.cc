@@ -37,6 +37,11 @@ void check(const TunerConfig& tuner, const RunConfig& run) {
     refuse("TunerConfig::max_concurrent_trials is " + std::to_string(tuner.max_concurrent_trials) +
            ". Next: 0 is no bound.");
   }
+  if (tuner.time_limit <= std::chrono::nanoseconds::zero())
+    refuse("TunerConfig::time_limit is not above 0. Next: leave it out for no limit.");
+  if (tuner.patience < 0)
+    refuse("TunerConfig::patience is " + std::to_string(tuner.patience) + ". Next: 0 is no limit.");
+  if (tuner.target && std::isnan(*tuner.target)) refuse("TunerConfig::target is NaN. Next: give a number.");
   if (run.max_failures < -1)
     refuse("RunConfig::max_failures is " + std::to_string(run.max_failures) + ". Next: -1 is for ever.");
 }
@@ -108,7 +113,8 @@ Outcome fit(const TunerConfig& tuner, const RunConfig& run, const Program& progr
   const Signals signals(waker.descriptor());
   Progress progress(stdout, run.verbose, start);
   bool interrupted = false;
-  if (!study.exhausted()) {
+  std::string why_ended = study.exhausted() ? std::string() : study.why_enough({});
+  if (!study.exhausted() && why_ended.empty()) {
     const ActorOptions options{.num_cpus = tuner.cpus_per_trial, .num_gpus = tuner.gpus_per_trial, .name = {}};
     const WorkerSetup setup{study.folder().path().string(), tuner.metric, study.decides(), run.tensorboard};
     Crew crew(study, program, options, crew_size(tuner, study.total()), setup, waker);
@@ -119,6 +125,8 @@ Outcome fit(const TunerConfig& tuner, const RunConfig& run, const Program& progr
       interrupted = signals.received() != 0;
       if (interrupted || (run.fail_fast && study.counts().failed > 0)) break;
       const Clock::time_point now = Clock::now();
+      why_ended = study.why_enough(now - start);
+      if (!why_ended.empty()) break;
       if (now >= next_tick) {
         next_tick = now + kTick;
         study.flush_tables();
@@ -131,7 +139,7 @@ Outcome fit(const TunerConfig& tuner, const RunConfig& run, const Program& progr
     crew.kill();
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  Outcome outcome = study.finish(interrupted, seconds);
+  Outcome outcome = study.finish(interrupted, std::move(why_ended), seconds);
   progress.finish(outcome.summary);
   return outcome;
 }

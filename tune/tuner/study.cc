@@ -282,8 +282,11 @@ void Study::consider(const TrialRecord& trial) {
   ++(trial.status == TrialStatus::complete  ? ended_.complete
      : trial.status == TrialStatus::stopped ? ended_.stopped
                                             : ended_.failed);
+  ++no_better_;
   if (trial.status == TrialStatus::failed || !trial.value || std::isnan(*trial.value)) return;
-  if (best_ < 0 || better(trial, *best())) best_ = static_cast<std::ptrdiff_t>(trial.number);
+  if (best_ >= 0 && !better(trial, *best())) return;
+  best_ = static_cast<std::ptrdiff_t>(trial.number);
+  no_better_ = 0;
 }
 
 Counts Study::counts() const {
@@ -298,7 +301,18 @@ std::optional<std::int64_t> Study::total() const {
   return std::max<std::int64_t>(per_sample_, 1) * tuner_.num_samples + foreign_ + extra_;
 }
 
-Outcome Study::finish(bool interrupted, double seconds) {
+std::string Study::why_enough(std::chrono::nanoseconds run_for) const {
+  if (run_for >= tuner_.time_limit)
+    return "the time limit of " + duration_text(std::chrono::duration<double>(tuner_.time_limit).count()) + " is over";
+  const bool complete = best() != nullptr && best()->status == TrialStatus::complete;
+  if (tuner_.target && complete && score_of(*best()->value) >= score_of(*tuner_.target))
+    return "the target " + value_text(*tuner_.target) + " is reached";
+  if (tuner_.patience > 0 && no_better_ >= tuner_.patience)
+    return std::to_string(no_better_) + " trials in a row were no better than the best one";
+  return {};
+}
+
+Outcome Study::finish(bool interrupted, std::string why_ended, double seconds) {
   flush_journal();
   for (TrialRecord& trial : trials_) {
     if (!course(trial.number).foreign || trial.status != TrialStatus::running) continue;
@@ -312,9 +326,14 @@ Outcome Study::finish(bool interrupted, double seconds) {
   const bool reported =
       std::any_of(trials_.begin(), trials_.end(), [](const TrialRecord& each) { return !each.reports.empty(); });
   if (run_.tensorboard && reported) folder_.write_experiment(trials_, tuner_.metric);
-  Outcome outcome{
-      .trials = {}, .folder = folder_.path(), .interrupted = interrupted, .summary = {}, .best = best_, .why_none = {}};
-  outcome.summary = summary_of(*this, interrupted, seconds);
+  Outcome outcome{.trials = {},
+                  .folder = folder_.path(),
+                  .interrupted = interrupted,
+                  .why_ended = std::move(why_ended),
+                  .summary = {},
+                  .best = best_,
+                  .why_none = {}};
+  outcome.summary = summary_of(*this, interrupted, outcome.why_ended, seconds);
   outcome.why_none = "no trial has ended.";
   for (const TrialRecord& trial : trials_) {
     if (trial.status == TrialStatus::failed)

@@ -9,6 +9,7 @@
 //          counts as that trial's failure.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -52,7 +53,9 @@ class Study {
 
   void flush_journal() { apply(journal_.flush()); }
   void flush_tables() { tables_->flush(trials_); }
-  Outcome finish(bool interrupted, double seconds);
+  // Why no more trials are to be run, by the limits of the configuration; empty: there is no reason.
+  std::string why_enough(std::chrono::nanoseconds run_for) const;
+  Outcome finish(bool interrupted, std::string why_ended, double seconds);
 
   bool learns() const { return searcher_->learns(); }
   bool decides() const { return scheduler_ != nullptr; }
@@ -112,6 +115,7 @@ class Study {
   // Trials of other programs, queued ones included that were not taken; of them those that have ended.
   std::int64_t foreign_ = 0, foreign_ended_ = 0;
   std::ptrdiff_t best_ = -1;
+  std::int64_t no_better_ = 0;  // trials that have ended since the best one
 };
 
 }  // namespace manta::tune::detail

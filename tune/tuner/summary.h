@@ -20,6 +20,6 @@ std::string counts_text(const Study& study);
 // "best: accuracy 0.9716, trial 12: C=1.2 gamma=0.001"; empty: none yet
 std::string best_text(const Study& study);
 
-std::string summary_of(const Study& study, bool interrupted, double seconds);
+std::string summary_of(const Study& study, bool interrupted, const std::string& why_ended, double seconds);
 
 }  // namespace manta::tune::detail

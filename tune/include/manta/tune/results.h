@@ -18,6 +18,7 @@ struct Outcome {
   std::vector<TrialRecord> trials;  ///< by number
   std::filesystem::path folder;
   bool interrupted = false;
+  std::string why_ended;
   std::string summary;
   std::ptrdiff_t best = -1;  ///< none
   std::string why_none;
@@ -58,6 +59,9 @@ class Results {
   const std::filesystem::path& folder() const { return outcome_.folder; }
   /// Whether SIGINT or SIGTERM ended it; RunConfig::resume goes on from there.
   bool interrupted() const { return outcome_.interrupted; }
+  /// Why the study has ended although trials are left, by a limit of TunerConfig: "the target 0.1 is reached". Empty:
+  /// it has not.
+  const std::string& why_ended() const { return outcome_.why_ended; }
   /// The text that fit() prints at the end: best trial, counts, time, folder.
   const std::string& summary() const { return outcome_.summary; }
 

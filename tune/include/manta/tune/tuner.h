@@ -1,9 +1,11 @@
 // The search for good parameters: trials on worker processes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -34,6 +36,11 @@ struct TunerConfig {
   /// that trial, ends the study with an error.
   std::vector<Params> try_first;
   std::shared_ptr<Scheduler> scheduler;  ///< none: every trial runs to its end
+  /// Ends the study although trials are left, as SIGINT does: those that run are ended, and RunConfig::resume goes on.
+  /// A time of this run of the program; max(): none.
+  std::chrono::nanoseconds time_limit = std::chrono::nanoseconds::max();
+  std::optional<double> target;  ///< the same, once a complete trial is as good as that
+  std::int64_t patience = 0;     ///< the same, once so many trials in a row were no better than the best; 0: never
 };
 
 /// A study's folder, failures and output.
