@@ -306,14 +306,16 @@ void TlsLink::take_frames() {
 void TlsLink::beat() {
   loop_thread_.assert_current();
   const auto now = Clock::now();
-  const bool stood_still = now - last_beat_ > limits_.beat + limits_.silence / 2;
-  if (stood_still || paused_) heard_ = now;  // LINK-4, LINK-6
+  // By how much this is late, this process stood still: nothing could be heard meanwhile (LINK-4).
+  const auto late = std::max<Clock::duration>(now - last_beat_ - limits_.beat, {});
+  heard_ = paused_ ? now : std::min(now, heard_ + late);  // LINK-6
   last_beat_ = now;
   if (now - heard_ >= limits_.silence) {
     return end({false, "it gave no sign of life for " + std::to_string(limits_.silence.count()) + " ms"});
   }
+  const bool writes = writing_;  // whose end counts for the time until the next beat; this beat does not
   if (!sent_since_beat_ && !leaving_) queue(kBeat, {});
-  sent_since_beat_ = writing_;
+  sent_since_beat_ = writes;
   timer_.expires_after(limits_.beat);
   timer_.async_wait([self = shared_from_this()](error_code error) {
     if (!error && self->open_) self->beat();

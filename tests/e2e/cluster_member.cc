@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "tests/e2e/outside.h"
+#include "tests/support/exec_self.h"
 
 namespace manta::e2e {
 
@@ -77,18 +78,11 @@ std::string node_name() {
 
 MemberProcess::MemberProcess(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
   errors_ = ::memfd_create("manta-test-errors", MFD_CLOEXEC);
+  const ExecSelf program(arguments, environment);
   pid_ = ::fork();
   if (pid_ > 0) return;
   ::dup2(errors_, 2);
-  for (const std::string& variable : environment) {
-    const std::size_t at = variable.find('=');
-    ::setenv(variable.substr(0, at).c_str(), variable.c_str() + at + 1, 1);
-  }
-  std::vector<char*> argv{const_cast<char*>("/proc/self/exe")};
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  ::execv(argv[0], argv.data());
-  ::_exit(127);
+  program.run();
 }
 
 MemberProcess::~MemberProcess() {

@@ -11,25 +11,20 @@
 #include <sstream>
 #include <string_view>
 
+#include "tests/support/exec_self.h"
+
 namespace manta::e2e {
 
 ProgramRun run_program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
                        std::chrono::milliseconds limit) {
   int out[2], err[2];
   if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) std::abort();
+  const ExecSelf program(arguments, environment);
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(out[1], 1);
     ::dup2(err[1], 2);
-    for (const std::string& variable : environment) {
-      const std::size_t at = variable.find('=');
-      ::setenv(variable.substr(0, at).c_str(), variable.c_str() + at + 1, 1);
-    }
-    std::vector<char*> argv{const_cast<char*>("/proc/self/exe")};
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
+    program.run();
   }
   ::close(out[1]);
   ::close(err[1]);

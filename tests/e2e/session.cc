@@ -17,6 +17,8 @@
 #include <random>
 #include <sstream>
 
+#include "tests/support/exec_self.h"
+
 namespace manta::e2e {
 
 namespace {
@@ -92,6 +94,7 @@ Session::Session(const std::vector<std::string>& arguments) : shm_before_(names_
   struct stat status {};
   ::fstat(pipe_, &status);
   pipe_inode_ = status.st_ino;
+  const ExecSelf program(arguments, {marker_, "TMPDIR=" + folder_});
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(marker[0]);
@@ -101,15 +104,7 @@ Session::Session(const std::vector<std::string>& arguments) : shm_before_(names_
     ::setsid();
     const pid_t self = ::getpid();
     (void)!::write(report[1], &self, sizeof self);
-    ::putenv(marker_.data());
-    ::setenv("TMPDIR", folder_.c_str(), 1);
-    std::vector<char*> argv;
-    std::string program = "/proc/self/exe";
-    argv.push_back(program.data());
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    ::execv(program.c_str(), argv.data());
-    ::_exit(127);
+    program.run();
   }
   ::close(marker[1]);
   ::close(report[1]);

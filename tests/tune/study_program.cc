@@ -13,6 +13,7 @@
 #include <manta/tune.h>
 
 #include "tests/e2e/outside.h"
+#include "tests/support/exec_self.h"
 
 namespace {
 
@@ -64,14 +65,13 @@ int run_study(int argc, char** argv) {
 StudyProgram::StudyProgram(const std::vector<std::string>& arguments) {
   int out[2];
   if (::pipe2(out, O_CLOEXEC) != 0) std::abort();
+  std::vector<std::string> words{"--study"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const ExecSelf program(words);
   process_ = ::fork();
   if (process_ == 0) {
     ::dup2(out[1], 1);
-    std::vector<char*> argv{const_cast<char*>("/proc/self/exe"), const_cast<char*>("--study")};
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
+    program.run();
   }
   ::close(out[1]);
   out_ = out[0];

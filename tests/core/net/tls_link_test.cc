@@ -373,6 +373,15 @@ TEST_F(TlsLinkTest, IdleLinksStay) {
   EXPECT_FALSE(server_.end || client_.end);
 }
 
+// One beat in each period, not in every other one: a link that hears nothing for nearly two periods would end.
+TEST_F(TlsLinkTest, AnIdleLinkIsHeardInEveryPeriod) {
+  LinkLimits limits;
+  limits.beat = 200ms;
+  limits.silence = 370ms;
+  connect_both(limits);
+  EXPECT_FALSE(run_until([&] { return server_.end || client_.end; }, 2s));
+}
+
 TEST_F(TlsLinkTest, TooLongToSend) {
   LinkLimits limits;
   limits.max_message_bytes = 1000;
