@@ -7,9 +7,13 @@ std::int64_t clock_ns() {
       .count();
 }
 
-void ClockSync::ask() { ask_(link::AskClock{clock_ns()}); }
+void ClockSync::ask() {
+  asked_ns_ = clock_ns();
+  ask_(link::AskClock{asked_ns_});
+}
 
 void ClockSync::answered(const link::ClockIs& answer) {
+  if (answer.asked_ns != asked_ns_ || answer.clock_ns < 0) return;  // no answer to this node's question
   using Time = ClockOffset::Time;
   offset_.sample(Time(answer.asked_ns), Time(answer.clock_ns), Time(clock_ns()));
   offset_ns_.store(offset_.offset().count(), std::memory_order_relaxed);

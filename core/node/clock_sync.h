@@ -34,6 +34,7 @@ class ClockSync {
   std::atomic<std::int64_t>& offset_ns_;
   std::function<void(const link::AskClock&)> ask_;
   ClockOffset offset_;
+  std::int64_t asked_ns_ = 0;
   int answers_ = 0;
 };
 

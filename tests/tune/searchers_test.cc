@@ -134,6 +134,52 @@ TEST(SearcherQuality, IntegersAndChoices) {
 
 // --- parts
 
+struct Extreme {
+  double wide = 0, single = 0, tiny = 0;
+  std::int64_t large = 0;
+};
+Extreme extreme(Space& space) {
+  Extreme e;
+  e.wide = space.uniform("wide", -1.7e308, 1.7e308);
+  e.single = space.uniform("single", 3, 3);
+  e.tiny = space.log_uniform("tiny", 1e-300, 1e300);
+  e.large = space.integer("large", std::int64_t{-1} << 52, std::int64_t{1} << 52);
+  return e;
+}
+
+TEST(Searchers, TakeRangesOfOneValueAndOfAllNumbers) {
+  for (const Make make : {halton, tpe, tpe_alone, cma_es, gp}) {
+    AskTell<extreme> study({.searcher = make(1)});
+    for (int i = 0; i < 40; ++i) {
+      const auto trial = study.ask();
+      EXPECT_EQ(trial.config.single, 3);
+      study.tell(trial.number, std::abs(trial.config.wide / 1e308) + std::abs(std::log(trial.config.tiny)));
+    }
+  }
+}
+
+// A trial of another program that failed before it had all its parameters.
+TEST(Searchers, AFailedTrialWithFewParametersChangesNothing) {
+  for (const Make make : {tpe, cma_es, gp}) {
+    AskTell<branin_space> study({.searcher = make(1)});
+    for (int i = 0; i < 30; ++i) {
+      const auto trial = study.ask();
+      study.tell(trial.number, branin(trial.config.x));
+    }
+    const auto suggested = [&](bool with_a) {
+      std::vector<TrialRecord> trials = study.trials();
+      trials.push_back({.number = 30, .status = TrialStatus::failed});
+      if (with_a) trials.back().params.push_back(trials[0].params[0]);
+      const TrialRecord trial{.number = 31};
+      const auto searcher = make(1);
+      searcher->begin({trials, Mode::min}, trial);
+      return std::pair(searcher->suggest(trial, "a", trials[0].params[0].distribution),
+                       searcher->suggest(trial, "b", trials[0].params[1].distribution));
+    };
+    EXPECT_EQ(suggested(true), suggested(false));
+  }
+}
+
 // The shares of an interval that each of `cells` cells has of the first n points.
 TEST(Halton, FillsEveryCellOfEachDimension) {
   HaltonSearcher searcher(5);

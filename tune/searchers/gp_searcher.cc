@@ -30,7 +30,7 @@ constexpr int kNearby = 64;        // more of them, around the best trials
 constexpr int kStarts = 6;
 constexpr int kSteps = 80;
 constexpr int kRounds = 3;                // of numbers and choices in turn
-constexpr std::size_t kMostTrials = 500;  // the newest of the others, and the best tenth, count
+constexpr std::size_t kMostTrials = 200;  // the newest of the others, and the best tenth, count
 
 // The logarithm of the expected improvement, of a value that is smaller than `best`, in units of the deviation, and its
 // derivative by z.
@@ -87,7 +87,9 @@ struct GpSearcher::Impl {
     // Infinities count as the worst or the best of the others.
     double least = INFINITY, most = -INFINITY;
     for (const auto& [value, i] : ended) {
-      if (std::isfinite(value)) least = std::min(least, value), most = std::max(most, value);
+      if (!std::isfinite(value)) continue;
+      least = std::min(least, value);
+      most = std::max(most, value);
     }
     if (!std::isfinite(least)) least = most = 0;
     seen.values.resize(static_cast<Eigen::Index>(ended.size()));
@@ -118,11 +120,11 @@ struct GpSearcher::Impl {
   }
 
   // Of the values' process, the process that also believes what it predicts of trials that run.
-  GaussianProcess model_of(const Seen& seen) {
+  GaussianProcess model_of(const Seen& seen) const {
     GaussianProcess::Matrix points = points_of(seen.ended);
     GaussianProcess process(points, seen.values, choices);
-    process.fit(logs.size() == process.default_logs(points.cols()).size() ? logs : process.default_logs(points.cols()));
-    logs = process.logs();
+    // From the same logarithms each time: a study that is resumed has none of its own.
+    process.fit(GaussianProcess::default_logs(points.cols()));
     if (seen.running.empty()) return process;
     const GaussianProcess::Matrix more = points_of(seen.running);
     GaussianProcess::Matrix all(points.rows() + more.rows(), points.cols());
@@ -132,7 +134,7 @@ struct GpSearcher::Impl {
     for (Eigen::Index i = 0; i < more.rows(); ++i)
       values[points.rows() + i] = process.predict(more.row(i).transpose()).mean;
     GaussianProcess believing(std::move(all), std::move(values), choices);
-    believing.use(logs);
+    believing.use(process.logs());
     return believing;
   }
 
@@ -231,7 +233,6 @@ struct GpSearcher::Impl {
   detail::HistoryColumns known;
   std::vector<Coordinate> coordinates;
   std::vector<bool> choices;
-  Vector logs;
   // Of the trial that is being made:
   std::int64_t making = -1;
   std::map<std::string, std::pair<Distribution, double>, std::less<>> chosen;
@@ -260,8 +261,6 @@ void GpSearcher::begin(const History& history, const TrialRecord& trial) {
   if (impl.coordinates.empty()) return;
   const Impl::Seen seen = impl.look(history);
   if (static_cast<std::int64_t>(seen.ended.size()) < impl.options.startup_trials) return;
-  // From the same logarithms whenever the study is resumed: those that suit no values in particular.
-  impl.logs.resize(0);
   impl.choose(seen);
 }
 

@@ -12,17 +12,13 @@ namespace manta::tune {
 
 namespace {
 
+// 2, 3, 5, ...
 std::uint32_t prime(std::size_t index) {
-  static thread_local std::vector<std::uint32_t> primes{2};
-  for (std::uint32_t next = primes.back() + 1; primes.size() <= index; ++next) {
+  for (std::uint32_t number = 2;; ++number) {
     bool is_prime = true;
-    for (const std::uint32_t each : primes) {
-      if (each * each > next) break;
-      if (next % each == 0) is_prime = false;
-    }
-    if (is_prime) primes.push_back(next);
+    for (std::uint32_t by = 2; by * by <= number && is_prime; ++by) is_prime = number % by != 0;
+    if (is_prime && index-- == 0) return number;
   }
-  return primes[index];
 }
 
 // Digits of a base in a random order. A number has endless zeros in front, so 0 is moved, too: its digits end at the

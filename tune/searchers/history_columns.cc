@@ -48,8 +48,9 @@ void HistoryColumns::take(const TrialRecord& trial) {
 void HistoryColumns::update(std::span<const TrialRecord> trials) {
   for (; seen_ < trials.size(); ++seen_) without_.push_back(seen_);
   std::erase_if(without_, [&](std::size_t at) {
-    if (trials[at].params.empty()) return false;
-    take(trials[at]);
+    const bool ended = trials[at].status != TrialStatus::running;
+    if (trials[at].params.empty()) return ended;
+    if (trials[at].status != TrialStatus::failed) take(trials[at]);
     return true;
   });
   for (Column& column : columns_) column.numbers.resize(trials.size(), kNone);

@@ -14,12 +14,13 @@
 
 namespace manta::tune::detail {
 
-// A parameter that all trials have which have parameters at all, with the same distribution each time.
+// A parameter that all trials have, with the same distribution each time. Trials that have failed, or of which no
+// parameters are known, do not count: those of other programs may have ended before they had all.
 struct Column {
   std::string name;
   Distribution distribution;
-  std::vector<double> numbers;       // by trial; NaN of a trial without parameters
-  std::vector<std::uint32_t> order;  // trials with parameters, by their numbers, then by their age
+  std::vector<double> numbers;       // by trial; NaN of one that does not count
+  std::vector<std::uint32_t> order;  // trials that count, by their numbers, then by their age
 };
 
 class HistoryColumns {
@@ -35,7 +36,7 @@ class HistoryColumns {
   void take(const TrialRecord& trial);
 
   std::vector<Column> columns_;
-  std::vector<std::size_t> without_;  // trials of which no parameters were known
+  std::vector<std::size_t> without_;  // trials that run, and of which no parameters were known
   std::size_t seen_ = 0;
   bool any_ = false;
   int version_ = 0;

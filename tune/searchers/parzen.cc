@@ -126,6 +126,10 @@ void Parzen::sample(Draws& draws, std::vector<double>& point) const {
     }
     const Scale& scale = dimension.scale;
     const double centre = numbers_[d].centre[kernel], width = 1 / numbers_[d].narrow[kernel];
+    if (scale.width() <= 0) {
+      point[d] = scale.begin();
+      continue;
+    }
     double value = centre;
     do {  // the centre is in the range and the kernel no wider than that: one of three is
       value = centre + width * draws.normal();
