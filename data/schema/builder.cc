@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+#include <manta/data/builder.h>
+#include <manta/error.h>
+
+namespace manta::data {
+
+namespace detail {
+
+constexpr std::size_t kAlignment = 64;
+
+void GrowingBytes::Free::operator()(std::byte* data) const { std::free(data); }
+
+void GrowingBytes::grow(std::size_t more) {
+  const std::size_t wanted = std::max({size_ + more, capacity_ + capacity_ / 2, std::size_t{256}});
+  const std::size_t capacity = (wanted + kAlignment - 1) / kAlignment * kAlignment;
+  std::unique_ptr<std::byte, Free> data(static_cast<std::byte*>(std::aligned_alloc(kAlignment, capacity)));
+  if (data == nullptr) throw std::bad_alloc();
+  if (size_ != 0) std::memcpy(data.get(), data_.get(), size_);
+  data_ = std::move(data);
+  capacity_ = capacity;
+}
+
+Buffer GrowingBytes::take() {
+  const std::size_t size = std::exchange(size_, 0);
+  capacity_ = 0;
+  std::shared_ptr<const std::byte> data(data_.release(), Free());
+  const std::byte* place = data.get();
+  return {place, size, std::move(data)};
+}
+
+}  // namespace detail
+
+namespace {
+
+bool has_offsets(Kind kind) { return kind == Kind::text || kind == Kind::bytes || kind == Kind::list; }
+
+// Bits [from, from + count) of a column's bitmap of nulls.
+std::int64_t bit_at(const Column& column, std::int64_t row) { return column.is_null(row) ? 0 : 1; }
+
+}  // namespace
+
+ColumnBuilder::ColumnBuilder(Type type) : type_(std::move(type)), width_(width_bytes(type_.kind)) {
+  if (has_offsets(type_.kind)) offsets_.push(std::int64_t{0});
+  for (const Field& child : type_.children) children_.emplace_back(child.type);
+}
+
+void ColumnBuilder::reserve(std::int64_t rows) {
+  values_.reserve(static_cast<std::size_t>(rows) * width_);
+  if (has_offsets(type_.kind)) offsets_.reserve(static_cast<std::size_t>(rows) * sizeof(std::int64_t));
+  if (type_.kind == Kind::array) children_[0].reserve(rows * static_cast<std::int64_t>(type_.array_size));
+}
+
+void ColumnBuilder::mark_valid(std::int64_t row) {
+  const auto byte = static_cast<std::size_t>(row / 8);
+  while (nulls_.size() <= byte) nulls_.push(std::byte{0});
+  nulls_.data()[byte] |= std::byte{1} << (row % 8);
+}
+
+void ColumnBuilder::set_null(std::int64_t row) {
+  if (nulls_.size() == 0) {
+    for (std::int64_t i = 0; i < rows_; ++i) mark_valid(i);
+  }
+  const auto byte = static_cast<std::size_t>(row / 8);
+  while (nulls_.size() <= byte) nulls_.push(std::byte{0});
+  nulls_.data()[byte] &= ~(std::byte{1} << (row % 8));
+}
+
+void ColumnBuilder::count_rows(std::int64_t count) {
+  const std::int64_t before = rows_;
+  rows_ += count;
+  if (nulls_.size() == 0) return;
+  for (std::int64_t row = before; row < rows_; ++row) mark_valid(row);
+}
+
+std::byte* ColumnBuilder::extend(std::int64_t count) {
+  count_rows(count);
+  return values_.extend(static_cast<std::size_t>(count) * width_);
+}
+
+void ColumnBuilder::push_null() {
+  if (width_ != 0) std::memset(values_.extend(width_), 0, width_);
+  if (type_.kind == Kind::array) {
+    for (std::uint64_t i = 0; i < type_.array_size; ++i) children_[0].push_null();
+  } else if (type_.kind == Kind::record) {
+    for (ColumnBuilder& child : children_) child.push_null();
+  } else if (type_.kind == Kind::list) {
+    offsets_.push(children_[0].rows());
+  } else if (width_ == 0) {
+    offsets_.push(static_cast<std::int64_t>(values_.size()));
+  }
+  count_row();
+  set_null(rows_ - 1);
+}
+
+void ColumnBuilder::end_row() {
+  if (type_.kind == Kind::list) offsets_.push(children_[0].rows());
+  count_row();
+}
+
+void ColumnBuilder::append(const Column& column, std::int64_t from, std::int64_t count) {
+  if (!(column.type() == type_)) detail::throw_wrong_kind(column.type(), to_string(type_));
+  if (count <= 0) return;
+  const Column::Parts& parts = column.parts();
+  const auto* offsets = reinterpret_cast<const std::int64_t*>(parts.offsets.data);
+  if (width_ != 0) {
+    const std::size_t bytes = static_cast<std::size_t>(count) * width_;
+    std::memcpy(values_.extend(bytes), parts.values.data + static_cast<std::size_t>(from) * width_, bytes);
+  } else if (type_.kind == Kind::array) {
+    const auto size = static_cast<std::int64_t>(type_.array_size);
+    children_[0].append(column.child(0), from * size, count * size);
+  } else if (type_.kind == Kind::record) {
+    for (std::size_t i = 0; i < children_.size(); ++i) children_[i].append(column.child(i), from, count);
+  } else {
+    const bool list = type_.kind == Kind::list;
+    const std::int64_t first = offsets[from];
+    const std::int64_t base = list ? children_[0].rows() : static_cast<std::int64_t>(values_.size());
+    if (list) {
+      children_[0].append(column.child(0), first - parts.first_offset, offsets[from + count] - first);
+    } else {
+      const auto bytes = static_cast<std::size_t>(offsets[from + count] - first);
+      std::memcpy(values_.extend(bytes), parts.values.data + (first - parts.first_offset), bytes);
+    }
+    auto* to = reinterpret_cast<std::int64_t*>(offsets_.extend(static_cast<std::size_t>(count) * sizeof(std::int64_t)));
+    for (std::int64_t i = 0; i < count; ++i) to[i] = base + offsets[from + i + 1] - first;
+  }
+  const std::int64_t before = rows_;
+  count_rows(count);
+  if (!column.has_nulls()) return;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (bit_at(column, from + i) == 0) set_null(before + i);
+  }
+}
+
+void ColumnBuilder::append(const Column& column, std::span<const std::int64_t> rows) {
+  if (width_ == 0) {
+    for (const std::int64_t row : rows) append(column, row, 1);
+    return;
+  }
+  if (!(column.type() == type_)) detail::throw_wrong_kind(column.type(), to_string(type_));
+  const std::int64_t before = rows_;
+  std::byte* to = extend(static_cast<std::int64_t>(rows.size()));
+  const std::byte* from = column.parts().values.data;
+  const auto copy = [&]<class T>(T*) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      std::memcpy(to + i * sizeof(T), from + static_cast<std::size_t>(rows[i]) * sizeof(T), sizeof(T));
+    }
+  };
+  if (width_ == 8) copy(static_cast<std::uint64_t*>(nullptr));
+  if (width_ == 4) copy(static_cast<std::uint32_t*>(nullptr));
+  if (width_ == 2) copy(static_cast<std::uint16_t*>(nullptr));
+  if (width_ == 1) copy(static_cast<std::uint8_t*>(nullptr));
+  if (!column.has_nulls()) return;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (column.is_null(rows[i])) set_null(before + static_cast<std::int64_t>(i));
+  }
+}
+
+Column ColumnBuilder::finish() {
+  Column::Parts parts;
+  parts.rows = std::exchange(rows_, 0);
+  parts.values = values_.take();
+  parts.offsets = offsets_.take();
+  if (nulls_.size() != 0) parts.nulls = nulls_.take();
+  if (has_offsets(type_.kind)) offsets_.push(std::int64_t{0});
+  for (ColumnBuilder& child : children_) parts.children.push_back(child.finish());
+  return Column(type_, std::move(parts));
+}
+
+}  // namespace manta::data
