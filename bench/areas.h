@@ -10,6 +10,7 @@ Area train_area();
 Area serve_area();
 Area rl_area();    // where rl is built
 Area tune_area();  // where manta::tune was built
+Area data_area();  // where manta::data was built
 Area examples_area();
 
 // Tasks (core_tasks.cc), actors (core_actors.cc), coroutines and streams (core_coroutines.cc), objects

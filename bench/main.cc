@@ -102,6 +102,9 @@ int main(int argc, char** argv) {
 #ifdef MANTA_BENCH_RL
   areas.push_back(rl_area());
 #endif
+#ifdef MANTA_BENCH_DATA
+  areas.push_back(data_area());
+#endif
 #ifdef MANTA_BENCH_TUNE
   areas.push_back(tune_area());
 #endif

@@ -31,19 +31,39 @@ void append_lists(ColumnBuilder& builder, duckdb_vector vector, const std::uint6
   }
 }
 
+// Where a text lies, and its length.
+std::pair<const char*, std::uint32_t> text_of(const duckdb_string_t& text) {
+  const std::uint32_t length = text.value.inlined.length;
+  return {length <= sizeof text.value.inlined.inlined ? text.value.inlined.inlined : text.value.pointer.ptr, length};
+}
+
 void append_texts(ColumnBuilder& builder, duckdb_vector vector, const std::uint64_t* valid, std::int64_t from,
                   std::int64_t count) {
-  auto* texts = static_cast<duckdb_string_t*>(duckdb_vector_get_data(vector)) + from;
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (valid != nullptr &&
-        !duckdb_validity_row_is_valid(const_cast<std::uint64_t*>(valid), static_cast<idx_t>(from + i))) {
-      builder.push_null();
-      continue;
+  const auto* texts = static_cast<const duckdb_string_t*>(duckdb_vector_get_data(vector)) + from;
+  if (valid == nullptr) {
+    std::int64_t bytes = 0;
+    for (std::int64_t i = 0; i < count; ++i) bytes += texts[i].value.inlined.length;
+    const ColumnBuilder::Texts to = builder.extend_texts(count, bytes);
+    constexpr std::size_t kShort = sizeof texts[0].value.inlined.inlined;
+    static_assert(ColumnBuilder::kSlack >= kShort);
+    std::size_t at = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto [data, length] = text_of(texts[i]);
+      // A short one is copied with what follows it: always as many bytes, in place of a call.
+      std::memcpy(to.bytes + at, data, length <= kShort ? kShort : length);
+      at += length;
+      to.ends[i] = to.base + static_cast<std::int64_t>(at);
     }
-    const std::uint32_t length = texts[i].value.inlined.length;
-    const char* data =
-        length <= sizeof texts[i].value.inlined.inlined ? texts[i].value.inlined.inlined : texts[i].value.pointer.ptr;
-    builder.push_text({data, length});
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto row = static_cast<std::uint64_t>(from + i);
+    if ((valid[row / 64] >> row % 64 & 1) == 0) {
+      builder.push_null();
+    } else {
+      const auto [data, length] = text_of(texts[i]);
+      builder.push_text({data, length});
+    }
   }
 }
 
@@ -210,6 +230,7 @@ ChunkReader::ChunkReader(const Schema& schema) : schema_(schema) {
 }
 
 void ChunkReader::reserve(std::int64_t rows) {
+  expected_ = rows;
   for (ColumnBuilder& column : columns_) column.reserve(rows);
 }
 
@@ -217,7 +238,10 @@ void ChunkReader::append(duckdb_data_chunk chunk, std::int64_t from, std::int64_
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     append_vector(columns_[i], duckdb_data_chunk_get_vector(chunk, i), from, count);
   }
+  const bool first = rows_ == 0;
   rows_ += count;
+  if (!first) return;
+  for (ColumnBuilder& column : columns_) column.reserve_like(expected_ - rows_);
 }
 
 Block ChunkReader::finish() {

@@ -27,6 +27,7 @@ class ChunkReader {
   std::int64_t rows() const { return rows_; }
   // Rows [from, from + count) of a chunk whose columns are those of the schema.
   void append(duckdb_data_chunk chunk, std::int64_t from, std::int64_t count);
+  // Memory for a block of so many rows.
   void reserve(std::int64_t rows);
   Block finish();
 
@@ -34,6 +35,7 @@ class ChunkReader {
   Schema schema_;
   std::vector<ColumnBuilder> columns_;
   std::int64_t rows_ = 0;
+  std::int64_t expected_ = 0;
 };
 
 }  // namespace manta::data::engine

@@ -94,6 +94,7 @@ struct Engine::Impl {
     duckdb_destroy_config(&config);
     if (state == DuckDBSuccess) {
       const Connection connection(database);
+      duckdb_query(connection.handle, "SET parquet_metadata_cache = true", nullptr);
       if (!register_block_scan(connection.handle)) throw_engine("cannot register the scan of blocks");
       return;
     }
@@ -142,6 +143,7 @@ struct Query::Impl {
   bool started = false, ended = false;
   duckdb_data_chunk chunk = nullptr;
   std::int64_t used = 0, size = 0;  // rows of chunk
+  std::int64_t expected_rows = 0;
 };
 
 Query::Query(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -150,10 +152,12 @@ Query& Query::operator=(Query&&) noexcept = default;
 Query::~Query() = default;
 
 const Schema& Query::schema() const { return impl_->schema; }
+void Query::expect(std::int64_t rows) { impl_->expected_rows = rows; }
 
 std::optional<Block> Query::next(std::int64_t rows) {
   Impl& query = *impl_;
   ChunkReader reader(query.schema);
+  reader.reserve(std::min(rows, query.expected_rows));
   while (reader.rows() < rows && !query.ended) {
     if (query.used == query.size && !query.fetch()) break;
     const std::int64_t count = std::min(query.size - query.used, rows - reader.rows());

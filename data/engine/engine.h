@@ -27,6 +27,8 @@ class Query {
   ~Query();
 
   const Schema& schema() const;
+  // About how many rows a block will have: memory for them is taken at once.
+  void expect(std::int64_t rows);
   // The next block, of `rows` rows (the last has fewer); nothing: the query has ended. Blocks.
   std::optional<Block> next(std::int64_t rows);
 

@@ -39,6 +39,12 @@ class SequenceReader final : public BlockReader::Impl {
   SequenceReader(std::unique_ptr<executor::Sequence> sequence, const ExecutionOptions& options, const Limits& limits)
       : sequence_(std::move(sequence)), ahead_(limits.tasks ? limits.max_blocks : 1), bad_(options.quarantine) {}
 
+  ~SequenceReader() override {
+    for (const Piece& piece : pieces_) executor::drop(piece);
+  }
+  SequenceReader(const SequenceReader&) = delete;
+  SequenceReader& operator=(const SequenceReader&) = delete;
+
   std::optional<Block> next() override {
     for (;;) {
       while (started_ < sequence_->size() && static_cast<std::int64_t>(pieces_.size()) < ahead_) {
@@ -67,7 +73,9 @@ class EngineReader final : public BlockReader::Impl {
  public:
   EngineReader(const NodePtr& node, const ExecutionOptions& options, const Limits& limits)
       : rows_(std::clamp<std::int64_t>(limits.block_bytes / executor::row_bytes(node->schema), 1'024, 1 << 17)),
-        query_(start(node, options, limits)) {}
+        query_(start(node, options, limits)) {
+    query_.expect(rows_);
+  }
   std::optional<Block> next() override { return query_.next(rows_); }
 
  private:
@@ -102,6 +110,12 @@ class StepsReader final : public BlockReader::Impl {
  public:
   StepsReader(const NodePtr& node, const ExecutionOptions& options, const Limits& limits)
       : ahead_(limits.tasks ? limits.max_blocks : 1), bad_(options.quarantine), from_(start(node, options, limits)) {}
+
+  ~StepsReader() override {
+    for (const Piece& piece : pieces_) executor::drop(piece);
+  }
+  StepsReader(const StepsReader&) = delete;
+  StepsReader& operator=(const StepsReader&) = delete;
 
   std::optional<Block> next() override {
     for (;;) {
@@ -157,7 +171,9 @@ bool is_relational(const NodePtr& node) {
 
 BlockReader execute(const NodePtr& node, const ExecutionOptions& options) {
   const Limits limits = Limits::of(options);
-  if (const auto* memory = node->as<Memory>(); memory == nullptr && is_relational(node)) {
+  // Scans alone: several workers read faster than one thread takes rows from the engine.
+  const bool blocks = node->as<Memory>() != nullptr || (limits.tasks && is_scan(node));
+  if (!blocks && is_relational(node)) {
     return BlockReader(std::make_unique<EngineReader>(node, options, limits));
   }
   if (auto sequence = executor::sequence_of(node, options, limits)) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "data/engine/engine.h"
 
@@ -13,9 +14,10 @@ const plan::Node& source(const plan::NodePtr& node) {
   return node->as<plan::Relation>() != nullptr ? source(node->inputs.front()) : *node;
 }
 
-Scan scan_of(const plan::NodePtr& node, plan::Part part) {
+Scan scan_of(const plan::NodePtr& node, plan::Part part, std::int64_t rows) {
   std::vector<plan::Leaf> none;
   Scan scan;
+  scan.rows = rows;
   scan.schema = node->schema;
   scan.sql = plan::render(node, none, &part);
   scan.place = part.files.front();
@@ -49,12 +51,6 @@ std::map<std::string, std::vector<std::int64_t>> row_groups(const std::vector<st
 
 }  // namespace
 
-bool is_scan(const plan::NodePtr& node) {
-  if (node->as<plan::FileScan>() != nullptr) return true;
-  const auto* relation = node->as<plan::Relation>();
-  return relation != nullptr && relation->per_row && node->inputs.size() == 1 && is_scan(node->inputs.front());
-}
-
 std::int64_t row_bytes(const Schema& schema) {
   const auto bytes_of = [](const auto& self, const Type& type) -> std::int64_t {
     constexpr std::int64_t kText = 32, kElements = 8;
@@ -71,27 +67,29 @@ std::int64_t row_bytes(const Schema& schema) {
   return std::max<std::int64_t>(sum, 1);
 }
 
-std::optional<std::vector<Scan>> parts_of(const plan::NodePtr& node, std::int64_t target_rows) {
+std::optional<std::vector<Scan>> parts_of(const plan::NodePtr& node, std::int64_t target_rows,
+                                          std::int64_t first_rows) {
   const plan::FileScan& files = *source(node).as<plan::FileScan>();
-  std::vector<Scan> parts;
+  std::vector<Scan> scans;
   if (files.format != plan::Format::parquet) {
     if (files.files.size() == 1) return std::nullopt;
-    for (const std::string& file : files.files) parts.push_back(scan_of(node, {{file}, 0, -1, false}));
-    return parts;
+    for (const std::string& file : files.files) scans.push_back(scan_of(node, {{file}, 0, -1, false}, 0));
+    return scans;
   }
+  std::vector<std::pair<plan::Part, std::int64_t>> parts;  // with their rows
+  const auto add = [&parts](const std::string& file, std::int64_t from, std::int64_t to) {
+    if (to > from) parts.push_back({{{file}, from, to, false}, to - from});
+  };
   const auto groups = row_groups(files.files);
   plan::Part small;  // whole files that are read together
   std::int64_t small_rows = 0;
   const auto flush = [&] {
-    if (!small.files.empty()) parts.push_back(scan_of(node, small));
-    small = {};
-    small_rows = 0;
+    if (!small.files.empty()) parts.emplace_back(std::exchange(small, {}), std::exchange(small_rows, 0));
   };
   for (const std::string& file : files.files) {
     const auto found = groups.find(file);
-    std::vector<std::int64_t> rows = found == groups.end() ? std::vector<std::int64_t>{} : found->second;
-    std::int64_t total = 0;
-    for (const std::int64_t n : rows) total += n;
+    const std::vector<std::int64_t> rows = found == groups.end() ? std::vector<std::int64_t>{} : found->second;
+    const std::int64_t total = std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
     if (2 * total < 3 * target_rows) {
       if (small_rows + total > target_rows) flush();
       small.files.push_back(file);
@@ -103,23 +101,32 @@ std::optional<std::vector<Scan>> parts_of(const plan::NodePtr& node, std::int64_
     for (const std::int64_t n : rows) {
       const std::int64_t pieces = std::max<std::int64_t>(1, (n + target_rows / 2) / target_rows);
       if (pieces > 1) {  // a large row group: in equal pieces, after what is before it
-        if (upto > from) parts.push_back(scan_of(node, {{file}, from, upto, false}));
-        for (std::int64_t i = 0; i < pieces; ++i) {
-          parts.push_back(scan_of(node, {{file}, upto + n * i / pieces, upto + n * (i + 1) / pieces, false}));
-        }
+        add(file, from, upto);
+        for (std::int64_t i = 0; i < pieces; ++i) add(file, upto + n * i / pieces, upto + n * (i + 1) / pieces);
         from = upto += n;
         continue;
       }
-      if (upto > from && upto + n - from > target_rows) {
-        parts.push_back(scan_of(node, {{file}, from, upto, false}));
+      if (upto + n - from > target_rows) {
+        add(file, from, upto);
         from = upto;
       }
       upto += n;
     }
-    if (upto > from) parts.push_back(scan_of(node, {{file}, from, upto, false}));
+    add(file, from, upto);
   }
   flush();
-  return parts;
+  if (first_rows > 0 && !parts.empty() && parts.front().second > 2 * first_rows &&
+      parts.front().first.files.size() == 1) {
+    plan::Part& first = parts.front().first;
+    plan::Part rest = first;
+    const std::int64_t end = first.from_row + parts.front().second;
+    rest.from_row = first.to_row = first.from_row + first_rows;
+    rest.to_row = end;
+    parts.front().second = first_rows;
+    parts.insert(parts.begin() + 1, {std::move(rest), end - first.from_row - first_rows});
+  }
+  for (const auto& [part, rows] : parts) scans.push_back(scan_of(node, part, rows));
+  return scans;
 }
 
 }  // namespace manta::data::executor

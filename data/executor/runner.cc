@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include <manta/cancel.h>
 #include <manta/error.h>
 #include <manta/get.h>
 #include <manta/remote.h>
@@ -30,6 +31,13 @@ std::int64_t machine_memory() {
 Output value_of(const Piece& piece) {
   if (piece.here) return *piece.here;
   return get(piece.ref);
+}
+
+void drop(const Piece& piece) {
+  try {
+    if (piece.ref && !piece.ref.ready()) cancel(piece.ref);
+  } catch (const Error&) {  // Manta has ended, and the task with it
+  }
 }
 
 Limits Limits::of(const ExecutionOptions& options) {

@@ -22,6 +22,8 @@ struct Piece {
 };
 // Its value; waits. Throws what making it threw.
 Output value_of(const Piece& piece);
+// It is not wanted any more: a task that has not started does not.
+void drop(const Piece& piece);
 
 // Limits of a plan that runs, with nothing left to choose.
 struct Limits {

@@ -54,12 +54,13 @@ std::vector<Block> numbers(std::uint64_t count) {
 // Windows of blocks in an order of the seed's, and the rows of each window in an order of the seed's.
 class ShuffledSequence final : public Sequence {
  public:
+  static constexpr std::int64_t kLeast = 4;  // blocks of a window
+
   ShuffledSequence(const Limits& limits, bool keep_bad_rows, std::unique_ptr<Sequence> from,
                    const plan::Shuffle& shuffle, std::uint64_t epoch)
       : Sequence(limits, keep_bad_rows), from_(std::move(from)), seed_(mixed(shuffle.seed, epoch)) {
     order_ = permutation(from_->size(), seed_);
     const std::int64_t each = from_->rows_each();
-    constexpr std::int64_t kLeast = 4;
     width_ = std::max(kLeast, each > 0 ? (shuffle.window_rows + each - 1) / each : kLeast);
     width_ = std::clamp<std::int64_t>(width_, 1, std::max<std::int64_t>(1, from_->size()));
   }
@@ -113,11 +114,13 @@ void Sequence::add(detail::Step step, const StepOptions& options, bool actors) {
 }
 
 std::unique_ptr<Sequence> sequence_of(const plan::NodePtr& node, const ExecutionOptions& options, const Limits& limits,
-                                      std::uint64_t epoch) {
+                                      std::uint64_t epoch, std::int64_t most_rows) {
   const bool keep = !options.quarantine.empty();
-  if (is_scan(node)) {
-    const std::int64_t rows = std::clamp<std::int64_t>(limits.block_bytes / row_bytes(node->schema), 1'024, 1 << 20);
-    std::optional<std::vector<Scan>> parts = parts_of(node, rows);
+  if (plan::is_scan(node)) {
+    std::int64_t rows = std::clamp<std::int64_t>(limits.block_bytes / row_bytes(node->schema), 1'024, 1 << 20);
+    if (most_rows > 0) rows = std::min(rows, most_rows);
+    constexpr std::int64_t kFirst = 16'384;
+    std::optional<std::vector<Scan>> parts = parts_of(node, rows, most_rows > 0 ? 0 : kFirst);
     if (!parts) return nullptr;
     return std::make_unique<ScanSequence>(limits, keep, *std::move(parts), rows);
   }
@@ -130,13 +133,15 @@ std::unique_ptr<Sequence> sequence_of(const plan::NodePtr& node, const Execution
     return sequence;
   }
   if (const auto* transform = node->as<plan::Transform>()) {
-    auto sequence = sequence_of(node->inputs.front(), options, limits, epoch);
+    auto sequence = sequence_of(node->inputs.front(), options, limits, epoch, most_rows);
     if (sequence != nullptr) sequence->add(transform->step, transform->options, transform->actors);
     return sequence;
   }
   if (const auto* shuffle = node->as<plan::Shuffle>()) {
     const plan::NodePtr& input = node->inputs.front();
-    auto sequence = sequence_of(input, options, limits, epoch);
+    // A window is some blocks, so blocks are small where windows are.
+    const std::int64_t rows = std::max<std::int64_t>(1'024, shuffle->window_rows / ShuffledSequence::kLeast);
+    auto sequence = sequence_of(input, options, limits, epoch, rows);
     // A sort or a join has no blocks by number: its result is kept for the shuffle.
     if (sequence == nullptr) sequence = std::make_unique<MemorySequence>(limits, keep, all_blocks(input, options));
     return std::make_unique<ShuffledSequence>(limits, keep, std::move(sequence), *shuffle, epoch);
@@ -148,7 +153,7 @@ std::unique_ptr<Sequence> sequence_of(const plan::NodePtr& node, const Execution
   while (below->as<plan::Relation>() != nullptr && below->as<plan::Relation>()->per_row && below->inputs.size() == 1) {
     below = below->inputs.front();
   }
-  auto sequence = sequence_of(below, options, limits, epoch);
+  auto sequence = sequence_of(below, options, limits, epoch, most_rows);
   if (sequence == nullptr) return nullptr;
   std::vector<plan::Leaf> leaves;
   const std::string sql = plan::render(node, leaves);

@@ -35,8 +35,9 @@ class Sequence {
   std::vector<Stage> stages_;
 };
 
-// Null: the blocks of this plan come only one after the other.
+// Null: the blocks of this plan come only one after the other. most_rows: of a block of the source; 0: as the limits
+// say.
 std::unique_ptr<Sequence> sequence_of(const plan::NodePtr& node, const ExecutionOptions& options, const Limits& limits,
-                                      std::uint64_t epoch = 0);
+                                      std::uint64_t epoch = 0, std::int64_t most_rows = 0);
 
 }  // namespace manta::data::executor

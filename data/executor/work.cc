@@ -25,8 +25,9 @@ void limit_engine(const Work& work) {
   limited = work.engine_memory_bytes;
 }
 
-Block read(const std::string& sql, const Schema* schema) {
+Block read(const std::string& sql, const Schema* schema, std::int64_t rows = 0) {
   engine::Query query = engine::Engine::get().query(sql, {}, schema);
+  query.expect(rows);
   std::optional<Block> block = query.next(std::numeric_limits<std::int64_t>::max());
   return block ? *std::move(block) : Block(query.schema());
 }
@@ -151,7 +152,7 @@ Output through(const Work& work, const Kernels& kernels, Output output) {
 
 Output scan(const Work& work) {
   limit_engine(work);
-  return through(work, kernels_of(work), {read(work.scan->sql, &work.scan->schema), {}});
+  return through(work, kernels_of(work), {read(work.scan->sql, &work.scan->schema, work.scan->rows), {}});
 }
 
 Output run(const Work& work, const Output& input) {
@@ -166,29 +167,15 @@ Output gather_blocks(const Work& work, const std::vector<Block>& inputs, std::ui
   for (const Block& block : inputs) rows += block.rows();
   const std::vector<std::int64_t> order = permutation(rows, seed);
   const auto from = order.begin() + rows * part / parts, to = order.begin() + rows * (part + 1) / parts;
-  const std::vector<std::int64_t> chosen(from, to);
-  Block block = inputs.size() == 1 ? inputs.front().take(chosen) : Block();
-  if (inputs.size() > 1) {
-    // Only the chosen rows are copied: first block by block, then into their order.
-    std::vector<std::int64_t> ends;
-    for (const Block& input : inputs) ends.push_back((ends.empty() ? 0 : ends.back()) + input.rows());
-    std::vector<std::vector<std::int64_t>> here(inputs.size());
-    std::vector<std::pair<std::size_t, std::size_t>> slots;  // which input, which of its chosen rows
-    for (const std::int64_t row : chosen) {
-      const auto i = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), row) - ends.begin());
-      slots.emplace_back(i, here[i].size());
-      here[i].push_back(row - (i == 0 ? 0 : ends[i - 1]));
-    }
-    std::vector<Block> taken;
-    std::vector<std::size_t> bases;
-    for (std::size_t i = 0, base = 0; i < inputs.size(); base += here[i++].size()) {
-      taken.push_back(inputs[i].take(here[i]));
-      bases.push_back(base);
-    }
-    std::vector<std::int64_t> position;
-    for (const auto& [i, row] : slots) position.push_back(static_cast<std::int64_t>(bases[i] + row));
-    block = Block::concat(taken).take(position);
+  std::vector<std::int64_t> ends;
+  for (const Block& input : inputs) ends.push_back((ends.empty() ? 0 : ends.back()) + input.rows());
+  std::vector<std::pair<std::uint32_t, std::int64_t>> picks;
+  picks.reserve(static_cast<std::size_t>(to - from));
+  for (auto row = from; row != to; ++row) {
+    const auto i = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), *row) - ends.begin());
+    picks.emplace_back(static_cast<std::uint32_t>(i), *row - (i == 0 ? 0 : ends[i - 1]));
   }
+  Block block = Block::gather(inputs, picks);
   return through(work, kernels_of(work), {std::move(block), {}});
 }
 

@@ -24,7 +24,8 @@ struct Scan {
   std::string sql;
   std::string sql_with_position;  // the same with manta_file and manta_row; empty: not known
   Schema schema;
-  std::string place;  // for people
+  std::string place;      // for people
+  std::int64_t rows = 0;  // at most, where that is known
 };
 
 // One piece of work; travels to workers.

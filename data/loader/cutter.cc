@@ -9,8 +9,13 @@ namespace manta::data::loader {
 Cutter::Cutter(const Dataset& table)
     : node_(table.node()), options_(table.options()), limits_(executor::Limits::of(table.options())) {}
 
+Cutter::~Cutter() {
+  for (const auto& [number, piece] : pieces_) executor::drop(piece);
+}
+
 void Cutter::reset(const Position& from, std::int64_t size) {
   if (sequence_ == nullptr || epoch_ != from.epoch) {
+    for (const auto& [number, piece] : pieces_) executor::drop(piece);
     pieces_.clear();
     epoch_ = from.epoch;
     sequence_ = executor::sequence_of(node_, options_, limits_, epoch_);

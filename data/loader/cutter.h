@@ -42,6 +42,10 @@ struct Cut {
 class Cutter {
  public:
   explicit Cutter(const Dataset& table);
+  ~Cutter();
+  Cutter(const Cutter&) = delete;
+  Cutter& operator=(const Cutter&) = delete;
+
   Cut cut(const Request& request);
   // How many blocks of the plan were started, for tests.
   std::int64_t started() const { return started_; }

@@ -43,6 +43,8 @@ struct Relation {
   bool per_row = false;
   // The same with the columns manta_file and manta_row kept; empty: pieces keep them.
   std::vector<std::string> with_position = {};
+  // The inputs have the columns manta_file and manta_row, too.
+  bool takes_position = false;
 };
 
 struct Transform {
@@ -87,6 +89,9 @@ struct Part {
 std::string render(const NodePtr& node, std::vector<Leaf>& leaves, const Part* part = nullptr);
 // A table without rows that has these columns, in parentheses.
 std::string empty_table(const Schema& schema);
+
+// Whether the node is a scan of files under filters and projections only: its rows have positions in files.
+bool is_scan(const NodePtr& node);
 
 // A node for SQL over other nodes: asks the engine for its columns. Errors of the engine name the label.
 NodePtr relate(std::string label, std::vector<NodePtr> inputs, Relation relation);

@@ -23,9 +23,23 @@ std::string list_of(const std::vector<std::string>& columns) {
   return list;
 }
 
-// A number for each row that depends on its position and the seed only: uniform in [0, 2^64).
-std::string position_hash(std::uint64_t seed) {
-  return "hash(row_number() OVER (), " + std::to_string(seed) + "::UBIGINT)";
+// "SELECT * of the input's columns FROM (input with a column manta_hash) tail": the hash depends on the row's position
+// and the seed only, and is uniform in [0, 2^64). Of files the position is that in the file, which several threads
+// know at once.
+Relation by_position(const NodePtr& input, std::uint64_t seed, const std::string& tail) {
+  std::string columns;
+  for (const Field& field : input->schema.fields()) columns += (columns.empty() ? "" : ", ") + quoted_name(field.name);
+  const auto* scan = input->as<plan::FileScan>();
+  for (const plan::Node* node = input.get(); scan == nullptr && !node->inputs.empty();) {
+    node = node->inputs.front().get();
+    scan = node->as<plan::FileScan>();
+  }
+  const bool files = plan::is_scan(input) && scan->format == plan::Format::parquet;
+  const std::string position = files ? "manta_row, manta_file, " : "row_number() OVER (), ";
+  const std::string hash = "hash(" + position + std::to_string(seed) + "::UBIGINT)";
+  Relation relation{{"SELECT " + columns + " FROM (SELECT *, " + hash + " AS manta_hash FROM ", " AS t) AS u" + tail}};
+  relation.takes_position = files;
+  return relation;
 }
 
 // The condition "hash < fraction of 2^64", for a column of hashes.
@@ -78,30 +92,17 @@ Dataset Dataset::limit(std::int64_t rows, std::int64_t offset) const {
 }
 
 Dataset Dataset::sample(double fraction, std::uint64_t seed) const {
-  const std::string condition = below(fraction, "sample");
-  return Dataset(
-      relate("sample", {node_},
-             {{"SELECT * EXCLUDE (manta_hash) FROM (SELECT *, " + position_hash(seed) + " AS manta_hash FROM ",
-               " AS t) AS u WHERE " + condition}}),
-      options_);
+  return Dataset(relate("sample", {node_}, by_position(node_, seed, " WHERE " + below(fraction, "sample"))), options_);
 }
 
 Dataset Dataset::random_shuffle(std::uint64_t seed) const {
-  return Dataset(
-      relate("random_shuffle", {node_},
-             {{"SELECT * EXCLUDE (manta_hash) FROM (SELECT *, " + position_hash(seed) + " AS manta_hash FROM ",
-               " AS t) AS u ORDER BY manta_hash"}}),
-      options_);
+  return Dataset(relate("random_shuffle", {node_}, by_position(node_, seed, " ORDER BY manta_hash")), options_);
 }
 
 std::pair<Dataset, Dataset> Dataset::split(double fraction, std::uint64_t seed) const {
   const std::string condition = below(fraction, "split");
   const auto part = [&](const std::string& where) {
-    return Dataset(
-        relate("split", {node_},
-               {{"SELECT * EXCLUDE (manta_hash) FROM (SELECT *, " + position_hash(seed) + " AS manta_hash FROM ",
-                 " AS t) AS u WHERE " + where}}),
-        options_);
+    return Dataset(relate("split", {node_}, by_position(node_, seed, " WHERE " + where)), options_);
   };
   return {part(condition), part("NOT (" + condition + ")")};
 }

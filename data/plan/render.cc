@@ -58,7 +58,10 @@ std::string render(const NodePtr& node, std::vector<Leaf>& leaves, const Part* p
     const bool position = part != nullptr && part->with_position && !relation->with_position.empty();
     const std::vector<std::string>& pieces = position ? relation->with_position : relation->pieces;
     std::string sql = "(" + pieces.front();
-    for (std::size_t i = 0; i < node->inputs.size(); ++i) sql += render(node->inputs[i], leaves, part) + pieces[i + 1];
+    Part with_position = part != nullptr ? *part : Part();
+    with_position.with_position = true;
+    const Part* below = relation->takes_position ? &with_position : part;
+    for (std::size_t i = 0; i < node->inputs.size(); ++i) sql += render(node->inputs[i], leaves, below) + pieces[i + 1];
     return sql + ")";
   }
   leaves.push_back({next_name(), node});
@@ -77,11 +80,24 @@ Relation projection(const std::string& list) {
   return {{"SELECT " + list + " FROM ", " AS t"}, true, {"SELECT " + list + ", manta_file, manta_row FROM ", " AS t"}};
 }
 
+bool is_scan(const NodePtr& node) {
+  if (node->as<FileScan>() != nullptr) return true;
+  const auto* relation = node->as<Relation>();
+  return relation != nullptr && relation->per_row && node->inputs.size() == 1 && is_scan(node->inputs.front());
+}
+
 NodePtr relate(std::string label, std::vector<NodePtr> inputs, Relation relation) {
   auto node = std::make_shared<Node>();
   std::string sql = relation.pieces.front();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    sql += empty_table(inputs[i]->schema) + relation.pieces[i + 1];
+    Schema schema = inputs[i]->schema;
+    if (relation.takes_position) {
+      std::vector<Field> fields = schema.fields();
+      fields.push_back({"manta_file", Kind::text});
+      fields.push_back({"manta_row", Kind::int64});
+      schema = Schema(std::move(fields));
+    }
+    sql += empty_table(schema) + relation.pieces[i + 1];
     if (node->origin.find(inputs[i]->origin) == std::string::npos) {
       node->origin += (node->origin.empty() ? "" : ", ") + inputs[i]->origin;
     }

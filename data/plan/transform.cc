@@ -10,8 +10,7 @@ Dataset::Dataset(std::shared_ptr<const plan::Node> node, ExecutionOptions option
 
 const Schema& Dataset::schema() const { return node_->schema; }
 
-Dataset detail::with_step(const Dataset& table, Step step, Schema schema, const StepOptions& options,
-                          bool actors) {
+Dataset detail::with_step(const Dataset& table, Step step, Schema schema, const StepOptions& options, bool actors) {
   if (actors && (options.min_actors < 1 || options.max_actors < options.min_actors)) {
     throw Error(ErrorCode::invalid_argument,
                 "data: step " + step.name + ": min_actors must be at least 1 and at most " + "max_actors, not " +

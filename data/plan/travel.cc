@@ -19,7 +19,7 @@ void save_node(Writer& writer, const plan::Node& node) {
   if (const auto* memory = node.as<plan::Memory>()) writer(memory->blocks);
   if (const auto* generated = node.as<plan::Generated>()) writer(generated->step, generated->blocks);
   if (const auto* relation = node.as<plan::Relation>())
-    writer(relation->pieces, relation->per_row, relation->with_position);
+    writer(relation->pieces, relation->per_row, relation->with_position, relation->takes_position);
   if (const auto* transform = node.as<plan::Transform>())
     writer(transform->step, transform->options, transform->actors);
   if (const auto* shuffle = node.as<plan::Shuffle>()) writer(shuffle->seed, shuffle->window_rows);
@@ -52,7 +52,7 @@ plan::NodePtr load_node(Reader& reader, std::size_t depth) {
     }
     case 3: {
       plan::Relation relation;
-      reader(relation.pieces, relation.per_row, relation.with_position);
+      reader(relation.pieces, relation.per_row, relation.with_position, relation.takes_position);
       node->what = std::move(relation);
       break;
     }

@@ -156,14 +156,27 @@ Block Block::slice(std::int64_t from, std::int64_t count) const {
 }
 
 Block Block::take(std::span<const std::int64_t> rows) const {
+  std::vector<std::pair<std::uint32_t, std::int64_t>> picks;
+  picks.reserve(rows.size());
+  for (const std::int64_t row : rows) picks.emplace_back(0, row);
+  return gather({this, 1}, picks);
+}
+
+Block Block::gather(std::span<const Block> blocks, std::span<const std::pair<std::uint32_t, std::int64_t>> rows) {
+  std::vector<ColumnBuilder::Pick> picks;
+  picks.reserve(rows.size());
+  for (const auto& [block, row] : rows) picks.push_back({block, row});
+  const Schema& schema = blocks.front().schema_;
   std::vector<Column> columns;
-  for (const Column& column : columns_) {
-    ColumnBuilder builder(column.type());
+  for (std::size_t i = 0; i < schema.size(); ++i) {
+    std::vector<const Column*> from;
+    for (const Block& block : blocks) from.push_back(&block.column(i));
+    ColumnBuilder builder(schema[i].type);
     builder.reserve(static_cast<std::int64_t>(rows.size()));
-    builder.append(column, rows);
+    builder.append(from, picks);
     columns.push_back(builder.finish());
   }
-  return Block(schema_, std::move(columns), static_cast<std::int64_t>(rows.size()));
+  return Block(schema, std::move(columns), static_cast<std::int64_t>(rows.size()));
 }
 
 Block Block::with(std::string name, Column column) const {

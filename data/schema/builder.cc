@@ -1,22 +1,73 @@
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <new>
 
 #include <manta/data/builder.h>
+#include <manta/detail/mutex.h>
 #include <manta/error.h>
 
 namespace manta::data {
 
 namespace detail {
 
+namespace {
+
 constexpr std::size_t kAlignment = 64;
 
-void GrowingBytes::Free::operator()(std::byte* data) const { std::free(data); }
+// Large pieces of memory that were freed, kept for the next column: a page that is used again costs no fault.
+class Pool {
+ public:
+  static Pool& get() {
+    static auto* pool = new Pool();  // columns may outlive static objects
+    return *pool;
+  }
+
+  // A piece of at least so many bytes, and how many it has; null: there is none.
+  std::pair<std::byte*, std::size_t> take(std::size_t bytes) {
+    const manta::detail::MutexLock lock(mutex_);
+    const auto found = pieces_.lower_bound(bytes);
+    if (found == pieces_.end() || found->first > 2 * bytes) return {nullptr, 0};
+    const std::pair<std::byte*, std::size_t> piece{found->second, found->first};
+    kept_ -= found->first;
+    pieces_.erase(found);
+    return piece;
+  }
+  // False: it is full.
+  bool give(std::byte* data, std::size_t bytes) {
+    const manta::detail::MutexLock lock(mutex_);
+    if (kept_ + bytes > kMost) return false;
+    kept_ += bytes;
+    pieces_.emplace(bytes, data);
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kMost = std::size_t{32} << 20;
+  manta::detail::Mutex mutex_;
+  std::multimap<std::size_t, std::byte*> pieces_ MANTA_GUARDED_BY(mutex_);
+  std::size_t kept_ MANTA_GUARDED_BY(mutex_) = 0;
+};
+
+constexpr std::size_t kPooled = std::size_t{128} << 10;  // what malloc would map and unmap
+
+}  // namespace
+
+void FreeBytes::operator()(std::byte* data) const {
+  if (capacity < kPooled || !Pool::get().give(data, capacity)) std::free(data);
+}
 
 void GrowingBytes::grow(std::size_t more) {
   const std::size_t wanted = std::max({size_ + more, capacity_ + capacity_ / 2, std::size_t{256}});
-  const std::size_t capacity = (wanted + kAlignment - 1) / kAlignment * kAlignment;
-  std::unique_ptr<std::byte, Free> data(static_cast<std::byte*>(std::aligned_alloc(kAlignment, capacity)));
+  std::size_t capacity = (wanted + kAlignment - 1) / kAlignment * kAlignment;
+  std::byte* piece = nullptr;
+  if (capacity >= kPooled) {
+    const auto [pooled, bytes] = Pool::get().take(capacity);
+    if (pooled != nullptr) capacity = bytes;
+    piece = pooled;
+  }
+  if (piece == nullptr) piece = static_cast<std::byte*>(std::aligned_alloc(kAlignment, capacity));
+  std::unique_ptr<std::byte, FreeBytes> data(piece, FreeBytes(capacity));
   if (data == nullptr) throw std::bad_alloc();
   if (size_ != 0) std::memcpy(data.get(), data_.get(), size_);
   data_ = std::move(data);
@@ -25,8 +76,8 @@ void GrowingBytes::grow(std::size_t more) {
 
 Buffer GrowingBytes::take() {
   const std::size_t size = std::exchange(size_, 0);
-  capacity_ = 0;
-  std::shared_ptr<const std::byte> data(data_.release(), Free());
+  const FreeBytes free(std::exchange(capacity_, 0));
+  std::shared_ptr<std::byte> data(data_.release(), free);
   const std::byte* place = data.get();
   return {place, size, std::move(data)};
 }
@@ -51,6 +102,12 @@ void ColumnBuilder::reserve(std::int64_t rows) {
   values_.reserve(static_cast<std::size_t>(rows) * width_);
   if (has_offsets(type_.kind)) offsets_.reserve(static_cast<std::size_t>(rows) * sizeof(std::int64_t));
   if (type_.kind == Kind::array) children_[0].reserve(rows * static_cast<std::int64_t>(type_.array_size));
+}
+
+void ColumnBuilder::reserve_like(std::int64_t rows) {
+  if ((type_.kind != Kind::text && type_.kind != Kind::bytes) || rows_ == 0 || rows <= 0) return;
+  const double each = static_cast<double>(values_.size()) / static_cast<double>(rows_);
+  values_.reserve(static_cast<std::size_t>(each * 1.02 * static_cast<double>(rows)) + kSlack);
 }
 
 void ColumnBuilder::mark_valid(std::int64_t row) {
@@ -134,27 +191,53 @@ void ColumnBuilder::append(const Column& column, std::int64_t from, std::int64_t
   }
 }
 
-void ColumnBuilder::append(const Column& column, std::span<const std::int64_t> rows) {
-  if (width_ == 0) {
-    for (const std::int64_t row : rows) append(column, row, 1);
-    return;
+ColumnBuilder::Texts ColumnBuilder::extend_texts(std::int64_t count, std::int64_t bytes) {
+  const auto base = static_cast<std::int64_t>(values_.size());
+  auto* place = reinterpret_cast<char*>(values_.extend(static_cast<std::size_t>(bytes) + kSlack));
+  values_.shrink(kSlack);
+  auto* ends = reinterpret_cast<std::int64_t*>(offsets_.extend(static_cast<std::size_t>(count) * sizeof(std::int64_t)));
+  count_rows(count);
+  return {place, ends, base};
+}
+
+void ColumnBuilder::append(std::span<const Column* const> columns, std::span<const Pick> picks) {
+  for (const Column* column : columns) {
+    if (!(column->type() == type_)) detail::throw_wrong_kind(column->type(), to_string(type_));
   }
-  if (!(column.type() == type_)) detail::throw_wrong_kind(column.type(), to_string(type_));
   const std::int64_t before = rows_;
-  std::byte* to = extend(static_cast<std::int64_t>(rows.size()));
-  const std::byte* from = column.parts().values.data;
-  const auto copy = [&]<class T>(T*) {
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      std::memcpy(to + i * sizeof(T), from + static_cast<std::size_t>(rows[i]) * sizeof(T), sizeof(T));
+  const auto count = static_cast<std::int64_t>(picks.size());
+  if (type_.kind == Kind::text || type_.kind == Kind::bytes) {
+    std::int64_t bytes = 0;
+    for (const Pick& pick : picks) bytes += static_cast<std::int64_t>(columns[pick.column]->text(pick.row).size());
+    const Texts texts = extend_texts(count, bytes);
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < picks.size(); ++i) {
+      const std::string_view text = columns[picks[i].column]->text(picks[i].row);
+      std::memcpy(texts.bytes + at, text.data(), text.size());
+      at += text.size();
+      texts.ends[i] = texts.base + static_cast<std::int64_t>(at);
     }
-  };
-  if (width_ == 8) copy(static_cast<std::uint64_t*>(nullptr));
-  if (width_ == 4) copy(static_cast<std::uint32_t*>(nullptr));
-  if (width_ == 2) copy(static_cast<std::uint16_t*>(nullptr));
-  if (width_ == 1) copy(static_cast<std::uint8_t*>(nullptr));
-  if (!column.has_nulls()) return;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (column.is_null(rows[i])) set_null(before + static_cast<std::int64_t>(i));
+  } else if (width_ == 0) {
+    for (const Pick& pick : picks) append(*columns[pick.column], pick.row, 1);
+    return;
+  } else {
+    std::vector<const std::byte*> values;
+    for (const Column* column : columns) values.push_back(column->parts().values.data);
+    std::byte* to = extend(count);
+    const auto copy = [&]<class T>(T*) {
+      for (std::size_t i = 0; i < picks.size(); ++i) {
+        std::memcpy(to + i * sizeof(T), values[picks[i].column] + static_cast<std::size_t>(picks[i].row) * sizeof(T),
+                    sizeof(T));
+      }
+    };
+    if (width_ == 8) copy(static_cast<std::uint64_t*>(nullptr));
+    if (width_ == 4) copy(static_cast<std::uint32_t*>(nullptr));
+    if (width_ == 2) copy(static_cast<std::uint16_t*>(nullptr));
+    if (width_ == 1) copy(static_cast<std::uint8_t*>(nullptr));
+  }
+  if (std::none_of(columns.begin(), columns.end(), [](const Column* column) { return column->has_nulls(); })) return;
+  for (std::size_t i = 0; i < picks.size(); ++i) {
+    if (columns[picks[i].column]->is_null(picks[i].row)) set_null(before + static_cast<std::int64_t>(i));
   }
 }
 

@@ -132,6 +132,8 @@ class Block {
   Block slice(std::int64_t from, std::int64_t count) const;
   /// The given rows, in that order; copies. Positions must be valid.
   Block take(std::span<const std::int64_t> rows) const;
+  /// The given rows of the given blocks, which have equal schemas: pairs of a block's position and a row; copies.
+  static Block gather(std::span<const Block> blocks, std::span<const std::pair<std::uint32_t, std::int64_t>> rows);
   /// The same block with another column at the end, or in the place of the one with that name.
   Block with(std::string name, Column column) const;
   /// All rows of blocks with equal schemas, in order; copies, unless there is one only.

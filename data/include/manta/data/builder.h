@@ -17,6 +17,12 @@ namespace manta::data {
 
 namespace detail {
 
+struct FreeBytes {
+  std::size_t capacity;
+  explicit FreeBytes(std::size_t bytes = 0) : capacity(bytes) {}
+  void operator()(std::byte* data) const;
+};
+
 /// Bytes that grow at their end, not initialised.
 class GrowingBytes {
  public:
@@ -34,18 +40,17 @@ class GrowingBytes {
   void push(const T& value) {
     std::memcpy(extend(sizeof value), &value, sizeof value);
   }
+  /// The last of so many bytes are no part of it.
+  void shrink(std::size_t less) { size_ -= less; }
   std::byte* data() { return data_.get(); }
   std::size_t size() const { return size_; }
   /// Hands the bytes over; empty afterwards.
   Buffer take();
 
  private:
-  struct Free {
-    void operator()(std::byte* data) const;
-  };
   void grow(std::size_t more);
 
-  std::unique_ptr<std::byte, Free> data_;
+  std::unique_ptr<std::byte, FreeBytes> data_;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
 };
@@ -67,6 +72,8 @@ class ColumnBuilder {
   const Type& type() const { return type_; }
   std::int64_t rows() const { return rows_; }
   void reserve(std::int64_t rows);
+  /// Of text and bytes: memory for so many more rows that are as long as those that are there.
+  void reserve_like(std::int64_t rows);
 
   template <class T>
   void push(T value) {
@@ -85,12 +92,25 @@ class ColumnBuilder {
 
   /// Rows [from, from + count) of a column of the same type.
   void append(const Column& column, std::int64_t from, std::int64_t count);
-  /// The given rows of a column of the same type.
-  void append(const Column& column, std::span<const std::int64_t> rows);
+  /// Rows of several columns of the same type, in any order.
+  struct Pick {
+    std::uint32_t column;
+    std::int64_t row;
+  };
+  void append(std::span<const Column* const> columns, std::span<const Pick> picks);
 
   /// --- for what copies whole vectors ---
   /// The place of so many values of fixed width, which are rows now, without nulls.
   std::byte* extend(std::int64_t count);
+  /// The place of so many texts, which are rows now: their bytes, with kSlack more that may be written to, and for each
+  /// the offset of its end, to be filled with values from `base` on.
+  struct Texts {
+    char* bytes;
+    std::int64_t* ends;
+    std::int64_t base;
+  };
+  static constexpr std::size_t kSlack = 16;
+  Texts extend_texts(std::int64_t count, std::int64_t bytes);
   /// Says that a row among those there is null.
   void set_null(std::int64_t row);
 

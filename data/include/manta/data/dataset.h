@@ -61,7 +61,7 @@ struct ExecutionOptions {
 /// For shuffle().
 struct ShuffleOptions {
   std::uint64_t seed = 0;
-  std::int64_t window_rows = 65'536;  ///< rows that are mixed with each other, at least; the memory that it needs
+  std::int64_t window_rows = 262'144;  ///< rows that are mixed with each other, at least; the memory that it needs
 };
 
 /// For batches().
