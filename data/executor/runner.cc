@@ -70,6 +70,11 @@ Limits Limits::of(const ExecutionOptions& options) {
   return limits;
 }
 
+void Limits::feed() {
+  task_cpus = 0;
+  max_blocks = std::min(max_blocks, std::max<std::int64_t>(2, static_cast<std::int64_t>(num_cpus)));
+}
+
 std::int64_t Limits::worker_engine_bytes() const {
   if (!tasks) return 0;
   return std::max(kLeastEngine,
@@ -83,12 +88,14 @@ void Limits::apply(bool relational) const {
 
 Stage::Stage(const Limits& limits, const StepOptions& options, bool actors, bool keep_bad_rows)
     : limits_(limits), options_(options), actors_(actors) {
+  if (options_.num_cpus < 0) options_.num_cpus = limits.task_cpus;
   work_.keep_bad_rows = keep_bad_rows;
   work_.engine_memory_bytes = limits.worker_engine_bytes();
 }
 
 bool Stage::takes(const StepOptions& options, bool actors) const {
-  return !actors && !actors_ && options.num_cpus == options_.num_cpus && options.num_gpus == options_.num_gpus;
+  const double cpus = options.num_cpus < 0 ? limits_.task_cpus : options.num_cpus;
+  return !actors && !actors_ && cpus == options_.num_cpus && options.num_gpus == options_.num_gpus;
 }
 
 TaskOptions Stage::task_options() const {

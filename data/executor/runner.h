@@ -32,8 +32,11 @@ struct Limits {
   std::int64_t budget_bytes = 0;
   std::int64_t max_blocks = 0;
   std::int64_t block_bytes = 0;  // aimed at
+  double task_cpus = 1;          // of a task that says nothing else
 
   static Limits of(const ExecutionOptions& options);
+  // For plans that feed consumers, which may hold all CPUs: tasks ask for none, and there are no more of them than CPUs.
+  void feed();
   std::int64_t worker_engine_bytes() const;
   // Gives this process' engine its part of the budget. relational: no workers share it.
   void apply(bool relational) const;

@@ -6,8 +6,10 @@
 
 namespace manta::data::loader {
 
-Cutter::Cutter(const Dataset& table)
-    : node_(table.node()), options_(table.options()), limits_(executor::Limits::of(table.options())) {}
+Cutter::Cutter(const Dataset& table, bool feeds)
+    : node_(table.node()), options_(table.options()), limits_(executor::Limits::of(table.options())) {
+  if (feeds) limits_.feed();
+}
 
 Cutter::~Cutter() {
   for (const auto& [number, piece] : pieces_) executor::drop(piece);

@@ -41,7 +41,8 @@ struct Cut {
 // Threading: one thread. Errors: what the plan throws.
 class Cutter {
  public:
-  explicit Cutter(const Dataset& table);
+  // feeds: consumers elsewhere, which may hold all CPUs.
+  Cutter(const Dataset& table, bool feeds);
   ~Cutter();
   Cutter(const Cutter&) = delete;
   Cutter& operator=(const Cutter&) = delete;

@@ -63,7 +63,7 @@ class BatchSource {
 // Cuts for all shards of a split.
 class Feeder {
  public:
-  explicit Feeder(const Dataset& table) : cutter_(table) {}
+  explicit Feeder(const Dataset& table) : cutter_(table, true) {}
   // Only Refs travel: the consumers read the blocks where they are.
   loader::Cut next(const loader::Request& request) {
     loader::Cut cut = cutter_.cut(request);
@@ -83,7 +83,7 @@ namespace {
 
 class LocalSource final : public BatchSource {
  public:
-  explicit LocalSource(const Dataset& table) : cutter_(table) {}
+  explicit LocalSource(const Dataset& table) : cutter_(table, false) {}
   loader::Cut cut(const loader::Request& request) override { return cutter_.cut(request); }
 
  private:

@@ -74,7 +74,8 @@ struct BatchOptions {
 
 /// How a step of the user's code is run.
 struct StepOptions {
-  double num_cpus = 1;
+  /// -1: 1; but 0 where it feeds a streaming_split(), whose consumers may hold all CPUs.
+  double num_cpus = -1;
   double num_gpus = 0;
   /// Of map<Model>(...) and the like: the step runs in actors that keep their Model. As many as there is work for,
   /// between these.
