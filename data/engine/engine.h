@@ -57,6 +57,10 @@ class Engine {
 
   // Memory and threads that queries may use together, from now on.
   void limit(std::int64_t memory_bytes, int threads);
+  // Where sorts, joins and groups spill: a folder of this process, made when it is needed and removed at its end; or
+  // one below that of another process.
+  const std::string& spill_folder() const;
+  void spill_below(const std::string& folder);
   static std::string version();
 
  private:

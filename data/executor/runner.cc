@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <thread>
 
 #include <manta/cancel.h>
@@ -20,7 +22,8 @@ namespace {
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kLargestBlock = 32 * kMiB;
 constexpr std::int64_t kSmallestBlock = kMiB / 4;
-constexpr std::int64_t kLeastEngine = 32 * kMiB;
+constexpr std::int64_t kLeastEngine = 32 * kMiB;     // of a worker, with one thread
+constexpr std::int64_t kLeastOwnEngine = 64 * kMiB;  // with as many as there are CPUs
 
 std::int64_t machine_memory() {
   return static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
@@ -82,7 +85,7 @@ std::int64_t Limits::worker_engine_bytes() const {
 }
 
 void Limits::apply(bool relational) const {
-  const std::int64_t bytes = std::max(kLeastEngine, relational ? budget_bytes : budget_bytes / 2);
+  const std::int64_t bytes = std::max(kLeastOwnEngine, relational ? budget_bytes : budget_bytes / 2);
   engine::Engine::get().limit(bytes, 0);
 }
 
@@ -91,6 +94,7 @@ Stage::Stage(const Limits& limits, const StepOptions& options, bool actors, bool
   if (options_.num_cpus < 0) options_.num_cpus = limits.task_cpus;
   work_.keep_bad_rows = keep_bad_rows;
   work_.engine_memory_bytes = limits.worker_engine_bytes();
+  if (limits.tasks) work_.spill_folder = engine::Engine::get().spill_folder();
 }
 
 bool Stage::takes(const StepOptions& options, bool actors) const {
@@ -148,11 +152,45 @@ Stage::Member& Stage::least_busy() {
   return *least;
 }
 
+namespace {
+
+// Refs to so many inputs, the last of them to nothing.
+std::array<Ref<Output>, kInputs> padded(std::span<const Piece> pieces) {
+  static_assert(kInputs == 8, "as many parameters as gather and join take");
+  std::array<Ref<Output>, kInputs> refs;
+  Ref<Output> nothing;
+  for (std::size_t i = 0; i < kInputs; ++i) {
+    if (i < pieces.size()) {
+      refs[i] = pieces[i].ref ? pieces[i].ref : put(*pieces[i].here);
+    } else {
+      if (!nothing) nothing = put(Output{});
+      refs[i] = nothing;
+    }
+  }
+  return refs;
+}
+
+}  // namespace
+
+std::vector<Piece> Stage::joined(std::vector<Piece> pieces) const {
+  while (limits_.tasks && pieces.size() > kInputs) {
+    std::vector<Piece> fewer;
+    for (std::size_t i = 0; i < pieces.size(); i += kInputs) {
+      const auto group = std::span<const Piece>(pieces).subspan(i, std::min(kInputs, pieces.size() - i));
+      const auto r = padded(group);
+      const TaskOptions options = task_options();
+      fewer.push_back({remote<&executor::join>.options(options)(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]), {}});
+    }
+    pieces = std::move(fewer);
+  }
+  return pieces;
+}
+
 Piece Stage::gather(const std::vector<Piece>& inputs, std::uint64_t seed, std::int64_t part, std::int64_t parts) const {
   if (limits_.tasks) {
-    std::vector<Ref<Output>> refs;
-    for (const Piece& input : inputs) refs.push_back(input.ref ? input.ref : put(*input.here));
-    return {remote<&executor::gather>.options(task_options())(work_, refs, seed, part, parts), {}};
+    const auto r = padded(inputs);
+    const auto task = remote<&executor::gather>.options(task_options());
+    return {task(work_, seed, part, parts, r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]), {}};
   }
   std::vector<Block> blocks;
   for (const Piece& input : inputs) blocks.push_back(value_of(input).block);

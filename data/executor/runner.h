@@ -35,7 +35,8 @@ struct Limits {
   double task_cpus = 1;          // of a task that says nothing else
 
   static Limits of(const ExecutionOptions& options);
-  // For plans that feed consumers, which may hold all CPUs: tasks ask for none, and there are no more of them than CPUs.
+  // For plans that feed consumers, which may hold all CPUs: tasks ask for none, and no more of them run than there are
+  // CPUs.
   void feed();
   std::int64_t worker_engine_bytes() const;
   // Gives this process' engine its part of the budget. relational: no workers share it.
@@ -56,6 +57,8 @@ class Stage {
 
   Piece scan(const Scan& scan) const;  // only where there are no actors
   Piece run(const Piece& input);
+  // At most kInputs pieces with the same rows, for gather.
+  std::vector<Piece> joined(std::vector<Piece> pieces) const;
   Piece gather(const std::vector<Piece>& inputs, std::uint64_t seed, std::int64_t part, std::int64_t parts) const;
 
  private:

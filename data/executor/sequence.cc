@@ -76,7 +76,7 @@ class ShuffledSequence final : public Sequence {
       for (std::int64_t i = from; i < to; ++i) pieces.push_back(from_->start(order_[static_cast<std::size_t>(i)]));
       constexpr std::size_t kWindows = 2;  // the one that is read, and the next
       if (windows_.size() == kWindows) windows_.erase(windows_.begin());
-      kept = windows_.emplace(window, std::move(pieces)).first;
+      kept = windows_.emplace(window, first.joined(std::move(pieces))).first;
     }
     return first.gather(kept->second, mixed(seed_, static_cast<std::uint64_t>(window) + 1), number - from, to - from);
   }

@@ -1,6 +1,7 @@
 #include "data/executor/work.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -22,6 +23,7 @@ void limit_engine(const Work& work) {
   static std::int64_t limited = 0;  // tasks of a worker run one after another
   if (work.engine_memory_bytes == 0 || limited == work.engine_memory_bytes) return;
   engine::Engine::get().limit(work.engine_memory_bytes, 1);
+  engine::Engine::get().spill_below(work.spill_folder);
   limited = work.engine_memory_bytes;
 }
 
@@ -155,9 +157,9 @@ Output scan(const Work& work) {
   return through(work, kernels_of(work), {read(work.scan->sql, &work.scan->schema, work.scan->rows), {}});
 }
 
-Output run(const Work& work, const Output& input) {
+Output run(const Work& work, Output input) {
   limit_engine(work);
-  return through(work, kernels_of(work), input);
+  return through(work, kernels_of(work), std::move(input));
 }
 
 Output gather_blocks(const Work& work, const std::vector<Block>& inputs, std::uint64_t seed, std::int64_t part,
@@ -179,25 +181,42 @@ Output gather_blocks(const Work& work, const std::vector<Block>& inputs, std::ui
   return through(work, kernels_of(work), {std::move(block), {}});
 }
 
-Output gather(const Work& work, const std::vector<Ref<Output>>& inputs, std::uint64_t seed, std::int64_t part,
-              std::int64_t parts) {
-  std::vector<Block> blocks;
-  std::vector<Block> bad;
-  for (Output& input : get(inputs)) {
-    blocks.push_back(std::move(input.block));
-    if (part == 0 && input.bad.rows() != 0) bad.push_back(std::move(input.bad));
+namespace {
+
+// The blocks of those that are there, and all bad rows.
+std::pair<std::vector<Block>, std::vector<Block>> parts_of(std::array<Output, kInputs> inputs) {
+  std::pair<std::vector<Block>, std::vector<Block>> parts;
+  for (Output& input : inputs) {
+    if (input.block.schema().size() != 0) parts.first.push_back(std::move(input.block));
+    if (input.bad.rows() != 0) parts.second.push_back(std::move(input.bad));
   }
+  return parts;
+}
+
+}  // namespace
+
+Output gather(const Work& work, std::uint64_t seed, std::int64_t part, std::int64_t parts, Output a, Output b, Output c,
+              Output d, Output e, Output f, Output g, Output h) {
+  auto [blocks, bad] = parts_of(
+      {std::move(a), std::move(b), std::move(c), std::move(d), std::move(e), std::move(f), std::move(g), std::move(h)});
   Output output = gather_blocks(work, blocks, seed, part, parts);
+  if (part != 0) bad.clear();  // each is counted once
   if (output.bad.rows() != 0) bad.push_back(std::move(output.bad));
   output.bad = Block::concat(bad);
   return output;
 }
 
+Output join(Output a, Output b, Output c, Output d, Output e, Output f, Output g, Output h) {
+  const auto [blocks, bad] = parts_of(
+      {std::move(a), std::move(b), std::move(c), std::move(d), std::move(e), std::move(f), std::move(g), std::move(h)});
+  return {Block::concat(blocks), Block::concat(bad)};
+}
+
 Steps::Steps(Work work) : work_(std::move(work)), kernels_(kernels_of(work_)) {}
 
-Output Steps::run(const Output& input) {
+Output Steps::run(Output input) {
   limit_engine(work_);
-  return through(work_, kernels_, input);
+  return through(work_, kernels_, std::move(input));
 }
 
 std::uint64_t mixed(std::uint64_t seed, std::uint64_t number) {  // SplitMix64

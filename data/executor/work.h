@@ -34,15 +34,22 @@ struct Work {
   std::vector<detail::Step> steps;
   bool keep_bad_rows = false;
   std::int64_t engine_memory_bytes = 0;  // of a worker's engine; 0: this process is none
+  std::string spill_folder;              // of a worker's engine
 };
 
 // The rows of the scan, through the steps.
 Output scan(const Work& work);
 // The input, through the steps.
-Output run(const Work& work, const Output& input);
+// By value, as the others that take an Output: what a task takes by reference, its process keeps for a while.
+Output run(const Work& work, Output input);
+// The inputs of a task that is given several: it starts when all are there, so that it never waits with a worker of its
+// own. Without rows and columns where there are fewer.
+inline constexpr std::size_t kInputs = 8;
 // Slice `part` of `parts` of the rows of all inputs, in the order of a permutation by the seed; through the steps.
-Output gather(const Work& work, const std::vector<Ref<Output>>& inputs, std::uint64_t seed, std::int64_t part,
-              std::int64_t parts);
+Output gather(const Work& work, std::uint64_t seed, std::int64_t part, std::int64_t parts, Output a, Output b, Output c,
+              Output d, Output e, Output f, Output g, Output h);
+// All rows, in order.
+Output join(Output a, Output b, Output c, Output d, Output e, Output f, Output g, Output h);
 Output gather_blocks(const Work& work, const std::vector<Block>& inputs, std::uint64_t seed, std::int64_t part,
                      std::int64_t parts);
 
@@ -50,7 +57,7 @@ Output gather_blocks(const Work& work, const std::vector<Block>& inputs, std::ui
 class Steps {
  public:
   explicit Steps(Work work);
-  Output run(const Output& input);
+  Output run(Output input);
 
  private:
   Work work_;

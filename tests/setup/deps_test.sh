@@ -14,7 +14,7 @@ chmod +x "$tmp/bin"/*
 unset CMAKE_PREFIX_PATH Torch_DIR Torch_ROOT
 deps() { env MANTA_DEPS_DIR="$tmp/deps" PATH="$tmp/bin:$PATH" "$@" >"$tmp/out" 2>"$tmp/err"; }
 
-for pair in torch:torch mnist:mnist housing:pyarrow digits:scikit-learn python:safetensors rl:gymnasium nccl:nvidia-nccl-cu13 \
+for pair in torch:torch mnist:mnist duckdb:@duckdb flights:vega-datasets housing:pyarrow digits:scikit-learn python:safetensors rl:gymnasium nccl:nvidia-nccl-cu13 \
   sklearn:scikit-learn format:clang-format http:uvicorn; do
   part=${pair%:*}
   deps "$root/cmake/deps.sh" $part && fail "$part without a network should fail"
