@@ -15,8 +15,6 @@
 #include <manta/tune/testing.h>
 
 #include "tests/support/message.h"
-#include "tune/searchers/draws.h"
-#include "tune/searchers/parzen.h"
 
 namespace manta::tune {
 namespace {
@@ -194,61 +192,6 @@ TEST(Halton, FillsEveryCellOfEachDimension) {
   for (const auto& [name, cells] : counts) {
     ASSERT_EQ(cells.size(), 6U) << name;
     for (const auto& [cell, count] : cells) EXPECT_NEAR(count, 36, 2) << name << " " << cell;
-  }
-}
-
-double integral_of(detail::Parzen& parzen, double low, double high) {
-  constexpr int kSteps = 20'000;
-  double sum = 0;
-  for (int i = 0; i < kSteps; ++i) {
-    const double x = low + (high - low) * (i + 0.5) / kSteps;
-    sum += std::exp(parzen.log_density(std::vector{x}));
-  }
-  return sum * (high - low) / kSteps;
-}
-
-TEST(Parzen, IsADensity) {
-  const detail::Dimension real(Distribution{.low = -2, .high = 7});
-  for (const std::vector<double>& seen : std::vector<std::vector<double>>{{}, {3}, {-2, -2, 7}, {1, 1.001, 5, 6, -1}}) {
-    detail::Parzen parzen({&real, 1}, std::vector<std::vector<double>>{seen});
-    EXPECT_NEAR(integral_of(parzen, -2, 7), 1, 1e-3) << seen.size();
-  }
-  const detail::Dimension log_real(Distribution{.log = true, .low = 1e-4, .high = 10});
-  detail::Parzen logs({&log_real, 1}, std::vector<std::vector<double>>{{std::log(0.1), std::log(0.2)}});
-  EXPECT_NEAR(integral_of(logs, std::log(1e-4), std::log(10)), 1, 1e-3);
-
-  const detail::Dimension whole(Distribution{.kind = Distribution::Kind::integer, .low = 1, .high = 300});
-  detail::Parzen wholes({&whole, 1}, std::vector<std::vector<double>>{{4.0, 5.0, 200.0}});
-  double sum = 0;
-  for (int n = 1; n <= 300; ++n) sum += std::exp(wholes.log_density(std::vector{static_cast<double>(n)}));
-  EXPECT_NEAR(sum, 1, 0.01);
-
-  const auto three = std::make_shared<const std::vector<Value>>(std::vector<Value>{1.0, 2.0, 3.0});
-  const detail::Dimension choice(Distribution{.kind = Distribution::Kind::categorical, .choices = three});
-  detail::Parzen choices({&choice, 1}, std::vector<std::vector<double>>{{0.0, 0.0, 2.0}});
-  std::vector<double> shares;
-  for (double n = 0; n < 3; ++n) shares.push_back(std::exp(choices.log_density(std::vector{n})));
-  EXPECT_NEAR(shares[0] + shares[1] + shares[2], 1, 1e-9);
-  EXPECT_GT(shares[0], shares[2]);
-  EXPECT_GT(shares[2], shares[1]);
-}
-
-TEST(Parzen, SamplesAsItsDensity) {
-  const detail::Dimension real(Distribution{.low = 0, .high = 10});
-  detail::Parzen parzen({&real, 1}, std::vector<std::vector<double>>{{1.0, 1.5, 8.0}});
-  detail::Draws draws(1, 1, "samples");
-  constexpr int kDraws = 50'000, kCells = 20;
-  std::vector<int> counts(kCells);
-  std::vector<double> point;
-  for (int i = 0; i < kDraws; ++i) {
-    parzen.sample(draws, point);
-    ++counts[std::min(static_cast<std::size_t>(point[0] * 2), counts.size() - 1)];
-  }
-  for (int cell = 0; cell < kCells; ++cell) {
-    double share = 0;
-    for (int i = 0; i < 100; ++i)
-      share += std::exp(parzen.log_density(std::vector{(cell + (i + 0.5) / 100) / 2})) / 200;
-    EXPECT_NEAR(counts[static_cast<std::size_t>(cell)], share * kDraws, 5 * std::sqrt(share * kDraws) + 5) << cell;
   }
 }
 
