@@ -157,6 +157,31 @@ TEST(Searchers, TakeRangesOfOneValueAndOfAllNumbers) {
 }
 
 // A trial of another program that failed before it had all its parameters.
+// Beyond the trials for which a searcher finds everything anew, with eight workers: what it keeps is what a new one has.
+TEST(Searchers, WhatTheyKeepIsWhatTheHistoryGives) {
+  for (const Make make : {tpe, gp}) {
+    AskTell<branin_space> whole({.searcher = make(1)});
+    std::vector<std::int64_t> open;
+    for (int i = 0; i < 150; ++i) {
+      const std::vector<TrialRecord> before = whole.trials();
+      open.push_back(whole.ask().number);
+      const TrialRecord& asked = whole.trials().back();
+      if (i % 29 == 27 || i == 149) {
+        const auto again = make(1);
+        const TrialRecord trial{.number = asked.number};
+        again->begin({before, Mode::min}, trial);
+        for (const Param& param : asked.params)
+          EXPECT_EQ(again->suggest(trial, param.name, param.distribution), param.number) << i;
+      }
+      if (open.size() < 8) continue;
+      const auto done = open.begin() + (i * 5) % 8;
+      const auto& params = whole.trials()[static_cast<std::size_t>(*done)].params;
+      whole.tell(*done, branin({params[0].number, params[1].number}));
+      open.erase(done);
+    }
+  }
+}
+
 TEST(Searchers, AFailedTrialWithFewParametersChangesNothing) {
   for (const Make make : {tpe, cma_es, gp}) {
     AskTell<branin_space> study({.searcher = make(1)});
