@@ -162,11 +162,11 @@ TEST(Searchers, WhatTheyKeepIsWhatTheHistoryGives) {
   for (const Make make : {tpe, gp}) {
     AskTell<branin_space> whole({.searcher = make(1)});
     std::vector<std::int64_t> open;
-    for (int i = 0; i < 150; ++i) {
+    for (int i = 0; i < 240; ++i) {
       const std::vector<TrialRecord> before = whole.trials();
       open.push_back(whole.ask().number);
       const TrialRecord& asked = whole.trials().back();
-      if (i % 29 == 27 || i == 149) {
+      if (i % 29 == 27 || i >= 236) {
         const auto again = make(1);
         const TrialRecord trial{.number = asked.number};
         again->begin({before, Mode::min}, trial);

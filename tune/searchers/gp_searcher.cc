@@ -30,9 +30,8 @@ constexpr int kNearby = 64;        // more of them, around the best trials
 constexpr int kStarts = 6;
 constexpr int kSteps = 80;
 constexpr int kRounds = 3;                // of numbers and choices in turn
-constexpr std::size_t kFitEach = 100;     // trials up to which the lengths are found for each suggestion
-constexpr std::size_t kFitEvery = 16;     // trials, then
 constexpr std::size_t kMostTrials = 200;  // the newest of the others, and the best tenth, count
+constexpr std::size_t kFitEvery = 16;     // trials, where more than those have ended
 
 // The logarithm of the expected improvement, of a value that is smaller than `best`, in units of the deviation, and its
 // derivative by z.
@@ -122,13 +121,13 @@ struct GpSearcher::Impl {
     return points;
   }
 
-  // The process's logarithms: of the trials that have ended; where they are many, of those before the last multiple of
-  // kFitEvery but one, so that they need not be found for each suggestion. They begin at the same place each time: a
+  // The process's logarithms: of the trials that have ended; beyond kMostTrials, of those before the last multiple
+  // of kFitEvery but one, so that they need not be found for each suggestion. They begin at the same place each time: a
   // study that is resumed has no others.
   const Vector& logs_of(const History& history, const Seen& seen) {
     Seen fitted = seen;
     const auto turn = static_cast<std::size_t>(making) / kFitEvery;
-    if (seen.ended.size() > kFitEach && turn > 0) fitted = look(history, (turn - 1) * kFitEvery);
+    if (seen.ended.size() == kMostTrials && turn > 0) fitted = look(history, (turn - 1) * kFitEvery);
     if (fitted.ended.size() * 2 < std::min(seen.ended.size(), kMostTrials)) fitted = seen;
     if (fitted.ended == fit.ended && fitted.values == fit.values && logs.size() > 0) return logs;
     GaussianProcess process(points_of(fitted.ended), fitted.values, choices);
