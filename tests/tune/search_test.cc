@@ -53,6 +53,22 @@ TEST_F(Search, AStudyIsSearchedAsByAskAndTell) {
   }
 }
 
+int finite(tune::Space& space) {
+  const int a = space.integer("a", 1, 3);
+  return 10 * a + (a == 2 ? space.integer("b", 1, 4) : 0);
+}
+double as_it_is(tune::Trial&, const int& config) { return config; }
+
+TEST_F(Search, AStudyEndsOnceEachConfigurationWasTried) {
+  const auto results = tune::Tuner<finite, as_it_is>(
+                           {.num_samples = 1000, .searcher = std::make_shared<tune::BruteForceSearcher>()}, run())
+                           .fit();
+  std::vector<int> tried;
+  for (const auto& trial : results.trials()) tried.push_back(trial.config);
+  EXPECT_THAT(tried, ::testing::UnorderedElementsAre(10, 21, 22, 23, 24, 30));
+  EXPECT_FALSE(results.interrupted());
+}
+
 double tenths(tune::Trial& trial, const Config&) { return 1 - 0.1 * static_cast<double>(trial.number()); }
 double naps(tune::Trial&, const Config&) {
   std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -24,6 +24,8 @@ using ::testing::HasSubstr;
 using Make = std::shared_ptr<Searcher> (*)(std::uint64_t seed);
 std::shared_ptr<Searcher> random_searcher(std::uint64_t seed) { return std::make_shared<RandomSearcher>(seed); }
 std::shared_ptr<Searcher> halton(std::uint64_t seed) { return std::make_shared<HaltonSearcher>(seed); }
+std::shared_ptr<Searcher> sobol(std::uint64_t seed) { return std::make_shared<SobolSearcher>(seed); }
+std::shared_ptr<Searcher> brute_force(std::uint64_t seed) { return std::make_shared<BruteForceSearcher>(seed); }
 std::shared_ptr<Searcher> tpe(std::uint64_t seed) { return std::make_shared<TpeSearcher>(TpeOptions{.seed = seed}); }
 std::shared_ptr<Searcher> tpe_alone(std::uint64_t seed) {
   return std::make_shared<TpeSearcher>(TpeOptions{.multivariate = false, .seed = seed});
@@ -36,6 +38,8 @@ std::shared_ptr<Searcher> cma_es(std::uint64_t seed) {
 using testing::SchedulerCase, testing::SchedulerSuite, testing::SearcherCase, testing::SearcherSuite;
 INSTANTIATE_TEST_SUITE_P(All, SearcherSuite,
                          ::testing::Values(SearcherCase{"Random", random_searcher}, SearcherCase{"Halton", halton},
+                                           SearcherCase{"Sobol", sobol},
+                                           SearcherCase{"BruteForce", brute_force, true, false},
                                            SearcherCase{"Tpe", tpe}, SearcherCase{"TpeAlone", tpe_alone},
                                            SearcherCase{"CmaEs", cma_es}, SearcherCase{"Gp", gp}),
                          testing::name_of);
@@ -204,22 +208,6 @@ TEST(Searchers, AFailedTrialWithFewParametersChangesNothing) {
 }
 
 // The shares of an interval that each of `cells` cells has of the first n points.
-TEST(Halton, FillsEveryCellOfEachDimension) {
-  HaltonSearcher searcher(5);
-  Distribution unit{.low = 0, .high = 1};
-  std::map<std::string, std::map<int, int>> counts;
-  for (std::int64_t number = 0; number < 6 * 36; ++number) {
-    for (const char* name : {"in base 2", "in base 3"}) {
-      const double share = searcher.suggest({.number = number}, name, unit);
-      ++counts[name][static_cast<int>(share * 6)];
-    }
-  }
-  for (const auto& [name, cells] : counts) {
-    ASSERT_EQ(cells.size(), 6U) << name;
-    for (const auto& [cell, count] : cells) EXPECT_NEAR(count, 36, 2) << name << " " << cell;
-  }
-}
-
 TEST(AskTell, RefusesResultsOfOtherTrials) {
   AskTell<branin_space> study;
   EXPECT_THAT(message_of([&] { study.tell(0, 1); }), HasSubstr("trial 0 is not one of the 0"));

@@ -26,6 +26,11 @@ AskedTrials& AskedTrials::operator=(AskedTrials&&) noexcept = default;
 
 std::int64_t AskedTrials::ask(const Program& program) {
   Impl& impl = *impl_;
+  if (exhausted()) {
+    throw Error(ErrorCode::exhausted, "AskTell: after " + std::to_string(impl.trials.size()) +
+                                          " trials the searcher has nothing more to suggest. Next: ask only while "
+                                          "exhausted() is false.");
+  }
   TrialRecord trial{.number = static_cast<std::int64_t>(impl.trials.size())};
   const std::vector<Params>& first = impl.options.try_first;
   const bool tries = static_cast<std::size_t>(trial.number) < first.size();
@@ -62,6 +67,7 @@ void AskedTrials::tell(std::int64_t number, TrialStatus status, double value) {
     impl.best = number;
 }
 
+bool AskedTrials::exhausted() const { return impl_->options.searcher->exhausted({impl_->trials, impl_->options.mode}); }
 const std::vector<TrialRecord>& AskedTrials::all() const { return impl_->trials; }
 const TrialRecord* AskedTrials::best() const {
   return impl_->best < 0 ? nullptr : &impl_->trials[static_cast<std::size_t>(impl_->best)];

@@ -141,6 +141,13 @@ void Study::configure(TrialRecord& trial, Searcher& searcher, const StoredTrial*
   }
 }
 
+bool Study::may_make() {
+  if (!queued_.empty()) return true;
+  if (samples_ >= tuner_.num_samples) return false;
+  exhausted_ = searcher_->exhausted({trials_, tuner_.mode});
+  return !exhausted_;
+}
+
 void Study::make(std::size_t most) {
   Journal::Turn turn(journal_);
   apply(turn.changed());
@@ -297,6 +304,7 @@ Counts Study::counts() const {
 }
 
 std::optional<std::int64_t> Study::total() const {
+  if (exhausted_) return static_cast<std::int64_t>(trials_.size());
   if (per_sample_ == 0 && grids_.any()) return std::nullopt;
   return std::max<std::int64_t>(per_sample_, 1) * tuner_.num_samples + foreign_ + extra_;
 }

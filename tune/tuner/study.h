@@ -76,7 +76,7 @@ class Study {
     bool foreign = false;  // another program's: this one only looks on
   };
 
-  bool may_make() const { return samples_ < tuner_.num_samples || !queued_.empty(); }
+  bool may_make();
   void make(std::size_t most);
   void make_next();
   void run_queued(std::int64_t number);
@@ -107,6 +107,7 @@ class Study {
   std::deque<std::int64_t> waiting_;  // made, to be run
   std::set<std::int64_t> queued_;     // by another program, to be run by any
   GridWalk grids_;
+  bool exhausted_ = false;       // the searcher has nothing more to suggest
   std::int64_t samples_ = 0;     // repetitions of the grid that were made; without grids trials
   std::int64_t walked_ = 0;      // trials of the grids
   std::int64_t per_sample_ = 0;  // those of the first repetition; 0: not known

@@ -34,6 +34,7 @@ class AskedTrials {
   void tell(std::int64_t number, TrialStatus status, double value);
   const std::vector<TrialRecord>& all() const;
   const TrialRecord* best() const;
+  bool exhausted() const;
 
  private:
   struct Impl;
@@ -67,6 +68,7 @@ class AskTell {
 
   explicit AskTell(AskTellOptions options = {}) : trials_(std::move(options)) {}
 
+  /// Throws Error(exhausted) where the searcher has nothing more to suggest.
   Asked ask() {
     Asked asked;
     detail::Program program;
@@ -74,6 +76,8 @@ class AskTell {
     asked.number = trials_.ask(program);
     return asked;
   }
+  /// Whether the searcher has nothing more to suggest, as BruteForceSearcher has in the end.
+  bool exhausted() const { return trials_.exhausted(); }
   /// NaN: as fail().
   void tell(std::int64_t number, double value) { trials_.tell(number, TrialStatus::complete, value); }
   /// The trial has no result.

@@ -37,6 +37,11 @@ class Searcher {
   /// Whether it suggests better the more trials have ended. Else configurations are made ahead: where trials are short,
   /// workers get several at once.
   virtual bool learns() const { return true; }
+  /// Whether it has nothing more to suggest: then the study makes no more trials.
+  virtual bool exhausted(const History& history) {
+    (void)history;
+    return false;
+  }
 };
 
 /// Independent draws. They depend on the seed, the trial's number and the parameter's name, and on nothing else: any
@@ -63,6 +68,46 @@ class HaltonSearcher : public Searcher {
   void begin(const History& history, const TrialRecord& trial) override;
   double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) override;
   bool learns() const override { return false; }
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The points of a Sobol sequence (Joe and Kuo, 2008) with Owen's scrambling (1995): the first 2^k trials have each of
+/// the 2^k parts of every range once, and pairs of parameters are covered nearly as evenly. The n-th parameter of a
+/// study, by the order in which trials asked for it first, is the n-th coordinate.
+///
+/// **Threading**: as Searcher. **Errors**: the 65th parameter throws Error(invalid_argument): HaltonSearcher takes any
+/// number.
+class SobolSearcher : public Searcher {
+ public:
+  explicit SobolSearcher(std::uint64_t seed = 0);
+  ~SobolSearcher() override;
+  void begin(const History& history, const TrialRecord& trial) override;
+  double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) override;
+  bool learns() const override { return false; }
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Every configuration of a space of integers and choices once, in an order drawn by the seed, also where parameters
+/// depend on others; then the study ends, if it has not had num_samples before. A configuration counts as tried once a
+/// trial has it, failed ones too. Where the space has grids, each of their combinations has its own configurations.
+///
+/// A suggestion costs O(log n) for n trials, and O(n) for the values of one parameter that n trials have tried.
+///
+/// **Threading**: as Searcher. **Errors**: a real parameter throws Error(invalid_argument).
+class BruteForceSearcher : public Searcher {
+ public:
+  explicit BruteForceSearcher(std::uint64_t seed = 0);
+  ~BruteForceSearcher() override;
+  void begin(const History& history, const TrialRecord& trial) override;
+  double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) override;
+  bool learns() const override { return false; }
+  bool exhausted(const History& history) override;
 
  private:
   struct Impl;
