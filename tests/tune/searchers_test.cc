@@ -12,7 +12,6 @@
 
 #include <manta/error.h>
 #include <manta/tune.h>
-#include <manta/tune/testing.h>
 
 #include "tests/support/message.h"
 
@@ -24,8 +23,6 @@ using ::testing::HasSubstr;
 using Make = std::shared_ptr<Searcher> (*)(std::uint64_t seed);
 std::shared_ptr<Searcher> random_searcher(std::uint64_t seed) { return std::make_shared<RandomSearcher>(seed); }
 std::shared_ptr<Searcher> halton(std::uint64_t seed) { return std::make_shared<HaltonSearcher>(seed); }
-std::shared_ptr<Searcher> sobol(std::uint64_t seed) { return std::make_shared<SobolSearcher>(seed); }
-std::shared_ptr<Searcher> brute_force(std::uint64_t seed) { return std::make_shared<BruteForceSearcher>(seed); }
 std::shared_ptr<Searcher> tpe(std::uint64_t seed) { return std::make_shared<TpeSearcher>(TpeOptions{.seed = seed}); }
 std::shared_ptr<Searcher> tpe_alone(std::uint64_t seed) {
   return std::make_shared<TpeSearcher>(TpeOptions{.multivariate = false, .seed = seed});
@@ -34,22 +31,6 @@ std::shared_ptr<Searcher> gp(std::uint64_t seed) { return std::make_shared<GpSea
 std::shared_ptr<Searcher> cma_es(std::uint64_t seed) {
   return std::make_shared<CmaEsSearcher>(CmaEsOptions{.seed = seed});
 }
-
-using testing::SchedulerCase, testing::SchedulerSuite, testing::SearcherCase, testing::SearcherSuite;
-INSTANTIATE_TEST_SUITE_P(All, SearcherSuite,
-                         ::testing::Values(SearcherCase{"Random", random_searcher}, SearcherCase{"Halton", halton},
-                                           SearcherCase{"Sobol", sobol},
-                                           SearcherCase{"BruteForce", brute_force, true, false},
-                                           SearcherCase{"Tpe", tpe}, SearcherCase{"TpeAlone", tpe_alone},
-                                           SearcherCase{"CmaEs", cma_es}, SearcherCase{"Gp", gp}),
-                         testing::name_of);
-INSTANTIATE_TEST_SUITE_P(
-    All, SchedulerSuite,
-    ::testing::Values(SchedulerCase{"Asha", [] { return std::make_shared<Asha>(AshaOptions{.max_t = 20}); }},
-                      SchedulerCase{"AshaOfTwoBrackets",
-                                    [] { return std::make_shared<Asha>(AshaOptions{.max_t = 20, .brackets = 2}); }},
-                      SchedulerCase{"MedianStopping", [] { return std::make_shared<MedianStopping>(); }}),
-    testing::name_of);
 
 // --- how good they are
 
@@ -160,8 +141,7 @@ TEST(Searchers, TakeRangesOfOneValueAndOfAllNumbers) {
   }
 }
 
-// A trial of another program that failed before it had all its parameters.
-// Beyond the trials for which a searcher finds everything anew, with eight workers: what it keeps is what a new one has.
+// With eight workers, and more trials than a searcher takes into account: what it keeps is what a new one finds.
 TEST(Searchers, WhatTheyKeepIsWhatTheHistoryGives) {
   for (const Make make : {tpe, gp}) {
     AskTell<branin_space> whole({.searcher = make(1)});
@@ -186,6 +166,7 @@ TEST(Searchers, WhatTheyKeepIsWhatTheHistoryGives) {
   }
 }
 
+// A trial of another program that failed before it had all its parameters.
 TEST(Searchers, AFailedTrialWithFewParametersChangesNothing) {
   for (const Make make : {tpe, cma_es, gp}) {
     AskTell<branin_space> study({.searcher = make(1)});

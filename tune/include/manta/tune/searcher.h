@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -199,6 +200,32 @@ class GpSearcher : public Searcher {
   ~GpSearcher() override;
   void begin(const History& history, const TrialRecord& trial) override;
   double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+class HyperBand;
+
+/// A searcher for each bracket of a HyperBand, which sees only that bracket's trials: with TpeSearcher it is BOHB
+/// (Falkner et al., "BOHB: Robust and Efficient Hyperparameter Optimization at Scale", 2018), as Optuna's TPESampler
+/// with HyperbandPruner. Give the tuner both.
+///
+/// **Threading**: as Searcher. **Ownership**: shares the scheduler.
+///
+///     auto scheduler = std::make_shared<manta::tune::HyperBand>(manta::tune::HyperBandOptions{.max_t = 81});
+///     auto searcher = std::make_shared<manta::tune::BracketSearcher>(
+///         scheduler, [](int) { return std::make_shared<manta::tune::TpeSearcher>(); });
+class BracketSearcher : public Searcher {
+ public:
+  /// make: the searcher of a bracket, from 0; called once for each.
+  BracketSearcher(std::shared_ptr<const HyperBand> scheduler,
+                  const std::function<std::shared_ptr<Searcher>(int bracket)>& make);
+  ~BracketSearcher() override;
+  void begin(const History& history, const TrialRecord& trial) override;
+  double suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) override;
+  bool learns() const override;
 
  private:
   struct Impl;
