@@ -23,20 +23,25 @@ std::shared_ptr<Searcher> with_options(std::uint64_t seed) {
 std::shared_ptr<Searcher> tpe_alone(std::uint64_t seed) {
   return std::make_shared<TpeSearcher>(TpeOptions{.multivariate = false, .seed = seed});
 }
+std::shared_ptr<Searcher> nsga_ii(std::uint64_t seed) {
+  return std::make_shared<NsgaIISearcher>(NsgaIIOptions{.population = 10, .seed = seed});
+}
 std::shared_ptr<Searcher> bohb(std::uint64_t seed) {
   return std::make_shared<BracketSearcher>(std::make_shared<HyperBand>(HyperBandOptions{.seed = seed}),
                                            [seed](int) { return with_options<TpeSearcher, TpeOptions>(seed); });
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, SearcherSuite,
-    ::testing::Values(SearcherCase{"Random", plain<RandomSearcher>}, SearcherCase{"Halton", plain<HaltonSearcher>},
-                      SearcherCase{"Sobol", plain<SobolSearcher>},
-                      SearcherCase{"BruteForce", plain<BruteForceSearcher>, true, false},
-                      SearcherCase{"Tpe", with_options<TpeSearcher, TpeOptions>}, SearcherCase{"TpeAlone", tpe_alone},
-                      SearcherCase{"CmaEs", with_options<CmaEsSearcher, CmaEsOptions>},
-                      SearcherCase{"Gp", with_options<GpSearcher, GpOptions>}, SearcherCase{"Bohb", bohb}),
-    testing::name_of);
+INSTANTIATE_TEST_SUITE_P(All, SearcherSuite,
+                         ::testing::Values(SearcherCase{"Random", plain<RandomSearcher>},
+                                           SearcherCase{"Halton", plain<HaltonSearcher>},
+                                           SearcherCase{"Sobol", plain<SobolSearcher>},
+                                           SearcherCase{"BruteForce", plain<BruteForceSearcher>, true, false},
+                                           SearcherCase{"Tpe", with_options<TpeSearcher, TpeOptions>},
+                                           SearcherCase{"TpeAlone", tpe_alone},
+                                           SearcherCase{"CmaEs", with_options<CmaEsSearcher, CmaEsOptions>},
+                                           SearcherCase{"Gp", with_options<GpSearcher, GpOptions>},
+                                           SearcherCase{"NsgaII", nsga_ii}, SearcherCase{"Bohb", bohb}),
+                         testing::name_of);
 
 INSTANTIATE_TEST_SUITE_P(
     All, SchedulerSuite,

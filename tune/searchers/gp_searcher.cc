@@ -12,6 +12,7 @@
 
 #include "tune/searchers/descent.h"
 #include "tune/searchers/draws.h"
+#include "tune/searchers/fronts.h"
 #include "tune/searchers/gaussian_process.h"
 #include "tune/searchers/history_columns.h"
 #include "tune/searchers/scale.h"
@@ -273,6 +274,7 @@ GpSearcher::GpSearcher(GpOptions options) {
 GpSearcher::~GpSearcher() = default;
 
 void GpSearcher::begin(const History& history, const TrialRecord& trial) {
+  detail::require_one_objective(history, "GpSearcher");
   Impl& impl = *impl_;
   impl.making = trial.number;
   impl.chosen.clear();

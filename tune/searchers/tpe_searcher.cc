@@ -9,6 +9,7 @@
 #include <manta/error.h>
 #include <manta/tune/searcher.h>
 
+#include "tune/searchers/fronts.h"
 #include "tune/searchers/history_columns.h"
 #include "tune/searchers/parzen.h"
 
@@ -22,8 +23,9 @@ namespace {
 
 constexpr std::size_t kMostGood = 25;
 
-std::size_t good_of(std::size_t n) {
-  return std::min(static_cast<std::size_t>(std::ceil(0.1 * static_cast<double>(n))), kMostGood);
+std::size_t good_of(std::size_t n, bool of_several_objectives) {
+  const auto tenth = static_cast<std::size_t>(std::ceil(0.1 * static_cast<double>(n)));
+  return of_several_objectives ? tenth : std::min(tenth, kMostGood);
 }
 
 double to_dimension(const Dimension& dimension, double number) {
@@ -44,38 +46,53 @@ struct TpeSearcher::Impl {
   };
 
   // A trial's place among those that have ended, the best first: complete ones by value; those that were stopped behind
-  // them, the further they came the better, then by their last report.
+  // them, the further they came the better, then by their last report; then those that break constraints.
   struct Rank {
-    bool stopped = false;
-    std::int64_t to_go = 0;
-    double value = 0;
+    int group = 0;
+    double first = 0, second = 0;
     std::size_t trial = 0;
     bool operator<(const Rank& other) const {
-      return std::tie(stopped, to_go, value, trial) < std::tie(other.stopped, other.to_go, other.value, other.trial);
+      return std::tie(group, first, second, trial) < std::tie(other.group, other.first, other.second, other.trial);
     }
   };
   static Rank rank_of(const TrialRecord& trial, std::size_t at, double sign) {
-    if (trial.status == TrialStatus::complete) return {false, 0, sign * *trial.value, at};
-    if (trial.reports.empty()) return {true, 0, INFINITY, at};
+    if (const double violation = violation_of(trial); violation > 0) return {2, violation, 0, at};
+    if (trial.status == TrialStatus::complete) return {0, sign * *trial.value, 0, at};
+    if (trial.reports.empty()) return {1, 0, INFINITY, at};
     const Intermediate& last = trial.reports.back();
-    return {true, -last.iteration, std::isnan(last.value) ? INFINITY : sign * last.value, at};
+    return {1, -static_cast<double>(last.iteration), std::isnan(last.value) ? INFINITY : sign * last.value, at};
+  }
+
+  // Of several objectives: the complete ones that are among the best come first, whatever their values.
+  static void rank_by_volume(const History& history, std::size_t good, std::vector<Rank>& ended) {
+    std::vector<Rank*> complete;
+    std::vector<detail::Losses> losses;
+    for (Rank& rank : ended) {
+      if (rank.group != 0) continue;
+      complete.push_back(&rank);
+      losses.push_back(detail::losses_of(history.trials[rank.trial], history.modes));
+      rank.first = 1;
+    }
+    for (const std::size_t i : detail::best_by_volume(losses, std::min(good, losses.size()))) complete[i]->first = 0;
   }
 
   Split split(const History& history) const {
     std::vector<Rank> ended;
     std::vector<char> other(history.trials.size());
     const double sign = history.mode == Mode::min ? 1 : -1;
+    const std::size_t objectives = detail::modes_of(history).size();
     for (std::size_t i = 0; i < history.trials.size(); ++i) {
       const TrialRecord& trial = history.trials[i];
       if (trial.params.empty() || trial.number == making || trial.status == TrialStatus::failed) continue;
       if (trial.status == TrialStatus::running) {
         other[i] = options.constant_liar;
-      } else if (trial.status == TrialStatus::stopped || trial.value) {
+      } else if (trial.status == TrialStatus::stopped || detail::has_values(trial, objectives)) {
         ended.push_back(rank_of(trial, i, sign));
       }
     }
     if (static_cast<std::int64_t>(ended.size()) < options.startup_trials || ended.empty()) return {};
-    const std::size_t good = good_of(ended.size());
+    const std::size_t good = good_of(ended.size(), objectives > 1);
+    if (objectives > 1) rank_by_volume(history, good, ended);
     std::nth_element(ended.begin(), ended.begin() + static_cast<std::ptrdiff_t>(good - 1), ended.end());
     Split split;
     for (std::size_t i = 0; i < ended.size(); ++i) {
@@ -190,7 +207,8 @@ void TpeSearcher::begin(const History& history, const TrialRecord& trial) {
   impl_->known.update(history.trials);
   impl_->joint.clear();
   impl_->now = impl_->split(history);
-  if (impl_->options.multivariate && !impl_->now.good.empty()) impl_->choose_jointly();
+  const bool jointly = impl_->options.multivariate.value_or(history.modes.size() <= 1);
+  if (jointly && !impl_->now.good.empty()) impl_->choose_jointly();
 }
 
 double TpeSearcher::suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) {

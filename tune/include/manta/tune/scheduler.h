@@ -189,7 +189,7 @@ struct PatientOptions {
 };
 
 /// Lets another scheduler stop a trial only once that has not got better for a while: Optuna's PatientPruner. Without
-/// another scheduler it stops each such trial. The other scheduler sees all reports; of its decisions `stop` counts only
+/// another scheduler it stops each such trial. The other scheduler sees all reports; its decision `stop` counts only
 /// then.
 ///
 /// **Ownership**: shares the other scheduler. **Errors**: the constructor throws Error(invalid_argument).
@@ -240,11 +240,11 @@ struct HyperBandOptions {
   std::uint64_t seed = 0;             ///< of the choice of a trial's bracket
 };
 
-/// HyperBand (Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", 2018) without waits,
-/// as Optuna's HyperbandPruner: the brackets 0 to log(max_t / min_t) begin to stop trials at min_t *
+/// HyperBand (Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", 2018) without
+/// waits, as Optuna's HyperbandPruner: the brackets 0 to log(max_t / min_t) begin to stop trials at min_t *
 /// reduction_factor^bracket, each by itself; a trial's bracket depends on seed and number, in HyperBand's proportions.
-/// At the rungs of its bracket a trial goes on if it is among the best 1 / reduction_factor of those that came there, or
-/// the best of fewer. BracketSearcher makes BOHB of it.
+/// At the rungs of its bracket a trial goes on if it is among the best 1 / reduction_factor of those that came there,
+/// or the best of fewer. BracketSearcher makes BOHB of it.
 ///
 /// A report costs O(log n) of the trials at its rung. **Errors**: the constructor throws Error(invalid_argument).
 class HyperBand : public Scheduler {
