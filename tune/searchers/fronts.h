@@ -39,8 +39,8 @@ std::vector<double> crowding_of(const std::vector<Losses>& front);
 double volume_of(std::vector<Losses> points, const Losses& reference);
 
 // `size` of the points, the next each time that adds most to the volume; at most 1 - 1/e worse than the best ones
-// (Guerreiro et al., "Greedy Hypervolume Subset Selection in Low Dimensions", 2016). The reference is a tenth behind the
-// worst of them, as in Optuna.
+// (Guerreiro et al., "Greedy Hypervolume Subset Selection in Low Dimensions", 2016). The reference is a tenth behind
+// the worst of them, as in Optuna.
 std::vector<std::size_t> largest_subset(const std::vector<Losses>& points, std::size_t size);
 
 // The best `size` by front, and of the last front by volume: their places, in order.

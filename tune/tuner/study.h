@@ -57,6 +57,8 @@ class Study {
   std::string why_enough(std::chrono::nanoseconds run_for) const;
   Outcome finish(bool interrupted, std::string why_ended, double seconds);
 
+  // At least one.
+  const std::vector<Objective>& objectives() const { return objectives_; }
   bool learns() const { return searcher_->learns(); }
   bool decides() const { return scheduler_ != nullptr; }
   Counts counts() const;
@@ -88,6 +90,9 @@ class Study {
   bool look_at(std::int64_t number);
   void replay_own(StoredTrial& stored);
   Assignment assignment_of(std::int64_t number);
+  History history() const;
+  // What the journal's study is for must be what this one is for.
+  void require_same_aim();
   double score_of(double value) const { return tuner_.mode == Mode::min ? -value : value; }
   bool better(const TrialRecord& trial, const TrialRecord& than) const;
   void consider(const TrialRecord& trial);
@@ -96,6 +101,8 @@ class Study {
 
   TunerConfig tuner_;
   RunConfig run_;
+  std::vector<Objective> objectives_;  // the first one is tuner_.metric and mode
+  std::vector<Mode> modes_;
   const Program& program_;
   StudyFolder folder_;
   std::shared_ptr<Searcher> searcher_;

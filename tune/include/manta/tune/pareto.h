@@ -18,8 +18,8 @@ std::vector<std::size_t> pareto_front(std::span<const TrialRecord> trials, std::
 /// The volume of what some points dominate, up to a reference point: larger is better. Each objective counts by its
 /// mode; points that are not better than the reference in each objective add nothing.
 ///
-/// O(n log n) for two objectives, O(n^(objectives - 1)) for more. Throws Error(invalid_argument) where points, reference
-/// and modes have different sizes.
+/// O(n log n) for two objectives, O(n^(objectives - 1)) for more. Throws Error(invalid_argument) where points,
+/// reference and modes have different sizes.
 double hypervolume(const std::vector<std::vector<double>>& points, const std::vector<double>& reference,
                    std::span<const Mode> modes);
 

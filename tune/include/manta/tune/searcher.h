@@ -122,8 +122,8 @@ struct TpeOptions {
   std::int64_t startup_trials = 10;  ///< drawn at random, before the search begins
   int candidates = 24;               ///< points that are drawn and compared for each trial
   /// Whether parameters that all trials have are chosen together, so that what belongs together is found. Parameters
-  /// that only some trials have (conditional ones) are chosen one by one, from the trials that have them. Not given: true
-  /// for one objective, false for several, as in Optuna.
+  /// that only some trials have (conditional ones) are chosen one by one, from the trials that have them. Not given:
+  /// true for one objective, false for several, as in Optuna.
   std::optional<bool> multivariate;
   /// Whether trials that run count as bad ones, so that workers do not try the same.
   bool constant_liar = true;
@@ -198,8 +198,8 @@ struct GpOptions {
 /// logarithm of the expected improvement (Ament et al., arXiv 2310.20708). For expensive trials: a suggestion costs
 /// O(n^3) for n trials, of which at most 200 count: the best ones, and the newest of the others. Measured on one
 /// CPU of an AMD EPYC: 12 ms on average of the first 200 trials of 6 parameters, 14 ms beyond them with 20 parameters.
-/// Works on reals, integers and choices that all trials have; parameters that only some have are drawn at random. Of trials
-/// that run it believes what it predicts, so that workers do not try the same.
+/// Works on reals, integers and choices that all trials have; parameters that only some have are drawn at random. Of
+/// trials /// that run it believes what it predicts, so that workers do not try the same.
 ///
 /// **Threading**: as Searcher. **Errors**: the constructor throws Error(invalid_argument), and begin() for a study of
 /// several objectives.
@@ -228,8 +228,8 @@ struct NsgaIIOptions {
 /// several objectives and constraints, with Optuna's uniform crossover. The first `population` trials are drawn at
 /// random; each next `population` trials have their parents among the best of all before: by fronts, within a front by
 /// the distance to neighbours; a trial that breaks constraints is worse than one that does not, and of two such the one
-/// with the smaller violation is better. Only complete trials are parents. Parameters that not all trials have are drawn
-/// at random.
+/// with the smaller violation is better. Only complete trials are parents. Parameters that not all trials have are
+/// drawn at random.
 ///
 /// A suggestion costs O(1); the first of a generation O(population^2).
 ///

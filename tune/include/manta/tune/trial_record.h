@@ -28,6 +28,12 @@ std::string_view to_string(TrialStatus status);
 /// Whether a smaller or a larger metric is better.
 enum class Mode : std::uint8_t { min, max };
 
+/// A metric to be optimised, where there are several.
+struct Objective {
+  std::string metric;
+  Mode mode = Mode::min;
+};
+
 /// A report's value of the metric.
 struct Intermediate {
   std::int64_t iteration = 0;  ///< the report's number in the trial, from 1; or what it brought as "training_iteration"
