@@ -18,9 +18,9 @@ using Values = std::vector<std::vector<double>>;
 Parzen parzen_of(const Dimension& dimension, std::vector<double> values) {
   return Parzen({&dimension, 1}, {Values{std::move(values)}, {}, {}});
 }
-double density(const Parzen& parzen, double x) { return std::exp(parzen.log_densities(std::vector{x})[0]); }
+double density(Parzen& parzen, double x) { return std::exp(parzen.log_densities(std::vector{x})[0]); }
 
-double integral_of(const Parzen& parzen, double low, double high) {
+double integral_of(Parzen&& parzen, double low, double high) {
   constexpr int kSteps = 20'000;
   std::vector<double> points;
   for (int i = 0; i < kSteps; ++i) points.push_back(low + (high - low) * (i + 0.5) / kSteps);
@@ -43,13 +43,13 @@ TEST(Parzen, IsADensity) {
   EXPECT_NEAR(integral_of(parzen_of(log_real, {std::log(0.1), std::log(0.2)}), std::log(1e-4), std::log(10)), 1, 1e-3);
 
   const Dimension whole(Distribution{.kind = Distribution::Kind::integer, .low = 1, .high = 300});
-  const Parzen wholes = parzen_of(whole, {4, 5, 200, 4, 4, 5});
+  Parzen wholes = parzen_of(whole, {4, 5, 200, 4, 4, 5});
   double sum = 0;
   for (int n = 1; n <= 300; ++n) sum += density(wholes, n);
   EXPECT_NEAR(sum, 1, 0.01);
 
   const Dimension choice = choice_of_three();
-  const Parzen choices = parzen_of(choice, {0, 0, 2});
+  Parzen choices = parzen_of(choice, {0, 0, 2});
   std::vector<double> shares;
   for (int n = 0; n < 3; ++n) shares.push_back(density(choices, n));
   EXPECT_NEAR(shares[0] + shares[1] + shares[2], 1, 1e-9);
@@ -59,7 +59,7 @@ TEST(Parzen, IsADensity) {
 
 TEST(Parzen, SamplesAsItsDensity) {
   const Dimension real(Distribution{.low = 0, .high = 10});
-  const Parzen parzen = parzen_of(real, {1.0, 1.5, 8.0});
+  Parzen parzen = parzen_of(real, {1.0, 1.5, 8.0});
   Draws draws(1, 1, "samples");
   constexpr int kDraws = 50'000, kCells = 20;
   std::vector<int> counts(kCells);
@@ -82,7 +82,8 @@ TEST(Parzen, WhatIsKnownOfKernelsChangesNothing) {
       Dimension(Distribution{.kind = Distribution::Kind::integer, .log = true, .low = 1, .high = 40}),
       choice_of_three(), Dimension(Distribution{.log = true, .low = 1e-5, .high = 1})};
   Draws draws(1, 1, "known");
-  Parzen::AllKnown known(dimensions.size(), std::vector<Parzen::Known>(300));
+  Parzen::Memory memory;
+  memory.known.assign(dimensions.size(), std::vector<Parzen::Known>(300));
   Values all(dimensions.size());
   for (int n = 1; n <= 300; ++n) {
     for (std::size_t d = 0; d < dimensions.size(); ++d) {
@@ -97,7 +98,7 @@ TEST(Parzen, WhatIsKnownOfKernelsChangesNothing) {
       observed.trials.push_back(i);
       for (std::size_t d = 0; d < dimensions.size(); ++d) observed.values[d].push_back(all[d][i]);
     }
-    const Parzen plain(dimensions, observed), knowing(dimensions, observed, &known);
+    Parzen plain(dimensions, observed), knowing(dimensions, observed, &memory);
     std::vector<double> points(5 * dimensions.size());
     for (std::size_t p = 0; p < 5; ++p)
       plain.sample(draws, std::span(points).subspan(p * dimensions.size(), dimensions.size()));

@@ -29,11 +29,13 @@ MANTA_INLINE void subtract(Four& sum, double x, const FourAnywhere& centre, cons
   sum -= z * z;
 }
 
-MANTA_INLINE void squares(const NormalKernels& of, const double* points, double* terms, std::size_t count) {
+MANTA_INLINE void squares(const NormalKernels& of, const double* constant, const double* points, double* terms,
+                          std::size_t count) {
   for (std::size_t tile = 0; tile < of.kernels; tile += kLanes) {
     for (std::size_t p = 0; p < count; ++p) {
       double* const own = terms + p * of.kernels + tile;
-      Four a = at(own, 0), b = at(own, 1), c = at(own, 2), d = at(own, 3);  // kLanes
+      const double* const from = constant + tile;
+      Four a = at(from, 0), b = at(from, 1), c = at(from, 2), d = at(from, 3);  // kLanes
       for (std::size_t r = 0; r < of.coordinates; ++r) {
         const double x = points[p * of.coordinates + r];
         const double* const centre = of.centre + r * of.kernels + tile;
@@ -84,8 +86,9 @@ MANTA_INLINE double log_sum(const double* terms, std::size_t count, double most)
 
 #if defined(__x86_64__)
 #define MANTA_AVX2 __attribute__((target("avx2")))
-MANTA_AVX2 void squares_avx2(const NormalKernels& of, const double* points, double* terms, std::size_t count) {
-  squares(of, points, terms, count);
+MANTA_AVX2 void squares_avx2(const NormalKernels& of, const double* constant, const double* points, double* terms,
+                             std::size_t count) {
+  squares(of, constant, points, terms, count);
 }
 MANTA_AVX2 double log_sum_avx2(const double* terms, std::size_t count, double most) {
   return log_sum(terms, count, most);
@@ -99,10 +102,11 @@ constexpr auto* log_sum_avx2 = &log_sum;
 
 }  // namespace
 
-void subtract_squares(const NormalKernels& of, std::span<const double> points, std::span<double> terms) {
-  const std::size_t count = of.coordinates == 0 ? 0 : points.size() / of.coordinates;
-  if (has_avx2) return squares_avx2(of, points.data(), terms.data(), count);
-  squares(of, points.data(), terms.data(), count);
+void subtract_squares(const NormalKernels& of, std::span<const double> constant, std::span<const double> points,
+                      std::span<double> terms) {
+  const std::size_t count = terms.size() / of.kernels;
+  if (has_avx2) return squares_avx2(of, constant.data(), points.data(), terms.data(), count);
+  squares(of, constant.data(), points.data(), terms.data(), count);
 }
 
 double log_sum_exp(std::span<const double> terms) {

@@ -22,9 +22,10 @@ struct NormalKernels {
   const double* narrow = nullptr;  // 1 / (width * sqrt(2))
 };
 
-// terms[p * kernels + k] -= the squared distance of point p to kernel k. points: p's coordinates are at
-// p * of.coordinates.
-void subtract_squares(const NormalKernels& of, std::span<const double> points, std::span<double> terms);
+// terms[p * kernels + k] = constant[k] - the squared distance of point p to kernel k. points: p's coordinates are at
+// p * of.coordinates. There are as many points as there is space for their terms.
+void subtract_squares(const NormalKernels& of, std::span<const double> constant, std::span<const double> points,
+                      std::span<double> terms);
 
 // log(sum(exp(terms))). Their number is a multiple of kLanes, the largest is finite.
 double log_sum_exp(std::span<const double> terms);

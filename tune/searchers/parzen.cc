@@ -21,10 +21,11 @@ double weight_of(std::size_t i, std::size_t n) {
   return ramp == 1 ? first : first + (1 - first) * static_cast<double>(i) / static_cast<double>(ramp - 1);
 }
 
+constexpr double kAll = 8.3;  // beyond it is less of the standard normal distribution than a double's precision
+
 // Of the standard normal distribution between a and b.
 double mass(double a, double b) {
   constexpr double kRoot = std::numbers::sqrt2 / 2;
-  constexpr double kAll = 8.3;  // beyond it is less than a double's precision
   if (a < -kAll && b > kAll) return 1;
   if (a < -kAll && b > 0) return 1 - std::erfc(b * kRoot) / 2;
   if (a < 0 && b > kAll) return 1 - std::erfc(-a * kRoot) / 2;
@@ -47,8 +48,9 @@ const double kLogRoot = std::log(std::sqrt(2 * std::numbers::pi));
 
 }  // namespace
 
-Parzen::Parzen(std::span<const Dimension> dimensions, const Observations& observed, AllKnown* known)
+Parzen::Parzen(std::span<const Dimension> dimensions, const Observations& observed, Memory* memory)
     : dimensions_(dimensions),
+      memory_(memory),
       kernels_(observed.values.empty() ? 1 : observed.values[0].size() + 1),
       padded_(padded(kernels_)),
       row_(dimensions.size()),
@@ -63,6 +65,7 @@ Parzen::Parzen(std::span<const Dimension> dimensions, const Observations& observ
     }
     if (!whole) reals_ = rows;
   }
+  exchange_space();
   centre_.resize(rows * padded_);
   narrow_.resize(rows * padded_);
   constexpr std::size_t kPerLog = 64;  // of a height, between 1 and 300, the product of so many is a double
@@ -72,10 +75,20 @@ Parzen::Parzen(std::span<const Dimension> dimensions, const Observations& observ
       add_choices(d, observed.values[d]);
       continue;
     }
-    add_numbers(d, observed, known);
+    add_numbers(d, observed);
     if (++since % kPerLog == 0) add_logs_of_heights();
   }
   add_logs_of_heights();
+  for (std::size_t k = 0; k < kernels_; ++k) constant_[k] += of_ranges_;
+}
+
+Parzen::~Parzen() { exchange_space(); }
+
+void Parzen::exchange_space() {
+  if (memory_ == nullptr) return;
+  centre_.swap(memory_->centre);
+  narrow_.swap(memory_->narrow);
+  terms_.swap(memory_->terms);
 }
 
 void Parzen::set_weights() {
@@ -105,8 +118,12 @@ void Parzen::add_choices(std::size_t d, std::span<const double> observations) {
   for (std::size_t k = 0; k + 1 < kernels_; ++k) choices.observed[k] = static_cast<std::size_t>(observations[k]);
 }
 
-void Parzen::add_numbers(std::size_t d, const Observations& observed, AllKnown* known) {
+void Parzen::add_numbers(std::size_t d, const Observations& observed) {
   const Scale& scale = dimensions_[d].scale;
+  double* const centre = centre_.data() + row_[d] * padded_;
+  double* const narrow = narrow_.data() + row_[d] * padded_;
+  std::fill_n(centre, padded_, 0.0);
+  std::fill_n(narrow, padded_, 0.0);
   if (scale.width() <= 0) return;  // one value, which says nothing: its kernels are 0 everywhere
   const std::vector<double>& values = observed.values[d];
   Order sorted;
@@ -116,28 +133,30 @@ void Parzen::add_numbers(std::size_t d, const Observations& observed, AllKnown* 
   const double width = scale.width(), begin = scale.begin(), end = scale.end();
   const double least = width / std::min(100.0, 1.0 + static_cast<double>(kernels_));
   const double of_narrow = scale.whole() ? 1 : std::numbers::sqrt2 / 2;
-  double* const centre = centre_.data() + row_[d] * padded_;
-  double* const narrow = narrow_.data() + row_[d] * padded_;
   const auto set = [&](std::size_t k, double at, double by, Known& before) {
-    if (before.narrow != by) before = {by, by * width / std::max(mass((begin - at) * by, (end - at) * by), 1e-300)};
     centre[k] = at;
     narrow[k] = by * of_narrow;
+    if (std::min(at - begin, end - at) * by > kAll) {  // all of it is in the range
+      heights_[k] *= by * width;
+      return;
+    }
+    if (before.narrow != by) before = {by, by * width / std::max(mass((begin - at) * by, (end - at) * by), 1e-300)};
     heights_[k] *= before.height;
   };
+  const double by_least = 1 / least;
   double left = n > 1 ? values[order[0]] : begin;  // the ends of the range count only for a single observation
   for (std::size_t i = 0; i < n; ++i) {
     const double at = values[order[i]];
     const double right = i + 1 < n ? values[order[i + 1]] : n > 1 ? at : end;
     const double farther = std::max(at - left, right - at);
-    const double by = farther <= least ? 1 / least : 1 / std::min(farther, width);
+    const double by = farther <= least ? by_least : 1 / std::min(farther, width);
     Known none;
-    set(order[i], at, by, known == nullptr ? none : (*known)[d][observed.trials[order[i]]]);
+    set(order[i], at, by, memory_ == nullptr ? none : memory_->known[d][observed.trials[order[i]]]);
     left = at;
   }
   Known none;
   set(n, (begin + end) / 2, 1 / width, none);
-  const double by_range = -std::log(width) - kLogRoot;
-  for (std::size_t k = 0; k < kernels_; ++k) constant_[k] += by_range;
+  of_ranges_ -= std::log(width) + kLogRoot;
   if (!scale.whole()) return;
   // Those of equal integers have one of few widths.
   std::vector<std::uint32_t>& like = like_[d];
@@ -225,23 +244,36 @@ void Parzen::add_terms_of_integers(std::size_t d, std::span<const double> points
   }
 }
 
-std::vector<double> Parzen::log_densities(std::span<const double> points) const {
+std::vector<double> Parzen::log_densities(std::span<const double> points) {
+  constexpr std::size_t kTogether = 8;  // points whose terms fit into the cache
   const std::size_t count = points.size() / dimensions_.size();
-  std::vector<double> terms(count * padded_), reals(count * reals_), densities(count);
-  for (std::size_t p = 0; p < count; ++p)
-    std::copy(constant_.begin(), constant_.end(), terms.begin() + static_cast<std::ptrdiff_t>(p * padded_));
+  std::vector<double> densities;
+  densities.reserve(count);
+  for (std::size_t first = 0; first < count; first += kTogether) {
+    const std::size_t size = std::min(kTogether, count - first) * dimensions_.size();
+    add_densities(points.subspan(first * dimensions_.size(), size), densities);
+  }
+  return densities;
+}
+
+void Parzen::add_densities(std::span<const double> points, std::vector<double>& densities) {
+  const std::size_t count = points.size() / dimensions_.size();
+  if (terms_.size() < count * padded_) terms_.resize(count * padded_);
+  const std::span<double> terms = std::span(terms_).first(count * padded_);
+  std::vector<double> reals(count * reals_);
+  for (std::size_t d = 0; d < dimensions_.size(); ++d) {
+    if (dimensions_[d].choices > 0 || dimensions_[d].scale.whole()) continue;
+    for (std::size_t p = 0; p < count; ++p) reals[p * reals_ + row_[d]] = points[p * dimensions_.size() + d];
+  }
+  subtract_squares({padded_, reals_, centre_.data(), narrow_.data()}, constant_, reals, terms);
   for (std::size_t d = 0; d < dimensions_.size(); ++d) {
     if (dimensions_[d].choices > 0) {
       add_terms_of_choices(d, points, terms);
     } else if (dimensions_[d].scale.whole()) {
       add_terms_of_integers(d, points, terms);
-    } else {
-      for (std::size_t p = 0; p < count; ++p) reals[p * reals_ + row_[d]] = points[p * dimensions_.size() + d];
     }
   }
-  subtract_squares({padded_, reals_, centre_.data(), narrow_.data()}, reals, terms);
-  for (std::size_t p = 0; p < count; ++p) densities[p] = log_sum_exp(std::span(terms).subspan(p * padded_, padded_));
-  return densities;
+  for (std::size_t p = 0; p < count; ++p) densities.push_back(log_sum_exp(terms.subspan(p * padded_, padded_)));
 }
 
 }  // namespace manta::tune::detail

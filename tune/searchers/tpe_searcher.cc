@@ -107,8 +107,7 @@ struct TpeSearcher::Impl {
   }
 
   // The best point of some that are drawn.
-  std::vector<double> choose(Draws& draws, std::span<const Dimension> dimensions, const Parzen& good,
-                             const Parzen& others) const {
+  std::vector<double> choose(Draws& draws, std::span<const Dimension> dimensions, Parzen& good, Parzen& others) const {
     const std::size_t size = dimensions.size();
     std::vector<double> points(static_cast<std::size_t>(options.candidates) * size);
     for (std::size_t at = 0; at < points.size(); at += size) good.sample(draws, std::span(points).subspan(at, size));
@@ -122,16 +121,18 @@ struct TpeSearcher::Impl {
     return chosen;
   }
 
-  Parzen::Observations observed(const std::vector<std::uint32_t>& of, bool in_order) {
+  // Into `all`, whose space is used again.
+  void observe(const std::vector<std::uint32_t>& of, bool in_order, Parzen::Observations& all) const {
     const auto& columns = known.columns();
-    Parzen::Observations all{std::vector<std::vector<double>>(columns.size()), {}, of};
+    all.values.resize(columns.size());
+    all.trials = of;
     for (std::size_t d = 0; d < columns.size(); ++d) {
       const double* const scaled = columns[d].scaled.data();
       std::vector<double>& values = all.values[d];
       values.resize(of.size());
       for (std::size_t i = 0; i < of.size(); ++i) values[i] = scaled[of[i]];
     }
-    if (!in_order) return all;
+    if (!in_order) return;
     constexpr std::uint32_t kNone = ~std::uint32_t{0};
     std::vector<std::uint32_t> place(trials.size(), kNone);
     for (std::size_t i = 0; i < of.size(); ++i) place[of[i]] = static_cast<std::uint32_t>(i);
@@ -146,7 +147,6 @@ struct TpeSearcher::Impl {
       }
       order.resize(size);
     }
-    return all;
   }
 
   void choose_jointly() {
@@ -154,13 +154,14 @@ struct TpeSearcher::Impl {
     if (columns.empty()) return;
     std::vector<Dimension> dimensions;
     for (const detail::Column& column : columns) dimensions.emplace_back(column.distribution);
-    if (version != known.version()) kernels.clear();
+    if (version != known.version()) memory.known.clear();
     version = known.version();
-    kernels.resize(columns.size());
-    for (auto& column : kernels) column.resize(trials.size());
+    memory.known.resize(columns.size());
+    for (auto& column : memory.known) column.resize(trials.size());
     Draws draws(options.seed, making, "");
-    const Parzen good(dimensions, observed(now.good, false));
-    const Parzen others(dimensions, observed(now.others, true), &kernels);
+    observe(now.good, false, of_good);
+    observe(now.others, true, of_others);
+    Parzen good(dimensions, of_good), others(dimensions, of_others, &memory);
     const std::vector<double> point = choose(draws, dimensions, good, others);
     for (std::size_t d = 0; d < columns.size(); ++d) joint[columns[d].name] = {columns[d].distribution, point[d]};
   }
@@ -177,14 +178,16 @@ struct TpeSearcher::Impl {
       return Parzen({&dimension, 1}, all);
     };
     Draws draws(options.seed, making, name);
-    return choose(draws, {&dimension, 1}, density(now.good), density(now.others))[0];
+    Parzen good = density(now.good), others = density(now.others);
+    return choose(draws, {&dimension, 1}, good, others)[0];
   }
 
   TpeOptions options;
   RandomSearcher random;
   detail::HistoryColumns known;
   int version = -1;
-  Parzen::AllKnown kernels;  // of the others
+  Parzen::Memory memory;  // of the others' estimator
+  Parzen::Observations of_good, of_others;
   // Of the trial that is being made:
   std::int64_t making = -1;
   std::span<const TrialRecord> trials;

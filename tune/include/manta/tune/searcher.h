@@ -196,10 +196,10 @@ struct GpOptions {
 
 /// Bayesian optimisation with a Gaussian process: Matern 5/2 kernel with a length for each parameter, the largest
 /// logarithm of the expected improvement (Ament et al., arXiv 2310.20708). For expensive trials: a suggestion costs
-/// O(n^3) for n trials, of which at most 200 count: the best ones, and the newest of the others. Measured on one
-/// CPU of an Intel Xeon: 12 ms on average of the first 200 trials of 6 parameters, 14 ms beyond them with 20 parameters.
-/// Works on reals, integers and choices that all trials have; parameters that only some have are drawn at random. Of
-/// trials /// that run it believes what it predicts, so that workers do not try the same.
+/// O(n^3) for n trials, of which at most 200 count: the best ones, and the newest of the others. Measured on one CPU of
+/// an Intel Xeon: 12 ms on average of the first 200 trials of 6 parameters, 14 ms beyond them with 20 parameters. Works
+/// on reals, integers and choices that all trials have; parameters that only some have are drawn at random. Of trials
+/// that run it believes what it predicts, so that workers do not try the same.
 ///
 /// **Threading**: as Searcher. **Errors**: the constructor throws Error(invalid_argument), and begin() for a study of
 /// several objectives.
