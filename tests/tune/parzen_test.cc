@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numbers>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -105,6 +106,51 @@ TEST(Parzen, WhatIsKnownOfKernelsChangesNothing) {
     const std::vector<double> densities = plain.log_densities(points);
     EXPECT_EQ(densities, knowing.log_densities(points)) << n;
     for (const double each : densities) EXPECT_TRUE(std::isfinite(each)) << n;
+  }
+}
+
+// Of twenty reals nearly all kernels are too far away to count: they are left out early, and the density is the same.
+TEST(Parzen, WhatIsFarAwayIsLeftOutWithoutATrace) {
+  std::vector<Dimension> dimensions(20, Dimension(Distribution{.low = 0, .high = 1}));
+  Draws draws(2, 1, "far");
+  Parzen::Observations observed{Values(dimensions.size()), {}, {}};
+  for (std::vector<double>& values : observed.values) {
+    for (int i = 0; i < 203; ++i) values.push_back(draws.share() < 0.5 ? 0.5 + 0.01 * draws.share() : draws.share());
+  }
+  Parzen parzen(dimensions, observed);
+  std::vector<double> points(40 * dimensions.size());
+  for (std::size_t p = 0; p < 40; ++p)
+    parzen.sample(draws, std::span(points).subspan(p * dimensions.size(), dimensions.size()));
+  const std::vector<double> densities = parzen.log_densities(points);
+  for (std::size_t p = 0; p < 40; ++p) {
+    // By the definition, in long doubles.
+    long double sum = 0;
+    double together = 1;
+    for (std::size_t k = 0; k < 203; ++k)
+      together += k >= 178 ? 1 : 1.0 / 203 + (1 - 1.0 / 203) * static_cast<double>(k) / 177;
+    for (std::size_t k = 0; k <= 203; ++k) {
+      const double weight = k >= 178 ? 1 : 1.0 / 203 + (1 - 1.0 / 203) * static_cast<double>(k) / 177;
+      long double term = std::log(weight / together);
+      for (std::size_t d = 0; d < dimensions.size(); ++d) {
+        const std::vector<double>& values = observed.values[d];
+        double centre = 0.5, width = 1;
+        if (k < 203) {
+          centre = values[k];
+          double before = -1, after = 2;
+          for (const double other : values) {
+            if (other < centre) before = std::max(before, other);
+            if (other > centre) after = std::min(after, other);
+          }
+          const double farther = std::max(before < 0 ? 0 : centre - before, after > 1 ? 0 : after - centre);
+          width = std::clamp(farther, 0.01, 1.0);
+        }
+        const double z = (points[p * dimensions.size() + d] - centre) / width, root = std::sqrt(2.0);
+        const double inside = (std::erf((1 - centre) / width / root) - std::erf(-centre / width / root)) / 2;
+        term += -z * z / 2 - std::log(width * inside * std::sqrt(2 * std::numbers::pi));
+      }
+      sum += std::exp(term);
+    }
+    EXPECT_NEAR(densities[p], static_cast<double>(std::log(sum)), 1e-9) << p;
   }
 }
 

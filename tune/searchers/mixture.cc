@@ -29,8 +29,9 @@ MANTA_INLINE void subtract(Four& sum, double x, const FourAnywhere& centre, cons
   sum -= z * z;
 }
 
-MANTA_INLINE void squares(const NormalKernels& of, const double* constant, const double* points, double* terms,
-                          std::size_t count) {
+MANTA_INLINE void squares(const NormalKernels& of, const double* constant, const double* points, const double* floors,
+                          double* terms, std::size_t count) {
+  constexpr std::size_t kLook = 4;  // coordinates from one look at the sums to the next
   for (std::size_t tile = 0; tile < of.kernels; tile += kLanes) {
     for (std::size_t p = 0; p < count; ++p) {
       double* const own = terms + p * of.kernels + tile;
@@ -44,6 +45,10 @@ MANTA_INLINE void squares(const NormalKernels& of, const double* constant, const
         subtract(b, x, at(centre, 1), at(narrow, 1));
         subtract(c, x, at(centre, 2), at(narrow, 2));
         subtract(d, x, at(centre, 3), at(narrow, 3));
+        if (r % kLook != kLook - 1) continue;
+        const double floor = floors[p];
+        const Four ab = a > b ? a : b, cd = c > d ? c : d, most = ab > cd ? ab : cd;
+        if (most[0] < floor && most[1] < floor && most[2] < floor && most[3] < floor) break;  // they only fall
       }
       at(own, 0) = a;
       at(own, 1) = b;
@@ -80,15 +85,22 @@ MANTA_INLINE void add_exponentials(const double* terms, double most, Four& sum) 
 
 MANTA_INLINE double log_sum(const double* terms, std::size_t count, double most) {
   Four sum = {};
-  for (std::size_t i = 0; i < count; i += kWide) add_exponentials(terms + i, most, sum);
+  const double floor = most - kNothing;
+  for (std::size_t tile = 0; tile < count; tile += kLanes) {
+    const double* const own = terms + tile;
+    const Four a = at(own, 0), b = at(own, 1), c = at(own, 2), d = at(own, 3);
+    const Four ab = a > b ? a : b, cd = c > d ? c : d, here = ab > cd ? ab : cd;
+    if (here[0] < floor && here[1] < floor && here[2] < floor && here[3] < floor) continue;
+    for (std::size_t i = 0; i < kLanes; i += kWide) add_exponentials(own + i, most, sum);
+  }
   return most + std::log((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
 #if defined(__x86_64__)
 #define MANTA_AVX2 __attribute__((target("avx2")))
-MANTA_AVX2 void squares_avx2(const NormalKernels& of, const double* constant, const double* points, double* terms,
-                             std::size_t count) {
-  squares(of, constant, points, terms, count);
+MANTA_AVX2 void squares_avx2(const NormalKernels& of, const double* constant, const double* points,
+                             const double* floors, double* terms, std::size_t count) {
+  squares(of, constant, points, floors, terms, count);
 }
 MANTA_AVX2 double log_sum_avx2(const double* terms, std::size_t count, double most) {
   return log_sum(terms, count, most);
@@ -103,10 +115,9 @@ constexpr auto* log_sum_avx2 = &log_sum;
 }  // namespace
 
 void subtract_squares(const NormalKernels& of, std::span<const double> constant, std::span<const double> points,
-                      std::span<double> terms) {
-  const std::size_t count = terms.size() / of.kernels;
-  if (has_avx2) return squares_avx2(of, constant.data(), points.data(), terms.data(), count);
-  squares(of, constant.data(), points.data(), terms.data(), count);
+                      std::span<const double> floors, std::span<double> terms) {
+  if (has_avx2) return squares_avx2(of, constant.data(), points.data(), floors.data(), terms.data(), floors.size());
+  squares(of, constant.data(), points.data(), floors.data(), terms.data(), floors.size());
 }
 
 double log_sum_exp(std::span<const double> terms) {

@@ -22,12 +22,16 @@ struct NormalKernels {
   const double* narrow = nullptr;  // 1 / (width * sqrt(2))
 };
 
-// terms[p * kernels + k] = constant[k] - the squared distance of point p to kernel k. points: p's coordinates are at
-// p * of.coordinates. There are as many points as there is space for their terms.
-void subtract_squares(const NormalKernels& of, std::span<const double> constant, std::span<const double> points,
-                      std::span<double> terms);
+// exp(-kNothing) times any number of kernels is less than a double's precision.
+inline constexpr double kNothing = 50;
 
-// log(sum(exp(terms))). Their number is a multiple of kLanes, the largest is finite.
+// terms[p * kernels + k] = constant[k] - the squared distance of point p to kernel k. points: p's coordinates are at
+// p * of.coordinates. floors: of each point, below which a term need not be right, but must be below.
+void subtract_squares(const NormalKernels& of, std::span<const double> constant, std::span<const double> points,
+                      std::span<const double> floors, std::span<double> terms);
+
+// log(sum(exp(terms))). Their number is a multiple of kLanes, the largest is finite. kLanes terms that are all kNothing
+// below the largest are left out.
 double log_sum_exp(std::span<const double> terms);
 
 }  // namespace manta::tune::detail

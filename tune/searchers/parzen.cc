@@ -46,6 +46,21 @@ std::vector<std::uint32_t> order_of(std::span<const double> values) {
 
 const double kLogRoot = std::log(std::sqrt(2 * std::numbers::pi));
 
+// Of what rounds to an integer: from `left` to `right`.
+struct Rounding {
+  Rounding(const Scale& scale, double at)
+      : left(scale.to(scale.from(at) - 0.5)),
+        right(scale.to(scale.from(at) + 0.5)),
+        log_width(std::log(right - left)) {}
+  // The logarithm of its mass; where the kernel is much wider than that, by its density.
+  double term(double centre, double narrow) const {
+    constexpr double kNarrow = 0.1;
+    const double a = (left - centre) * narrow, b = (right - centre) * narrow, z = (a + b) / 2;
+    return b - a < kNarrow ? log_width - z * z / 2 : log_of(mass(a, b)) + kLogRoot - std::log(narrow);
+  }
+  double left, right, log_width;
+};
+
 }  // namespace
 
 Parzen::Parzen(std::span<const Dimension> dimensions, const Observations& observed, Memory* memory)
@@ -216,7 +231,6 @@ void Parzen::add_terms_of_choices(std::size_t d, std::span<const double> points,
 }
 
 void Parzen::add_terms_of_integers(std::size_t d, std::span<const double> points, std::span<double> terms) const {
-  constexpr double kNarrow = 0.1;
   const Scale& scale = dimensions_[d].scale;
   const double* const centre = centre_.data() + row_[d] * padded_;
   const double* const narrow = narrow_.data() + row_[d] * padded_;
@@ -226,14 +240,9 @@ void Parzen::add_terms_of_integers(std::size_t d, std::span<const double> points
   std::vector<bool> done(count);
   for (std::size_t p = 0; p < count; ++p) {
     if (done[p]) continue;
-    // The mass of what rounds to the integer; where the kernel is much wider than that, its density.
-    const double number = scale.from(at(p)), left = scale.to(number - 0.5), right = scale.to(number + 0.5);
-    const double by_width = std::log(right - left);
+    const Rounding integer(scale, at(p));
     for (std::size_t k = 0; k < kernels_; ++k) {
-      if (like_[d][k] != k) continue;
-      const double a = (left - centre[k]) * narrow[k], b = (right - centre[k]) * narrow[k];
-      const double z = (a + b) / 2;
-      column[k] = b - a < kNarrow ? by_width - z * z / 2 : log_of(mass(a, b)) + kLogRoot - std::log(narrow[k]);
+      if (like_[d][k] == k) column[k] = integer.term(centre[k], narrow[k]);
     }
     for (std::size_t other = p; other < count; ++other) {
       if (at(other) != at(p)) continue;
@@ -242,6 +251,28 @@ void Parzen::add_terms_of_integers(std::size_t d, std::span<const double> points
       for (std::size_t k = 0; k < kernels_; ++k) own[k] += column[like_[d][k]];
     }
   }
+}
+
+// The prior's kernel is never nothing: what is far below its term adds nothing to the sum. Choices and integers come
+// later: a choice makes a term smaller, an integer at most as much larger as its widest kernel says.
+double Parzen::floor_of(std::span<const double> point) const {
+  const std::size_t prior = kernels_ - 1;
+  double term = constant_[prior], more = 0;
+  for (std::size_t d = 0; d < dimensions_.size(); ++d) {
+    if (dimensions_[d].choices > 0) {
+      term += std::log(choices_[d].prior);
+      continue;
+    }
+    const Scale& scale = dimensions_[d].scale;
+    const double centre = centre_[row_[d] * padded_ + prior], narrow = narrow_[row_[d] * padded_ + prior];
+    if (scale.whole()) {
+      term += Rounding(scale, point[d]).term(centre, narrow);
+      more += std::max(0.0, kLogRoot + std::log(scale.width()));
+    } else {
+      term -= std::pow((point[d] - centre) * narrow, 2);
+    }
+  }
+  return term - more - kNothing;
 }
 
 std::vector<double> Parzen::log_densities(std::span<const double> points) {
@@ -265,7 +296,10 @@ void Parzen::add_densities(std::span<const double> points, std::vector<double>& 
     if (dimensions_[d].choices > 0 || dimensions_[d].scale.whole()) continue;
     for (std::size_t p = 0; p < count; ++p) reals[p * reals_ + row_[d]] = points[p * dimensions_.size() + d];
   }
-  subtract_squares({padded_, reals_, centre_.data(), narrow_.data()}, constant_, reals, terms);
+  std::vector<double> floors(count);
+  for (std::size_t p = 0; p < count; ++p)
+    floors[p] = floor_of(points.subspan(p * dimensions_.size(), dimensions_.size()));
+  subtract_squares({padded_, reals_, centre_.data(), narrow_.data()}, constant_, reals, floors, terms);
   for (std::size_t d = 0; d < dimensions_.size(); ++d) {
     if (dimensions_[d].choices > 0) {
       add_terms_of_choices(d, points, terms);

@@ -72,6 +72,7 @@ class Parzen {
   void add_numbers(std::size_t d, const Observations& observed);
   void add_choices(std::size_t d, std::span<const double> observations);
   void add_logs_of_heights();
+  double floor_of(std::span<const double> point) const;
   void add_densities(std::span<const double> points, std::vector<double>& densities);
   // Adds to terms[p * padded + k] the logarithm of kernel k at each point p.
   void add_terms_of_choices(std::size_t d, std::span<const double> points, std::span<double> terms) const;
