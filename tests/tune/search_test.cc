@@ -69,6 +69,43 @@ TEST_F(Search, AStudyEndsOnceEachConfigurationWasTried) {
   EXPECT_FALSE(results.interrupted());
 }
 
+// A loss that falls with the iterations, the faster the nearer x is to 0.3.
+double falls(tune::Trial& trial, const Config& config) {
+  double loss = 0;
+  for (int iteration = 1; iteration <= 27; ++iteration) {
+    loss = std::abs(config.x - 0.3) + 1.0 / iteration;
+    trial.report({{"loss", loss}});
+  }
+  return loss;
+}
+
+// BOHB: each bracket stops its own trials and learns from them; also where the study is interrupted.
+TEST_F(Search, HyperBandWithASearcherForEachBracket) {
+  for (const std::int64_t samples : {30, 80}) {
+    const auto scheduler = std::make_shared<tune::HyperBand>(tune::HyperBandOptions{.max_t = 27});
+    const auto searcher = std::make_shared<tune::BracketSearcher>(scheduler, [](int bracket) {
+      return std::make_shared<tune::TpeSearcher>(tune::TpeOptions{.seed = static_cast<std::uint64_t>(bracket)});
+    });
+    tune::RunConfig run = this->run();
+    run.resume = true;
+    const auto results =
+        tune::Tuner<line, falls>(
+            {.metric = "loss", .num_samples = samples, .searcher = searcher, .scheduler = scheduler}, run)
+            .fit();
+    ASSERT_EQ(results.trials().size(), static_cast<std::size_t>(samples));
+    std::vector<int> stopped(4), complete(4);
+    for (const auto& trial : results.trials()) {
+      const auto bracket = static_cast<std::size_t>(scheduler->bracket_of(trial.number));
+      ++(trial.status == tune::TrialStatus::stopped ? stopped : complete)[bracket];
+      EXPECT_TRUE(trial.error.empty()) << trial.error;
+    }
+    EXPECT_GT(stopped[0], complete[0]);
+    EXPECT_GT(complete[0], 0);
+    if (samples < 80) continue;
+    EXPECT_NEAR(results.best().config.x, 0.3, 0.05);
+  }
+}
+
 // --- several objectives, constraints
 
 struct Square {
