@@ -144,7 +144,7 @@ TEST(Searchers, TakeRangesOfOneValueAndOfAllNumbers) {
 // With eight workers, and more trials than a searcher takes into account: what it keeps is what a new one finds.
 TEST(Searchers, WhatTheyKeepIsWhatTheHistoryGives) {
   for (const Make make : {tpe, gp}) {
-    AskTell<branin_space> study;  // at random: the searcher looks on, and is asked from the 190th trial on
+    AskTell<branin_space> study;  // at random: the searcher looks on, and is asked from the 200th trial on
     const auto searcher = make(1);
     const auto suggestions = [&](Searcher& of, const std::vector<TrialRecord>& trials, const TrialRecord& asked) {
       std::vector<double> numbers;
@@ -154,13 +154,13 @@ TEST(Searchers, WhatTheyKeepIsWhatTheHistoryGives) {
       return numbers;
     };
     std::vector<std::int64_t> open;
-    for (int i = 0; i < 250; ++i) {
+    for (int i = 0; i < 228; ++i) {
       const std::vector<TrialRecord> before = study.trials();
       open.push_back(study.ask().number);
       const TrialRecord& asked = study.trials().back();
-      if (i >= 190) {
+      if (i >= 200) {
         const std::vector<double> kept = suggestions(*searcher, before, asked);
-        if (i % 9 == 0 || i >= 247) {
+        if (i % 9 == 0 || i >= 226) {
           EXPECT_EQ(kept, suggestions(*make(1), before, asked)) << i;
         }
       }
