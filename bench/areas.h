@@ -31,6 +31,7 @@ std::vector<Case> ppo_cases();
 
 // How good searchers are, and what they cost (tune_quality.cc), as tune_area() joins them.
 std::vector<Case> tune_quality_cases();
+std::vector<Case> tune_pareto_cases();
 
 // A fixed amount of work instead of a time, for profilers and instruction counts; see README.md.
 void run_probe(Harness& harness, const std::string& name, long count);

@@ -124,6 +124,7 @@ Area tune_area() {
              {{kAsha}, [](Harness& h) { studies<curve>(h, kAsha, "s", 64, true); }},
              {{kFour}, [](Harness& h) { studies<four>(h, kFour, "ms/trial", 1000, false); }}}};
   for (Case& each : tune_quality_cases()) area.cases.push_back(std::move(each));
+  for (Case& each : tune_pareto_cases()) area.cases.push_back(std::move(each));
   if (::access(svm_program().c_str(), X_OK) == 0) area.cases.push_back({{kSvm}, svm_search});  // built with libsvm
   return area;
 }

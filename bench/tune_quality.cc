@@ -175,7 +175,7 @@ std::vector<Case> tune_quality_cases() {
       {lines(kAckley), [](Harness& h) { quality<box<10, -32, 32, 768>, ackley>(h, lines(kAckley), 300, 0); }},
       {{kSuggestTpe}, [](Harness& h) { suggest(h, Kind::tpe, kSuggestTpe); }},
       {{kSuggestCma}, [](Harness& h) { suggest(h, Kind::cma_es, kSuggestCma); }},
-      {{kSuggestGp}, [](Harness& h) { suggest(h, Kind::gp, kSuggestGp, 3); }}};
+      {{kSuggestGp}, [](Harness& h) { suggest(h, Kind::gp, kSuggestGp, 16); }}};
 }
 
 }  // namespace manta::bench

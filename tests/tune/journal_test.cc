@@ -58,7 +58,7 @@ void make_trials(Journal& journal, const std::vector<TrialRecord>& trials) {
 }
 
 void write_all(Journal& journal, const std::vector<TrialRecord>& trials) {
-  journal.create_study("mine", Mode::max, "loss");
+  journal.create_study("mine", {{"loss", Mode::max}});
   make_trials(journal, trials);
   for (const TrialRecord& trial : trials) {
     for (const Intermediate& report : trial.reports) journal.add_report(trial.number, report);
@@ -109,8 +109,8 @@ TEST_F(JournalTest, ReadsWhatItHasWritten) {
   }
   Journal journal(path(), "mine");
   JournalReader& study = journal.known();
-  EXPECT_EQ(study.mode(), Mode::max);
-  EXPECT_EQ(study.metric(), "loss");
+  EXPECT_EQ(study.objectives().at(0).mode, Mode::max);
+  EXPECT_EQ(study.objectives().at(0).metric, "loss");
   EXPECT_EQ(study.take_reports().size(), 5U);
   ASSERT_EQ(study.size(), trials.size());
   for (std::size_t i = 0; i < trials.size(); ++i) {
@@ -176,7 +176,7 @@ TEST_F(JournalTest, ReadsWhatOptunaHasWritten) {
 )");
   Journal journal(path(), "study");
   JournalReader& study = journal.known();
-  EXPECT_EQ(study.metric(), "");
+  EXPECT_EQ(study.objectives().at(0).metric, "");
   ASSERT_EQ(study.size(), 1U);
   EXPECT_FALSE(study.trial(0).own);
   EXPECT_EQ(study.trial(0).record.status, TrialStatus::stopped);
@@ -234,7 +234,7 @@ TEST_F(JournalTest, AStudyIsFoundAmongOthersByItsName) {
 {"op_code":7,"worker_id":"a","trial_id":1,"step":1,"intermediate_value":0.5}
 )");
   Journal journal(path(), "two");
-  EXPECT_EQ(journal.known().mode(), Mode::max);
+  EXPECT_EQ(journal.known().objectives().at(0).mode, Mode::max);
   ASSERT_EQ(journal.known().size(), 1U);
   const auto reports = journal.known().take_reports();
   ASSERT_EQ(reports.size(), 1U);
@@ -248,17 +248,53 @@ TEST_F(JournalTest, AStudyIsFoundAmongOthersByItsName) {
               HasSubstr("holds the studies one, two, none of them named"));
 }
 
-TEST_F(JournalTest, SeveralDirectionsAreRefused) {
-  write(path(), R"({"op_code":0,"worker_id":"a","study_name":"one","directions":[1,2]})"
-                "\n");
-  EXPECT_THAT(message_of([&] { Journal(path(), "one"); }), HasSubstr("has 2 directions"));
+TEST_F(JournalTest, SeveralObjectivesAndConstraintsAreRestored) {
+  TrialRecord trial{.number = 0, .status = TrialStatus::complete, .value = 1, .values = {1, INFINITY}};
+  trial.metrics = {{"loss", 1}, {"speed", INFINITY}};
+  trial.constraints = {{"size \"MB\"", -0.5}, {"time", INFINITY}};
+  {
+    Journal journal(path(), "mine");
+    journal.create_study("mine", {{"loss", Mode::min}, {"speed", Mode::max}});
+    make_trials(journal, {trial, {.number = 1}});
+    journal.end_trial(trial, "loss");
+    journal.end_trial({.number = 1, .status = TrialStatus::stopped, .value = 2}, "loss");
+    EXPECT_TRUE(journal.flush().empty());
+  }
+  const std::string text = read(path());
+  EXPECT_THAT(text, HasSubstr(R"("directions":[1,2])"));
+  EXPECT_THAT(text, HasSubstr(R"("study:metric_names":["loss","speed"])"));
+  EXPECT_THAT(text, HasSubstr(R"({"op_code":9,"trial_id":0,"system_attr":{"constraints:size \"MB\"":-0.5})"));
+  EXPECT_THAT(text, HasSubstr(R"("state":1,"values":[1.0,Infinity])"));
+  EXPECT_THAT(text, HasSubstr(R"("state":2,"values":null)"));  // Optuna has as many as directions, or none
+  Journal journal(path(), "mine");
+  const std::vector<Objective>& objectives = journal.known().objectives();
+  ASSERT_EQ(objectives.size(), 2U);
+  EXPECT_EQ(objectives[1].metric, "speed");
+  EXPECT_EQ(objectives[1].mode, Mode::max);
+  const TrialRecord& stored = journal.known().trial(0).record;
+  EXPECT_EQ(stored.values, trial.values);
+  EXPECT_EQ(stored.constraints, trial.constraints);
+  EXPECT_EQ(stored.value, 1);
+}
+
+TEST_F(JournalTest, ReadsTheConstraintsOfOlderVersions) {
+  write(path(), R"({"op_code":0,"worker_id":"a","study_name":"one","directions":[1,2]}
+{"op_code":4,"worker_id":"a","study_id":0,"datetime_start":null}
+{"op_code":9,"worker_id":"a","trial_id":0,"system_attr":{"constraints":[0.5,-1.0]}}
+{"op_code":8,"worker_id":"a","trial_id":0,"user_attr":{"constraints":[7.0]}}
+{"op_code":6,"worker_id":"a","trial_id":0,"state":1,"values":[3.0,4.0]}
+)");
+  Journal journal(path(), "one");
+  const TrialRecord& trial = journal.known().trial(0).record;
+  EXPECT_EQ(trial.constraints, (Metrics{{"0", 0.5}, {"1", -1}}));
+  EXPECT_THAT(trial.values, ElementsAre(3, 4));
 }
 
 TEST_F(JournalTest, TheLockOfADeadProgramOfItsOwnIsBrokenAtOnceAndNoOther) {
   const std::filesystem::path lock = path().string() + ".lock";
   write(path(), "");
   std::filesystem::create_symlink("./study.journal", lock);
-  Journal(path(), "mine").create_study("mine", Mode::min, "loss");
+  Journal(path(), "mine").create_study("mine", {{"loss", Mode::min}});
   EXPECT_FALSE(std::filesystem::is_symlink(lock));
   // Another program's lock: the journal waits until that gives it back.
   std::filesystem::create_symlink(path(), lock);
@@ -304,7 +340,7 @@ TEST_F(JournalTest, IsReadWhereverItsWriterDied) {
 
 TEST_F(JournalTest, ATrialThatIsRunAgainReportsAnew) {
   Journal journal(path(), "mine");
-  journal.create_study("mine", Mode::min, "loss");
+  journal.create_study("mine", {{"loss", Mode::min}});
   make_trials(journal, {{}});
   for (const std::int64_t step : {1, 2, 3, 2}) journal.add_report(0, {step, 10.0 * static_cast<double>(step)});
   journal.add_report(0, {3, 7});
@@ -336,7 +372,8 @@ TEST_F(JournalTest, NamesTheLineThatIsNone) {
 
 TEST_F(JournalTest, AFullDiskIsSaidOnceAndWhatIsWrittenLaterIsWhole) {
   Journal journal(path(), "study");
-  journal.create_study(std::string(5000, 'x'), Mode::min, "loss");  // beyond the limit's reach: what captures stderr
+  journal.create_study(std::string(5000, 'x'),
+                       {{"loss", Mode::min}});  // beyond the limit's reach: what captures stderr
   EXPECT_TRUE(journal.flush().empty());
   ::testing::internal::CaptureStderr();
   {
@@ -351,7 +388,7 @@ TEST_F(JournalTest, AFullDiskIsSaidOnceAndWhatIsWrittenLaterIsWhole) {
 
 TEST_F(JournalTest, TrialsThatCouldNotBeWrittenKeepTheirNumbersOrEndTheStudy) {
   Journal journal(path(), "study");
-  journal.create_study(std::string(5000, 'x'), Mode::min, "loss");
+  journal.create_study(std::string(5000, 'x'), {{"loss", Mode::min}});
   EXPECT_TRUE(journal.flush().empty());
   ::testing::internal::CaptureStderr();
   {

@@ -12,11 +12,8 @@
 
 #include <manta/error.h>
 #include <manta/tune.h>
-#include <manta/tune/testing.h>
 
 #include "tests/support/message.h"
-#include "tune/searchers/draws.h"
-#include "tune/searchers/parzen.h"
 
 namespace manta::tune {
 namespace {
@@ -34,20 +31,6 @@ std::shared_ptr<Searcher> gp(std::uint64_t seed) { return std::make_shared<GpSea
 std::shared_ptr<Searcher> cma_es(std::uint64_t seed) {
   return std::make_shared<CmaEsSearcher>(CmaEsOptions{.seed = seed});
 }
-
-using testing::SchedulerCase, testing::SchedulerSuite, testing::SearcherCase, testing::SearcherSuite;
-INSTANTIATE_TEST_SUITE_P(All, SearcherSuite,
-                         ::testing::Values(SearcherCase{"Random", random_searcher}, SearcherCase{"Halton", halton},
-                                           SearcherCase{"Tpe", tpe}, SearcherCase{"TpeAlone", tpe_alone},
-                                           SearcherCase{"CmaEs", cma_es}, SearcherCase{"Gp", gp}),
-                         testing::name_of);
-INSTANTIATE_TEST_SUITE_P(
-    All, SchedulerSuite,
-    ::testing::Values(SchedulerCase{"Asha", [] { return std::make_shared<Asha>(AshaOptions{.max_t = 20}); }},
-                      SchedulerCase{"AshaOfTwoBrackets",
-                                    [] { return std::make_shared<Asha>(AshaOptions{.max_t = 20, .brackets = 2}); }},
-                      SchedulerCase{"MedianStopping", [] { return std::make_shared<MedianStopping>(); }}),
-    testing::name_of);
 
 // --- how good they are
 
@@ -158,6 +141,38 @@ TEST(Searchers, TakeRangesOfOneValueAndOfAllNumbers) {
   }
 }
 
+// With eight workers, and more trials than a searcher takes into account: what it keeps is what a new one finds.
+TEST(Searchers, WhatTheyKeepIsWhatTheHistoryGives) {
+  for (const Make make : {tpe, gp}) {
+    AskTell<branin_space> study;  // at random: the searcher looks on, and is asked from the 200th trial on
+    const auto searcher = make(1);
+    const auto suggestions = [&](Searcher& of, const std::vector<TrialRecord>& trials, const TrialRecord& asked) {
+      std::vector<double> numbers;
+      const TrialRecord trial{.number = asked.number};
+      of.begin({trials, Mode::min}, trial);
+      for (const Param& param : asked.params) numbers.push_back(of.suggest(trial, param.name, param.distribution));
+      return numbers;
+    };
+    std::vector<std::int64_t> open;
+    for (int i = 0; i < 228; ++i) {
+      const std::vector<TrialRecord> before = study.trials();
+      open.push_back(study.ask().number);
+      const TrialRecord& asked = study.trials().back();
+      if (i >= 200) {
+        const std::vector<double> kept = suggestions(*searcher, before, asked);
+        if (i % 9 == 0 || i >= 226) {
+          EXPECT_EQ(kept, suggestions(*make(1), before, asked)) << i;
+        }
+      }
+      if (open.size() < 8) continue;
+      const auto done = open.begin() + (i * 5) % 8;
+      const auto& params = study.trials()[static_cast<std::size_t>(*done)].params;
+      study.tell(*done, branin({params[0].number, params[1].number}));
+      open.erase(done);
+    }
+  }
+}
+
 // A trial of another program that failed before it had all its parameters.
 TEST(Searchers, AFailedTrialWithFewParametersChangesNothing) {
   for (const Make make : {tpe, cma_es, gp}) {
@@ -181,77 +196,6 @@ TEST(Searchers, AFailedTrialWithFewParametersChangesNothing) {
 }
 
 // The shares of an interval that each of `cells` cells has of the first n points.
-TEST(Halton, FillsEveryCellOfEachDimension) {
-  HaltonSearcher searcher(5);
-  Distribution unit{.low = 0, .high = 1};
-  std::map<std::string, std::map<int, int>> counts;
-  for (std::int64_t number = 0; number < 6 * 36; ++number) {
-    for (const char* name : {"in base 2", "in base 3"}) {
-      const double share = searcher.suggest({.number = number}, name, unit);
-      ++counts[name][static_cast<int>(share * 6)];
-    }
-  }
-  for (const auto& [name, cells] : counts) {
-    ASSERT_EQ(cells.size(), 6U) << name;
-    for (const auto& [cell, count] : cells) EXPECT_NEAR(count, 36, 2) << name << " " << cell;
-  }
-}
-
-double integral_of(detail::Parzen& parzen, double low, double high) {
-  constexpr int kSteps = 20'000;
-  double sum = 0;
-  for (int i = 0; i < kSteps; ++i) {
-    const double x = low + (high - low) * (i + 0.5) / kSteps;
-    sum += std::exp(parzen.log_density(std::vector{x}));
-  }
-  return sum * (high - low) / kSteps;
-}
-
-TEST(Parzen, IsADensity) {
-  const detail::Dimension real(Distribution{.low = -2, .high = 7});
-  for (const std::vector<double>& seen : std::vector<std::vector<double>>{{}, {3}, {-2, -2, 7}, {1, 1.001, 5, 6, -1}}) {
-    detail::Parzen parzen({&real, 1}, std::vector<std::vector<double>>{seen});
-    EXPECT_NEAR(integral_of(parzen, -2, 7), 1, 1e-3) << seen.size();
-  }
-  const detail::Dimension log_real(Distribution{.log = true, .low = 1e-4, .high = 10});
-  detail::Parzen logs({&log_real, 1}, std::vector<std::vector<double>>{{std::log(0.1), std::log(0.2)}});
-  EXPECT_NEAR(integral_of(logs, std::log(1e-4), std::log(10)), 1, 1e-3);
-
-  const detail::Dimension whole(Distribution{.kind = Distribution::Kind::integer, .low = 1, .high = 300});
-  detail::Parzen wholes({&whole, 1}, std::vector<std::vector<double>>{{4.0, 5.0, 200.0}});
-  double sum = 0;
-  for (int n = 1; n <= 300; ++n) sum += std::exp(wholes.log_density(std::vector{static_cast<double>(n)}));
-  EXPECT_NEAR(sum, 1, 0.01);
-
-  const auto three = std::make_shared<const std::vector<Value>>(std::vector<Value>{1.0, 2.0, 3.0});
-  const detail::Dimension choice(Distribution{.kind = Distribution::Kind::categorical, .choices = three});
-  detail::Parzen choices({&choice, 1}, std::vector<std::vector<double>>{{0.0, 0.0, 2.0}});
-  std::vector<double> shares;
-  for (double n = 0; n < 3; ++n) shares.push_back(std::exp(choices.log_density(std::vector{n})));
-  EXPECT_NEAR(shares[0] + shares[1] + shares[2], 1, 1e-9);
-  EXPECT_GT(shares[0], shares[2]);
-  EXPECT_GT(shares[2], shares[1]);
-}
-
-TEST(Parzen, SamplesAsItsDensity) {
-  const detail::Dimension real(Distribution{.low = 0, .high = 10});
-  detail::Parzen parzen({&real, 1}, std::vector<std::vector<double>>{{1.0, 1.5, 8.0}});
-  detail::Draws draws(1, 1, "samples");
-  constexpr int kDraws = 50'000, kCells = 20;
-  std::vector<int> counts(kCells);
-  std::vector<double> point;
-  for (int i = 0; i < kDraws; ++i) {
-    parzen.sample(draws, point);
-    ++counts[std::min(static_cast<std::size_t>(point[0] * 2), counts.size() - 1)];
-  }
-  for (int cell = 0; cell < kCells; ++cell) {
-    double share = 0;
-    for (int i = 0; i < 100; ++i)
-      share += std::exp(parzen.log_density(std::vector{(cell + (i + 0.5) / 100) / 2})) / 200;
-    EXPECT_NEAR(counts[static_cast<std::size_t>(cell)], share * kDraws, 5 * std::sqrt(share * kDraws) + 5) << cell;
-  }
-}
-
 TEST(AskTell, RefusesResultsOfOtherTrials) {
   AskTell<branin_space> study;
   EXPECT_THAT(message_of([&] { study.tell(0, 1); }), HasSubstr("trial 0 is not one of the 0"));

@@ -10,6 +10,7 @@
 #include <manta/tune/searcher.h>
 
 #include "tune/searchers/cma_es.h"
+#include "tune/searchers/fronts.h"
 #include "tune/searchers/history_columns.h"
 #include "tune/searchers/scale.h"
 
@@ -109,6 +110,7 @@ CmaEsSearcher::CmaEsSearcher(CmaEsOptions options) {
 CmaEsSearcher::~CmaEsSearcher() = default;
 
 void CmaEsSearcher::begin(const History& history, const TrialRecord& trial) {
+  detail::require_one_objective(history, "CmaEsSearcher");
   Impl& impl = *impl_;
   impl.making = trial.number;
   impl.point.resize(0);

@@ -33,19 +33,22 @@ class GaussianProcess {
   const Vector& logs() const { return logs_; }
 
   Prediction predict(const Vector& x) const;
+  // Of many points, one in a row: faster than one by one, and the same to about 1e-9.
+  std::vector<Prediction> predict_all(const Matrix& points) const;
   // With the gradients of mean and variance; 0 for choices.
   Prediction predict(const Vector& x, Vector& mean_gradient, Vector& variance_gradient) const;
 
  private:
   double loss(const Vector& logs, Vector& gradient) const;
-  Matrix kernel(const Vector& logs) const;
-  Vector kernel_to(const Vector& x) const;
+  // Squared distances, with lengths, of points of one matrix from those of the other.
+  Matrix distances(const Matrix& from, const Matrix& to, const Vector& narrow) const;
+  Vector distances_to(const Vector& x) const;
 
   Matrix points_;
   Vector values_;
   std::vector<bool> choices_;
-  std::vector<Matrix> distances_;  // squared, by coordinate, of all pairs
   Vector logs_;
+  Vector narrow_;   // 1/length^2
   Matrix root_;     // lower triangular: kernel = root root^T
   Vector weights_;  // kernel^-1 values
 };

@@ -12,6 +12,7 @@
 
 #include "tune/searchers/descent.h"
 #include "tune/searchers/draws.h"
+#include "tune/searchers/fronts.h"
 #include "tune/searchers/gaussian_process.h"
 #include "tune/searchers/history_columns.h"
 #include "tune/searchers/scale.h"
@@ -31,6 +32,7 @@ constexpr int kStarts = 6;
 constexpr int kSteps = 80;
 constexpr int kRounds = 3;                // of numbers and choices in turn
 constexpr std::size_t kMostTrials = 200;  // the newest of the others, and the best tenth, count
+constexpr std::size_t kFitEvery = 16;     // trials, where more than those have ended
 
 // The logarithm of the expected improvement, of a value that is smaller than `best`, in units of the deviation, and its
 // derivative by z.
@@ -66,11 +68,12 @@ struct GpSearcher::Impl {
     Vector values;
   };
 
-  Seen look(const History& history) const {
+  // Of the trials with a number below that.
+  Seen look(const History& history, std::size_t below) const {
     Seen seen;
     std::vector<std::pair<double, std::size_t>> ended;
     const double sign = history.mode == Mode::min ? 1 : -1;
-    for (std::size_t i = 0; i < history.trials.size(); ++i) {
+    for (std::size_t i = 0; i < std::min(below, history.trials.size()); ++i) {
       const TrialRecord& trial = history.trials[i];
       if (trial.params.empty() || trial.number == making) continue;
       if (trial.status == TrialStatus::running) seen.running.push_back(i);
@@ -119,12 +122,27 @@ struct GpSearcher::Impl {
     return points;
   }
 
+  // The process's logarithms: of the trials that have ended; beyond kMostTrials, of those before the last multiple
+  // of kFitEvery but one, so that they need not be found for each suggestion. They begin at the same place each time: a
+  // study that is resumed has no others.
+  const Vector& logs_of(const History& history, const Seen& seen) {
+    Seen fitted = seen;
+    const auto turn = static_cast<std::size_t>(making) / kFitEvery;
+    if (seen.ended.size() == kMostTrials && turn > 0) fitted = look(history, (turn - 1) * kFitEvery);
+    if (fitted.ended.size() * 2 < std::min(seen.ended.size(), kMostTrials)) fitted = seen;
+    if (fitted.ended == fit.ended && fitted.values == fit.values && logs.size() > 0) return logs;
+    GaussianProcess process(points_of(fitted.ended), fitted.values, choices);
+    process.fit(GaussianProcess::default_logs(static_cast<Eigen::Index>(coordinates.size())));
+    logs = process.logs();
+    fit = std::move(fitted);
+    return logs;
+  }
+
   // Of the values' process, the process that also believes what it predicts of trials that run.
-  GaussianProcess model_of(const Seen& seen) const {
+  GaussianProcess model_of(const History& history, const Seen& seen) {
     GaussianProcess::Matrix points = points_of(seen.ended);
     GaussianProcess process(points, seen.values, choices);
-    // From the same logarithms each time: a study that is resumed has none of its own.
-    process.fit(GaussianProcess::default_logs(points.cols()));
+    process.use(logs_of(history, seen));
     if (seen.running.empty()) return process;
     const GaussianProcess::Matrix more = points_of(seen.running);
     GaussianProcess::Matrix all(points.rows() + more.rows(), points.cols());
@@ -138,10 +156,9 @@ struct GpSearcher::Impl {
     return believing;
   }
 
-  static double gain(const GaussianProcess& process, double best, const Vector& x) {
-    const auto [mean, variance] = process.predict(x);
-    const double deviation = std::sqrt(variance);
-    return log_improvement((best - mean) / deviation).first + std::log(deviation);
+  static double gain(const GaussianProcess::Prediction& of, double best) {
+    const double deviation = std::sqrt(of.variance);
+    return log_improvement((best - of.mean) / deviation).first + std::log(deviation);
   }
 
   // Numbers by their gradient, then choices one after the other.
@@ -168,7 +185,7 @@ struct GpSearcher::Impl {
         for (std::size_t choice = 0; choice < coordinates[d].choices; ++choice) {
           Vector other = least.x;
           other[static_cast<Eigen::Index>(d)] = static_cast<double>(choice);
-          if (const double value = -gain(process, best, other); value < least.value) {
+          if (const double value = -gain(process.predict(other), best); value < least.value) {
             least = {other, value};
             changed = true;
           }
@@ -188,20 +205,20 @@ struct GpSearcher::Impl {
     return x;
   }
 
-  void choose(const Seen& seen) {
-    const GaussianProcess process = model_of(seen);
+  void choose(const History& history, const Seen& seen) {
+    const GaussianProcess process = model_of(history, seen);
     Eigen::Index best_at = 0;
     const double best = seen.values.minCoeff(&best_at);
     const GaussianProcess::Matrix points = points_of(seen.ended);
     Draws draws(options.seed, making, "points");
-    std::vector<std::pair<double, Vector>> candidates;
+    GaussianProcess::Matrix looked_at(kCandidates + kNearby, points.cols());
+    Eigen::Index added = 0;
     const auto add = [&](Vector x) {
       for (std::size_t d = 0; d < coordinates.size(); ++d) {
         double& at = x[static_cast<Eigen::Index>(d)];
         at = coordinates[d].nearest(at);
       }
-      const double value = gain(process, best, x);
-      if (std::isfinite(value)) candidates.emplace_back(value, std::move(x));
+      looked_at.row(added++) = x.transpose();
     };
     for (int i = 0; i < kCandidates; ++i) add(random_point(draws));
     for (int i = 0; i < kNearby; ++i) {
@@ -212,6 +229,12 @@ struct GpSearcher::Impl {
         if (!choices[d]) at = std::clamp(at + spread * draws.normal(), 0.0, 1.0);
       }
       add(std::move(x));
+    }
+    std::vector<std::pair<double, Vector>> candidates;
+    const std::vector<GaussianProcess::Prediction> predictions = process.predict_all(looked_at);
+    for (Eigen::Index i = 0; i < added; ++i) {
+      const double value = gain(predictions[static_cast<std::size_t>(i)], best);
+      if (std::isfinite(value)) candidates.emplace_back(value, looked_at.row(i).transpose());
     }
     if (candidates.empty()) return;
     const auto starts = std::min<std::size_t>(kStarts, candidates.size());
@@ -233,6 +256,9 @@ struct GpSearcher::Impl {
   detail::HistoryColumns known;
   std::vector<Coordinate> coordinates;
   std::vector<bool> choices;
+  Seen fit;  // what the logarithms are of
+  Vector logs;
+  int version = -1;  // of the columns that they are of
   // Of the trial that is being made:
   std::int64_t making = -1;
   std::map<std::string, std::pair<Distribution, double>, std::less<>> chosen;
@@ -248,10 +274,12 @@ GpSearcher::GpSearcher(GpOptions options) {
 GpSearcher::~GpSearcher() = default;
 
 void GpSearcher::begin(const History& history, const TrialRecord& trial) {
+  detail::require_one_objective(history, "GpSearcher");
   Impl& impl = *impl_;
   impl.making = trial.number;
   impl.chosen.clear();
   impl.known.update(history.trials);
+  if (std::exchange(impl.version, impl.known.version()) != impl.known.version()) impl.logs.resize(0);
   impl.coordinates.clear();
   impl.choices.clear();
   for (const detail::Column& column : impl.known.columns()) {
@@ -259,9 +287,9 @@ void GpSearcher::begin(const History& history, const TrialRecord& trial) {
     impl.choices.push_back(impl.coordinates.back().choices > 0);
   }
   if (impl.coordinates.empty()) return;
-  const Impl::Seen seen = impl.look(history);
+  const Impl::Seen seen = impl.look(history, history.trials.size());
   if (static_cast<std::int64_t>(seen.ended.size()) < impl.options.startup_trials) return;
-  impl.choose(seen);
+  impl.choose(history, seen);
 }
 
 double GpSearcher::suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) {

@@ -1,12 +1,14 @@
-#include <cmath>
-#include <map>
-#include <string>
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include <manta/tune/searcher.h>
 
 #include "tune/searchers/draws.h"
-#include "tune/searchers/scale.h"
+#include "tune/searchers/sequence.h"
 
 namespace manta::tune {
 
@@ -52,32 +54,18 @@ class Digits {
 
 struct HaltonSearcher::Impl {
   std::uint64_t seed = 0;
-  std::map<std::string, Digits, std::less<>> dimensions;
-  std::size_t seen = 0;  // trials of the history whose names are known
+  detail::Sequence<Digits> sequence;
 
-  const Digits& digits_of(std::string_view name) {
-    const auto known = dimensions.find(name);
-    if (known != dimensions.end()) return known->second;
-    return dimensions.emplace(std::string(name), Digits(seed, dimensions.size())).first->second;
-  }
+  Digits operator()(std::size_t dimension) const { return Digits(seed, dimension); }
 };
 
-HaltonSearcher::HaltonSearcher(std::uint64_t seed) : impl_(std::make_unique<Impl>(Impl{seed, {}, 0})) {}
+HaltonSearcher::HaltonSearcher(std::uint64_t seed) : impl_(std::make_unique<Impl>(Impl{seed, {}})) {}
 HaltonSearcher::~HaltonSearcher() = default;
 
-void HaltonSearcher::begin(const History& history, const TrialRecord&) {
-  for (; impl_->seen < history.trials.size(); ++impl_->seen) {
-    for (const Param& param : history.trials[impl_->seen].params) {
-      if (!param.distribution.grid) (void)impl_->digits_of(param.name);
-    }
-  }
-}
+void HaltonSearcher::begin(const History& history, const TrialRecord&) { impl_->sequence.update(history, *impl_); }
 
 double HaltonSearcher::suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) {
-  const double share = impl_->digits_of(name).point(static_cast<std::uint64_t>(trial.number));
-  if (distribution.kind != Distribution::Kind::categorical) return detail::Scale(distribution).number_at(share);
-  const auto size = static_cast<double>(distribution.choices->size());
-  return std::min(std::floor(share * size), size - 1);
+  return impl_->sequence.number(trial.number, name, distribution, *impl_);
 }
 
 }  // namespace manta::tune

@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "tune/searchers/scale.h"
+
 namespace manta::tune::detail {
 
 namespace {
@@ -22,7 +24,7 @@ void HistoryColumns::take(const TrialRecord& trial) {
   const auto place = static_cast<std::size_t>(trial.number);
   if (!std::exchange(any_, true)) {
     for (const Param& param : trial.params) {
-      if (!param.distribution.grid) columns_.push_back({param.name, param.distribution, {}, {}});
+      if (!param.distribution.grid) columns_.push_back({param.name, param.distribution, {}, {}, {}});
     }
   }
   const std::size_t before = columns_.size();
@@ -34,7 +36,10 @@ void HistoryColumns::take(const TrialRecord& trial) {
     if (param == nullptr || !(param->distribution == column.distribution)) return true;
     next = static_cast<std::size_t>(param - trial.params.data()) + 1;
     if (column.numbers.size() <= place) column.numbers.resize(place + 1, kNone);
+    if (column.scaled.size() <= place) column.scaled.resize(place + 1, kNone);
     column.numbers[place] = param->number;
+    const bool choice = column.distribution.kind == Distribution::Kind::categorical;
+    column.scaled[place] = choice ? param->number : Scale(column.distribution).to(param->number);
     const auto before_other = [&](std::uint32_t a, std::uint32_t b) {
       return std::pair(column.numbers[a], a) < std::pair(column.numbers[b], b);
     };
@@ -53,7 +58,10 @@ void HistoryColumns::update(std::span<const TrialRecord> trials) {
     if (trials[at].status != TrialStatus::failed) take(trials[at]);
     return true;
   });
-  for (Column& column : columns_) column.numbers.resize(trials.size(), kNone);
+  for (Column& column : columns_) {
+    column.numbers.resize(trials.size(), kNone);
+    column.scaled.resize(trials.size(), kNone);
+  }
 }
 
 }  // namespace manta::tune::detail

@@ -20,6 +20,7 @@ struct Column {
   std::string name;
   Distribution distribution;
   std::vector<double> numbers;       // by trial; NaN of one that does not count
+  std::vector<double> scaled;        // the same as Scale has them; choices as they are
   std::vector<std::uint32_t> order;  // trials that count, by their numbers, then by their age
 };
 

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <utility>
+
+#include "tune/searchers/mixture.h"
 
 namespace manta::tune::detail {
 
@@ -18,11 +21,14 @@ double weight_of(std::size_t i, std::size_t n) {
   return ramp == 1 ? first : first + (1 - first) * static_cast<double>(i) / static_cast<double>(ramp - 1);
 }
 
+constexpr double kAll = 8.3;  // beyond it is less of the standard normal distribution than a double's precision
+
 // Of the standard normal distribution between a and b.
 double mass(double a, double b) {
   constexpr double kRoot = std::numbers::sqrt2 / 2;
-  constexpr double kAll = 8.3;  // beyond it is less than a double's precision
   if (a < -kAll && b > kAll) return 1;
+  if (a < -kAll && b > 0) return 1 - std::erfc(b * kRoot) / 2;
+  if (a < 0 && b > kAll) return 1 - std::erfc(-a * kRoot) / 2;
   if (a > 0) return (std::erfc(a * kRoot) - std::erfc(b * kRoot)) / 2;
   if (b < 0) return (std::erfc(-b * kRoot) - std::erfc(-a * kRoot)) / 2;
   return 1 - (std::erfc(-a * kRoot) + std::erfc(b * kRoot)) / 2;
@@ -40,74 +46,148 @@ std::vector<std::uint32_t> order_of(std::span<const double> values) {
 
 const double kLogRoot = std::log(std::sqrt(2 * std::numbers::pi));
 
+// Of what rounds to an integer: from `left` to `right`.
+struct Rounding {
+  Rounding(const Scale& scale, double at)
+      : left(scale.to(scale.from(at) - 0.5)),
+        right(scale.to(scale.from(at) + 0.5)),
+        log_width(std::log(right - left)) {}
+  // The logarithm of its mass; where the kernel is much wider than that, by its density.
+  double term(double centre, double narrow) const {
+    constexpr double kNarrow = 0.1;
+    const double a = (left - centre) * narrow, b = (right - centre) * narrow, z = (a + b) / 2;
+    return b - a < kNarrow ? log_width - z * z / 2 : log_of(mass(a, b)) + kLogRoot - std::log(narrow);
+  }
+  double left, right, log_width;
+};
+
 }  // namespace
 
-Parzen::Parzen(std::span<const Dimension> dimensions, std::span<const std::vector<double>> observations,
-               std::span<const Order> orders)
-    : dimensions_(dimensions.begin(), dimensions.end()),
-      kernels_(observations.empty() ? 1 : observations[0].size() + 1),
-      numbers_(dimensions_.size()),
-      choices_(dimensions_.size()),
-      terms_(kernels_) {
+Parzen::Parzen(std::span<const Dimension> dimensions, const Observations& observed, Memory* memory)
+    : dimensions_(dimensions),
+      memory_(memory),
+      kernels_(observed.values.empty() ? 1 : observed.values[0].size() + 1),
+      padded_(padded(kernels_)),
+      row_(dimensions.size()),
+      heights_(kernels_, 1.0),
+      choices_(dimensions.size()),
+      like_(dimensions.size()) {
+  set_weights();
+  std::size_t rows = 0;
+  for (const bool whole : {false, true}) {
+    for (std::size_t d = 0; d < dimensions.size(); ++d) {
+      if (dimensions[d].choices == 0 && dimensions[d].scale.whole() == whole) row_[d] = rows++;
+    }
+    if (!whole) reals_ = rows;
+  }
+  exchange_space();
+  centre_.resize(rows * padded_);
+  narrow_.resize(rows * padded_);
+  constexpr std::size_t kPerLog = 64;  // of a height, between 1 and 300, the product of so many is a double
+  std::size_t since = 0;
+  for (std::size_t d = 0; d < dimensions.size(); ++d) {
+    if (dimensions[d].choices > 0) {
+      add_choices(d, observed.values[d]);
+      continue;
+    }
+    add_numbers(d, observed);
+    if (++since % kPerLog == 0) add_logs_of_heights();
+  }
+  add_logs_of_heights();
+  for (std::size_t k = 0; k < kernels_; ++k) constant_[k] += of_ranges_;
+}
+
+Parzen::~Parzen() { exchange_space(); }
+
+void Parzen::exchange_space() {
+  if (memory_ == nullptr) return;
+  centre_.swap(memory_->centre);
+  narrow_.swap(memory_->narrow);
+  terms_.swap(memory_->terms);
+}
+
+void Parzen::set_weights() {
   std::vector<double> weights(kernels_, 1.0);
   for (std::size_t i = 0; i + 1 < kernels_; ++i) weights[i] = weight_of(i, kernels_ - 1);
   const double together = std::accumulate(weights.begin(), weights.end(), 0.0);
   cumulative_.resize(kernels_);
   std::partial_sum(weights.begin(), weights.end(), cumulative_.begin());
   for (double& each : cumulative_) each /= together;
-  for (const double weight : weights) constant_.push_back(std::log(weight / together));
-  for (std::size_t d = 0; d < dimensions_.size(); ++d) {
-    if (dimensions_[d].choices > 0) {
-      choices_[d].observed.resize(kernels_);
-    } else {
-      numbers_[d].centre.resize(kernels_);
-    }
-    const std::span<const double> values(observations[d]);
-    if (dimensions_[d].choices > 0) {
-      add_choices(dimensions_[d], values);
-    } else {
-      add_numbers(dimensions_[d], values, orders.empty() ? order_of(values) : orders[d]);
-    }
-  }
+  constant_.assign(padded_, -INFINITY);
+  for (std::size_t k = 0; k < kernels_; ++k) constant_[k] = 0;
+  for (std::size_t k = 0; k < kernels_; ++k) heights_[k] = weights[k] / together;
 }
 
-void Parzen::add_choices(const Dimension& dimension, std::span<const double> observations) {
-  Choices& choices = choices_[static_cast<std::size_t>(&dimension - dimensions_.data())];
+void Parzen::add_logs_of_heights() {
+  for (std::size_t k = 0; k < kernels_; ++k) constant_[k] += std::log(std::exchange(heights_[k], 1.0));
+}
+
+void Parzen::add_choices(std::size_t d, std::span<const double> observations) {
+  Choices& choices = choices_[d];
   const double extra = 1.0 / static_cast<double>(kernels_);
-  const auto size = static_cast<double>(dimension.choices);
+  const auto size = static_cast<double>(dimensions_[d].choices);
   choices.base = extra / (1 + extra * size);
   choices.more = (1 + extra) / (1 + extra * size);
   choices.prior = 1 / size;
+  choices.observed.resize(kernels_);
   for (std::size_t k = 0; k + 1 < kernels_; ++k) choices.observed[k] = static_cast<std::size_t>(observations[k]);
 }
 
-void Parzen::add_numbers(const Dimension& dimension, std::span<const double> observations, const Order& order) {
-  Numbers& numbers = numbers_[static_cast<std::size_t>(&dimension - dimensions_.data())];
-  const Scale& scale = dimension.scale;
-  const std::size_t n = observations.size();
-  const double width = scale.width() > 0 ? scale.width() : 1;
+void Parzen::add_numbers(std::size_t d, const Observations& observed) {
+  const Scale& scale = dimensions_[d].scale;
+  double* const centre = centre_.data() + row_[d] * padded_;
+  double* const narrow = narrow_.data() + row_[d] * padded_;
+  std::fill_n(centre, padded_, 0.0);
+  std::fill_n(narrow, padded_, 0.0);
+  if (scale.width() <= 0) return;  // one value, which says nothing: its kernels are 0 everywhere
+  const std::vector<double>& values = observed.values[d];
+  Order sorted;
+  if (observed.orders.empty()) sorted = order_of(values);
+  const Order& order = observed.orders.empty() ? sorted : observed.orders[d];
+  const std::size_t n = values.size();
+  const double width = scale.width(), begin = scale.begin(), end = scale.end();
   const double least = width / std::min(100.0, 1.0 + static_cast<double>(kernels_));
-  numbers.narrow.resize(kernels_);
+  const double of_narrow = scale.whole() ? 1 : std::numbers::sqrt2 / 2;
+  const auto set = [&](std::size_t k, double at, double by, Known& before) {
+    centre[k] = at;
+    narrow[k] = by * of_narrow;
+    if (std::min(at - begin, end - at) * by > kAll) {  // all of it is in the range
+      heights_[k] *= by * width;
+      return;
+    }
+    if (before.narrow != by) before = {by, by * width / std::max(mass((begin - at) * by, (end - at) * by), 1e-300)};
+    heights_[k] *= before.height;
+  };
+  const double by_least = 1 / least;
+  double left = n > 1 ? values[order[0]] : begin;  // the ends of the range count only for a single observation
   for (std::size_t i = 0; i < n; ++i) {
-    const double at = observations[order[i]];
-    // To the farther neighbour; the ends of the range count only where there is no other neighbour.
-    const double before = i > 0 ? at - observations[order[i - 1]] : n > 1 ? 0 : at - scale.begin();
-    const double after = i + 1 < n ? observations[order[i + 1]] - at : n > 1 ? 0 : scale.end() - at;
-    numbers.centre[order[i]] = at;
-    numbers.narrow[order[i]] = 1 / std::clamp(std::max(before, after), least, width);
+    const double at = values[order[i]];
+    const double right = i + 1 < n ? values[order[i + 1]] : n > 1 ? at : end;
+    const double farther = std::max(at - left, right - at);
+    const double by = farther <= least ? by_least : 1 / std::min(farther, width);
+    Known none;
+    set(order[i], at, by, memory_ == nullptr ? none : memory_->known[d][observed.trials[order[i]]]);
+    left = at;
   }
-  numbers.centre.back() = (scale.begin() + scale.end()) / 2;
-  numbers.narrow.back() = 1 / width;
-  for (std::size_t k = 0; k < kernels_; ++k) {
-    const double narrow = numbers.narrow[k];
-    constant_[k] +=
-        std::log(narrow) - kLogRoot -
-        log_of(mass((scale.begin() - numbers.centre[k]) * narrow, (scale.end() - numbers.centre[k]) * narrow));
+  Known none;
+  set(n, (begin + end) / 2, 1 / width, none);
+  of_ranges_ -= std::log(width) + kLogRoot;
+  if (!scale.whole()) return;
+  // Those of equal integers have one of few widths.
+  std::vector<std::uint32_t>& like = like_[d];
+  like.resize(kernels_);
+  std::vector<std::uint32_t> different;
+  for (std::size_t i = 0; i <= n; ++i) {
+    const auto k = static_cast<std::uint32_t>(i < n ? order[i] : n);
+    if (!different.empty() && centre[different.back()] != centre[k]) different.clear();
+    const auto same = std::find_if(different.begin(), different.end(),
+                                   [&](std::uint32_t other) { return narrow[other] == narrow[k]; });
+    like[k] = same == different.end() ? k : *same;
+    if (same == different.end()) different.push_back(k);
   }
 }
 
-void Parzen::sample(Draws& draws, std::vector<double>& point) const {
-  point.resize(dimensions_.size());
+void Parzen::sample(Draws& draws, std::span<double> point) const {
   const auto at = std::upper_bound(cumulative_.begin(), cumulative_.end(), draws.share());
   const auto kernel = std::min(static_cast<std::size_t>(at - cumulative_.begin()), kernels_ - 1);
   for (std::size_t d = 0; d < dimensions_.size(); ++d) {
@@ -125,11 +205,12 @@ void Parzen::sample(Draws& draws, std::vector<double>& point) const {
       continue;
     }
     const Scale& scale = dimension.scale;
-    const double centre = numbers_[d].centre[kernel], width = 1 / numbers_[d].narrow[kernel];
     if (scale.width() <= 0) {
       point[d] = scale.begin();
       continue;
     }
+    const std::size_t place = row_[d] * padded_ + kernel;
+    const double centre = centre_[place], width = (scale.whole() ? 1 : std::numbers::sqrt2 / 2) / narrow_[place];
     double value = centre;
     do {  // the centre is in the range and the kernel no wider than that: one of three is
       value = centre + width * draws.normal();
@@ -138,47 +219,95 @@ void Parzen::sample(Draws& draws, std::vector<double>& point) const {
   }
 }
 
-double Parzen::log_density(std::span<const double> point) {
-  std::copy(constant_.begin(), constant_.end(), terms_.begin());
-  for (std::size_t d = 0; d < dimensions_.size(); ++d) {
-    const Dimension& dimension = dimensions_[d];
-    if (dimension.choices > 0) {
-      const Choices& choices = choices_[d];
-      const auto choice = static_cast<std::size_t>(point[d]);
-      const double base = std::log(choices.base), more = std::log(choices.more);
-      for (std::size_t k = 0; k + 1 < kernels_; ++k) terms_[k] += choices.observed[k] == choice ? more : base;
-      terms_.back() += std::log(choices.prior);
-      continue;
-    }
-    const double* const centre = numbers_[d].centre.data();
-    const double* const narrow = numbers_[d].narrow.data();
-    double* const terms = terms_.data();
-    const double x = point[d];
-    if (!dimension.scale.whole()) {
-      for (std::size_t k = 0; k < kernels_; ++k) {
-        const double z = (x - centre[k]) * narrow[k];
-        terms[k] -= z * z / 2;
-      }
-      continue;
-    }
-    // The mass of what rounds to the integer; where the kernel is much wider than that, its density.
-    const Scale& scale = dimension.scale;
-    const double number = scale.from(x), left = scale.to(number - 0.5), right = scale.to(number + 0.5);
-    constexpr double kNarrow = 0.1;
+void Parzen::add_terms_of_choices(std::size_t d, std::span<const double> points, std::span<double> terms) const {
+  const Choices& choices = choices_[d];
+  const double base = std::log(choices.base), more = std::log(choices.more), prior = std::log(choices.prior);
+  for (std::size_t p = 0; p * dimensions_.size() < points.size(); ++p) {
+    const auto choice = static_cast<std::size_t>(points[p * dimensions_.size() + d]);
+    double* const own = terms.data() + p * padded_;
+    for (std::size_t k = 0; k + 1 < kernels_; ++k) own[k] += choices.observed[k] == choice ? more : base;
+    own[kernels_ - 1] += prior;
+  }
+}
+
+void Parzen::add_terms_of_integers(std::size_t d, std::span<const double> points, std::span<double> terms) const {
+  const Scale& scale = dimensions_[d].scale;
+  const double* const centre = centre_.data() + row_[d] * padded_;
+  const double* const narrow = narrow_.data() + row_[d] * padded_;
+  const auto at = [&](std::size_t p) { return points[p * dimensions_.size() + d]; };
+  const std::size_t count = points.size() / dimensions_.size();
+  std::vector<double> column(kernels_);
+  std::vector<bool> done(count);
+  for (std::size_t p = 0; p < count; ++p) {
+    if (done[p]) continue;
+    const Rounding integer(scale, at(p));
     for (std::size_t k = 0; k < kernels_; ++k) {
-      const double a = (left - centre[k]) * narrow[k], b = (right - centre[k]) * narrow[k];
-      if (b - a < kNarrow) {
-        const double z = (a + b) / 2;
-        terms[k] += std::log(right - left) - z * z / 2;
-      } else {
-        terms[k] += log_of(mass(a, b)) + kLogRoot - std::log(narrow[k]);
-      }
+      if (like_[d][k] == k) column[k] = integer.term(centre[k], narrow[k]);
+    }
+    for (std::size_t other = p; other < count; ++other) {
+      if (at(other) != at(p)) continue;
+      done[other] = true;
+      double* const own = terms.data() + other * padded_;
+      for (std::size_t k = 0; k < kernels_; ++k) own[k] += column[like_[d][k]];
     }
   }
-  const double most = *std::max_element(terms_.begin(), terms_.end());
-  double sum = 0;
-  for (const double term : terms_) sum += std::exp(term - most);
-  return most + std::log(sum);
+}
+
+// The prior's kernel is never nothing: what is far below its term adds nothing to the sum. Choices and integers come
+// later: a choice makes a term smaller, an integer at most as much larger as its widest kernel says.
+double Parzen::floor_of(std::span<const double> point) const {
+  const std::size_t prior = kernels_ - 1;
+  double term = constant_[prior], more = 0;
+  for (std::size_t d = 0; d < dimensions_.size(); ++d) {
+    if (dimensions_[d].choices > 0) {
+      term += std::log(choices_[d].prior);
+      continue;
+    }
+    const Scale& scale = dimensions_[d].scale;
+    const double centre = centre_[row_[d] * padded_ + prior], narrow = narrow_[row_[d] * padded_ + prior];
+    if (scale.whole()) {
+      term += Rounding(scale, point[d]).term(centre, narrow);
+      more += std::max(0.0, kLogRoot + std::log(scale.width()));
+    } else {
+      term -= std::pow((point[d] - centre) * narrow, 2);
+    }
+  }
+  return term - more - kNothing;
+}
+
+std::vector<double> Parzen::log_densities(std::span<const double> points) {
+  constexpr std::size_t kTogether = 8;  // points whose terms fit into the cache
+  const std::size_t count = points.size() / dimensions_.size();
+  std::vector<double> densities;
+  densities.reserve(count);
+  for (std::size_t first = 0; first < count; first += kTogether) {
+    const std::size_t size = std::min(kTogether, count - first) * dimensions_.size();
+    add_densities(points.subspan(first * dimensions_.size(), size), densities);
+  }
+  return densities;
+}
+
+void Parzen::add_densities(std::span<const double> points, std::vector<double>& densities) {
+  const std::size_t count = points.size() / dimensions_.size();
+  if (terms_.size() < count * padded_) terms_.resize(count * padded_);
+  const std::span<double> terms = std::span(terms_).first(count * padded_);
+  std::vector<double> reals(count * reals_);
+  for (std::size_t d = 0; d < dimensions_.size(); ++d) {
+    if (dimensions_[d].choices > 0 || dimensions_[d].scale.whole()) continue;
+    for (std::size_t p = 0; p < count; ++p) reals[p * reals_ + row_[d]] = points[p * dimensions_.size() + d];
+  }
+  std::vector<double> floors(count);
+  for (std::size_t p = 0; p < count; ++p)
+    floors[p] = floor_of(points.subspan(p * dimensions_.size(), dimensions_.size()));
+  subtract_squares({padded_, reals_, centre_.data(), narrow_.data()}, constant_, reals, floors, terms);
+  for (std::size_t d = 0; d < dimensions_.size(); ++d) {
+    if (dimensions_[d].choices > 0) {
+      add_terms_of_choices(d, points, terms);
+    } else if (dimensions_[d].scale.whole()) {
+      add_terms_of_integers(d, points, terms);
+    }
+  }
+  for (std::size_t p = 0; p < count; ++p) densities.push_back(log_sum_exp(terms.subspan(p * padded_, padded_)));
 }
 
 }  // namespace manta::tune::detail

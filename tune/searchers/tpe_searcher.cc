@@ -9,6 +9,7 @@
 #include <manta/error.h>
 #include <manta/tune/searcher.h>
 
+#include "tune/searchers/fronts.h"
 #include "tune/searchers/history_columns.h"
 #include "tune/searchers/parzen.h"
 
@@ -22,8 +23,9 @@ namespace {
 
 constexpr std::size_t kMostGood = 25;
 
-std::size_t good_of(std::size_t n) {
-  return std::min(static_cast<std::size_t>(std::ceil(0.1 * static_cast<double>(n))), kMostGood);
+std::size_t good_of(std::size_t n, bool of_several_objectives) {
+  const auto tenth = static_cast<std::size_t>(std::ceil(0.1 * static_cast<double>(n)));
+  return of_several_objectives ? tenth : std::min(tenth, kMostGood);
 }
 
 double to_dimension(const Dimension& dimension, double number) {
@@ -40,67 +42,111 @@ struct TpeSearcher::Impl {
 
   // Numbers of trials, by age: the good ones and the others. Empty: too few have ended.
   struct Split {
-    std::vector<std::size_t> good, others;
+    std::vector<std::uint32_t> good, others;
   };
 
+  // A trial's place among those that have ended, the best first: complete ones by value; those that were stopped behind
+  // them, the further they came the better, then by their last report; then those that break constraints.
+  struct Rank {
+    int group = 0;
+    double first = 0, second = 0;
+    std::size_t trial = 0;
+    bool operator<(const Rank& other) const {
+      return std::tie(group, first, second, trial) < std::tie(other.group, other.first, other.second, other.trial);
+    }
+  };
+  static Rank rank_of(const TrialRecord& trial, std::size_t at, double sign) {
+    if (const double violation = violation_of(trial); violation > 0) return {2, violation, 0, at};
+    if (trial.status == TrialStatus::complete) return {0, sign * *trial.value, 0, at};
+    if (trial.reports.empty()) return {1, 0, INFINITY, at};
+    const Intermediate& last = trial.reports.back();
+    return {1, -static_cast<double>(last.iteration), std::isnan(last.value) ? INFINITY : sign * last.value, at};
+  }
+
+  // Of several objectives: the complete ones that are among the best come first, whatever their values.
+  static void rank_by_volume(const History& history, std::size_t good, std::vector<Rank>& ended) {
+    std::vector<Rank*> complete;
+    std::vector<detail::Losses> losses;
+    for (Rank& rank : ended) {
+      if (rank.group != 0) continue;
+      complete.push_back(&rank);
+      losses.push_back(detail::losses_of(history.trials[rank.trial], history.modes));
+      rank.first = 1;
+    }
+    for (const std::size_t i : detail::best_by_volume(losses, std::min(good, losses.size()))) complete[i]->first = 0;
+  }
+
   Split split(const History& history) const {
-    std::vector<std::size_t> complete, stopped, running;
+    std::vector<Rank> ended;
+    std::vector<char> other(history.trials.size());
+    const double sign = history.mode == Mode::min ? 1 : -1;
+    const std::size_t objectives = detail::modes_of(history).size();
     for (std::size_t i = 0; i < history.trials.size(); ++i) {
       const TrialRecord& trial = history.trials[i];
-      if (trial.params.empty() || trial.number == making) continue;
-      if (trial.status == TrialStatus::complete && trial.value) complete.push_back(i);
-      if (trial.status == TrialStatus::stopped) stopped.push_back(i);
-      if (trial.status == TrialStatus::running) running.push_back(i);
+      if (trial.params.empty() || trial.number == making || trial.status == TrialStatus::failed) continue;
+      if (trial.status == TrialStatus::running) {
+        other[i] = options.constant_liar;
+      } else if (trial.status == TrialStatus::stopped || detail::has_values(trial, objectives)) {
+        ended.push_back(rank_of(trial, i, sign));
+      }
     }
-    const std::size_t ended = complete.size() + stopped.size();
-    if (static_cast<std::int64_t>(ended) < options.startup_trials || ended == 0) return {};
-    const double sign = history.mode == Mode::min ? 1 : -1;
-    const auto by_value = [&](std::size_t a, std::size_t b) {
-      return std::pair(sign * *history.trials[a].value, a) < std::pair(sign * *history.trials[b].value, b);
-    };
-    // One that was stopped is better the further it came, then by its last report.
-    const auto by_course = [&](std::size_t a, std::size_t b) {
-      const auto key = [&](std::size_t i) {
-        const auto& reports = history.trials[i].reports;
-        const double value =
-            reports.empty() || std::isnan(reports.back().value) ? INFINITY : sign * reports.back().value;
-        return std::tuple(reports.empty() ? 0 : -reports.back().iteration, value, i);
-      };
-      return key(a) < key(b);
-    };
-    std::sort(complete.begin(), complete.end(), by_value);
-    std::sort(stopped.begin(), stopped.end(), by_course);
-    complete.insert(complete.end(), stopped.begin(), stopped.end());
-    const auto end_of_good = complete.begin() + static_cast<std::ptrdiff_t>(good_of(ended));
-    Split split{{complete.begin(), end_of_good}, {end_of_good, complete.end()}};
-    if (options.constant_liar) split.others.insert(split.others.end(), running.begin(), running.end());
+    if (static_cast<std::int64_t>(ended.size()) < options.startup_trials || ended.empty()) return {};
+    const std::size_t good = good_of(ended.size(), objectives > 1);
+    if (objectives > 1) rank_by_volume(history, good, ended);
+    std::nth_element(ended.begin(), ended.begin() + static_cast<std::ptrdiff_t>(good - 1), ended.end());
+    Split split;
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+      if (i < good) split.good.push_back(static_cast<std::uint32_t>(ended[i].trial));
+      if (i >= good) other[ended[i].trial] = 1;
+    }
     std::sort(split.good.begin(), split.good.end());
-    std::sort(split.others.begin(), split.others.end());
+    for (std::size_t i = 0; i < other.size(); ++i) {
+      if (other[i] != 0) split.others.push_back(static_cast<std::uint32_t>(i));
+    }
     return split;
   }
 
-  // What was observed of some trials, by dimension.
-  struct Observed {
-    std::vector<std::vector<double>> values;
-    std::vector<Parzen::Order> orders;  // none: not known
-  };
-
   // The best point of some that are drawn.
-  std::vector<double> choose(Draws& draws, std::span<const Dimension> dimensions, const Observed& good,
-                             const Observed& others) const {
-    Parzen of_good(dimensions, good.values, good.orders), of_others(dimensions, others.values, others.orders);
-    std::vector<double> best, point;
-    double most = -INFINITY;
-    for (int i = 0; i < options.candidates; ++i) {
-      of_good.sample(draws, point);
-      const double gain = of_good.log_density(point) - of_others.log_density(point);
-      if (best.empty() || gain > most) {
-        most = gain;
-        best = point;
-      }
+  std::vector<double> choose(Draws& draws, std::span<const Dimension> dimensions, Parzen& good, Parzen& others) const {
+    const std::size_t size = dimensions.size();
+    std::vector<double> points(static_cast<std::size_t>(options.candidates) * size);
+    for (std::size_t at = 0; at < points.size(); at += size) good.sample(draws, std::span(points).subspan(at, size));
+    const std::vector<double> by_good = good.log_densities(points), by_others = others.log_densities(points);
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < by_good.size(); ++i) {
+      if (by_good[i] - by_others[i] > by_good[best] - by_others[best]) best = i;
     }
-    for (std::size_t d = 0; d < dimensions.size(); ++d) best[d] = from_dimension(dimensions[d], best[d]);
-    return best;
+    std::vector<double> chosen(size);
+    for (std::size_t d = 0; d < size; ++d) chosen[d] = from_dimension(dimensions[d], points[best * size + d]);
+    return chosen;
+  }
+
+  // Into `all`, whose space is used again.
+  void observe(const std::vector<std::uint32_t>& of, bool in_order, Parzen::Observations& all) const {
+    const auto& columns = known.columns();
+    all.values.resize(columns.size());
+    all.trials = of;
+    for (std::size_t d = 0; d < columns.size(); ++d) {
+      const double* const scaled = columns[d].scaled.data();
+      std::vector<double>& values = all.values[d];
+      values.resize(of.size());
+      for (std::size_t i = 0; i < of.size(); ++i) values[i] = scaled[of[i]];
+    }
+    if (!in_order) return;
+    constexpr std::uint32_t kNone = ~std::uint32_t{0};
+    std::vector<std::uint32_t> place(trials.size(), kNone);
+    for (std::size_t i = 0; i < of.size(); ++i) place[of[i]] = static_cast<std::uint32_t>(i);
+    all.orders.resize(columns.size());
+    for (std::size_t d = 0; d < columns.size(); ++d) {
+      Parzen::Order& order = all.orders[d];
+      order.resize(columns[d].order.size());
+      std::size_t size = 0;
+      for (const std::uint32_t i : columns[d].order) {
+        order[size] = place[i];
+        size += place[i] != kNone ? 1 : 0;
+      }
+      order.resize(size);
+    }
   }
 
   void choose_jointly() {
@@ -108,43 +154,40 @@ struct TpeSearcher::Impl {
     if (columns.empty()) return;
     std::vector<Dimension> dimensions;
     for (const detail::Column& column : columns) dimensions.emplace_back(column.distribution);
-    std::vector<std::uint32_t> place(trials.size());
-    const auto observed = [&](const std::vector<std::size_t>& of) {
-      constexpr std::uint32_t kNone = ~std::uint32_t{0};
-      std::fill(place.begin(), place.end(), kNone);
-      for (std::size_t i = 0; i < of.size(); ++i) place[of[i]] = static_cast<std::uint32_t>(i);
-      Observed all{std::vector<std::vector<double>>(columns.size()), std::vector<Parzen::Order>(columns.size())};
-      for (std::size_t d = 0; d < columns.size(); ++d) {
-        for (const std::size_t i : of) all.values[d].push_back(to_dimension(dimensions[d], columns[d].numbers[i]));
-        for (const std::uint32_t i : columns[d].order) {
-          if (place[i] != kNone) all.orders[d].push_back(place[i]);
-        }
-      }
-      return all;
-    };
+    if (version != known.version()) memory.known.clear();
+    version = known.version();
+    memory.known.resize(columns.size());
+    for (auto& column : memory.known) column.resize(trials.size());
     Draws draws(options.seed, making, "");
-    const std::vector<double> point = choose(draws, dimensions, observed(now.good), observed(now.others));
+    observe(now.good, false, of_good);
+    observe(now.others, true, of_others);
+    Parzen good(dimensions, of_good), others(dimensions, of_others, &memory);
+    const std::vector<double> point = choose(draws, dimensions, good, others);
     for (std::size_t d = 0; d < columns.size(); ++d) joint[columns[d].name] = {columns[d].distribution, point[d]};
   }
 
   double choose_alone(std::string_view name, const Distribution& distribution) const {
     const Dimension dimension(distribution);
-    const auto observed = [&](const std::vector<std::size_t>& of) {
-      Observed all{std::vector<std::vector<double>>(1), {}};
-      for (const std::size_t i : of) {
+    const auto density = [&](const std::vector<std::uint32_t>& of) {
+      Parzen::Observations all{std::vector<std::vector<double>>(1), {}, {}};
+      for (const std::uint32_t i : of) {
         const Param* param = detail::find_param(trials[i], name);
         if (param != nullptr && param->distribution.kind == distribution.kind && distribution.contains(param->number))
           all.values[0].push_back(to_dimension(dimension, param->number));
       }
-      return all;
+      return Parzen({&dimension, 1}, all);
     };
     Draws draws(options.seed, making, name);
-    return choose(draws, {&dimension, 1}, observed(now.good), observed(now.others))[0];
+    Parzen good = density(now.good), others = density(now.others);
+    return choose(draws, {&dimension, 1}, good, others)[0];
   }
 
   TpeOptions options;
   RandomSearcher random;
   detail::HistoryColumns known;
+  int version = -1;
+  Parzen::Memory memory;  // of the others' estimator
+  Parzen::Observations of_good, of_others;
   // Of the trial that is being made:
   std::int64_t making = -1;
   std::span<const TrialRecord> trials;
@@ -167,7 +210,8 @@ void TpeSearcher::begin(const History& history, const TrialRecord& trial) {
   impl_->known.update(history.trials);
   impl_->joint.clear();
   impl_->now = impl_->split(history);
-  if (impl_->options.multivariate && !impl_->now.good.empty()) impl_->choose_jointly();
+  const bool jointly = impl_->options.multivariate.value_or(history.modes.size() <= 1);
+  if (jointly && !impl_->now.good.empty()) impl_->choose_jointly();
 }
 
 double TpeSearcher::suggest(const TrialRecord& trial, std::string_view name, const Distribution& distribution) {

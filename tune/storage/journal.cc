@@ -145,14 +145,18 @@ void Journal::of_trial(int operation, std::int64_t trial) {
   buffer_ += ",\"trial_id\":" + std::to_string(reader_.trial(trial).id);
 }
 
-void Journal::create_study(std::string_view name, Mode mode, std::string_view metric) {
-  reader_.made_study(mode, name, metric);
+void Journal::create_study(std::string_view name, const std::vector<Objective>& objectives) {
+  reader_.made_study(name, objectives);
+  std::string directions, metrics;
+  for (const Objective& each : objectives) {
+    directions += std::string(directions.empty() ? "" : ",") + (each.mode == Mode::min ? "1" : "2");
+    metrics += (metrics.empty() ? "" : ",") + json_string(each.metric);
+  }
   begin(0);
-  buffer_ +=
-      ",\"study_name\":" + json_string(name) + ",\"directions\":[" + (mode == Mode::min ? "1" : "2") + "]" + worker_;
+  buffer_ += ",\"study_name\":" + json_string(name) + ",\"directions\":[" + directions + "]" + worker_;
   begin(3);  // what Study.set_metric_names writes
   buffer_ += ",\"study_id\":" + std::to_string(reader_.study()) + ",\"system_attr\":{\"study:metric_names\":[" +
-             json_string(metric) + "]}" + worker_;
+             metrics + "]}" + worker_;
 }
 
 const std::string& Journal::distribution_text(const Param& param) {
@@ -201,12 +205,20 @@ void Journal::end_trial(const TrialRecord& trial, std::string_view metric) {
   const bool only_value = trial.metrics.size() == 1 && trial.metrics.begin()->first == metric;
   if (!trial.metrics.empty() && !only_value) trial_attribute(trial.number, "metrics", metrics_text(trial.metrics));
   if (!trial.error.empty()) trial_attribute(trial.number, "error", json_string(trial.error));
+  for (const auto& [name, value] : trial.constraints) {  // what Trial.set_constraint writes
+    of_trial(9, trial.number);
+    buffer_ += ",\"system_attr\":{" + json_string("constraints:" + name) + ":" + json_of(value) + "}" + worker_;
+  }
   reader_.trial(trial.number).record.status = trial.status;
+  std::string values = trial.values.empty() && trial.value ? json_of(*trial.value) : std::string();
+  for (const double each : trial.values) values += (values.empty() ? "" : ",") + json_of(each);
   of_trial(6, trial.number);
-  const bool valued = trial.value && trial.status != TrialStatus::failed;
+  // Optuna has as many values as directions, or none.
+  const bool whole = trial.values.size() == reader_.objectives().size() || reader_.objectives().size() == 1;
+  const bool valued = !values.empty() && whole && trial.status != TrialStatus::failed;
   buffer_ += ",\"state\":" + std::to_string(state_of(trial.status)) +
-             ",\"values\":" + (valued ? "[" + json_of(*trial.value) + "]" : "null") + ",\"datetime_complete\":\"" +
-             now_text() + "\",\"seconds\":" + as_number(trial.seconds) + worker_;
+             ",\"values\":" + (valued ? "[" + values + "]" : "null") + ",\"datetime_complete\":\"" + now_text() +
+             "\",\"seconds\":" + as_number(trial.seconds) + worker_;
 }
 
 void Journal::take_queued(std::int64_t trial) {

@@ -59,7 +59,7 @@ class Journal {
     bool committed_ = false;
   };
 
-  void create_study(std::string_view name, Mode mode, std::string_view metric);
+  void create_study(std::string_view name, const std::vector<Objective>& objectives);
   /// The study's next trial. In a turn.
   void create_trial(const TrialRecord& trial);
   /// Takes a queued trial: this program runs it. In a turn.

@@ -52,13 +52,16 @@ Distribution distribution_of(const std::string& text) {
 }
 
 // Of a record that makes a trial or ends one: "values" where there are several or it ends one, else "value".
-std::optional<double> objective_of(const Json& record) {
+std::vector<double> values_of(const Json& record) {
   for (const char* const name : {"values", "value"}) {
     const auto found = record.find(name);
     if (found == record.end() || found->is_null()) continue;
-    return number_of(found->is_array() ? found->at(0) : *found);
+    if (!found->is_array()) return {number_of(*found)};
+    std::vector<double> values;
+    for (const Json& each : *found) values.push_back(number_of(each));
+    return values;
   }
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace
@@ -99,8 +102,11 @@ struct JournalReader::Records {
     for (const StoredStudy& study : reader.studies_) {
       if (!study.deleted && study.name == name) return;
     }
-    reader.add_study(name, directions.at(0).get<int>() == 2 ? Mode::max : Mode::min);
-    reader.studies_.back().directions = directions.size();
+    std::vector<Objective> objectives;
+    for (const Json& direction : directions)
+      objectives.push_back({{}, direction.get<int>() == 2 ? Mode::max : Mode::min});
+    if (objectives.empty()) throw std::runtime_error("the study has no direction");
+    reader.add_study(name, std::move(objectives));
   }
   StoredStudy* study_of(const Json& record) {
     const auto id = record.at("study_id").get<std::size_t>();
@@ -118,8 +124,9 @@ struct JournalReader::Records {
     StoredStudy* study = study_of(record);
     const Json& attribute = record.at("system_attr");
     const auto names = attribute.find("study:metric_names");
-    if (study != nullptr && names != attribute.end() && !names->empty())
-      study->metric = names->at(0).get<std::string>();
+    if (study == nullptr || names == attribute.end()) return;
+    for (std::size_t i = 0; i < std::min(names->size(), study->objectives.size()); ++i)
+      study->objectives[i].metric = names->at(i).get<std::string>();
   }
 
   void create_trial(const Json& record) {
@@ -133,14 +140,14 @@ struct JournalReader::Records {
         put(trial, {name, distribution_of(text.get<std::string>()), number_of(record.at("params").at(name))});
       }
     }
-    if (record.contains("user_attrs")) attributes(trial, record.at("user_attrs"));
-    if (record.contains("system_attrs")) attributes(trial, record.at("system_attrs"));
+    if (record.contains("user_attrs")) attributes(trial, record.at("user_attrs"), false);
+    if (record.contains("system_attrs")) attributes(trial, record.at("system_attrs"), true);
     if (record.contains("intermediate_values")) {
       for (const auto& [step, value] : record.at("intermediate_values").items()) {
         report(trial, {std::stoll(step), number_of(value)});
       }
     }
-    enter(trial, record.value("state", static_cast<int>(kRunning)), objective_of(record));
+    enter(trial, record.value("state", static_cast<int>(kRunning)), values_of(record));
     if (record.contains("seconds")) trial.record.seconds = record.at("seconds").get<double>();
     note(trial);
   }
@@ -170,7 +177,7 @@ struct JournalReader::Records {
     const int state = record.at("state").get<int>();
     if (state == kRunning && !trial->waiting) return;  // it is another program's already
     if (state == kRunning) trial->own = by_manta(record);
-    enter(*trial, state, objective_of(record));
+    enter(*trial, state, values_of(record));
     trial->record.seconds = record.value("seconds", 0.0);
     note(*trial);
   }
@@ -183,7 +190,7 @@ struct JournalReader::Records {
   void attribute(const Json& record, const char* name) {
     StoredTrial* trial = trial_of(record);
     if (trial == nullptr) return;
-    attributes(*trial, record.at(name));
+    attributes(*trial, record.at(name), name == std::string_view("system_attr"));
     note(*trial);
   }
 
@@ -203,8 +210,9 @@ struct JournalReader::Records {
     while (!reports.empty() && reports.back().iteration >= report.iteration) reports.pop_back();
     reports.push_back(report);
   }
-  static void attributes(StoredTrial& trial, const Json& given) {
+  static void attributes(StoredTrial& trial, const Json& given, bool system) {
     for (const auto& [name, value] : given.items()) {
+      if (system) constraint(trial, name, value);
       if (name == "error" && value.is_string()) trial.record.error = value.get<std::string>();
       if (name == "fixed_params" && value.is_object()) {
         for (const auto& [param, fixed] : value.items()) trial.fixed[param] = value_of(fixed);
@@ -215,16 +223,28 @@ struct JournalReader::Records {
       }
     }
   }
-  void enter(StoredTrial& trial, int state, std::optional<double> value) {
+  // Optuna 5 has an attribute for each; before there was one with the list of all, for which it now has their places.
+  static void constraint(StoredTrial& trial, const std::string& name, const Json& value) {
+    constexpr std::string_view kList = "constraints", kPrefix = "constraints:";
+    if (name.starts_with(kPrefix)) trial.record.constraints[name.substr(kPrefix.size())] = number_of(value);
+    if (name != kList || !value.is_array()) return;
+    for (std::size_t i = 0; i < value.size(); ++i) trial.record.constraints[std::to_string(i)] = number_of(value.at(i));
+  }
+  void enter(StoredTrial& trial, int state, const std::vector<double>& values) {
     trial.waiting = state == kWaiting;
     trial.queued |= trial.waiting;
     trial.record.status = state == kComplete ? TrialStatus::complete
                           : state == kPruned ? TrialStatus::stopped
                           : state == kFailed ? TrialStatus::failed
                                              : TrialStatus::running;
-    if (value) trial.record.value = value;
+    if (values.empty()) return;
+    trial.record.value = values.front();
+    if (values.size() > 1) trial.record.values = values;
     const StoredStudy& study = reader.studies_[static_cast<std::size_t>(reader.ids_[index(trial)].first)];
-    if (trial.record.metrics.empty() && value && !study.metric.empty()) trial.record.metrics[study.metric] = *value;
+    if (!trial.record.metrics.empty()) return;
+    for (std::size_t i = 0; i < std::min(values.size(), study.objectives.size()); ++i) {
+      if (!study.objectives[i].metric.empty()) trial.record.metrics[study.objectives[i].metric] = values[i];
+    }
   }
   std::size_t index(const StoredTrial& trial) const { return static_cast<std::size_t>(trial.id); }
   // The trial, if it is one of the chosen study, or none is chosen yet.
@@ -274,11 +294,6 @@ bool JournalReader::choose(std::string_view name) {
                                                  ". Next: give the one that is meant as "
                                                  "RunConfig::name.");
   }
-  if (chosen().directions != 1) {
-    throw Error(ErrorCode::invalid_argument,
-                path_.string() + ": the study " + chosen().name + " has " + std::to_string(chosen().directions) +
-                    " directions, and a Tuner optimises one metric. Next: give another RunConfig::name.");
-  }
   std::erase_if(reports_, [&](const auto&) { return there > 1; });  // those of other studies are among them
   if (there > 1) {
     for (const StoredTrial& trial : chosen().trials) {
@@ -288,10 +303,10 @@ bool JournalReader::choose(std::string_view name) {
   return true;
 }
 
-std::int64_t JournalReader::add_study(std::string_view name, Mode mode) {
+std::int64_t JournalReader::add_study(std::string_view name, std::vector<Objective> objectives) {
   StoredStudy study;
   study.name = name;
-  study.mode = mode;
+  study.objectives = std::move(objectives);
   studies_.push_back(std::move(study));
   return static_cast<std::int64_t>(studies_.size()) - 1;
 }
@@ -306,9 +321,8 @@ StoredTrial& JournalReader::add_trial(std::int64_t study) {
   return trials.back();
 }
 
-void JournalReader::made_study(Mode mode, std::string_view name, std::string_view metric) {
-  study_ = add_study(name, mode);
-  chosen().metric = metric;
+void JournalReader::made_study(std::string_view name, const std::vector<Objective>& objectives) {
+  study_ = add_study(name, objectives);
 }
 
 void JournalReader::made_trial(std::int64_t number) {

@@ -41,15 +41,15 @@ class JournalReader {
 
   /// Of the chosen study.
   std::int64_t study() const { return study_; }
-  Mode mode() const { return chosen().mode; }
-  const std::string& metric() const { return chosen().metric; }  ///< empty: not said, as in a study that Optuna made
+  /// At least one. A metric is empty where it is not said, as in a study that Optuna made.
+  const std::vector<Objective>& objectives() const { return chosen().objectives; }
   std::size_t size() const { return chosen().trials.size(); }
   StoredTrial& trial(std::int64_t number) { return chosen().trials[static_cast<std::size_t>(number)]; }
   /// The reports that were read since the last call, of all trials, in order.
   std::vector<std::pair<std::int64_t, Intermediate>> take_reports() { return std::exchange(reports_, {}); }
 
   /// This program has written the record that makes the study, or its next trial.
-  void made_study(Mode mode, std::string_view name, std::string_view metric);
+  void made_study(std::string_view name, const std::vector<Objective>& objectives);
   void made_trial(std::int64_t number);
   /// It has written so many lines.
   void skip(std::size_t lines) { line_ += lines; }
@@ -57,9 +57,7 @@ class JournalReader {
  private:
   struct StoredStudy {
     std::string name;
-    Mode mode = Mode::min;
-    std::size_t directions = 1;
-    std::string metric;
+    std::vector<Objective> objectives;
     bool deleted = false;
     std::vector<StoredTrial> trials;
   };
@@ -67,7 +65,7 @@ class JournalReader {
 
   const StoredStudy& chosen() const { return studies_[static_cast<std::size_t>(study_)]; }
   StoredStudy& chosen() { return studies_[static_cast<std::size_t>(study_)]; }
-  std::int64_t add_study(std::string_view name, Mode mode);
+  std::int64_t add_study(std::string_view name, std::vector<Objective> objectives);
   StoredTrial& add_trial(std::int64_t study);
 
   std::filesystem::path path_;

@@ -21,6 +21,13 @@ using report::json_string;
 
 std::string csv_number(double value) { return as_number(value, "nan", "inf"); }
 
+std::string json_object(const std::map<std::string, double>& numbers) {
+  std::string object = "{";
+  for (const auto& [name, value] : numbers)
+    object += (object.size() == 1 ? "" : ", ") + json_string(name) + ": " + as_number(value);
+  return object + "}";
+}
+
 std::string json_line(const TrialRecord& trial) {
   std::string line = "{\"trial\": " + std::to_string(trial.number) + ", \"status\": \"";
   line += to_string(trial.status);
@@ -29,13 +36,14 @@ std::string json_line(const TrialRecord& trial) {
     if (&param != &trial.params.front()) line += ", ";
     line += json_string(param.name) + ": " + json_of(param.value());
   }
-  line += "}, \"metrics\": {";
-  bool first = true;
-  for (const auto& [name, value] : trial.metrics) {
-    line += (first ? "" : ", ") + json_string(name) + ": " + as_number(value);
-    first = false;
+  line += "}, \"metrics\": " + json_object(trial.metrics);
+  if (!trial.values.empty()) {
+    line += ", \"values\": [";
+    for (const double& each : trial.values) line += (&each == &trial.values.front() ? "" : ", ") + as_number(each);
+    line += "]";
   }
-  line += "}, \"reports\": " + std::to_string(trial.reports.size()) + ", \"seconds\": " + as_number(trial.seconds);
+  if (!trial.constraints.empty()) line += ", \"constraints\": " + json_object(trial.constraints);
+  line += ", \"reports\": " + std::to_string(trial.reports.size()) + ", \"seconds\": " + as_number(trial.seconds);
   if (!trial.error.empty()) line += ", \"error\": " + json_string(trial.error);
   return line + "}\n";
 }
@@ -69,6 +77,7 @@ std::string TrialTables::header() const {
   std::string line = "trial,status,value,seconds,reports";
   for (const std::string& name : params_.names) line += "," + csv_cell("param:" + name);
   for (const std::string& name : metrics_.names) line += "," + csv_cell("metric:" + name);
+  for (const std::string& name : constraints_.names) line += "," + csv_cell("constraint:" + name);
   return line + ",error\n";
 }
 
@@ -76,6 +85,7 @@ bool TrialTables::add_columns(const TrialRecord& trial) {
   bool any = false;
   for (const Param& param : trial.params) any |= params_.add(param.name);
   for (const auto& [name, value] : trial.metrics) any |= metrics_.add(name);
+  for (const auto& [name, value] : trial.constraints) any |= constraints_.add(name);
   return any;
 }
 
@@ -93,10 +103,14 @@ void TrialTables::add_row(const TrialRecord& trial) {
     const Value value = param->value();
     rows_ += std::holds_alternative<std::string>(value) ? csv_cell(std::get<std::string>(value)) : to_string(value);
   }
-  for (const std::string& name : metrics_.names) {
-    const auto at = trial.metrics.find(name);
-    rows_ += "," + (at == trial.metrics.end() ? std::string() : csv_number(at->second));
-  }
+  const auto add_numbers = [this](const Columns& columns, const std::map<std::string, double>& numbers) {
+    for (const std::string& name : columns.names) {
+      const auto at = numbers.find(name);
+      rows_ += "," + (at == numbers.end() ? std::string() : csv_number(at->second));
+    }
+  };
+  add_numbers(metrics_, trial.metrics);
+  add_numbers(constraints_, trial.constraints);
   rows_ += "," + csv_cell(trial.error) + "\n";
 }
 

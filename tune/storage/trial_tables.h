@@ -14,7 +14,7 @@ namespace manta::tune::detail {
 
 // Both are appended to as trials end, and written anew, by number, when the study does; after a death they are made
 // again from the journal. Columns: trial, status, value, seconds, reports, each parameter as param:NAME, each metric as
-// metric:NAME, error. A trial has empty cells for what it does not have.
+// metric:NAME, each constraint as constraint:NAME, error. A trial has empty cells for what it does not have.
 //
 // Threading: one thread. Ownership: it closes its files. Errors: the constructor throws Error; after that the study
 // goes on, and what cannot be written is said once on the standard error.
@@ -43,7 +43,7 @@ class TrialTables {
   std::string header() const;
 
   std::filesystem::path folder_;
-  Columns params_, metrics_;
+  Columns params_, metrics_, constraints_;
   std::string rows_, lines_;  // not yet in the files
   bool widened_ = false;      // the file's header lacks columns
   std::unique_ptr<files::AppendFile> csv_, jsonl_;

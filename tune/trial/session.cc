@@ -70,6 +70,7 @@ Ended Session::run_one(const Assignment& assignment, const std::function<Metrics
   current_ = &assignment;
   iteration_ = 0;
   last_.clear();
+  constraints_.clear();
   decision_ = Decision::go_on;
   const Clock::time_point start = Clock::now();
   Ended ended{.trial = assignment.number, .metrics = {}, .error = {}};
@@ -86,16 +87,10 @@ Ended Session::run_one(const Assignment& assignment, const std::function<Metrics
   }
   ended.seconds = seconds_since(start);
   ended.metrics = std::move(last_);
+  ended.constraints = std::move(constraints_);
   for (const auto& [name, value] : returned) ended.metrics[name] = value;
-  if (ended.error.empty() && !ended.metrics.contains(setup_.metric)) {
-    ended.error = "the objective neither returned nor reported '" + setup_.metric +
-                  "', which is TunerConfig::metric. Next: report it, or name another metric.";
-  }
-  // As in Optuna, whose best trial would be this one otherwise; of a trial that was stopped the value does not count.
-  if (ended.error.empty() && decision_ != Decision::stop && std::isnan(ended.metrics.at(setup_.metric))) {
-    ended.error = "its result, the metric '" + setup_.metric +
-                  "', is NaN. Next: see what makes it so; return infinity where a trial shall count as the worst.";
-  }
+  check_result(setup_.metric, "TunerConfig::metric", ended);
+  for (const std::string& metric : setup_.more_metrics) check_result(metric, "one of TunerConfig::objectives", ended);
   ended.status = !ended.error.empty()          ? TrialStatus::failed
                  : decision_ == Decision::stop ? TrialStatus::stopped
                                                : TrialStatus::complete;
@@ -103,6 +98,31 @@ Ended Session::run_one(const Assignment& assignment, const std::function<Metrics
   files_.reset();
   current_ = nullptr;
   return ended;
+}
+
+void Session::check_result(const std::string& metric, const char* is, Ended& ended) const {
+  if (!ended.error.empty()) return;
+  if (!ended.metrics.contains(metric)) {
+    // A trial that was stopped has reported what it was stopped for, which is enough.
+    if (decision_ == Decision::stop && metric != setup_.metric) return;
+    ended.error = "the objective neither returned nor reported '" + metric + "', which is " + is +
+                  ". Next: report it, or name another metric.";
+    return;
+  }
+  // As in Optuna, whose best trial would be this one otherwise; of a trial that was stopped the value does not count.
+  if (decision_ != Decision::stop && std::isnan(ended.metrics.at(metric))) {
+    ended.error = "its result, the metric '" + metric +
+                  "', is NaN. Next: see what makes it so; return infinity where a trial shall count as the worst.";
+  }
+}
+
+void Session::constrain(const std::string& name, double value) {
+  if (name.empty() || std::isnan(value)) {
+    throw Error(ErrorCode::invalid_argument, "Trial::constrain: the constraint '" + name + "' " +
+                                                 (name.empty() ? "has no name" : "is NaN") +
+                                                 ". Next: give a name, and a number, which may be infinite.");
+  }
+  constraints_[name] = value;
 }
 
 void Session::report(const Metrics& metrics) {

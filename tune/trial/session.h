@@ -28,6 +28,7 @@ class Session {
 
   BatchResult run(const std::vector<Assignment>& batch, const Objective& objective);
   void report(const Metrics& metrics);
+  void constrain(const std::string& name, double value);
   std::filesystem::path folder();
   const Assignment& current() const { return *current_; }
   const WorkerSetup& setup() const { return setup_; }
@@ -38,6 +39,8 @@ class Session {
  private:
   Ended run_one(const Assignment& assignment, const std::function<Metrics(Trial&)>& objective);
   void log(std::int64_t iteration, const Metrics& metrics);
+  // Makes the trial a failed one where it has no such result.
+  void check_result(const std::string& metric, const char* is, Ended& ended) const;
   Decision wait_for_decision() MANTA_REQUIRES(mutex_);
 
   WorkerSetup setup_;
@@ -45,7 +48,7 @@ class Session {
   // Of the trial that runs; its thread's.
   const Assignment* current_ = nullptr;
   std::int64_t iteration_ = 0;
-  Metrics last_;
+  Metrics last_, constraints_;
   Decision decision_ = Decision::go_on;  // that has been made; anything but go_on ends it
   std::optional<TrialFiles> files_;
 

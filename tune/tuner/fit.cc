@@ -28,6 +28,15 @@ constexpr std::size_t kShownTrials = 8;
 
 void check(const TunerConfig& tuner, const RunConfig& run) {
   if (tuner.metric.empty()) refuse("TunerConfig::metric is empty. Next: name the metric to be optimised.");
+  for (const Objective& each : tuner.objectives) {
+    if (each.metric.empty()) refuse("one of TunerConfig::objectives has no metric. Next: name it.");
+    const auto same = [&](const Objective& other) { return other.metric == each.metric; };
+    if (std::count_if(tuner.objectives.begin(), tuner.objectives.end(), same) > 1)
+      refuse("TunerConfig::objectives has '" + each.metric + "' twice. Next: name each metric once.");
+  }
+  if (tuner.objectives.size() > 1 && (tuner.target || tuner.patience > 0)) {
+    refuse("TunerConfig::target and patience are for one objective. Next: give num_samples or time_limit.");
+  }
   if (tuner.num_samples < 1) {
     refuse("TunerConfig::num_samples is " + std::to_string(tuner.num_samples) + ". Next: ask for at least one trial.");
   }
@@ -116,7 +125,9 @@ Outcome fit(const TunerConfig& tuner, const RunConfig& run, const Program& progr
   std::string why_ended = study.exhausted() ? std::string() : study.why_enough({});
   if (!study.exhausted() && why_ended.empty()) {
     const ActorOptions options{.num_cpus = tuner.cpus_per_trial, .num_gpus = tuner.gpus_per_trial, .name = {}};
-    const WorkerSetup setup{study.folder().path().string(), tuner.metric, study.decides(), run.tensorboard};
+    WorkerSetup setup{study.folder().path().string(), study.config().metric, study.decides(), run.tensorboard, {}};
+    for (std::size_t i = 1; i < study.objectives().size(); ++i)
+      setup.more_metrics.push_back(study.objectives()[i].metric);
     Crew crew(study, program, options, crew_size(tuner, study.total()), setup, waker);
     Clock::time_point next_tick = start + kTick;
     while (!study.exhausted() || crew.busy()) {

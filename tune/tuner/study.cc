@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include <manta/tune/pareto.h>
+
 #include "tune/space/trial_draw.h"
 #include "tune/trial/trial_files.h"
 #include "tune/tuner/summary.h"
@@ -22,11 +24,16 @@ bool same(const Param& a, const Param& b) { return a.name == b.name && a.number 
 Study::Study(const TunerConfig& tuner, const RunConfig& run, const Program& program)
     : tuner_(tuner),
       run_(run),
+      objectives_(tuner.objectives),
       program_(program),
       folder_(run),
       searcher_(tuner.searcher),
       scheduler_(tuner.scheduler),
       journal_(folder_.journal(), folder_.name()) {
+  if (objectives_.empty()) objectives_.push_back({tuner_.metric, tuner_.mode});
+  tuner_.metric = objectives_.front().metric;
+  tuner_.mode = objectives_.front().mode;
+  for (const Objective& each : objectives_) modes_.push_back(each.mode);
   if (!searcher_) searcher_ = std::make_shared<RandomSearcher>(tuner_.seed);
   if (journal_.has_study()) {
     const JournalReader& known = journal_.known();
@@ -34,17 +41,32 @@ Study::Study(const TunerConfig& tuner, const RunConfig& run, const Program& prog
       refuse(folder_.path().string() + " holds a study of " + std::to_string(known.size()) +
              " trials. Next: set RunConfig::resume to go on with it, or give another name.");
     }
-    if (known.mode() != tuner_.mode || (!known.metric().empty() && known.metric() != tuner_.metric)) {
-      refuse("the study in " + folder_.path().string() + " has " + (known.mode() == Mode::min ? "min" : "max") +
-             " of '" + known.metric() +
-             "' for its aim. Next: give the same TunerConfig::metric and mode, or another name.");
-    }
+    require_same_aim();
     std::vector<std::int64_t> all(known.size());
     std::iota(all.begin(), all.end(), 0);
     apply(all);
   }
   tables_ = std::make_unique<TrialTables>(folder_.path(), trials_);
   flush_journal();
+}
+
+void Study::require_same_aim() {
+  const std::vector<Objective>& known = journal_.known().objectives();
+  bool same = known.size() == objectives_.size();
+  std::string aim;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    const bool named = !known[i].metric.empty();
+    same = same && known[i].mode == modes_[i] && (!named || known[i].metric == objectives_[i].metric);
+    aim += (aim.empty() ? "" : ", ") + std::string(known[i].mode == Mode::min ? "min" : "max") + " of '" +
+           known[i].metric + "'";
+  }
+  if (same) return;
+  refuse("the study in " + folder_.path().string() + " has " + aim +
+         " for its aim. Next: give the same TunerConfig::metric and mode, or objectives, or another name.");
+}
+
+History Study::history() const {
+  return {trials_, tuner_.mode, modes_.size() > 1 ? std::span<const Mode>(modes_) : std::span<const Mode>()};
 }
 
 void Study::apply(const std::vector<std::int64_t>& changed) {
@@ -128,7 +150,7 @@ void Study::configure(TrialRecord& trial, Searcher& searcher, const StoredTrial*
   TrialDraw draw(trial, searcher, grids, stored == nullptr ? nullptr : &stored->record.params, ended,
                  stored == nullptr || ended || first != nullptr ? first : &stored->fixed);
   Space space(draw);
-  searcher.begin({trials_, tuner_.mode}, trial);
+  searcher.begin(history(), trial);
   grids.begin();
   program_.configure(space, trial.number);
   if (first != nullptr) draw.require_all_tried();
@@ -139,6 +161,13 @@ void Study::configure(TrialRecord& trial, Searcher& searcher, const StoredTrial*
   } else if (stored->own) {
     ++(grids.any() ? extra_ : samples_);
   }
+}
+
+bool Study::may_make() {
+  if (!queued_.empty()) return true;
+  if (samples_ >= tuner_.num_samples) return false;
+  exhausted_ = searcher_->exhausted(history());
+  return !exhausted_;
 }
 
 void Study::make(std::size_t most) {
@@ -158,7 +187,7 @@ void Study::make_next() {
   TrialRecord trial{.number = static_cast<std::int64_t>(trials_.size())};
   trial.folder = trial_folder(folder_.path(), trial.number);
   configure(trial, *searcher_, nullptr, false);
-  if (!journal_.has_study()) journal_.create_study(folder_.name(), tuner_.mode, tuner_.metric);
+  if (!journal_.has_study()) journal_.create_study(folder_.name(), objectives_);
   journal_.create_trial(trial);
   waiting_.push_back(trial.number);
   trials_.push_back(std::move(trial));
@@ -236,10 +265,14 @@ void Study::end(Ended ended) {
   trial.status = ended.status;
   trial.metrics = std::move(ended.metrics);
   trial.error = std::move(ended.error);
+  trial.constraints = std::move(ended.constraints);
   trial.seconds = ended.seconds;
   const auto value = trial.metrics.find(tuner_.metric);
   if (trial.status != TrialStatus::failed && value != trial.metrics.end() && !std::isnan(value->second)) {
     trial.value = value->second;
+  }
+  if (trial.status == TrialStatus::complete && objectives_.size() > 1) {
+    for (const Objective& each : objectives_) trial.values.push_back(trial.metrics.at(each.metric));
   }
   journal_.end_trial(trial, tuner_.metric);  // STUDY-2
   tables_->add(trial);
@@ -284,6 +317,7 @@ void Study::consider(const TrialRecord& trial) {
                                             : ended_.failed);
   ++no_better_;
   if (trial.status == TrialStatus::failed || !trial.value || std::isnan(*trial.value)) return;
+  if (objectives_.size() > 1 || violation_of(trial) > 0) return;
   if (best_ >= 0 && !better(trial, *best())) return;
   best_ = static_cast<std::ptrdiff_t>(trial.number);
   no_better_ = 0;
@@ -297,6 +331,7 @@ Counts Study::counts() const {
 }
 
 std::optional<std::int64_t> Study::total() const {
+  if (exhausted_) return static_cast<std::int64_t>(trials_.size());
   if (per_sample_ == 0 && grids_.any()) return std::nullopt;
   return std::max<std::int64_t>(per_sample_, 1) * tuner_.num_samples + foreign_ + extra_;
 }
@@ -332,11 +367,15 @@ Outcome Study::finish(bool interrupted, std::string why_ended, double seconds) {
                   .why_ended = std::move(why_ended),
                   .summary = {},
                   .best = best_,
-                  .why_none = {}};
-  outcome.summary = summary_of(*this, interrupted, outcome.why_ended, seconds);
+                  .why_none = {},
+                  .front = pareto_front(trials_, modes_),
+                  .modes = modes_};
+  outcome.summary = summary_of(*this, outcome.front.size(), interrupted, outcome.why_ended, seconds);
   outcome.why_none = "no trial has ended.";
+  if (ended_.complete > 0) outcome.why_none = "no trial keeps all constraints.";
+  if (objectives_.size() > 1) outcome.why_none = "it has several objectives: Results::pareto_front() is their best.";
   for (const TrialRecord& trial : trials_) {
-    if (trial.status == TrialStatus::failed)
+    if (trial.status == TrialStatus::failed && ended_.complete == 0)
       outcome.why_none = "trial " + std::to_string(trial.number) + " failed: " + trial.error;
   }
   outcome.trials = std::move(trials_);

@@ -57,6 +57,8 @@ class Study {
   std::string why_enough(std::chrono::nanoseconds run_for) const;
   Outcome finish(bool interrupted, std::string why_ended, double seconds);
 
+  // At least one.
+  const std::vector<Objective>& objectives() const { return objectives_; }
   bool learns() const { return searcher_->learns(); }
   bool decides() const { return scheduler_ != nullptr; }
   Counts counts() const;
@@ -76,7 +78,7 @@ class Study {
     bool foreign = false;  // another program's: this one only looks on
   };
 
-  bool may_make() const { return samples_ < tuner_.num_samples || !queued_.empty(); }
+  bool may_make();
   void make(std::size_t most);
   void make_next();
   void run_queued(std::int64_t number);
@@ -88,6 +90,9 @@ class Study {
   bool look_at(std::int64_t number);
   void replay_own(StoredTrial& stored);
   Assignment assignment_of(std::int64_t number);
+  History history() const;
+  // What the journal's study is for must be what this one is for.
+  void require_same_aim();
   double score_of(double value) const { return tuner_.mode == Mode::min ? -value : value; }
   bool better(const TrialRecord& trial, const TrialRecord& than) const;
   void consider(const TrialRecord& trial);
@@ -96,6 +101,8 @@ class Study {
 
   TunerConfig tuner_;
   RunConfig run_;
+  std::vector<Objective> objectives_;  // the first one is tuner_.metric and mode
+  std::vector<Mode> modes_;
   const Program& program_;
   StudyFolder folder_;
   std::shared_ptr<Searcher> searcher_;
@@ -107,6 +114,7 @@ class Study {
   std::deque<std::int64_t> waiting_;  // made, to be run
   std::set<std::int64_t> queued_;     // by another program, to be run by any
   GridWalk grids_;
+  bool exhausted_ = false;       // the searcher has nothing more to suggest
   std::int64_t samples_ = 0;     // repetitions of the grid that were made; without grids trials
   std::int64_t walked_ = 0;      // trials of the grids
   std::int64_t per_sample_ = 0;  // those of the first repetition; 0: not known

@@ -69,11 +69,14 @@ std::string best_text(const Study& study) {
          (params.empty() ? "" : ": " + params);
 }
 
-std::string summary_of(const Study& study, bool interrupted, const std::string& why_ended, double seconds) {
+std::string summary_of(const Study& study, std::size_t front, bool interrupted, const std::string& why_ended,
+                       double seconds) {
   std::string text =
       "study " + study.folder().name() + ": " + counts_text(study) + "; " + duration_text(seconds) + "\n";
   const std::string best = best_text(study);
   if (!best.empty()) text += best + "\n";
+  if (study.objectives().size() > 1)
+    text += "pareto front: " + std::to_string(front) + (front == 1 ? " trial" : " trials") + "\n";
   text += "files: " + study.folder().path().string() + "\n";
   if (!why_ended.empty()) text += "ended: " + why_ended + "; RunConfig::resume goes on with other limits\n";
   if (interrupted) text += "interrupted: run it again with RunConfig::resume to go on; trials that ran begin anew\n";

@@ -20,6 +20,8 @@ std::string counts_text(const Study& study);
 // "best: accuracy 0.9716, trial 12: C=1.2 gamma=0.001"; empty: none yet
 std::string best_text(const Study& study);
 
-std::string summary_of(const Study& study, bool interrupted, const std::string& why_ended, double seconds);
+// front: trials on the Pareto front.
+std::string summary_of(const Study& study, std::size_t front, bool interrupted, const std::string& why_ended,
+                       double seconds);
 
 }  // namespace manta::tune::detail

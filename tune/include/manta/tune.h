@@ -2,6 +2,7 @@
 #pragma once
 
 #include <manta/tune/ask_tell.h>
+#include <manta/tune/pareto.h>
 #include <manta/tune/results.h>
 #include <manta/tune/scheduler.h>
 #include <manta/tune/searcher.h>

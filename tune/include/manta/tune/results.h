@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <manta/tune/pareto.h>
 #include <manta/tune/trial_record.h>
 
 namespace manta::tune {
@@ -22,6 +23,8 @@ struct Outcome {
   std::string summary;
   std::ptrdiff_t best = -1;  ///< none
   std::string why_none;
+  std::vector<std::size_t> front;  ///< see pareto_front()
+  std::vector<Mode> modes;         ///< of each objective
 };
 
 [[noreturn]] void throw_no_best(const Outcome& outcome);
@@ -48,10 +51,26 @@ class Results {
   }
 
   /// The trial with the best value; of equal ones the first. Trials that the scheduler stopped count only if none is
-  /// complete. Throws Error(not_found) where no trial has a value.
+  /// complete, trials that break constraints never. Throws Error(not_found) where there is none, and where there are
+  /// several objectives.
   const TrialResult<Config>& best() const {
     if (outcome_.best < 0) detail::throw_no_best(outcome_);
     return trials_[static_cast<std::size_t>(outcome_.best)];
+  }
+  /// The complete trials that keep their constraints and that no other such trial dominates, by number. Of one
+  /// objective: the best ones.
+  std::vector<const TrialResult<Config>*> pareto_front() const {
+    std::vector<const TrialResult<Config>*> front;
+    for (const std::size_t at : outcome_.front) front.push_back(&trials_[at]);
+    return front;
+  }
+  /// The volume between the front and a reference point, which has a number for each objective that every good trial is
+  /// better than; see pareto.h.
+  double hypervolume(const std::vector<double>& reference) const {
+    std::vector<std::vector<double>> points;
+    for (const auto* each : pareto_front())
+      points.push_back(each->values.empty() ? std::vector<double>{*each->value} : each->values);
+    return tune::hypervolume(points, reference, outcome_.modes);
   }
   /// All of them, by number.
   const std::vector<TrialResult<Config>>& trials() const { return trials_; }

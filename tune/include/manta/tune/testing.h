@@ -32,6 +32,7 @@ struct SearcherCase {
   std::string name;
   std::function<std::shared_ptr<Searcher>(std::uint64_t seed)> make;
   bool random = true;  ///< whether another seed gives other values
+  bool reals = true;   ///< whether it takes real parameters; else the space has integers and choices
 };
 inline std::ostream& operator<<(std::ostream& out, const SearcherCase& of) { return out << of.name; }
 
@@ -54,16 +55,21 @@ struct Mixed {
   std::int64_t wide = 0;
   std::string kind;
 };
+/// Whether the space of the test that runs has reals.
+inline bool has_reals = true;
 inline Mixed mixed_space(Space& space) {
   Mixed mixed;
-  mixed.rate = space.log_uniform("rate", 1e-6, 10);
-  mixed.at = space.uniform("at", -3, 5);
+  const auto uniform = [&](const char* name, int low, int high) {
+    return has_reals ? space.uniform(name, low, high) : static_cast<double>(space.integer(name, low, high));
+  };
+  mixed.rate = has_reals ? space.log_uniform("rate", 1e-6, 10) : static_cast<double>(space.log_integer("rate", 1, 10));
+  mixed.at = uniform("at", -3, 5);
   mixed.layers = space.integer("layers", 1, 4);
   mixed.wide = space.log_integer("wide", 1, 1'000'000);
   mixed.only = space.integer("only", 7, 7);
   mixed.kind = space.choice("kind", {"rbf", "linear", "poly"});
-  if (mixed.kind == "rbf") mixed.conditional = space.uniform("gamma", 0, 1);
-  if (mixed.kind == "poly") mixed.conditional = space.uniform("degree", 2, 5);
+  if (mixed.kind == "rbf") mixed.conditional = uniform("gamma", 0, 1);
+  if (mixed.kind == "poly") mixed.conditional = uniform("degree", 2, 5);
   return mixed;
 }
 inline double cost_of(const Mixed& mixed) {
@@ -77,6 +83,8 @@ inline double cost_of(const Mixed& mixed) {
 class SearcherSuite : public ::testing::TestWithParam<SearcherCase> {
  protected:
   using Study = AskTell<detail::mixed_space>;
+  void SetUp() override { detail::has_reals = GetParam().reals; }
+  void TearDown() override { detail::has_reals = true; }
   static Study study(std::uint64_t seed = 0, Mode mode = Mode::min) {
     return Study({.mode = mode, .searcher = GetParam().make(seed)});
   }

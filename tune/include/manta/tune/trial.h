@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include <manta/tune/trial_record.h>
 
@@ -41,6 +42,11 @@ class Trial {
   /// that is NaN makes the trial a failed one. Throws Error(invalid_argument) for a metric without a name, and for a
   /// training_iteration that is not a whole number of 0 or more.
   void report(const Metrics& metrics);
+
+  /// What the trial says of a constraint, such as a model's size less the largest that is allowed: up to 0 it is kept,
+  /// above it is broken, the more the worse. The last value given for a name counts; give it before the trial ends.
+  /// Throws Error(invalid_argument) for a name that is empty, and for NaN.
+  void constrain(const std::string& name, double value);
 
   /// A folder of the trial's own, made if need be; the same when it is tried again, and when the study is resumed. A
   /// trial that is a Trainer keeps its checkpoints there:

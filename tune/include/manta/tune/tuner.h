@@ -25,6 +25,9 @@ namespace manta::tune {
 struct TunerConfig {
   std::string metric = "value";  ///< what is optimised: of what is reported, or what the objective returns
   Mode mode = Mode::min;
+  /// Several metrics that are optimised at once; then `metric` and `mode` do not count. The objective returns Metrics,
+  /// or reports them; Results::pareto_front() has the trials that none is better than. A scheduler sees the first one.
+  std::vector<Objective> objectives;
   std::int64_t num_samples = 1;        ///< trials; where the space has grids, how often all their combinations are run
   double cpus_per_trial = 1;           ///< 0: for trials that are Trainers, whose workers take the CPUs
   double gpus_per_trial = 0;           ///< below 1: a share of one GPU
@@ -39,8 +42,9 @@ struct TunerConfig {
   /// Ends the study although trials are left, as SIGINT does: those that run are ended, and RunConfig::resume goes on.
   /// A time of this run of the program; max(): none.
   std::chrono::nanoseconds time_limit = std::chrono::nanoseconds::max();
-  std::optional<double> target;  ///< the same, once a complete trial is as good as that
-  std::int64_t patience = 0;     ///< the same, once so many trials in a row were no better than the best; 0: never
+  std::optional<double> target;  ///< the same, once a complete trial is as good as that; for one objective
+  /// The same, once so many trials in a row were no better than the best; 0: never. For one objective.
+  std::int64_t patience = 0;
 };
 
 /// A study's folder, failures and output.

@@ -35,6 +35,7 @@ struct WorkerSetup {
   std::string metric;
   bool decisions = false;  // whether report() waits for the scheduler
   bool tensorboard = true;
+  std::vector<std::string> more_metrics;  // of further objectives
 };
 
 // A trial for a worker.
@@ -58,6 +59,7 @@ struct Ended {
   Metrics metrics;
   std::string error;
   double seconds = 0;
+  Metrics constraints;
 };
 
 // What a worker has to say at the end of a batch, as far as it was not taken before.
