@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -107,6 +109,7 @@ void remove_left_folders(const std::filesystem::path& parent) {
 struct Engine::Impl {
   duckdb_database database = nullptr;
   const pid_t process = ::getpid();
+  std::atomic<std::int64_t> ahead_bytes{1 << 20};  // of results, that a query makes before they are asked for
   std::string folder = own_folder();
 
   Impl() {
@@ -231,6 +234,8 @@ Query Engine::query(const std::string& sql, std::vector<Input> inputs, const Sch
     query->converting.emplace(impl_->database);
     query->inputs.emplace(query->converting->handle, std::move(inputs));
   }
+  const std::string ahead = "SET streaming_buffer_size = '" + std::to_string(impl_->ahead_bytes.load()) + "B'";
+  duckdb_query(query->connection.handle, ahead.c_str(), nullptr);
   query->statement.emplace(query->connection.handle, sql);
   bool exact = true;
   const Schema is = query->statement->schema(&exact);
@@ -269,6 +274,9 @@ std::int64_t Engine::run(const std::string& sql, std::vector<Input> inputs) {
 }
 
 void Engine::limit(std::int64_t memory_bytes, int threads) {
+  // With few results ahead, the engine's threads wait for the one that takes them: a sort took 1.5 times as long.
+  constexpr std::int64_t kLeastAhead = 1 << 20, kMostAhead = 64 << 20;
+  if (memory_bytes > 0) impl_->ahead_bytes = std::clamp(memory_bytes / 16, kLeastAhead, kMostAhead);
   if (memory_bytes > 0) run("SET memory_limit = '" + std::to_string(memory_bytes) + "B'");
   if (threads > 0) run("SET threads = " + std::to_string(threads));
 }

@@ -32,13 +32,17 @@ void Cutter::reset(const Position& from, std::int64_t size) {
 }
 
 const executor::Piece& Cutter::piece(std::int64_t block) {
-  // Those behind it, too: what a consumer wants next is made meanwhile.
-  const std::int64_t ahead = limits_.tasks ? limits_.max_blocks : 1;
-  for (std::int64_t i = block; i < std::min(block + ahead, sequence_->size()); ++i) {
-    if (pieces_.contains(i)) continue;
-    pieces_.emplace(i, sequence_->start(i));
+  const auto start = [this](std::int64_t number) {
+    if (pieces_.contains(number)) return;
+    pieces_.emplace(number, sequence_->start(number));
     ++started_;
-  }
+  };
+  const std::int64_t ahead = limits_.tasks ? limits_.max_blocks : 1;
+  // One that is wanted at once comes before those that are made ahead.
+  const bool is_new = !pieces_.contains(block);
+  start(block);
+  if (is_new && limits_.tasks) (void)executor::value_of(pieces_.at(block));
+  for (std::int64_t i = block + 1; i < std::min(block + ahead, sequence_->size()); ++i) start(i);
   const std::int64_t kept = 2 * ahead;
   while (static_cast<std::int64_t>(pieces_.size()) > kept) {
     // The oldest goes, which is a block that a slow consumer may want again.
@@ -84,9 +88,10 @@ Cut Cutter::cut(const Request& request) {
     const std::int64_t begin = index == 0 ? -base_.known_row : ends_[static_cast<std::size_t>(index - 1)];
     const std::int64_t count = std::min(*end, last) - row;
     if (count <= 0) continue;  // a block without rows
-    if (cut.slices.empty()) cut.begins = {request.position.epoch, number, number, block, row - begin};
     cut.slices.push_back({piece(block), row - begin, count});
     row += count;
+    const bool whole = row == *end;
+    cut.ends = {request.position.epoch, number + 1, number + 1, whole ? block + 1 : block, whole ? 0 : row - begin};
   }
   return cut;
 }

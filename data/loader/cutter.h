@@ -31,7 +31,7 @@ struct Slice {
 
 struct Cut {
   bool end = false;  // of the epoch
-  Position begins;   // where the batch begins, as a position's known_ fields
+  Position ends;     // where the next batch begins, as a position's known_ fields
   std::vector<Slice> slices;
 };
 

@@ -99,7 +99,7 @@ class FeederSource final : public BatchSource {
     loader::Cut cut = ask(request);
     if (!cut.end) {
       loader::Request next = request;
-      next.position = cut.begins;
+      next.position = cut.ends;
       next.position.batch = request.position.batch + request.world;
       asked_ = next;
       answer_ = feeder_.call<&Feeder::next>(next);
@@ -168,7 +168,7 @@ std::optional<Block> Batches::next() {
     return std::nullopt;
   }
   const std::int64_t next = position_->batch + world_;
-  *position_ = cut.begins;
+  *position_ = cut.ends;
   position_->batch = next;
   return batch;
 }

@@ -89,7 +89,7 @@ std::span<const Mode> AskedTrials::modes() const {
   const AskTellOptions& options = impl_->options;
   return options.modes.empty() ? std::span(&options.mode, 1) : std::span<const Mode>(options.modes);
 }
-bool AskedTrials::exhausted() const { return impl_->options.searcher->exhausted({impl_->trials, impl_->options.mode}); }
+bool AskedTrials::exhausted() const { return impl_->options.searcher->exhausted(impl_->history()); }
 const std::vector<TrialRecord>& AskedTrials::all() const { return impl_->trials; }
 const TrialRecord* AskedTrials::best() const {
   return impl_->best < 0 ? nullptr : &impl_->trials[static_cast<std::size_t>(impl_->best)];
