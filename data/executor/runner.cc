@@ -23,7 +23,7 @@ constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kLargestBlock = 32 * kMiB;
 constexpr std::int64_t kSmallestBlock = kMiB / 4;
 constexpr std::int64_t kLeastEngine = 32 * kMiB;     // of a worker, with one thread
-constexpr std::int64_t kLeastOwnEngine = 64 * kMiB;  // with as many as there are CPUs
+constexpr std::int64_t kLeastOwnEngine = 128 * kMiB;  // with as many as there are CPUs
 
 std::int64_t machine_memory() {
   return static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
@@ -86,7 +86,10 @@ std::int64_t Limits::worker_engine_bytes() const {
 
 void Limits::apply(bool relational) const {
   const std::int64_t bytes = std::max(kLeastOwnEngine, relational ? budget_bytes : budget_bytes / 2);
-  engine::Engine::get().limit(bytes, 0);
+  // A sort needs some tens of MiB for each thread before it can spill.
+  constexpr std::int64_t kForThread = 64 * kMiB;
+  const auto cpus = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+  engine::Engine::get().limit(bytes, static_cast<int>(std::clamp<std::int64_t>(bytes / kForThread, 1, cpus)));
 }
 
 Stage::Stage(const Limits& limits, const StepOptions& options, bool actors, bool keep_bad_rows)

@@ -48,7 +48,7 @@ class TypedDataset;
 struct ExecutionOptions {
   /// Bound on blocks and on the engine's memory, of all processes that work on the plan; -1: a quarter of the object
   /// store where Manta runs, else a quarter of the machine's memory. Sorts, joins, groups and shuffles that need more
-  /// spill to disk.
+  /// spill to disk. The engine takes 128 MiB at least, and goes over its limit by about as much; a join by more.
   std::int64_t memory_budget_bytes = -1;
   /// Blocks that are worked on or wait for the consumer at a time; -1: three for each CPU, fewer where the budget says
   /// so.
