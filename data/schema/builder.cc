@@ -164,7 +164,7 @@ void ColumnBuilder::append(const Column& column, std::int64_t from, std::int64_t
   const auto* offsets = reinterpret_cast<const std::int64_t*>(parts.offsets.data);
   if (width_ != 0) {
     const std::size_t bytes = static_cast<std::size_t>(count) * width_;
-    std::memcpy(values_.extend(bytes), parts.values.data + static_cast<std::size_t>(from) * width_, bytes);
+    values_.append(parts.values.data + static_cast<std::size_t>(from) * width_, bytes);
   } else if (type_.kind == Kind::array) {
     const auto size = static_cast<std::int64_t>(type_.array_size);
     children_[0].append(column.child(0), from * size, count * size);
@@ -178,7 +178,7 @@ void ColumnBuilder::append(const Column& column, std::int64_t from, std::int64_t
       children_[0].append(column.child(0), first - parts.first_offset, offsets[from + count] - first);
     } else {
       const auto bytes = static_cast<std::size_t>(offsets[from + count] - first);
-      std::memcpy(values_.extend(bytes), parts.values.data + (first - parts.first_offset), bytes);
+      values_.append(parts.values.data + (first - parts.first_offset), bytes);
     }
     auto* to = reinterpret_cast<std::int64_t*>(offsets_.extend(static_cast<std::size_t>(count) * sizeof(std::int64_t)));
     for (std::int64_t i = 0; i < count; ++i) to[i] = base + offsets[from + i + 1] - first;
@@ -213,7 +213,7 @@ void ColumnBuilder::append(std::span<const Column* const> columns, std::span<con
     std::size_t at = 0;
     for (std::size_t i = 0; i < picks.size(); ++i) {
       const std::string_view text = columns[picks[i].column]->text(picks[i].row);
-      std::memcpy(texts.bytes + at, text.data(), text.size());
+      if (!text.empty()) std::memcpy(texts.bytes + at, text.data(), text.size());
       at += text.size();
       texts.ends[i] = texts.base + static_cast<std::int64_t>(at);
     }

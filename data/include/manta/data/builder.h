@@ -36,6 +36,9 @@ class GrowingBytes {
     size_ += more;
     return place;
   }
+  void append(const void* from, std::size_t bytes) {
+    if (bytes != 0) std::memcpy(extend(bytes), from, bytes);
+  }
   template <class T>
   void push(const T& value) {
     std::memcpy(extend(sizeof value), &value, sizeof value);
@@ -81,7 +84,7 @@ class ColumnBuilder {
     count_row();
   }
   void push_text(std::string_view text) {
-    std::memcpy(values_.extend(text.size()), text.data(), text.size());
+    values_.append(text.data(), text.size());
     offsets_.push(static_cast<std::int64_t>(values_.size()));
     count_row();
   }

@@ -85,7 +85,7 @@ Step step_of(const typename K::State& state) {
   if (!writer.refs().empty()) throw_state_refs(K::name());
   Step step{RegisteredStep<K, File>::kind, std::string(K::name()), {}, writer.framed()};
   step.state.resize(writer.encoded_size());
-  writer.encode_into(step.state.data());
+  if (!step.state.empty()) writer.encode_into(step.state.data());
   return step;
 }
 
