@@ -22,8 +22,8 @@ namespace {
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kLargestBlock = 32 * kMiB;
 constexpr std::int64_t kSmallestBlock = kMiB / 4;
-constexpr std::int64_t kLeastEngine = 32 * kMiB;     // of a worker, with one thread
-constexpr std::int64_t kLeastOwnEngine = 128 * kMiB;  // with as many as there are CPUs
+constexpr std::int64_t kLeastEngine = 32 * kMiB;      // of a worker, with one thread
+constexpr std::int64_t kLeastOwnEngine = 128 * kMiB;  // of the process that has the plan
 
 std::int64_t machine_memory() {
   return static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
