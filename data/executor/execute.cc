@@ -33,22 +33,21 @@ class BadRowsFile {
   std::vector<Block> rows_;
 };
 
-// Starts blocks ahead of the consumer, as many as the limits allow, and hands them out in order.
-class SequenceReader final : public BlockReader::Impl {
+// Keeps so many blocks under way ahead of the consumer, and hands them out in order.
+class PiecesReader : public BlockReader::Impl {
  public:
-  SequenceReader(std::unique_ptr<executor::Sequence> sequence, const ExecutionOptions& options, const Limits& limits)
-      : sequence_(std::move(sequence)), ahead_(limits.tasks ? limits.max_blocks : 1), bad_(options.quarantine) {}
-
-  ~SequenceReader() override {
+  ~PiecesReader() override {
     for (const Piece& piece : pieces_) executor::drop(piece);
   }
-  SequenceReader(const SequenceReader&) = delete;
-  SequenceReader& operator=(const SequenceReader&) = delete;
+  PiecesReader(const PiecesReader&) = delete;
+  PiecesReader& operator=(const PiecesReader&) = delete;
 
-  std::optional<Block> next() override {
+  std::optional<Block> next() final {
     for (;;) {
-      while (started_ < sequence_->size() && static_cast<std::int64_t>(pieces_.size()) < ahead_) {
-        pieces_.push_back(sequence_->start(started_++));
+      while (!ended_ && static_cast<std::int64_t>(pieces_.size()) < ahead_) {
+        std::optional<Piece> piece = start();
+        ended_ = !piece;
+        if (piece) pieces_.push_back(*std::move(piece));
       }
       if (pieces_.empty()) {
         bad_.write();
@@ -61,11 +60,33 @@ class SequenceReader final : public BlockReader::Impl {
     }
   }
 
+ protected:
+  PiecesReader(const ExecutionOptions& options, const Limits& limits)
+      : ahead_(limits.tasks ? limits.max_blocks : 1), bad_(options.quarantine) {}
+  // The next block, under way; nothing: there is none.
+  virtual std::optional<Piece> start() = 0;
+
  private:
-  std::unique_ptr<executor::Sequence> sequence_;
-  std::int64_t ahead_, started_ = 0;
+  std::int64_t ahead_;
+  bool ended_ = false;
   std::deque<Piece> pieces_;
   BadRowsFile bad_;
+};
+
+// The blocks of a sequence.
+class SequenceReader final : public PiecesReader {
+ public:
+  SequenceReader(std::unique_ptr<executor::Sequence> sequence, const ExecutionOptions& options, const Limits& limits)
+      : PiecesReader(options, limits), sequence_(std::move(sequence)) {}
+
+ private:
+  std::optional<Piece> start() override {
+    if (started_ == sequence_->size()) return std::nullopt;
+    return sequence_->start(started_++);
+  }
+
+  std::unique_ptr<executor::Sequence> sequence_;
+  std::int64_t started_ = 0;
 };
 
 // A query of the engine in this process.
@@ -106,57 +127,35 @@ class EngineReader final : public BlockReader::Impl {
 };
 
 // Steps over blocks that come one after the other.
-class StepsReader final : public BlockReader::Impl {
+class StepsReader final : public PiecesReader {
  public:
   StepsReader(const NodePtr& node, const ExecutionOptions& options, const Limits& limits)
-      : ahead_(limits.tasks ? limits.max_blocks : 1), bad_(options.quarantine), from_(start(node, options, limits)) {}
-
-  ~StepsReader() override {
-    for (const Piece& piece : pieces_) executor::drop(piece);
-  }
-  StepsReader(const StepsReader&) = delete;
-  StepsReader& operator=(const StepsReader&) = delete;
-
-  std::optional<Block> next() override {
-    for (;;) {
-      while (!ended_ && static_cast<std::int64_t>(pieces_.size()) < ahead_) {
-        std::optional<Block> block = from_.next();
-        ended_ = !block;
-        if (ended_) break;
-        Piece piece{{}, Output{*std::move(block), {}}};
-        for (executor::Stage& stage : stages_) piece = stage.run(piece);
-        pieces_.push_back(std::move(piece));
-      }
-      if (pieces_.empty()) {
-        bad_.write();
-        return std::nullopt;
-      }
-      const Output output = executor::value_of(pieces_.front());
-      pieces_.pop_front();
-      bad_.add(output);
-      if (output.block.rows() != 0) return output.block;
-    }
-  }
+      : PiecesReader(options, limits), from_(below(node, options, limits)) {}
 
  private:
-  BlockReader start(const NodePtr& node, const ExecutionOptions& options, const Limits& limits) {
-    NodePtr below = node;
+  std::optional<Piece> start() override {
+    std::optional<Block> block = from_.next();
+    if (!block) return std::nullopt;
+    Piece piece{{}, Output{*std::move(block), {}}};
+    for (executor::Stage& stage : stages_) piece = stage.run(piece);
+    return piece;
+  }
+
+  // What comes before the steps; the steps are put into stages.
+  BlockReader below(const NodePtr& node, const ExecutionOptions& options, const Limits& limits) {
+    NodePtr from = node;
     std::vector<const Transform*> steps;
-    for (; below->as<Transform>() != nullptr; below = below->inputs.front()) steps.push_back(below->as<Transform>());
+    for (; from->as<Transform>() != nullptr; from = from->inputs.front()) steps.push_back(from->as<Transform>());
     for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
       if (stages_.empty() || !stages_.back().takes((*step)->options, (*step)->actors)) {
         stages_.emplace_back(limits, (*step)->options, (*step)->actors, !options.quarantine.empty());
       }
       stages_.back().add((*step)->step);
     }
-    return execute(below, options);
+    return execute(from, options);
   }
 
-  std::int64_t ahead_;
-  bool ended_ = false;
   std::vector<executor::Stage> stages_;
-  std::deque<Piece> pieces_;
-  BadRowsFile bad_;
   BlockReader from_;
 };
 

@@ -106,6 +106,32 @@ struct Columns {
 
 enum class JoinKind : std::uint8_t { inner, left, right, full, semi, anti };
 
+namespace detail {
+/// Walks what a source's next() gives, until it gives nothing.
+template <class Source>
+class PullIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = Block;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const Block*;
+  using reference = const Block&;
+  explicit PullIterator(Source* source) : source_(source) { ++*this; }
+  const Block& operator*() const { return *block_; }
+  const Block* operator->() const { return &*block_; }
+  PullIterator& operator++() {
+    block_ = source_->next();
+    return *this;
+  }
+  void operator++(int) { ++*this; }
+  friend bool operator==(const PullIterator& iterator, std::default_sentinel_t) { return !iterator.block_; }
+
+ private:
+  Source* source_;
+  std::optional<Block> block_;
+};
+}  // namespace detail
+
 /// The blocks of a plan's result, as they come.
 ///
 /// **Threading**: one thread at a time. **Ownership**: movable; ends the plan when destroyed. **Errors**: next() throws
@@ -121,27 +147,7 @@ class BlockReader {
   /// The next block, never without rows; nothing: all were read. Blocks until it is there.
   std::optional<Block> next() { return impl_->next(); }
 
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Block;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const Block*;
-    using reference = const Block&;
-    explicit Iterator(BlockReader* reader) : reader_(reader) { ++*this; }
-    const Block& operator*() const { return *block_; }
-    const Block* operator->() const { return &*block_; }
-    Iterator& operator++() {
-      block_ = reader_->next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& iterator, std::default_sentinel_t) { return !iterator.block_; }
-
-   private:
-    BlockReader* reader_;
-    std::optional<Block> block_;
-  };
+  using Iterator = detail::PullIterator<BlockReader>;
   Iterator begin() { return Iterator(this); }
   std::default_sentinel_t end() const { return {}; }
 

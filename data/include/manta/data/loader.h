@@ -88,27 +88,7 @@ class Batches {
     seek(detail::position_of(detail::state_text(dict)));
   }
 
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Block;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const Block*;
-    using reference = const Block&;
-    explicit Iterator(Batches* batches) : batches_(batches) { ++*this; }
-    const Block& operator*() const { return *block_; }
-    const Block* operator->() const { return &*block_; }
-    Iterator& operator++() {
-      block_ = batches_->next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& iterator, std::default_sentinel_t) { return !iterator.block_; }
-
-   private:
-    Batches* batches_;
-    std::optional<Block> block_;
-  };
+  using Iterator = detail::PullIterator<Batches>;
   Iterator begin() { return Iterator(this); }
   std::default_sentinel_t end() const { return {}; }
 
