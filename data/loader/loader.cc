@@ -155,13 +155,27 @@ Batches& Batches::operator=(Batches&&) noexcept = default;
 Batches::~Batches() = default;
 
 std::optional<Block> Batches::next() {
-  const loader::Cut cut = source_->cut({*position_, rank_, world_, size_, options_.drop_last});
-  if (cut.end) {
-    *position_ = {.epoch = position_->epoch + 1};
-    return std::nullopt;
-  }
+  loader::Cut cut;
   std::vector<Block> parts;
-  for (const loader::Slice& slice : cut.slices) parts.push_back(source_->rows(slice));
+  constexpr int kAttempts = 10;
+  for (int attempt = 1;; ++attempt) {
+    cut = source_->cut({*position_, rank_, world_, size_, options_.drop_last});
+    if (cut.end) {
+      *position_ = {.epoch = position_->epoch + 1};
+      return std::nullopt;
+    }
+    try {
+      parts.clear();
+      for (const loader::Slice& slice : cut.slices) parts.push_back(source_->rows(slice));
+      break;
+    } catch (const Error& error) {
+      // The blocks died with the process that had started them; its next life makes them again.
+      const ErrorCode code = error.code();
+      const bool lost =
+          code == ErrorCode::object_lost || code == ErrorCode::unavailable || code == ErrorCode::worker_died;
+      if (!lost || attempt == kAttempts) throw;
+    }
+  }
   Block batch = Block::concat(parts);
   if (options_.drop_last && batch.rows() < size_) {
     *position_ = {.epoch = position_->epoch + 1};

@@ -5,6 +5,8 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <numeric>
 
 #include <manta/manta.h>
@@ -207,6 +209,36 @@ TEST_F(Tasks, ShardsResumeWithAnotherNumberOfWorkers) {
   }
   EXPECT_EQ(all, Ids(undisturbed.begin(), undisturbed.begin() + std::ssize(all)));
   EXPECT_GT(all.size(), 15'700U);
+}
+
+std::int64_t parent() { return ::getppid(); }
+
+/// Kills all workers, the actor that feeds among them.
+void kill_workers() {
+  const std::int64_t zygote = manta::get(manta::remote<parent>());
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream in(entry.path() / "status");
+    std::int64_t process = 0, of = 0;
+    for (std::string line; std::getline(in, line);) {
+      if (line.rfind("Pid:", 0) == 0) process = std::atoll(line.c_str() + 4);
+      if (line.rfind("PPid:", 0) == 0) of = std::atoll(line.c_str() + 5);
+    }
+    if (of == zygote && process > 0) ::kill(static_cast<pid_t>(process), SIGKILL);
+  }
+}
+
+TEST_F(Tasks, AShardGoesOnWhenAllWorkersDie) {
+  const Dataset data = table().map<work>().shuffle({.seed = 5, .window_rows = 3'000});
+  const Ids undisturbed = epoch_of(data, data.streaming_split(1), 1000);
+  const std::vector<Shard> shards = data.streaming_split(1);
+  Batches batches = shards[0].batches(50, {.drop_last = true});
+  Ids ids;
+  for (int i = 0; const std::optional<Block> batch = batches.next(); ++i) {
+    const auto values = (*batch)["id"].values<std::int64_t>();
+    ids.insert(ids.end(), values.begin(), values.end());
+    if (i == 30 || i == 200) kill_workers();
+  }
+  EXPECT_EQ(ids, undisturbed);
 }
 
 }  // namespace
