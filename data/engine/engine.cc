@@ -85,21 +85,28 @@ std::string sql_text(std::string_view text) {
 
 namespace {
 
-constexpr const char* kFolder = "manta-data-";
+// "manta-data-NAMESPACE-": a process id says nothing about processes of another container that shares the folder.
+std::string folder_prefix() {
+  std::error_code error;
+  std::string space = std::filesystem::read_symlink("/proc/self/ns/pid", error).string();  // pid:[4026531836]
+  std::erase_if(space, [](char c) { return c < '0' || c > '9'; });
+  return "manta-data-" + space + "-";
+}
 
 std::string own_folder() {
   std::string folder = manta::detail::text_setting("MANTA_SPILL_DIR");
   if (folder.empty() || folder == "none") folder = std::filesystem::temp_directory_path();
-  return folder + "/" + kFolder + std::to_string(::getpid());
+  return folder + "/" + folder_prefix() + std::to_string(::getpid());
 }
 
 // Folders of processes that were killed.
 void remove_left_folders(const std::filesystem::path& parent) {
+  const std::string prefix = folder_prefix();
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(parent, error)) {
     const std::string name = entry.path().filename();
-    if (name.rfind(kFolder, 0) != 0) continue;
-    const int process = std::atoi(name.c_str() + std::strlen(kFolder));
+    if (name.rfind(prefix, 0) != 0) continue;
+    const int process = std::atoi(name.c_str() + prefix.size());
     if (process > 0 && ::kill(process, 0) != 0 && errno == ESRCH) std::filesystem::remove_all(entry.path(), error);
   }
 }
