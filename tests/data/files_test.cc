@@ -117,6 +117,68 @@ TEST(Files, AreWrittenWholeOrNotAtAll) {
   }
 }
 
+TEST(Files, OfIdxAreImagesAndLabels) {
+  const TemporaryFolder folder;
+  const auto bytes = [](std::initializer_list<int> header, int count, int factor) {
+    std::string text;
+    for (const int byte : header) text += static_cast<char>(byte);
+    for (int i = 0; i < count; ++i) text += static_cast<char>(i * factor);
+    return text;
+  };
+  // 5,000 images of 2 x 3: more than one block.
+  write(folder / "images", bytes({0, 0, 8, 3, 0, 0, 0x13, 0x88, 0, 0, 0, 2, 0, 0, 0, 3}, 30'000, 1));
+  write(folder / "labels", bytes({0, 0, 8, 1, 0, 0, 0x13, 0x88}, 5'000, 7));
+  const Block block = read_idx(folder / "images", folder / "labels").block();
+  EXPECT_EQ(block.schema().to_string(), "image  UTINYINT[3][2]\nlabel  UTINYINT\n");
+  ASSERT_EQ(block.rows(), 5'000);
+  const auto pixels = block["image"].child(0).child(0).values<std::uint8_t>();
+  for (std::size_t i = 0; i < 30'000; ++i) ASSERT_EQ(pixels[i], static_cast<std::uint8_t>(i));
+  for (std::size_t i = 0; i < 5'000; ++i)
+    ASSERT_EQ(block["label"].values<std::uint8_t>()[i], static_cast<std::uint8_t>(7 * i));
+  EXPECT_EQ(read_idx(folder / "images", folder / "labels").filter(col("label") == 7).count(), 20);
+  write(folder / "cut", bytes({0, 0, 8, 3, 0, 0, 0x13, 0x88, 0, 0, 0, 2, 0, 0, 0, 3}, 29'999, 1));
+  write(folder / "text", "no idx file");
+  EXPECT_THAT(message_of([&] { (void)read_idx(folder / "cut", folder / "labels"); }),
+              HasSubstr("but its header says 30016"));
+  EXPECT_THAT(message_of([&] { (void)read_idx(folder / "text", folder / "labels"); }), HasSubstr("is no idx file"));
+  EXPECT_THAT(message_of([&] { (void)read_idx(folder / "labels", folder / "images"); }), HasSubstr("labels"));
+  EXPECT_THAT(message_of([&] { (void)read_idx(folder / "nothing", folder / "labels"); }), HasSubstr("cannot read"));
+}
+
+/// A source of one's own: squares, ten in each block.
+struct Squares {
+  std::uint64_t count = 0;
+  std::uint64_t blocks() const { return count; }
+  Block block(std::uint64_t number) const {
+    std::vector<std::int64_t> values;
+    for (std::uint64_t i = 0; i < 10; ++i)
+      values.push_back(static_cast<std::int64_t>((10 * number + i) * (10 * number + i)));
+    return Block(Schema({{"square", Kind::int64}}), {column_of(std::move(values))});
+  }
+};
+
+TEST(Files, MayBeASourceOfOnesOwn) {
+  const Dataset table = read_source(Squares{7});
+  EXPECT_EQ(table.count(), 70);
+  EXPECT_EQ(table.filter(col("square") > 100).limit(1).block()["square"].values<std::int64_t>()[0], 121);
+  EXPECT_EQ(table.sort("square", descending).limit(1).block()["square"].values<std::int64_t>()[0], 69 * 69);
+  EXPECT_EQ(read_source(Squares{0}).count(), 0);
+}
+
+TEST(Files, OfCsvHaveTheirTypesNullsAndQuotes) {
+  const TemporaryFolder folder;
+  write(folder / "a.csv", "id;name;x\n1;\"a;b\";0.5\n2;;NA\n");
+  const Block block = read_csv(folder / "a.csv", {.delimiter = ";", .null_text = "NA"}).block();
+  EXPECT_EQ(block.schema().to_string(), "id    BIGINT\nname  VARCHAR\nx     DOUBLE\n");
+  EXPECT_EQ(block["name"].text(0), "a;b");
+  EXPECT_TRUE(block["x"].is_null(1));
+  struct Typed {
+    std::int64_t id;
+    std::optional<double> x;
+  };
+  EXPECT_EQ(read_csv<Typed>(folder / "a.csv", {.delimiter = ";", .null_text = "NA"}).rows()[0].x, 0.5);
+}
+
 TEST(Files, APoisonRowIsFoundInItsFile) {
   const TemporaryFolder folder;
   std::vector<Narrow> rows(1000);
