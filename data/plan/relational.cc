@@ -256,8 +256,9 @@ Dataset Dataset::describe() const {
          ", 'count': count(" + column + "), 'nulls': count(*) - count(" + column +
          "), 'about_distinct': approx_count_distinct(" + column + "), 'mean': " + numeric("avg(" + number + ")") +
          ", 'stddev': " + numeric("stddev(" + number + ")") + ", 'min': CAST(min(" + column + ") AS VARCHAR)");
-    for (const char* q : {"0.25", "0.5", "0.75"}) {
-      rows += ", 'q" + std::string(q + 2) + "': " + numeric("quantile_cont(" + number + ", " + q + ")");
+    for (const char* percent : {"25", "50", "75"}) {
+      const std::string q = std::string("0.") + percent;
+      rows += ", 'q" + std::string(percent) + "': " + numeric("quantile_cont(" + number + ", " + q + ")");
     }
     rows += ", 'max': CAST(max(" + column + ") AS VARCHAR)}";
   }

@@ -270,6 +270,7 @@ TEST(Printing, ShowsAndDescribes) {
   EXPECT_NEAR(described["mean"].values<double>()[2], sum / finite, 1e-9);
   EXPECT_TRUE(described["mean"].is_null(1));  // of text
   EXPECT_EQ(described["max"].text(0), "29");
+  EXPECT_EQ(described["q50"].values<double>()[0], 14.5);
   EXPECT_THAT(from_rows(rows).filter(col("id") > 3).explain(), HasSubstr("filter"));
 }
 
