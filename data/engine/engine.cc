@@ -296,6 +296,4 @@ void Engine::spill_below(const std::string& folder) {
   run("SET temp_directory = " + sql_text(folder + "/" + std::to_string(::getpid())));
 }
 
-std::string Engine::version() { return duckdb_library_version(); }
-
 }  // namespace manta::data::engine

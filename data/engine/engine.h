@@ -61,7 +61,6 @@ class Engine {
   // one below that of another process.
   const std::string& spill_folder() const;
   void spill_below(const std::string& folder);
-  static std::string version();
 
  private:
   std::unique_ptr<Impl> impl_;

@@ -104,19 +104,21 @@ class EngineReader final : public BlockReader::Impl {
     std::vector<Leaf> leaves;
     const std::string sql = render(node, leaves);
     limits.apply(leaves.empty());
-    return engine::Engine::get().query(sql, inputs_of(leaves, options), &node->schema);
+    return engine::Engine::get().query(sql, inputs_of(leaves, options, limits.feeds()), &node->schema);
   }
 
  public:
-  static std::vector<engine::Input> inputs_of(const std::vector<Leaf>& leaves, const ExecutionOptions& options) {
+  static std::vector<engine::Input> inputs_of(const std::vector<Leaf>& leaves, const ExecutionOptions& options,
+                                              bool feeds) {
     std::vector<engine::Input> inputs;
     for (const Leaf& leaf : leaves) {
       // The plan of a leaf starts when the engine first asks for its rows.
       auto reader = std::make_shared<std::optional<BlockReader>>();
-      inputs.push_back({leaf.name, leaf.node->schema, [reader, node = leaf.node, options]() -> std::optional<Block> {
-                          if (!*reader) reader->emplace(execute(node, options));
-                          return (*reader)->next();
-                        }});
+      inputs.push_back(
+          {leaf.name, leaf.node->schema, [reader, node = leaf.node, options, feeds]() -> std::optional<Block> {
+             if (!*reader) reader->emplace(execute(node, options, feeds));
+             return (*reader)->next();
+           }});
     }
     return inputs;
   }
@@ -152,7 +154,7 @@ class StepsReader final : public PiecesReader {
       }
       stages_.back().add((*step)->step);
     }
-    return execute(from, options);
+    return execute(from, options, limits.feeds());
   }
 
   std::vector<executor::Stage> stages_;
@@ -168,8 +170,9 @@ bool is_relational(const NodePtr& node) {
 
 }  // namespace
 
-BlockReader execute(const NodePtr& node, const ExecutionOptions& options) {
-  const Limits limits = Limits::of(options);
+BlockReader execute(const NodePtr& node, const ExecutionOptions& options, bool feeds) {
+  Limits limits = Limits::of(options);
+  if (feeds) limits.feed();
   // Scans alone: several workers read faster than one thread takes rows from the engine.
   const bool blocks = node->as<Memory>() != nullptr || (limits.tasks && is_scan(node));
   if (!blocks && is_relational(node)) {
@@ -180,6 +183,18 @@ BlockReader execute(const NodePtr& node, const ExecutionOptions& options) {
   }
   if (node->as<Transform>() != nullptr) return BlockReader(std::make_unique<StepsReader>(node, options, limits));
   return BlockReader(std::make_unique<EngineReader>(node, options, limits));
+}
+
+NodePtr materialized(const NodePtr& node, const ExecutionOptions& options, bool feeds) {
+  std::vector<Block> parts;
+  for (const Block& part : execute(node, options, feeds)) parts.push_back(part);
+  if (parts.empty()) parts.emplace_back(node->schema);
+  auto kept = std::make_shared<Node>();
+  kept->label = "materialized " + node->label;
+  kept->origin = node->origin;
+  kept->schema = node->schema;
+  kept->what = Memory{std::move(parts)};
+  return kept;
 }
 
 }  // namespace manta::data::plan
@@ -207,7 +222,7 @@ std::int64_t Dataset::write(const std::string& file) const {
   std::int64_t rows = 0;
   try {
     rows = engine::Engine::get().run("COPY " + sql + " TO " + engine::sql_text(part.string()) + " (" + format + ")",
-                                     plan::EngineReader::inputs_of(leaves, options_));
+                                     plan::EngineReader::inputs_of(leaves, options_, false));
     fs::rename(part, target);
   } catch (const Error& failed) {
     fs::remove(part, error);
@@ -227,17 +242,7 @@ Block Dataset::block() const {
   return parts.empty() ? Block(schema()) : Block::concat(parts);
 }
 
-Dataset Dataset::materialize() const {
-  std::vector<Block> parts;
-  for (const Block& part : blocks()) parts.push_back(part);
-  if (parts.empty()) parts.emplace_back(schema());
-  auto node = std::make_shared<plan::Node>();
-  node->label = "materialized " + node_->label;
-  node->origin = node_->origin;
-  node->schema = schema();
-  node->what = plan::Memory{std::move(parts)};
-  return Dataset(std::move(node), options_);
-}
+Dataset Dataset::materialize() const { return Dataset(plan::materialized(node_, options_), options_); }
 
 std::int64_t Dataset::count() const {
   const Block counted =

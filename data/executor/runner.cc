@@ -65,11 +65,15 @@ Limits Limits::of(const ExecutionOptions& options) {
   limits.budget_bytes = options.memory_budget_bytes != -1 ? options.memory_budget_bytes
                         : limits.tasks                    ? machine_memory() / 10 * 3 / 4
                                                           : machine_memory() / 4;
-  limits.max_blocks = options.max_blocks != -1
-                          ? options.max_blocks
-                          : std::max<std::int64_t>(2, static_cast<std::int64_t>(3 * limits.num_cpus));
-  // Half for blocks, each of which may be there twice: where it is made, and in the store.
-  limits.block_bytes = std::clamp(limits.budget_bytes / (4 * limits.max_blocks), kSmallestBlock, kLargestBlock);
+  // Of the given options alone, not of the machine: a loader's position counts blocks, and is resumed elsewhere.
+  constexpr std::int64_t kBlocksOfBudget = 24;
+  limits.block_bytes = options.memory_budget_bytes == -1
+                           ? kLargestBlock
+                           : std::clamp(options.memory_budget_bytes / kBlocksOfBudget, kSmallestBlock, kLargestBlock);
+  // Half of the budget is for blocks, each of which may be there twice: where it is made, and in the store.
+  const std::int64_t of_cpus = std::max<std::int64_t>(2, static_cast<std::int64_t>(3 * limits.num_cpus));
+  const std::int64_t of_budget = std::max<std::int64_t>(2, limits.budget_bytes / (4 * limits.block_bytes));
+  limits.max_blocks = options.max_blocks != -1 ? options.max_blocks : std::min(of_cpus, of_budget);
   return limits;
 }
 
@@ -86,6 +90,7 @@ std::int64_t Limits::worker_engine_bytes() const {
 
 void Limits::apply(bool relational) const {
   const std::int64_t bytes = std::max(kLeastOwnEngine, relational ? budget_bytes : budget_bytes / 2);
+  keep_engine_limits();
   // A sort needs some tens of MiB for each thread before it can spill.
   constexpr std::int64_t kForThread = 64 * kMiB;
   const auto cpus = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));

@@ -38,6 +38,7 @@ struct Limits {
   // For plans that feed consumers, which may hold all CPUs: tasks ask for none, and no more of them run than there are
   // CPUs.
   void feed();
+  bool feeds() const { return task_cpus == 0; }
   std::int64_t worker_engine_bytes() const;
   // Gives this process' engine its part of the budget. relational: no workers share it.
   void apply(bool relational) const;

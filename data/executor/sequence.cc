@@ -88,13 +88,6 @@ class ShuffledSequence final : public Sequence {
   std::map<std::int64_t, std::vector<Piece>> windows_;
 };
 
-std::vector<Block> all_blocks(const plan::NodePtr& node, const ExecutionOptions& options) {
-  std::vector<Block> blocks;
-  for (const Block& block : plan::execute(node, options)) blocks.push_back(block);
-  if (blocks.empty()) blocks.emplace_back(node->schema);
-  return blocks;
-}
-
 }  // namespace
 
 Piece Sequence::start(std::int64_t number) {
@@ -143,7 +136,9 @@ std::unique_ptr<Sequence> sequence_of(const plan::NodePtr& node, const Execution
     const std::int64_t rows = std::max<std::int64_t>(1'024, shuffle->window_rows / ShuffledSequence::kLeast);
     auto sequence = sequence_of(input, options, limits, epoch, rows);
     // A sort or a join has no blocks by number: its result is kept for the shuffle.
-    if (sequence == nullptr) sequence = std::make_unique<MemorySequence>(limits, keep, all_blocks(input, options));
+    if (sequence == nullptr) {
+      sequence = sequence_of(plan::materialized(input, options, limits.feeds()), options, limits);
+    }
     return std::make_unique<ShuffledSequence>(limits, keep, std::move(sequence), *shuffle, epoch);
   }
   const auto* relation = node->as<plan::Relation>();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -19,9 +20,11 @@ namespace {
 
 Schema bad_columns() { return Schema({{"step", Kind::text}, {"error", Kind::text}, {"row", Kind::text}}); }
 
+std::atomic<bool> own_limits = false;
+
 void limit_engine(const Work& work) {
   static std::int64_t limited = 0;  // tasks of a worker run one after another
-  if (work.engine_memory_bytes == 0 || limited == work.engine_memory_bytes) return;
+  if (own_limits || work.engine_memory_bytes == 0 || limited == work.engine_memory_bytes) return;
   engine::Engine::get().limit(work.engine_memory_bytes, 1);
   engine::Engine::get().spill_below(work.spill_folder);
   limited = work.engine_memory_bytes;
@@ -151,6 +154,8 @@ Output through(const Work& work, const Kernels& kernels, Output output) {
 }
 
 }  // namespace
+
+void keep_engine_limits() { own_limits = true; }
 
 Output scan(const Work& work) {
   limit_engine(work);

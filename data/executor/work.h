@@ -37,6 +37,10 @@ struct Work {
   std::string spill_folder;              // of a worker's engine
 };
 
+// This process runs queries of a plan of its own, whose limits its engine keeps: a task that runs in it, while one of
+// its threads waits, must not change them in the middle of a query.
+void keep_engine_limits();
+
 // The rows of the scan, through the steps.
 Output scan(const Work& work);
 // The input, through the steps.

@@ -9,6 +9,11 @@ namespace manta::data::loader {
 Cutter::Cutter(const Dataset& table, bool feeds)
     : node_(table.node()), options_(table.options()), limits_(executor::Limits::of(table.options())) {
   if (feeds) limits_.feed();
+  if (!options_.quarantine.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "data: batches: a loader need not come to a plan's end, where ExecutionOptions::quarantine is written; "
+                "write() the good rows first, and load that file");
+  }
 }
 
 Cutter::~Cutter() {
@@ -22,7 +27,7 @@ void Cutter::reset(const Position& from, std::int64_t size) {
     epoch_ = from.epoch;
     sequence_ = executor::sequence_of(node_, options_, limits_, epoch_);
     if (sequence_ == nullptr) {  // a sort, a join: kept, and numbered
-      node_ = Dataset(node_, options_).materialize().node();
+      node_ = plan::materialized(node_, options_, limits_.feeds());
       sequence_ = executor::sequence_of(node_, options_, limits_, epoch_);
     }
   }
@@ -35,7 +40,6 @@ const executor::Piece& Cutter::piece(std::int64_t block) {
   const auto start = [this](std::int64_t number) {
     if (pieces_.contains(number)) return;
     pieces_.emplace(number, sequence_->start(number));
-    ++started_;
   };
   const std::int64_t ahead = limits_.tasks ? limits_.max_blocks : 1;
   // One that is wanted at once comes before those that are made ahead.

@@ -48,8 +48,6 @@ class Cutter {
   Cutter& operator=(const Cutter&) = delete;
 
   Cut cut(const Request& request);
-  // How many blocks of the plan were started, for tests.
-  std::int64_t started() const { return started_; }
 
  private:
   void reset(const Position& from, std::int64_t size);
@@ -66,7 +64,6 @@ class Cutter {
   Position base_;                   // its known_ fields: where counting begins
   std::vector<std::int64_t> ends_;  // rows from the base to the end of each block
   std::map<std::int64_t, executor::Piece> pieces_;
-  std::int64_t started_ = 0;
 };
 
 }  // namespace manta::data::loader

@@ -103,7 +103,9 @@ std::string place(std::string_view label, const Node& input);
 // Throws unless the input has all these columns.
 void check_columns(std::string_view label, const Node& input, const std::vector<std::string>& columns);
 
-// The blocks of a plan's result, without rows left out.
-BlockReader execute(const NodePtr& node, const ExecutionOptions& options);
+// The blocks of a plan's result, in order. feeds: for consumers that may hold all CPUs, so that tasks ask for none.
+BlockReader execute(const NodePtr& node, const ExecutionOptions& options, bool feeds = false);
+// The same, read to the end, as a table in memory.
+NodePtr materialized(const NodePtr& node, const ExecutionOptions& options, bool feeds = false);
 
 }  // namespace manta::data::plan

@@ -88,9 +88,6 @@ namespace {
 
 bool has_offsets(Kind kind) { return kind == Kind::text || kind == Kind::bytes || kind == Kind::list; }
 
-// Bits [from, from + count) of a column's bitmap of nulls.
-std::int64_t bit_at(const Column& column, std::int64_t row) { return column.is_null(row) ? 0 : 1; }
-
 }  // namespace
 
 ColumnBuilder::ColumnBuilder(Type type) : type_(std::move(type)), width_(width_bytes(type_.kind)) {
@@ -187,7 +184,7 @@ void ColumnBuilder::append(const Column& column, std::int64_t from, std::int64_t
   count_rows(count);
   if (!column.has_nulls()) return;
   for (std::int64_t i = 0; i < count; ++i) {
-    if (bit_at(column, from + i) == 0) set_null(before + i);
+    if (column.is_null(from + i)) set_null(before + i);
   }
 }
 

@@ -112,6 +112,26 @@ TEST(Batches, ResumeReadsNothingBeforeThePosition) {
   EXPECT_EQ((*batch)["value"].values<std::int64_t>()[0], 90'000'000);
 }
 
+TEST(Batches, DoNotDependOnTheMachine) {
+  const TemporaryFolder folder;
+  (void)range(200'000).with_column("x", col("value") * 2).write(folder / "a.parquet");
+  const auto ids = [&](int blocks) {  // as of so many CPUs
+    const Dataset table =
+        read_parquet(folder / "a.parquet").with_options({.memory_budget_bytes = 8 << 20, .max_blocks = blocks});
+    Ids all;
+    for (const Block& batch : table.shuffle({.seed = 2}).batches(1000)) add_ids(all, batch);
+    return all;
+  };
+  const Ids few = ids(2);
+  EXPECT_EQ(few.size(), 200'000U);
+  EXPECT_EQ(ids(60), few);
+}
+
+TEST(Batches, ARowThatIsLeftOutIsNotLostInALoader) {
+  EXPECT_THAT(message_of([] { (void)range(3).with_options({.quarantine = "bad.parquet"}).batches(1); }),
+              HasSubstr("write() the good rows first"));
+}
+
 TEST(Batches, ASortBeforeTheLoaderIsKept) {
   Ids ids;
   Batches batches = small_blocks(30).sort("value", descending).batches(10);

@@ -211,6 +211,19 @@ TEST_F(Tasks, ShardsResumeWithAnotherNumberOfWorkers) {
   EXPECT_GT(all.size(), 15'700U);
 }
 
+/// Holds CPUs for its whole life.
+struct Holder {
+  Ids read(const Shard& shard) { return ids_of(shard, 1000); }
+};
+
+TEST_F(Tasks, ConsumersThatHoldAllCpusAreFed) {
+  // What is kept for the loader is made by tasks, too.
+  const Dataset data = table().map<work>().sort("id").shuffle({.seed = 6});
+  const auto holder = manta::actor<Holder>.options({.num_cpus = 3})();
+  const Ids ids = manta::get(holder.call<&Holder::read>(data.streaming_split(1)[0]), std::chrono::seconds(30));
+  EXPECT_EQ(ids.size(), 16'000U);
+}
+
 std::int64_t parent() { return ::getppid(); }
 
 /// Kills all workers, the actor that feeds among them.

@@ -19,6 +19,9 @@ namespace manta::data {
 
 /// Where in its sequence of batches a consumer is: all batches before `batch` were given out, to it or to the others.
 /// It does not depend on how many consumers there are.
+///
+/// The sequence is that of the files, the plan, the batches' size and ExecutionOptions::memory_budget_bytes, on every
+/// machine; with others, a position means other samples.
 struct Position {
   std::uint64_t epoch = 0;
   std::int64_t batch = 0;
